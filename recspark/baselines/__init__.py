@@ -1,0 +1,1 @@
+"""Models that Spark fits by itself: bias, cosine_user, als."""

@@ -1,0 +1,32 @@
+"""Every column name of every data set, written once. Nowhere else is a column name a literal."""
+
+USER_ID = "user_id"
+MOVIE_ID = "movie_id"
+RATING = "rating"
+RATED_ON = "rated_on"
+RATED_YEAR = "rated_year"
+
+YEAR = "year"
+TITLE = "title"
+
+FILE = "file"
+LINE = "line"
+OFFSET = "offset"
+TEXT = "text"
+REASON = "reason"
+
+ID = "id"
+INDEX = "index"
+NUM_RATINGS = "num_ratings"
+
+USER_INDEX = "user_index"
+MOVIE_INDEX = "movie_index"
+RATED_DAY = "rated_day"
+BUCKET = "bucket"
+
+PREDICTION = "prediction"
+FALLBACK = "fallback"
+
+EFFECT = "effect"
+NEIGHBOR_INDEX = "neighbor_index"
+SIMILARITY = "similarity"

@@ -1,0 +1,198 @@
+"""The settings of a run: one frozen dataclass a section, one section a job.
+
+A field's docstring is its `--help` text, and says unit and range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from recspark.errors import ConfigError, describe
+
+
+def _require(holds: bool, where: str, found: object, expected: str) -> None:
+    if not holds:
+        raise ConfigError(
+            describe(where, found=found, expected=expected, remedy=f"Change {where} in the config.")
+        )
+
+
+def _require_share(where: str, value: float) -> None:
+    _require(0 <= value < 1, where, value, "a share from 0 up to, not including, 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparkConfig:
+    """The Spark session. What spark-submit was given on its command line wins over this section."""
+
+    master: str = "local[*]"
+    """Master URL where spark-submit names none, e.g. local[2] or spark://host:7077."""
+    driver_memory: str = "4g"
+    """Heap of the driver JVM, as Spark writes sizes (in local mode this is all of Spark's heap)."""
+    shuffle_partitions: int = 8
+    """Tasks after a shuffle (count, 1 or more); two or three per core is a good start."""
+    log_level: Literal["ERROR", "WARN", "INFO", "DEBUG"] = "ERROR"
+    """Level of the JVM's own log."""
+    properties: dict[str, str] = field(default_factory=dict)
+    """Further Spark properties, name to value."""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.shuffle_partitions >= 1, "spark.shuffle_partitions", self.shuffle_partitions, "≥ 1"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestConfig:
+    """Raw text to ratings, movies and rejects."""
+
+    format: Literal["netflix", "movielens_100k"] = "movielens_100k"
+    """Layout of the raw files: netflix (combined_data_*.txt or mv_*.txt) or movielens_100k."""
+    ratings: str = ""
+    """The raw ratings: a file, a folder, or a glob such as data/netflix/combined_data_*.txt."""
+    movies: str = ""
+    """The titles: movie_titles.csv/.txt (netflix), u.item or .item (movielens_100k)."""
+    split_bytes: int = 64 * 1024 * 1024
+    """Text that one task parses (bytes, 1 or more)."""
+    max_reject_fraction: float = 0.01
+    """Share of refused lines (0 to 1) above which the job fails."""
+
+    def __post_init__(self) -> None:
+        _require(self.split_bytes >= 1, "ingest.split_bytes", self.split_bytes, "≥ 1 byte")
+        _require(
+            0 <= self.max_reject_fraction <= 1,
+            "ingest.max_reject_fraction",
+            self.max_reject_fraction,
+            "a share from 0 to 1",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """Ratings to index, train, valid and test."""
+
+    min_ratings_per_user: int = 1
+    """Users with fewer ratings than this are filtered out (count, on the raw ratings)."""
+    min_ratings_per_movie: int = 1
+    """Movies with fewer ratings than this are filtered out (count, on the raw ratings)."""
+    split: Literal["random", "pairs"] = "random"
+    """How test is chosen: random (a hash of user, movie and seed) or pairs (a file names them)."""
+    test_fraction: float = 0.1
+    """Share of the ratings that random puts into test (0 up to 1)."""
+    pairs: str | None = None
+    """File of held-out user-movie pairs: two leading columns (tab, comma or ::), or probe.txt."""
+    valid_fraction: float = 0.05
+    """Share of what is not test that goes into valid (0 up to 1)."""
+    num_buckets: int = 8
+    """Buckets of users (count, 1 or more): 8 for small data, 64 or more for the full set."""
+
+    def __post_init__(self) -> None:
+        for name in ("min_ratings_per_user", "min_ratings_per_movie", "num_buckets"):
+            _require(getattr(self, name) >= 1, f"prepare.{name}", getattr(self, name), "≥ 1")
+        _require_share("prepare.test_fraction", self.test_fraction)
+        _require_share("prepare.valid_fraction", self.valid_fraction)
+        _require(
+            (self.pairs is not None) == (self.split == "pairs"),
+            "prepare.pairs",
+            f"pairs={self.pairs} with split={self.split}",
+            "prepare.pairs given exactly when prepare.split is pairs",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BiasConfig:
+    """Shrunken user and movie effects (Koren 2009, section 2.1)."""
+
+    reg_user: float = 10.0
+    """Shrinkage of a user's effect (pseudo-ratings at effect 0, 0 or more)."""
+    reg_movie: float = 25.0
+    """Shrinkage of a movie's effect (pseudo-ratings at effect 0, 0 or more)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosineUserConfig:
+    """User-user cosine similarity with each user's gaps filled by the user's mean."""
+
+    num_neighbors: int = 100
+    """Nearest users that a prediction is averaged over (count, 1 or more)."""
+    block_users: int = 256
+    """Users whose similarities a task holds at a time (count); memory grows with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlsConfig:
+    """Spark MLlib's alternating least squares."""
+
+    embedding_size: int = 32
+    """Factors per user and movie (count)."""
+    epochs: int = 12
+    """Sweeps over users and movies (count)."""
+    reg: float = 0.1
+    """L2 weight on each factor, per rating (0 or more)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineConfig:
+    """Models that Spark fits by itself."""
+
+    algorithm: Literal["bias", "cosine_user", "als"] | None = None
+    """The baseline that a preset stands for; null where the preset is a trained model."""
+    bias: BiasConfig = field(default_factory=BiasConfig)
+    cosine_user: CosineUserConfig = field(default_factory=CosineUserConfig)
+    als: AlsConfig = field(default_factory=AlsConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Models that PyTorch trains on one or more ranks."""
+
+    architecture: Literal["biased_mf"] | None = None
+    """The model that a preset stands for; null where the preset is a baseline."""
+    embedding_size: int = 32
+    """Factors per user and movie (count)."""
+    init_std: float = 0.05
+    """Standard deviation of the initial embeddings (rating units)."""
+    epochs: int = 30
+    """Most passes over train (count)."""
+    patience: int = 3
+    """Epochs without a better validation RMSE before training stops (count)."""
+    batch_size: int = 8192
+    """Rows in one step over all ranks (count)."""
+    learning_rate: float = 0.01
+    """Adam's step size at the start."""
+    reg: float = 0.02
+    """L2 weight on the embeddings and biases that a row uses, per row (0 or more)."""
+    num_ranks: int = 1
+    """Training processes (count); each takes the buckets b with b mod num_ranks = rank."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where ranks compute: auto takes CUDA where it is, with NCCL, else the CPU with gloo."""
+    timeout_seconds: int = 60
+    """How long a rank waits for the others before the job fails (seconds)."""
+
+    def __post_init__(self) -> None:
+        for name in ("embedding_size", "epochs", "batch_size", "num_ranks", "timeout_seconds"):
+            _require(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "≥ 1")
+        _require(self.learning_rate > 0, "train.learning_rate", self.learning_rate, "> 0")
+        _require(self.reg >= 0, "train.reg", self.reg, "≥ 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All settings of a run, resolved: defaults < model preset < --config files < command line."""
+
+    name: str
+    """Name of the run; its directory is runs/<name>/ unless run_dir says otherwise."""
+    models: tuple[str, ...] = ("bias",)
+    """Presets to fit, score and compare; each is a file models/<preset>.yaml beside the config."""
+    run_dir: str | None = None
+    """Where the run's data sets go (local path, hdfs:// or s3a://); null means runs/<name>."""
+    seed: int = 42
+    """Seed of every random choice."""
+    force: bool = False
+    """Run stages again even where their output already matches config and inputs."""
+    spark: SparkConfig = field(default_factory=SparkConfig)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    prepare: PrepareConfig = field(default_factory=PrepareConfig)
+    baseline: BaselineConfig = field(default_factory=BaselineConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)

@@ -1,0 +1,1 @@
+"""Raw text to the ratings, movies and rejects data sets."""

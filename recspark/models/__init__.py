@@ -1,0 +1,1 @@
+"""The embedding models, each an `nn.Module` in a short file."""

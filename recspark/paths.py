@@ -1,0 +1,58 @@
+"""Where everything of one run lies. Paths are strings (local, hdfs://, s3a://), joined with `/`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The layout of one run directory."""
+
+    root: str
+
+    def _at(self, *parts: str) -> str:
+        return "/".join([self.root.rstrip("/"), *parts])
+
+    @property
+    def ratings(self) -> str:
+        return self._at("ratings")
+
+    @property
+    def movies(self) -> str:
+        return self._at("movies")
+
+    @property
+    def rejects(self) -> str:
+        return self._at("rejects")
+
+    @property
+    def user_index(self) -> str:
+        return self._at("user_index")
+
+    @property
+    def movie_index(self) -> str:
+        return self._at("movie_index")
+
+    @property
+    def train(self) -> str:
+        return self._at("train")
+
+    @property
+    def valid(self) -> str:
+        return self._at("valid")
+
+    @property
+    def test(self) -> str:
+        return self._at("test")
+
+    @property
+    def leaderboard(self) -> str:
+        return self._at("leaderboard.json")
+
+    def model(self, name: str) -> str:
+        return self._at("models", name)
+
+    def predictions(self, name: str) -> str:
+        return self._at("predictions", name)
+
+    def metrics(self, name: str) -> str:
+        return self._at("metrics", f"{name}.json")

@@ -1,0 +1,1 @@
+"""Ratings to index, filtered and split buckets."""

@@ -1,0 +1,146 @@
+"""The contract of every stored data set: grain, key, columns and partitioning.
+
+Types are Spark SQL names, kept as plain text so that processes without Spark can read a contract.
+"""
+
+from dataclasses import dataclass
+
+from recspark import columns as c
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One data set on disk.
+
+    `columns` maps column name to Spark SQL type, in stored order, partition column last.
+    """
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: dict[str, str]
+    partition_by: str | None = None
+
+    @property
+    def ddl(self) -> str:
+        """The columns as a Spark DDL string, e.g. `user_id INT, rating FLOAT`."""
+        return ", ".join(f"`{name}` {kind}" for name, kind in self.columns.items())
+
+
+RATINGS = Schema(
+    name="ratings",
+    grain="one row per (user, movie), raw ids as in the source",
+    key=(c.USER_ID, c.MOVIE_ID),
+    columns={
+        c.USER_ID: "INT",
+        c.MOVIE_ID: "INT",
+        c.RATING: "FLOAT",
+        c.RATED_ON: "DATE",
+        c.RATED_YEAR: "INT",
+    },
+    partition_by=c.RATED_YEAR,
+)
+
+MOVIES = Schema(
+    name="movies",
+    grain="one row per movie of the titles file",
+    key=(c.MOVIE_ID,),
+    columns={c.MOVIE_ID: "INT", c.YEAR: "INT", c.TITLE: "STRING"},
+)
+
+REJECTS = Schema(
+    name="rejects",
+    grain="one row per refused line; `line` counts from 1, `offset` is the byte where it starts "
+    "in the (decompressed) file",
+    key=(c.FILE, c.LINE),
+    columns={
+        c.FILE: "STRING",
+        c.LINE: "BIGINT",
+        c.OFFSET: "BIGINT",
+        c.TEXT: "STRING",
+        c.REASON: "STRING",
+    },
+)
+
+_INDEX_COLUMNS = {c.ID: "INT", c.INDEX: "INT", c.NUM_RATINGS: "INT"}
+
+USER_INDEX = Schema(
+    name="user_index",
+    grain="one row per user kept; index 0 has the most ratings, ties ordered by id as text",
+    key=(c.ID,),
+    columns=_INDEX_COLUMNS,
+)
+
+MOVIE_INDEX = Schema(
+    name="movie_index",
+    grain="one row per movie kept; index 0 has the most ratings, ties ordered by id as text",
+    key=(c.ID,),
+    columns=_INDEX_COLUMNS,
+)
+
+SPLIT_COLUMNS = {
+    c.USER_INDEX: "INT",
+    c.MOVIE_INDEX: "INT",
+    c.RATING: "FLOAT",
+    c.RATED_DAY: "SMALLINT",
+    c.BUCKET: "INT",
+}
+
+
+def _split(name: str) -> Schema:
+    return Schema(
+        name=name,
+        grain="one row per rating; bucket = user_index mod num_buckets; rows in seeded random "
+        "order inside a bucket; rated_day counts days since 1970-01-01",
+        key=(c.USER_INDEX, c.MOVIE_INDEX),
+        columns=SPLIT_COLUMNS,
+        partition_by=c.BUCKET,
+    )
+
+
+TRAIN = _split("train")
+VALID = _split("valid")
+TEST = _split("test")
+
+USER_EFFECTS = Schema(
+    name="user_effects",
+    grain="one row per user with a rating in train; effect in rating units",
+    key=(c.USER_INDEX,),
+    columns={c.USER_INDEX: "INT", c.EFFECT: "DOUBLE"},
+)
+
+MOVIE_EFFECTS = Schema(
+    name="movie_effects",
+    grain="one row per movie with a rating in train; effect in rating units",
+    key=(c.MOVIE_INDEX,),
+    columns={c.MOVIE_INDEX: "INT", c.EFFECT: "DOUBLE"},
+)
+
+NEIGHBORS = Schema(
+    name="neighbors",
+    grain="one row per (user, one of its nearest users), bucketed by the user",
+    key=(c.USER_INDEX, c.NEIGHBOR_INDEX),
+    columns={
+        c.USER_INDEX: "INT",
+        c.NEIGHBOR_INDEX: "INT",
+        c.SIMILARITY: "FLOAT",
+        c.BUCKET: "INT",
+    },
+    partition_by=c.BUCKET,
+)
+
+PREDICTIONS = Schema(
+    name="predictions",
+    grain="one row per test rating; fallback is null where the model itself answered",
+    key=(c.USER_INDEX, c.MOVIE_INDEX),
+    columns={
+        c.USER_INDEX: "INT",
+        c.MOVIE_INDEX: "INT",
+        c.RATING: "FLOAT",
+        c.RATED_DAY: "SMALLINT",
+        c.PREDICTION: "FLOAT",
+        c.FALLBACK: "STRING",
+        c.BUCKET: "INT",
+    },
+    partition_by=c.BUCKET,
+)

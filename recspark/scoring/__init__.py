@@ -1,0 +1,1 @@
+"""Saved models to predictions for user-movie pairs."""

@@ -1,0 +1,1 @@
+"""One module per job: read, call the library, write."""

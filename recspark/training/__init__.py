@@ -1,0 +1,1 @@
+"""Feeding, training and saving a model on one or more ranks."""
