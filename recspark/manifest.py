@@ -1,0 +1,223 @@
+"""`_MANIFEST.json`: what a data set is, what it was made from, and the frame of every stage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import posixpath
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Any
+
+from recspark import __version__, storage
+from recspark.environment import package_versions
+from recspark.errors import DataError, describe
+from recspark.measure import Meter
+from recspark.schemas import Schema
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "_MANIFEST.json"
+_PARTITION = re.compile(r"=(\d+)/[^/]*$")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The record beside a data set; it is the last thing written, so its presence means whole."""
+
+    stage: str
+    """The stage that made the data set."""
+    id: str
+    """A new one at every write; what later stages record as their input."""
+    fingerprint: str
+    """Hash of settings and inputs: equal means that running again would change nothing."""
+    num_rows: int
+    """Rows in all (0 for models)."""
+    columns: dict[str, str]
+    """Column name to Spark SQL type (empty for models)."""
+    partition_rows: dict[str, int]
+    """Value of the partition column to rows: buckets, or years for `ratings`."""
+    counts: dict[str, Any]
+    """What the stage counted: lines, rejects, users, movies and so on."""
+    settings: dict[str, Any]
+    """The resolved config that mattered."""
+    inputs: dict[str, str]
+    """Input name to its manifest id, or to `size@time` for raw files."""
+    versions: dict[str, str]
+    """Packages, interpreter and recspark itself."""
+    seconds: float
+    """Seconds from the stage's start to this data set's publication."""
+    peak_memory_bytes: int
+    """Most resident memory of driver, JVM and workers on the driver's machine up to then."""
+    created_at: str
+    """UTC, ISO 8601."""
+
+    @property
+    def bucket_rows(self) -> dict[int, int]:
+        """Bucket number to rows, for data sets partitioned by bucket."""
+        return {int(bucket): rows for bucket, rows in self.partition_rows.items()}
+
+
+def read_manifest(path: str) -> Manifest | None:
+    """Return the manifest of the data set at `path`, or None where the set is not whole."""
+    file = posixpath.join(path, MANIFEST)
+    if not storage.exists(file):
+        return None
+    try:
+        return Manifest(**storage.read_json(file))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            describe(
+                file,
+                found=f"an unreadable manifest ({error})",
+                expected=f"one written by recspark {__version__}",
+                remedy=f"Delete {path} and run its stage again.",
+            )
+        ) from error
+
+
+def require_manifest(path: str, stage: str) -> Manifest:
+    """Return the manifest of an input; a DataError names the stage to run where there is none."""
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise DataError(
+            describe(
+                path,
+                found="no finished data set",
+                expected=f"one with a {MANIFEST}",
+                remedy=f"Run jobs/{stage}.py with the same --config first.",
+            )
+        )
+    return manifest
+
+
+def fingerprint(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """Return a hash that changes when settings, inputs or recspark's version change."""
+    text = json.dumps([__version__, settings, inputs], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass
+class Step:
+    """The frame of a stage: skip when done, write aside, count, publish whole, clean up.
+
+    Attributes:
+        stage: Name of the stage, as in `jobs/<stage>.py`.
+        settings: What of the config the outputs depend on.
+        inputs: Input name to manifest id (or `size@time` of a raw file).
+        outputs: The paths that the stage publishes.
+        force: Run although the outputs are there and match.
+    """
+
+    stage: str
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    outputs: Sequence[str]
+    force: bool = False
+    _meter: Meter = field(default_factory=Meter, init=False, repr=False)
+    _published: int = field(default=0, init=False, repr=False)
+
+    def is_done(self) -> bool:
+        """Return whether every output is there whole and made from just these settings."""
+        if self.force:
+            return False
+        wanted = fingerprint(self.settings, self.inputs)
+        found = [read_manifest(path) for path in self.outputs]
+        done = all(manifest is not None and manifest.fingerprint == wanted for manifest in found)
+        if done:
+            logger.info("%s: up to date, skipped (%s)", self.stage, self.outputs[0])
+        return done
+
+    def __enter__(self) -> Step:
+        self._clean()
+        logger.info("%s: start → %s", self.stage, self.outputs[0])
+        self._meter.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._meter.__exit__(kind, error, trace)
+        self._clean()
+        if kind is None and self._published != len(self.outputs):
+            raise DataError(
+                describe(
+                    self.stage,
+                    found=f"{self._published} data sets published",
+                    expected=f"{len(self.outputs)}",
+                    remedy="This is a defect of recspark: please report it.",
+                )
+            )
+        outcome = "done" if kind is None else "FAILED"
+        logger.info("%s: %s in %.1f s", self.stage, outcome, self._meter.seconds)
+
+    def staging(self, output: str) -> str:
+        """Return the temporary path to write an output to, on the output's own file system."""
+        parent, name = posixpath.split(output)
+        return posixpath.join(parent, f".{name}.tmp")
+
+    def publish(
+        self, output: str, schema: Schema | None, counts: Mapping[str, Any] | None = None
+    ) -> Manifest:
+        """Move what was staged into place whole, with its manifest, and return that.
+
+        Rows are counted from the footers of the Parquet files that were written, so the manifest
+        tells what is on disk. `schema` is None for models.
+        """
+        staging = self.staging(output)
+        partition_rows, num_rows = _count_partitions(staging) if schema else ({}, 0)
+        manifest = Manifest(
+            stage=self.stage,
+            id=uuid.uuid4().hex,
+            fingerprint=fingerprint(self.settings, self.inputs),
+            num_rows=num_rows,
+            columns=dict(schema.columns) if schema else {},
+            partition_rows=partition_rows if schema and schema.partition_by else {},
+            counts=dict(counts or {}),
+            settings=dict(self.settings),
+            inputs=dict(self.inputs),
+            versions=package_versions(),
+            seconds=round(self._meter.seconds, 3),
+            peak_memory_bytes=self._meter.peak_memory_bytes,
+            created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        )
+        storage.write_json(posixpath.join(staging, MANIFEST), asdict(manifest))
+        _replace(staging, output)
+        self._published += 1
+        logger.info("%s: wrote %s (%s rows)", self.stage, output, f"{num_rows:,}")
+        return manifest
+
+    def _clean(self) -> None:
+        for output in self.outputs:
+            storage.remove(self.staging(output))
+            storage.remove(_old(output))
+
+
+def _old(output: str) -> str:
+    parent, name = posixpath.split(output)
+    return posixpath.join(parent, f".{name}.old")
+
+
+def _replace(staging: str, output: str) -> None:
+    """Put `staging` where `output` is; whoever looks finds the old set, none, or the new one."""
+    if storage.exists(output):
+        storage.move(output, _old(output))
+    storage.move(staging, output)
+    storage.remove(_old(output))
+
+
+def _count_partitions(path: str) -> tuple[dict[str, int], int]:
+    rows: dict[str, int] = {}
+    for file in storage.parquet_files(path):
+        match = _PARTITION.search(file)
+        value = match.group(1) if match else ""
+        rows[value] = rows.get(value, 0) + storage.count_rows(file)
+    return dict(sorted(rows.items(), key=lambda item: int(item[0] or 0))), sum(rows.values())

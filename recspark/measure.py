@@ -1,0 +1,60 @@
+"""Seconds and peak memory of a stage: this process and all its children (JVM, Python workers)."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from types import TracebackType
+
+import psutil
+
+SAMPLE_SECONDS = 0.5
+
+
+class Meter:
+    """A context that knows `seconds` and `peak_memory_bytes` (summed resident sizes, sampled)."""
+
+    def __init__(self) -> None:
+        self.peak_memory_bytes = 0
+        self._started = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, name="meter", daemon=True)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the context was entered."""
+        return time.monotonic() - self._started
+
+    def __enter__(self) -> Meter:
+        self._started = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while True:
+            self.peak_memory_bytes = max(self.peak_memory_bytes, resident_bytes())
+            if self._stop.wait(SAMPLE_SECONDS):
+                return
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process and all its descendants, in bytes.
+
+    Pages shared by forked workers are counted once for each, so this errs on the high side.
+    """
+    total = 0
+    process = psutil.Process()
+    for one in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += one.memory_info().rss
+    return total

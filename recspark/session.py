@@ -1,0 +1,78 @@
+"""The Spark session of a job, made the same way under python, spark-submit and tests."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark import SparkConf, SparkContext
+from pyspark.sql import SparkSession
+
+from recspark.config import SparkConfig
+from recspark.environment import ensure_java
+
+# What a job needs unless someone said otherwise, each with its reason.
+DEFAULTS = {
+    # Dates before 1900 and time zones must not shift a rating's day.
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # A training job that asks for more slots than there are should fail, not wait ten minutes.
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "5s",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "3",
+    # Committing by the second algorithm would show part files of an unfinished job.
+    "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+}
+
+LOCAL_DEFAULTS = {
+    # Everything is on this machine: no need to guess an address that others could reach.
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    # The UI of many short local jobs only fights over ports.
+    "spark.ui.enabled": "false",
+}
+
+
+def create_session(config: SparkConfig, app_name: str) -> SparkSession:
+    """Return the session for a job; settings given to spark-submit win over `config`.
+
+    Args:
+        config: The `spark` section.
+        app_name: The job's name, shown in Spark's UI and logs.
+    """
+    ensure_java()
+    # Executors and driver must be one Python, whatever `python3` on the PATH may be.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    conf = _submitted_conf()
+    conf.setIfMissing("spark.master", config.master)
+    conf.setIfMissing("spark.driver.memory", config.driver_memory)
+    conf.setIfMissing("spark.sql.shuffle.partitions", str(config.shuffle_partitions))
+    conf.setIfMissing("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
+    for name, value in {**DEFAULTS, **config.properties}.items():
+        conf.setIfMissing(name, value)
+    if conf.get("spark.master", "").startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        for name, value in LOCAL_DEFAULTS.items():
+            conf.setIfMissing(name, value)
+    conf.setAppName(f"recspark {app_name}")
+    spark = SparkSession.builder.config(conf=conf).getOrCreate()
+    spark.sparkContext.setLogLevel(config.log_level)
+    return spark
+
+
+def is_local(spark: SparkSession) -> bool:
+    """Return whether driver and executors are one process on this machine."""
+    return spark.sparkContext.master.startswith("local")
+
+
+def _submitted_conf() -> SparkConf:
+    """Return what spark-submit was told, or an empty conf where plain python started us."""
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        # Under spark-submit the JVM runs already and knows its properties.
+        SparkContext._ensure_initialized()
+        return SparkConf(loadDefaults=True)
+    settings = Path(__file__).resolve().parent.parent / "conf"
+    if (settings / "spark-defaults.conf").exists():
+        os.environ.setdefault("SPARK_CONF_DIR", str(settings))
+    return SparkConf(loadDefaults=False)

@@ -1,0 +1,166 @@
+"""Files and Parquet data sets on any file system that fsspec and Spark both reach.
+
+Nothing here imports pyspark at run time, so training processes use it as well.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+import pyarrow.parquet as pq
+
+from recspark.errors import SchemaError, describe
+from recspark.schemas import Schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """One file: full path, size in bytes, time of last change as text (empty where unknown)."""
+
+    path: str
+    size: int
+    modified: str
+
+
+def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the file system that holds `path`, and the path as that file system spells it."""
+    # Spark spells S3 as s3a://, fsspec as s3://.
+    return fsspec.core.url_to_fs(path.replace("s3a://", "s3://", 1))
+
+
+def absolute(path: str) -> str:
+    """Return `path` unchanged where it names a scheme, otherwise as an absolute local path."""
+    return path if "://" in path else str(Path(path).resolve())
+
+
+def exists(path: str) -> bool:
+    """Return whether a file or folder is there."""
+    fs, stripped = filesystem(path)
+    return bool(fs.exists(stripped))
+
+
+def remove(path: str) -> None:
+    """Delete a file or a folder with all it holds; nothing happens where there is none."""
+    fs, stripped = filesystem(path)
+    if fs.exists(stripped):
+        fs.rm(stripped, recursive=True)
+
+
+def move(source: str, target: str) -> None:
+    """Rename a file or folder whose target must not exist; its parent folder is made."""
+    fs, stripped = filesystem(source)
+    _, stripped_target = filesystem(target)
+    fs.makedirs(posixpath.dirname(stripped_target), exist_ok=True)
+    if _is_local(fs):
+        Path(stripped).rename(stripped_target)
+    else:
+        fs.mv(stripped, stripped_target, recursive=True)
+
+
+def make_folder(path: str) -> None:
+    """Create a folder and its parents where they are missing."""
+    fs, stripped = filesystem(path)
+    fs.makedirs(stripped, exist_ok=True)
+
+
+def read_json(path: str) -> Any:
+    """Return the parsed content of a JSON file."""
+    fs, stripped = filesystem(path)
+    with fs.open(stripped, "rb") as file:
+        return json.loads(file.read())
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write `value` as JSON; a reader sees the old file or the new one, never a part."""
+    fs, stripped = filesystem(path)
+    parent, name = posixpath.split(stripped)
+    fs.makedirs(parent, exist_ok=True)
+    temporary = posixpath.join(parent, f".{name}.{uuid.uuid4().hex[:8]}")
+    with fs.open(temporary, "wb") as file:
+        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    if _is_local(fs):
+        Path(temporary).replace(stripped)
+    else:
+        fs.mv(temporary, stripped)
+
+
+def list_files(pattern: str) -> list[FileInfo]:
+    """Return the files that a path, a folder (without hidden files) or a glob names, by path.
+
+    An empty list means that nothing matched; the caller knows what to say then.
+    """
+    fs, stripped = filesystem(pattern)
+    if fs.isfile(stripped):
+        names = [stripped]
+    elif fs.isdir(stripped):
+        names = [entry["name"] for entry in fs.ls(stripped, detail=True) if entry["type"] == "file"]
+    else:
+        names = [name for name in fs.glob(stripped) if fs.isfile(name)]
+    visible = sorted(n for n in names if not posixpath.basename(n).startswith((".", "_")))
+    return [_file_info(fs, name) for name in visible]
+
+
+def _file_info(fs: fsspec.AbstractFileSystem, name: str) -> FileInfo:
+    info = fs.info(name)
+    changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
+    path = name if _is_local(fs) else fs.unstrip_protocol(name)
+    return FileInfo(path=path, size=int(info["size"]), modified=str(changed))
+
+
+def parquet_files(path: str) -> list[str]:
+    """Return the Parquet files under a data set, hidden ones left out, sorted, as full paths."""
+    fs, stripped = filesystem(path)
+    names = [
+        name
+        for name in fs.find(stripped)
+        if name.endswith(".parquet") and not posixpath.basename(name).startswith((".", "_"))
+    ]
+    return [name if _is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+
+
+def count_rows(path: str) -> int:
+    """Return the rows of one Parquet file, read from its footer."""
+    fs, stripped = filesystem(path)
+    with fs.open(stripped, "rb") as file:
+        return int(pq.ParquetFile(file).metadata.num_rows)
+
+
+def write_dataset(frame: DataFrame, path: str, schema: Schema) -> None:
+    """Write a DataFrame as the Parquet data set that `schema` describes.
+
+    The contract's columns are selected and cast; a missing column is a SchemaError.
+    """
+    missing = sorted(set(schema.columns) - set(frame.columns))
+    if missing:
+        raise SchemaError(
+            describe(
+                f"writing {schema.name}",
+                found=f"columns {sorted(frame.columns)}",
+                expected=f"also {missing}",
+                remedy="Select every column of the contract before writing.",
+            )
+        )
+    chosen = frame.select(*(frame[name].cast(kind) for name, kind in schema.columns.items()))
+    writer = chosen.write.mode("error")
+    if schema.partition_by is not None:
+        writer = writer.partitionBy(schema.partition_by)
+    writer.parquet(path)
+
+
+def read_dataset(spark: SparkSession, path: str, schema: Schema) -> DataFrame:
+    """Return a stored data set with exactly the columns and types of its contract."""
+    frame = spark.read.schema(schema.ddl).parquet(path)
+    return frame.select(*schema.columns)
+
+
+def _is_local(fs: fsspec.AbstractFileSystem) -> bool:
+    return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)

@@ -1,0 +1,39 @@
+"""One small Spark session for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from recspark.environment import check_environment
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+check_environment()
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A local Spark session on two cores, made for many small jobs."""
+    from recspark.config import SparkConfig
+    from recspark.session import create_session
+
+    scratch = tmp_path_factory.mktemp("spark")
+    session = create_session(
+        SparkConfig(
+            master="local[2]",
+            driver_memory="2g",
+            shuffle_partitions=2,
+            properties={
+                "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+                "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+                "spark.local.dir": str(scratch / "local"),
+            },
+        ),
+        app_name="tests",
+    )
+    yield session
+    session.stop()
