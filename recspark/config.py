@@ -181,12 +181,12 @@ class TrainConfig:
 class Config:
     """All settings of a run, resolved: defaults < model preset < --config files < command line."""
 
-    name: str
-    """Name of the run; its directory is runs/<name>/ unless run_dir says otherwise."""
+    name: str = ""
+    """Name of the run; left out, it is the first --config file's name without its ending."""
     models: tuple[str, ...] = ("bias",)
     """Presets to fit, score and compare; each is a file models/<preset>.yaml beside the config."""
     run_dir: str | None = None
-    """Where the run's data sets go (local path, hdfs:// or s3a://); null means runs/<name>."""
+    """Where the run's data sets go (local path, hdfs:// or s3a://); null means runs/<name>/."""
     seed: int = 42
     """Seed of every random choice."""
     force: bool = False
@@ -196,3 +196,8 @@ class Config:
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    @property
+    def root(self) -> str:
+        """The run directory, resolved."""
+        return self.run_dir or f"runs/{self.name}"

@@ -14,19 +14,11 @@ from pathlib import Path
 
 from recspark import __version__
 from recspark.errors import EnvironmentProblem, describe
+from recspark.island import REQUIREMENTS
 
 PYTHON_RANGE = ((3, 10), (3, 12))
 JAVA_VERSION = 17
-
-# The island (see setup.py): package -> (lowest version, first version beyond it, why).
-ISLAND: dict[str, tuple[str, str, str]] = {
-    "pyspark": ("3.5", "4.1", "pyspark 4.1 and later need pyarrow 15 or newer"),
-    "petastorm": ("0.12.1", "0.13", "petastorm 0.13 loses rows silently under load"),
-    "pyarrow": ("14.0.2", "15", "petastorm calls interfaces that pyarrow 15 removed"),
-    "numpy": ("1.26", "2", "petastorm and pyarrow 14 need numpy 1"),
-    "pandas": ("2.0", "3", "pandas 3 needs numpy 2"),
-    "torch": ("2.6", "3", "the training engine is tested on 2.13"),
-}
+RECORDED = ("pyspark", "petastorm", "pyarrow", "numpy", "pandas", "torch")
 
 
 def check_environment() -> None:
@@ -41,34 +33,33 @@ def check_environment() -> None:
                 remedy="Make the virtual environment with one of these (PYTHON=python3.11).",
             )
         )
-    faults = [
-        fault
-        for name, (low, high, reason) in ISLAND.items()
-        if (fault := _package_fault(name, low, high, reason))
-    ]
+    faults = {
+        name: fault
+        for name, (versions, reason) in REQUIREMENTS.items()
+        if (fault := _package_fault(name, versions, reason))
+    }
     if faults:
+        wanted = " ".join(f"'{name}{REQUIREMENTS[name][0]}'" for name in faults)
         raise EnvironmentProblem(
-            "The installed packages do not fit together:\n  "
-            + "\n  ".join(faults)
-            + f"\nRemedy: {sys.executable} -m pip install --force-reinstall recspark "
-            "(or `pip install -e .` in the checkout)."
+            "the installed packages do not fit together:\n  "
+            + "\n  ".join(faults.values())
+            + f"\nRemedy: {sys.executable} -m pip install {wanted}"
         )
     ensure_java()
 
 
-def _package_fault(name: str, low: str, high: str, reason: str) -> str | None:
+def _package_fault(name: str, versions: str, reason: str) -> str | None:
     try:
         found = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return f"{name}: found none, expected >={low},<{high}"
-    if _parts(low) <= _parts(found) < _parts(high):
+        return f"{name}: found none, expected {versions} ({reason})"
+    try:
+        from packaging.specifiers import SpecifierSet
+    except ImportError:
+        return None  # reported under its own name
+    if SpecifierSet(versions).contains(found, prereleases=True):
         return None
-    return f"{name}: found {found}, expected >={low},<{high} ({reason})"
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    numbers = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(part) for part in numbers.group().split(".")) if numbers else ()
+    return f"{name}: found {found}, expected {versions} ({reason})"
 
 
 def ensure_java() -> str:
@@ -118,7 +109,7 @@ def _java_major(home: str) -> int | None:
 def package_versions() -> dict[str, str]:
     """Return the versions that a result depends on, for manifests."""
     versions = {"recspark": __version__, "python": platform.python_version()}
-    for name in ISLAND:
+    for name in RECORDED:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -33,7 +33,8 @@ class Manifest:
     stage: str
     """The stage that made the data set."""
     id: str
-    """A new one at every write; what later stages record as their input."""
+    """A new one for every run of a stage, the same for all it publishes in that run; later stages
+    record it as their input, and data sets with one id belong together."""
     fingerprint: str
     """Hash of settings and inputs: equal means that running again would change nothing."""
     num_rows: int
@@ -112,6 +113,7 @@ class Step:
         inputs: Input name to manifest id (or `size@time` of a raw file).
         outputs: The paths that the stage publishes.
         force: Run although the outputs are there and match.
+        id: Names this run of the stage in every manifest it writes.
     """
 
     stage: str
@@ -121,6 +123,7 @@ class Step:
     force: bool = False
     _meter: Meter = field(default_factory=Meter, init=False, repr=False)
     _published: int = field(default=0, init=False, repr=False)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
 
     def is_done(self) -> bool:
         """Return whether every output is there whole and made from just these settings."""
@@ -176,7 +179,7 @@ class Step:
         partition_rows, num_rows = _count_partitions(staging) if schema else ({}, 0)
         manifest = Manifest(
             stage=self.stage,
-            id=uuid.uuid4().hex,
+            id=self.id,
             fingerprint=fingerprint(self.settings, self.inputs),
             num_rows=num_rows,
             columns=dict(schema.columns) if schema else {},

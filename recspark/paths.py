@@ -33,6 +33,14 @@ class RunPaths:
         return self._at("movie_index")
 
     @property
+    def user_indexer(self) -> str:
+        return self._at("indexers", "user")
+
+    @property
+    def movie_indexer(self) -> str:
+        return self._at("indexers", "movie")
+
+    @property
     def train(self) -> str:
         return self._at("train")
 

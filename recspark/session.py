@@ -51,7 +51,7 @@ def create_session(config: SparkConfig, app_name: str) -> SparkSession:
     conf.setIfMissing("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     for name, value in {**DEFAULTS, **config.properties}.items():
         conf.setIfMissing(name, value)
-    if conf.get("spark.master", "").startswith("local"):
+    if str(conf.get("spark.master")).startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         for name, value in LOCAL_DEFAULTS.items():
             conf.setIfMissing(name, value)

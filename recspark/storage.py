@@ -109,6 +109,15 @@ def list_files(pattern: str) -> list[FileInfo]:
     return [_file_info(fs, name) for name in visible]
 
 
+def list_folders(path: str) -> list[str]:
+    """Return the folders directly under `path`, sorted, as full paths; none where it is missing."""
+    fs, stripped = filesystem(path)
+    if not fs.isdir(stripped):
+        return []
+    names = [e["name"] for e in fs.ls(stripped, detail=True) if e["type"] == "directory"]
+    return [name if _is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+
+
 def _file_info(fs: fsspec.AbstractFileSystem, name: str) -> FileInfo:
     info = fs.info(name)
     changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""

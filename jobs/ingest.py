@@ -1,0 +1,15 @@
+"""Raw text → ratings, movies, rejects. See --help, and README.md, "The jobs"."""
+
+import sys
+
+from recspark.stages.job import run_job
+
+
+def body(config, models, spark):
+    from recspark.stages import ingest
+
+    ingest.run(config, spark)
+
+
+if __name__ == "__main__":
+    sys.exit(run_job("ingest", body))

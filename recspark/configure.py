@@ -1,0 +1,159 @@
+"""Command line and YAML files to a Config: strict, with the nearest valid name in every refusal.
+
+Layers, later ones win: defaults < model preset < --config files in their order < command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import jsonargparse
+
+from recspark import storage
+from recspark.config import Config
+from recspark.errors import ConfigError, describe
+
+jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+_OPTION = re.compile(r"--([\w.]+)|[Oo]ption '([\w.]+)'|[Kk]ey '([\w.]+)'")
+_GROUP = re.compile(r"Group '([\w.]+)'")
+
+
+def load_config(argv: Sequence[str], prog: str) -> Config:
+    """Return the run's config without any model's preset; `--help` and `--print_config` exit.
+
+    Raises:
+        ConfigError: A key is unknown, a value has the wrong type, or a file is missing.
+    """
+    argv = _normalise(argv)
+    if "--print_config" in argv:
+        models = _parse([word for word in argv if word != "--print_config"], prog).models
+        presets = [_preset(argv, models[0], prog)] if len(models) == 1 else []
+        return _parse([*presets, *argv], prog)
+    return _parse(argv, prog)
+
+
+def load_model_configs(argv: Sequence[str], prog: str) -> dict[str, Config]:
+    """Return the config of each of the run's models, its preset layered under the files.
+
+    Raises:
+        ConfigError: As `load_config`; also where a preset is missing or names no model.
+    """
+    argv = _normalise(argv)
+    configs = {}
+    for model in _parse(argv, prog).models:
+        config = _parse([_preset(argv, model, prog), *argv], prog)
+        if (config.baseline.algorithm is None) == (config.train.architecture is None):
+            raise ConfigError(
+                describe(
+                    f"preset {model}",
+                    found=f"baseline.algorithm {config.baseline.algorithm}, "
+                    f"train.architecture {config.train.architecture}",
+                    expected="exactly one of them",
+                    remedy=f"Name the model in {model}.yaml and in no --config file.",
+                )
+            )
+        configs[model] = config
+    return configs
+
+
+def _normalise(argv: Sequence[str]) -> list[str]:
+    """Return argv with `--force` and `--models als,bias` as the YAML values they stand for."""
+    words: list[str] = []
+    for word in argv:
+        if word == "--force":
+            word = "--force=true"
+        elif words and words[-1] == "--models" and not word.startswith("["):
+            word = f"[{word}]"
+        words.append(word)
+    return words
+
+
+def _parse(argv: Sequence[str], prog: str) -> Config:
+    parser = _build_parser(prog)
+    try:
+        parsed = parser.parse_args(list(argv))
+        values = vars(parser.instantiate(parsed))
+    except (argparse.ArgumentError, jsonargparse.ArgumentError, TypeError) as error:
+        raise ConfigError(_explain(str(error), _dotted_keys(Config))) from error
+    sources = [Path(str(path)) for path in values.pop("config") or []]
+    config = Config(**{name: values[name] for name in values if not name.startswith("_")})
+    return _fill_in(config, [source for source in sources if source.parent.name != "models"])
+
+
+def _build_parser(prog: str) -> jsonargparse.ArgumentParser:
+    parser = jsonargparse.ArgumentParser(
+        prog=prog, exit_on_error=False, allow_abbrev=False, description=__doc__
+    )
+    parser.add_argument("--config", action="config", help="YAML file; may be given several times.")
+    parser.add_class_arguments(Config, fail_untyped=True)
+    return parser
+
+
+def _fill_in(config: Config, sources: Sequence[Path]) -> Config:
+    name = config.name or (sources[0].stem if sources else "")
+    if not name:
+        raise ConfigError(
+            describe(
+                "config",
+                found="neither --config nor --name",
+                expected="one of them",
+                remedy="Try --config conf/movielens-100k.yaml; --help lists every setting.",
+            )
+        )
+    run_dir = storage.absolute(config.run_dir or f"runs/{name}")
+    return dataclasses.replace(config, name=name, run_dir=run_dir)
+
+
+def _preset(argv: Sequence[str], model: str, prog: str) -> str:
+    """Return `--config=<file>` for a model's preset: beside a --config file, else in conf/."""
+    parsed = _build_parser(prog).parse_args([word for word in argv if word != "--print_config"])
+    folders = [Path(str(path)).parent for path in parsed.config or []]
+    folders.append(Path(__file__).resolve().parent.parent / "conf")
+    tried = [folder / "models" / f"{model}.yaml" for folder in folders]
+    for path in tried:
+        if path.exists():
+            return f"--config={path}"
+    known = sorted({path.stem for folder in folders for path in (folder / "models").glob("*.yaml")})
+    raise ConfigError(
+        describe(
+            f"model {model}",
+            found=f"no preset {tried[0]}",
+            expected=f"one of {', '.join(known)}",
+            remedy=_did_you_mean(model, known) or "Change `models` in the config.",
+        )
+    )
+
+
+def _dotted_keys(section: type, prefix: str = "") -> list[str]:
+    keys = []
+    for item in dataclasses.fields(section):
+        keys.append(prefix + item.name)
+        default = item.default_factory
+        if dataclasses.is_dataclass(default):
+            keys += _dotted_keys(default, f"{prefix}{item.name}.")
+    return keys
+
+
+def _explain(message: str, keys: Sequence[str]) -> str:
+    """Return jsonargparse's refusal with the nearest valid key added where a key was misspelt."""
+    lines = " ".join(message.split())
+    match = _OPTION.search(message)
+    if match is None:
+        return f"config: {lines}"
+    key = next(group for group in match.groups() if group)
+    group = _GROUP.search(message)
+    full = f"{group.group(1)}.{key}" if group and not key.startswith(group.group(1)) else key
+    if full in keys:
+        return f"config: {lines}"
+    return f"config: {lines}. {_did_you_mean(full, keys)}".rstrip()
+
+
+def _did_you_mean(word: str, known: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"Did you mean {nearest[0]}?" if nearest else ""

@@ -1,0 +1,28 @@
+"""The pipeline job: every stage in one session, each skipped where its output is up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import SparkSession
+
+from recspark.config import Config
+from recspark.stages import baseline, evaluate, ingest, prepare, score, train
+
+
+def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
+    """Run ingest, prepare, then fit and score each model, then evaluate them together.
+
+    Args:
+        config: The run's own settings.
+        models: Model name to its settings, the preset layered in.
+        spark: The session of all stages.
+    """
+    ingest.run(config, spark)
+    prepare.run(config, spark)
+    for name, settings in models.items():
+        fit = baseline if settings.baseline.algorithm else train
+        fit.run(settings, name, spark)
+    for name, settings in models.items():
+        score.run(settings, name, spark)
+    evaluate.run(models, spark)

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The whole pipeline on real ratings: installs recspark into .venv, gets MovieLens-100K, runs every
+# stage and prints the leaderboard. Arguments go to jobs/pipeline.py, e.g. --train.epochs 3.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/environment.sh
+install_recspark ""
+
+config=conf/movielens-100k.yaml
+if ! .venv/bin/python scripts/fetch_movielens.py --output data/movielens-100k; then
+    echo "MovieLens-100K could not be had (see above): running on a generated sample instead." >&2
+    .venv/bin/python scripts/generate_ratings.py --config conf/generate-sample.yaml
+    config=conf/sample.yaml
+fi
+exec .venv/bin/python jobs/pipeline.py --config "$config" "$@"

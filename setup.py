@@ -1,0 +1,38 @@
+"""Packaging of recspark. The pinned packages and their reasons are in recspark/island.py."""
+
+import re
+import runpy
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+REQUIREMENTS = runpy.run_path(str(HERE / "recspark" / "island.py"))["REQUIREMENTS"]
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "recspark" / "__init__.py").read_text())
+
+setup(
+    name="recspark",
+    version=VERSION.group(1),
+    description="Raw ratings to scored test sets with Spark, Petastorm and PyTorch",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",
+    packages=find_packages(include=["recspark", "recspark.*"]),
+    package_data={"recspark": ["py.typed"]},
+    install_requires=[f"{name}{versions}" for name, (versions, _) in REQUIREMENTS.items()],
+    extras_require={
+        # Ships a virtual environment to a cluster's executors; reads S3 from the training feed.
+        "cluster": ["venv-pack2>=0.3", "s3fs>=2024.2"],
+        # Plots of the report and the explore page.
+        "report": ["matplotlib>=3.8,<3.11"],
+        # What scripts/test.sh runs.
+        "dev": [
+            "pytest>=8",
+            "hypothesis>=6.100",
+            "ruff>=0.6",
+            "mypy>=1.10",
+            "types-PyYAML",
+        ],
+    },
+)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import dataclasses
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pyspark.ml.feature import StringIndexerModel
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.config import Config, PrepareConfig
+from recspark.errors import DataError
+from recspark.manifest import Step, read_manifest
+from recspark.paths import RunPaths
+from recspark.stages import prepare
+
+NUM_USERS, NUM_MOVIES = 20, 15
+
+
+@pytest.fixture
+def config(spark: SparkSession, tmp_path: Path) -> Config:
+    """A run whose ratings are there: user u rated the movies 1 … u, so counts are 1 … 15."""
+    rows = [
+        (user, movie, float(1 + (user + movie) % 5), date(2004, 1, 1 + movie), 2004)
+        for user in range(1, NUM_USERS + 1)
+        for movie in range(1, min(user, NUM_MOVIES) + 1)
+    ]
+    paths = RunPaths(str(tmp_path))
+    step = Step("ingest", {}, {}, [paths.ratings])
+    with step:
+        frame = spark.createDataFrame(rows, schemas.RATINGS.ddl)
+        storage.write_dataset(frame, step.staging(paths.ratings), schemas.RATINGS)
+        step.publish(paths.ratings, schemas.RATINGS)
+    return Config(
+        name="t",
+        run_dir=str(tmp_path),
+        prepare=PrepareConfig(test_fraction=0.3, valid_fraction=0.2, num_buckets=4),
+    )
+
+
+def with_prepare(config: Config, **changes: object) -> Config:
+    return dataclasses.replace(config, prepare=dataclasses.replace(config.prepare, **changes))
+
+
+def raw_rows(spark: SparkSession, root: str) -> list[tuple[object, ...]]:
+    """All split rows, mapped back to raw ids through the index tables."""
+    paths = RunPaths(root)
+    users = {r[c.INDEX]: r[c.ID] for r in spark.read.parquet(paths.user_index).collect()}
+    movies = {r[c.INDEX]: r[c.ID] for r in spark.read.parquet(paths.movie_index).collect()}
+    found = []
+    for path in (paths.train, paths.valid, paths.test):
+        for row in storage.read_dataset(spark, path, schemas.TRAIN).collect():
+            assert row[c.BUCKET] == row[c.USER_INDEX] % 4
+            day = date.fromordinal(date(1970, 1, 1).toordinal() + row[c.RATED_DAY])
+            found.append((users[row[c.USER_INDEX]], movies[row[c.MOVIE_INDEX]], row[c.RATING], day))
+    return sorted(found)
+
+
+def test_every_rating_comes_out_once_as_it_went_in(config: Config, spark: SparkSession) -> None:
+    prepare.run(config, spark)
+    ratings = storage.read_dataset(spark, RunPaths(config.root).ratings, schemas.RATINGS)
+    expected = sorted(
+        (r[c.USER_ID], r[c.MOVIE_ID], r[c.RATING], r[c.RATED_ON]) for r in ratings.collect()
+    )
+    assert raw_rows(spark, config.root) == expected
+
+
+def test_manifests_balance_and_belong_together(config: Config, spark: SparkSession) -> None:
+    prepare.run(config, spark)
+    paths = RunPaths(config.root)
+    outputs = [paths.user_index, paths.user_indexer, paths.movie_index, paths.movie_indexer]
+    manifests = [read_manifest(p) for p in [*outputs, paths.train, paths.valid, paths.test]]
+    train = manifests[4]
+    assert train is not None
+    counts = train.counts
+    assert counts["ratings"] == 195
+    assert counts["train"] + counts["valid"] + counts["test"] == 195
+    assert counts["filtered"] == 0
+    assert (counts["num_users"], counts["num_movies"], counts["num_buckets"]) == (20, 15, 4)
+    assert (counts["rating_min"], counts["rating_max"]) == (1.0, 5.0)
+    assert sum(train.bucket_rows.values()) == train.num_rows == counts["train"]
+    assert len({m.id for m in manifests if m}) == 1
+
+
+def test_thresholds_filter_on_raw_counts_and_count_what_they_drop(
+    config: Config, spark: SparkSession
+) -> None:
+    # Users 1 … 4 have fewer than 5 ratings (10 in all); movies 12 … 15 fewer than 10 (6+7+8+9).
+    prepare.run(with_prepare(config, min_ratings_per_user=5, min_ratings_per_movie=10), spark)
+    train = read_manifest(RunPaths(config.root).train)
+    assert train is not None
+    assert train.counts["filtered"] == 10 + 6 + 7 + 8 + 9
+    assert (train.counts["num_users"], train.counts["num_movies"]) == (16, 11)
+    assert {row[0] for row in raw_rows(spark, config.root)} == set(range(5, 21))
+
+
+def test_pairs_name_the_test_set(config: Config, spark: SparkSession, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("20\t15\n20\t1\n5\t5\n1\t15\n")  # user 1 never rated movie 15
+    prepare.run(with_prepare(config, split="pairs", pairs=str(pairs)), spark)
+    manifest = read_manifest(RunPaths(config.root).test)
+    assert manifest is not None
+    assert manifest.num_rows == 3
+    assert manifest.counts["pairs_unmatched"] == 1
+
+
+def test_second_run_is_skipped_and_a_change_runs_again(config: Config, spark: SparkSession) -> None:
+    def made() -> str:
+        manifest = read_manifest(RunPaths(config.root).train)
+        assert manifest is not None
+        return manifest.id
+
+    prepare.run(config, spark)
+    first = made()
+    prepare.run(config, spark)
+    assert made() == first
+    prepare.run(with_prepare(config, valid_fraction=0.1), spark)
+    assert made() != first
+
+
+def test_same_seed_writes_the_same_rows_in_the_same_order(
+    config: Config, spark: SparkSession
+) -> None:
+    def train_rows() -> list[object]:
+        frame = storage.read_dataset(spark, RunPaths(config.root).train, schemas.TRAIN)
+        return frame.where(F.col(c.BUCKET) == 1).collect()
+
+    prepare.run(config, spark)
+    once = train_rows()
+    prepare.run(dataclasses.replace(config, force=True), spark)
+    assert train_rows() == once
+
+
+def test_no_valid_is_an_empty_data_set(config: Config, spark: SparkSession) -> None:
+    prepare.run(with_prepare(config, valid_fraction=0.0), spark)
+    paths = RunPaths(config.root)
+    assert storage.read_dataset(spark, paths.valid, schemas.VALID).count() == 0
+
+
+def test_saved_indexer_maps_raw_ids(config: Config, spark: SparkSession) -> None:
+    prepare.run(config, spark)
+    labels = StringIndexerModel.load(RunPaths(config.root).user_indexer).labels
+    # Users 15 … 20 all rated 15 movies: a tie, ordered as text; then 14, 13, …
+    assert labels[:8] == ["15", "16", "17", "18", "19", "20", "14", "13"]
+
+
+def test_filtering_everything_out_is_an_error(config: Config, spark: SparkSession) -> None:
+    with pytest.raises(DataError, match="no users with 100 or more ratings"):
+        prepare.run(with_prepare(config, min_ratings_per_user=100), spark)
+    assert not list(Path(config.root).glob(".*.tmp"))
+    assert read_manifest(RunPaths(config.root).train) is None
+
+
+def test_pairs_that_match_nothing_are_an_error(
+    config: Config, spark: SparkSession, tmp_path: Path
+) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("77\t1\n")
+    with pytest.raises(DataError, match=r"prepare \(test\): found no ratings"):
+        prepare.run(with_prepare(config, split="pairs", pairs=str(pairs)), spark)
+
+
+def test_without_ratings_it_names_the_stage_to_run(tmp_path: Path, spark: SparkSession) -> None:
+    with pytest.raises(DataError, match=r"Run jobs/ingest\.py"):
+        prepare.run(Config(name="t", run_dir=str(tmp_path)), spark)

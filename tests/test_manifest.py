@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recspark import schemas
+from recspark.errors import DataError
+from recspark.manifest import Step, read_manifest, require_manifest
+
+
+def make_step(tmp_path: Path, **changes: object) -> Step:
+    arguments: dict[str, object] = {
+        "stage": "prepare",
+        "settings": {"seed": 1},
+        "inputs": {"ratings": "abc"},
+        "outputs": [str(tmp_path / "train")],
+    }
+    return Step(**{**arguments, **changes})  # type: ignore[arg-type]
+
+
+def write_rows(folder: str, rows: dict[int, int]) -> None:
+    for bucket, num_rows in rows.items():
+        target = Path(folder) / f"bucket={bucket}"
+        target.mkdir(parents=True)
+        pq.write_table(pa.table({"x": list(range(num_rows))}), target / "part-0.parquet")
+
+
+def run_once(tmp_path: Path, rows: dict[int, int] | None = None, **changes: object) -> Step:
+    step = make_step(tmp_path, **changes)
+    with step:
+        output = step.outputs[0]
+        write_rows(step.staging(output), rows or {0: 3, 10: 4, 9: 5})
+        step.publish(output, schemas.TRAIN, {"filtered": 2})
+    return step
+
+
+def test_rows_are_counted_from_what_is_on_disk(tmp_path: Path) -> None:
+    step = run_once(tmp_path)
+    manifest = require_manifest(str(tmp_path / "train"), "prepare")
+    assert manifest.num_rows == 12
+    assert manifest.bucket_rows == {0: 3, 9: 5, 10: 4}
+    assert manifest.counts == {"filtered": 2}
+    assert manifest.id == step.id
+    assert manifest.settings == {"seed": 1}
+    assert manifest.inputs == {"ratings": "abc"}
+    assert manifest.versions["pyarrow"] == pa.__version__
+    assert manifest.peak_memory_bytes > 10_000_000
+
+
+def test_done_only_while_settings_and_inputs_match(tmp_path: Path) -> None:
+    assert not make_step(tmp_path).is_done()
+    run_once(tmp_path)
+    assert make_step(tmp_path).is_done()
+    assert not make_step(tmp_path, settings={"seed": 2}).is_done()
+    assert not make_step(tmp_path, inputs={"ratings": "abd"}).is_done()
+    assert not make_step(tmp_path, force=True).is_done()
+    two = [str(tmp_path / "train"), str(tmp_path / "test")]
+    assert not make_step(tmp_path, outputs=two).is_done()
+
+
+def test_failure_leaves_the_old_data_set_and_nothing_else(tmp_path: Path) -> None:
+    run_once(tmp_path)
+    before = require_manifest(str(tmp_path / "train"), "prepare")
+
+    def fail() -> None:
+        with make_step(tmp_path, force=True) as step:
+            write_rows(step.staging(step.outputs[0]), {0: 1})
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fail()
+    assert require_manifest(str(tmp_path / "train"), "prepare") == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["train"]
+
+
+def test_new_data_set_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    run_once(tmp_path, {0: 3, 1: 1})
+    run_once(tmp_path, {5: 2}, force=True)
+    assert [p.name for p in sorted((tmp_path / "train").glob("bucket=*"))] == ["bucket=5"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["train"]
+
+
+def test_leftovers_of_a_killed_run_are_cleared(tmp_path: Path) -> None:
+    write_rows(str(tmp_path / ".train.tmp"), {0: 3})
+    run_once(tmp_path, {1: 1})
+    assert require_manifest(str(tmp_path / "train"), "prepare").bucket_rows == {1: 1}
+
+
+def test_data_set_without_a_manifest_is_not_there(tmp_path: Path) -> None:
+    write_rows(str(tmp_path / "train"), {0: 3})
+    assert read_manifest(str(tmp_path / "train")) is None
+    with pytest.raises(DataError, match=r"train: found no finished data set.*jobs/prepare\.py"):
+        require_manifest(str(tmp_path / "train"), "prepare")
+
+
+def test_damaged_manifest_names_the_file(tmp_path: Path) -> None:
+    run_once(tmp_path)
+    (tmp_path / "train" / "_MANIFEST.json").write_text('{"stage": "prepare"')
+    with pytest.raises(DataError, match=r"_MANIFEST\.json: found an unreadable manifest"):
+        read_manifest(str(tmp_path / "train"))
+
+
+def test_forgetting_an_output_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="0 data sets published"), make_step(tmp_path):
+        pass
