@@ -63,7 +63,7 @@ def create_session(config: SparkConfig, app_name: str) -> SparkSession:
 
 def is_local(spark: SparkSession) -> bool:
     """Return whether driver and executors are one process on this machine."""
-    return spark.sparkContext.master.startswith("local")
+    return str(spark.sparkContext.master).startswith("local")
 
 
 def _submitted_conf() -> SparkConf:
