@@ -16,7 +16,7 @@ class Meter:
     """A context that knows `seconds` and `peak_memory_bytes` (summed resident sizes, sampled)."""
 
     def __init__(self) -> None:
-        self.peak_memory_bytes = 0
+        self._peak = 0
         self._started = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample, name="meter", daemon=True)
@@ -25,6 +25,12 @@ class Meter:
     def seconds(self) -> float:
         """Seconds since the context was entered."""
         return time.monotonic() - self._started
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Most resident memory seen so far, in bytes."""
+        self._peak = max(self._peak, resident_bytes())
+        return self._peak
 
     def __enter__(self) -> Meter:
         self._started = time.monotonic()
@@ -42,7 +48,7 @@ class Meter:
 
     def _sample(self) -> None:
         while True:
-            self.peak_memory_bytes = max(self.peak_memory_bytes, resident_bytes())
+            self._peak = max(self._peak, resident_bytes())
             if self._stop.wait(SAMPLE_SECONDS):
                 return
 

@@ -1,45 +1,121 @@
-"""The stored form of a split: buckets of users, rows in seeded random order inside each."""
+"""From ratings to the stored splits: buckets of users, rows in seeded random order inside each.
+
+Rows travel between tasks in Arrow blocks, one for each (task, bucket), so that Spark's exchange
+moves a few thousand byte strings where it would otherwise move every rating by itself.
+"""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from recspark import columns as c
-from recspark.prepare.split import SPLIT, uniform
+from recspark.prepare.hashing import hash_keys
+from recspark.prepare.lookup import Lookup
+from recspark.prepare.rows import Ratings
+from recspark.prepare.split import SPLITS, TRAIN, Codes
+from recspark.tasks import PartFile, write_part
+
+SPLIT = "split"
+_MOVED = pa.schema(
+    [
+        (c.USER_INDEX, pa.int32()),
+        (c.MOVIE_INDEX, pa.int32()),
+        (c.RATING, pa.float32()),
+        (c.RATED_DAY, pa.int16()),
+        (SPLIT, pa.uint8()),
+    ]
+)
 
 
-def to_split_columns(ratings: DataFrame, num_buckets: int) -> DataFrame:
-    """Return the columns of the split contract plus `split` and the raw ids.
+@dataclass(frozen=True)
+class Written:
+    """What one bucket's task wrote: files by split, and what of train later stages must know."""
+
+    files: dict[str, PartFile]
+    rating_min: float
+    rating_max: float
+    rating_sum: float
+
+    def num_rows(self, split: str) -> int:
+        """Rows of one split in this bucket."""
+        return self.files[split].num_rows if split in self.files else 0
+
+
+def deal(
+    block: Ratings,
+    users: Lookup,
+    movies: Lookup,
+    split: Callable[[Ratings], Codes],
+    num_buckets: int,
+) -> Iterator[tuple[int, bytes]]:
+    """Yield (bucket, Arrow stream) for the rows of a block whose user and movie are known.
 
     The bucket is `user_index mod num_buckets`. As user_index falls with activity, this deals heavy
     and light users out evenly, and a user's row inside a bucket is `user_index // num_buckets`:
     arithmetic where a hash would need a lookup table.
+    """
+    user_index, movie_index = users.find(block.users), movies.find(block.movies)
+    known = (user_index >= 0) & (movie_index >= 0)
+    kept, user_index = block.where(known), user_index[known]
+    columns: list[npt.NDArray[np.generic]] = [
+        user_index,
+        movie_index[known],
+        kept.ratings,
+        kept.days.astype(np.int16),
+        split(kept),
+    ]
+    bucket = (user_index % num_buckets).astype(np.uint16)
+    order = np.argsort(bucket, kind="stable")  # a radix sort on 16 bits
+    ends = np.cumsum(np.bincount(bucket, minlength=num_buckets))
+    batch = pa.record_batch([pa.array(column[order]) for column in columns], schema=_MOVED)
+    start = 0
+    for number, end in enumerate(ends.tolist()):
+        if end > start:
+            yield number, _to_bytes(batch.slice(start, end - start))
+        start = end
+
+
+def write_bucket(
+    bucket: int, blocks: Iterable[bytes], folders: dict[str, str], seed: int
+) -> Written:
+    """Write one bucket's rows, a file for each split, and return what was written.
+
+    The order hashes (user, movie) with the seed, so it does not depend on how rows arrived.
 
     Args:
-        ratings: `user_id, movie_id, user_index, movie_index, rating, rated_on, split`.
-        num_buckets: Buckets in all.
+        bucket: The bucket's number.
+        blocks: Arrow streams from `deal`.
+        folders: Split name to the folder of its data set.
+        seed: The run's seed.
     """
-    return ratings.select(
-        c.USER_ID,
-        c.MOVIE_ID,
-        c.USER_INDEX,
-        c.MOVIE_INDEX,
-        c.RATING,
-        F.unix_date(c.RATED_ON).cast("smallint").alias(c.RATED_DAY),
-        (F.col(c.USER_INDEX) % num_buckets).cast("int").alias(c.BUCKET),
-        SPLIT,
+    batches = [pa.ipc.open_stream(block).read_next_batch() for block in blocks]
+    table = pa.Table.from_batches(batches, schema=_MOVED)
+    code = table.column(SPLIT).to_numpy()
+    users, movies = table.column(c.USER_INDEX).to_numpy(), table.column(c.MOVIE_INDEX).to_numpy()
+    shuffled = np.argsort(hash_keys(seed, "order", users, movies))
+    files = {}
+    for number, split in enumerate(SPLITS):
+        rows = shuffled[code[shuffled] == number]
+        if len(rows):
+            chosen = table.drop_columns([SPLIT]).take(pa.array(rows))
+            name = f"{c.BUCKET}={bucket}/part-0.parquet"
+            files[split] = write_part(chosen, folders[split], name)
+    in_train = table.column(c.RATING).to_numpy()[code == TRAIN]
+    return Written(
+        files=files,
+        rating_min=float(in_train.min(initial=np.inf)),
+        rating_max=float(in_train.max(initial=-np.inf)),
+        rating_sum=float(in_train.sum(dtype=np.float64)),
     )
 
 
-def shuffle_into_buckets(ratings: DataFrame, num_buckets: int, seed: int) -> DataFrame:
-    """Return the rows, each bucket whole in one partition and in an order drawn from the seed.
-
-    The order hashes (user, movie), so it does not depend on how the input was partitioned.
-    """
-    order = uniform(seed, "order", c.USER_ID, c.MOVIE_ID)
-    return (
-        ratings.repartition(num_buckets, F.col(c.BUCKET))
-        .sortWithinPartitions(SPLIT, c.BUCKET, order, c.USER_ID, c.MOVIE_ID)
-        .drop(c.USER_ID, c.MOVIE_ID)
-    )
+def _to_bytes(batch: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()

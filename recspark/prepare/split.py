@@ -1,59 +1,71 @@
-"""Which ratings are held out: choices that hash stable keys, so row order cannot matter."""
+"""Which ratings are held out, decided for a block of rows at a time."""
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from dataclasses import dataclass
 
-from recspark import columns as c
+import numpy as np
+import numpy.typing as npt
 
-SPLIT = "split"
-TRAIN, VALID, TEST = "train", "valid", "test"
+from recspark.prepare.hashing import uniform
+from recspark.prepare.rows import Ratings
 
-_HASH_BITS = 53  # as many as a double holds exactly
+TRAIN, VALID, TEST = 0, 1, 2
+SPLITS = ("train", "valid", "test")  # by code
 
-
-def uniform(seed: int, purpose: str, *keys: str) -> Column:
-    """Return a number in [0, 1) that depends on the seed, the purpose and the keys alone."""
-    hashed = F.xxhash64(F.lit(seed), F.lit(purpose), *keys)
-    low_bits = hashed.bitwiseAND(F.lit(2**_HASH_BITS - 1))
-    return low_bits.cast("double") / F.lit(float(2**_HASH_BITS))
+Codes = npt.NDArray[np.uint8]
 
 
-def split_random(
-    ratings: DataFrame, *, test_fraction: float, valid_fraction: float, seed: int
-) -> DataFrame:
-    """Return the ratings with a column `split`: train, valid or test, drawn per (user, movie).
+@dataclass(frozen=True)
+class RandomSplit:
+    """Test and valid are drawn for each (user, movie) by a hash of both and the seed.
 
-    Args:
-        ratings: Rows with `user_id, movie_id`; all are kept.
+    Attributes:
         test_fraction: Share that goes to test.
         valid_fraction: Share of the rest that goes to valid.
         seed: Seed of both draws.
     """
-    is_test = uniform(seed, TEST, c.USER_ID, c.MOVIE_ID) < test_fraction
-    return _with_split(ratings, is_test, valid_fraction, seed)
+
+    test_fraction: float
+    valid_fraction: float
+    seed: int
+
+    def __call__(self, block: Ratings) -> Codes:
+        """Return TRAIN, VALID or TEST for each row."""
+        is_test = uniform(self.seed, "test", block.users, block.movies) < self.test_fraction
+        return with_valid(block, is_test, self.valid_fraction, self.seed)
 
 
-def split_pairs(
-    ratings: DataFrame, pairs: DataFrame, *, valid_fraction: float, seed: int
-) -> DataFrame:
-    """Return the ratings with a column `split`, test being the ratings that `pairs` names.
+@dataclass(frozen=True)
+class PairsSplit:
+    """Test is what a list of held-out pairs names; valid is drawn from the rest.
 
-    Args:
-        ratings: Rows with `user_id, movie_id`; all are kept.
-        pairs: `user_id, movie_id` of the held-out ratings; repeated pairs count once.
+    Attributes:
+        keys: `pair_keys` of the held-out pairs, ascending, distinct.
         valid_fraction: Share of the rest that goes to valid.
-        seed: Seed of the draw of valid.
+        seed: Seed of that draw.
     """
-    held_out = "is_held_out"
-    marked = pairs.select(c.USER_ID, c.MOVIE_ID).distinct().withColumn(held_out, F.lit(True))
-    joined = ratings.join(marked, on=[c.USER_ID, c.MOVIE_ID], how="left")
-    is_test = F.coalesce(F.col(held_out), F.lit(False))
-    return _with_split(joined, is_test, valid_fraction, seed).drop(held_out)
+
+    keys: npt.NDArray[np.int64]
+    valid_fraction: float
+    seed: int
+
+    def __call__(self, block: Ratings) -> Codes:
+        """Return TRAIN, VALID or TEST for each row."""
+        wanted = pair_keys(block.users, block.movies)
+        position = np.minimum(np.searchsorted(self.keys, wanted), max(len(self.keys) - 1, 0))
+        is_test = self.keys[position] == wanted if len(self.keys) else np.zeros(len(wanted), bool)
+        return with_valid(block, is_test, self.valid_fraction, self.seed)
 
 
-def _with_split(ratings: DataFrame, is_test: Column, valid_fraction: float, seed: int) -> DataFrame:
-    is_valid = uniform(seed, VALID, c.USER_ID, c.MOVIE_ID) < valid_fraction
-    split = F.when(is_test, TEST).when(is_valid, VALID).otherwise(TRAIN)
-    return ratings.withColumn(SPLIT, split)
+def pair_keys(users: npt.NDArray[np.int32], movies: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return one number per pair, movie first: ratings stored by movie then look up in order."""
+    return (movies.astype(np.int64) << 32) | users.astype(np.int64)
+
+
+def with_valid(
+    block: Ratings, is_test: npt.NDArray[np.bool_], valid_fraction: float, seed: int
+) -> Codes:
+    """Return the codes where valid is a random share of what is not test."""
+    is_valid = uniform(seed, "valid", block.users, block.movies) < valid_fraction
+    return np.where(is_test, TEST, np.where(is_valid, VALID, TRAIN)).astype(np.uint8)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import posixpath
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
+from pyspark import RDD
+from pyspark.sql import SparkSession
 
 from recspark import columns as c
 from recspark import schemas, storage
@@ -17,10 +18,15 @@ from recspark.config import Config, PrepareConfig
 from recspark.errors import DataError, describe
 from recspark.manifest import Step, require_manifest
 from recspark.paths import RunPaths
-from recspark.prepare import split
-from recspark.prepare.buckets import shuffle_into_buckets, to_split_columns
-from recspark.prepare.index import attach_index, count_ratings, fit_indexer, index_table
+from recspark.prepare.buckets import Written, deal, write_bucket
+from recspark.prepare.index import make_indexer, order_ids
+from recspark.prepare.lookup import Lookup
 from recspark.prepare.pairs import read_pairs
+from recspark.prepare.rows import Keep, Ratings, RowGroup, plan_blocks, read_block
+from recspark.prepare.split import SPLITS, Codes, PairsSplit, RandomSplit, pair_keys
+from recspark.prepare.tally import Tally, tally_ratings
+from recspark.schemas import Schema
+from recspark.tasks import commit_parts, exchange, spread
 
 logger = logging.getLogger(__name__)
 
@@ -29,176 +35,159 @@ def run(config: Config, spark: SparkSession) -> None:
     """Write the index tables, the saved StringIndexerModels and the three splits.
 
     Raises:
-        DataError: `ratings` is missing, the pairs file is unusable, train or test came out empty,
-            or rows were lost.
+        DataError: `ratings` is missing, the pairs file is unusable, nothing is left after the
+            filters, train or test came out empty, or rows were lost.
     """
     paths, settings = RunPaths(config.root), config.prepare
     source = require_manifest(paths.ratings, "ingest")
     inputs = {"ratings": source.id}
     if settings.pairs:
-        inputs["pairs"] = ", ".join(
-            f"{file.path} {file.size}@{file.modified}"
-            for file in storage.list_files(settings.pairs)
-        )
-    outputs = (
-        *(paths.user_index, paths.user_indexer, paths.movie_index, paths.movie_indexer),
-        *(paths.train, paths.valid, paths.test),
-    )
+        files = storage.list_files(settings.pairs)
+        inputs["pairs"] = ", ".join(f"{file.path} {file.size}@{file.modified}" for file in files)
+    outputs = [path for path, _ in (*_index_outputs(paths), *_split_outputs(paths))]
     step = Step("prepare", {**asdict(settings), "seed": config.seed}, inputs, outputs, config.force)
     if step.is_done():
         return
     with step:
-        ratings = storage.read_dataset(spark, paths.ratings, schemas.RATINGS)
-        users = _write_index(step, ratings, c.USER_ID, settings.min_ratings_per_user, _users(paths))
-        movies = _write_index(
-            step, ratings, c.MOVIE_ID, settings.min_ratings_per_movie, _movies(paths)
-        )
-        sizes = {"num_users": users.count(), "num_movies": movies.count()}
-        _refuse_empty(sizes, settings)
         pairs = read_pairs(settings.pairs).drop_duplicates() if settings.pairs else None
-        counts = {**sizes, **_write_splits(step, ratings, users, movies, pairs, config)}
-        _check_counts(counts, num_ratings=source.num_rows)
-        _publish(step, paths, counts)
+        plan = plan_blocks(paths.ratings)
+        blocks = spread(spark, plan, len(plan))
+        tally = tally_ratings(blocks, Keep())
+        user_table, movie_table = _order_kept(tally, settings)
+        users = _stage_index(
+            step, user_table, schemas.USER_INDEX, paths.user_index, paths.user_indexer
+        )
+        movies = _stage_index(
+            step, movie_table, schemas.MOVIE_INDEX, paths.movie_index, paths.movie_indexer
+        )
+        split = _make_split(config, pairs)
+        written = _write_splits(step, paths, blocks, users, movies, split, config)
+        counts = _count(tally, written, users, movies, settings)
+        if pairs is not None:
+            # Held-out pairs that nobody rated, or whose user or movie was filtered out.
+            counts["pairs_unmatched"] = len(pairs) - counts["test"]
+        filters = max(settings.min_ratings_per_user, settings.min_ratings_per_movie) > 1
+        _check_counts(counts, num_ratings=source.num_rows, filters=filters)
+        for path, schema in _index_outputs(paths):
+            step.publish(path, schema)
+        for path, schema in _split_outputs(paths):
+            manifest = step.publish(path, schema, counts)
+            if manifest.num_rows != counts[schema.name]:
+                raise DataError(_lost(schema.name, manifest.num_rows, counts[schema.name]))
 
 
-@dataclass(frozen=True)
-class _IndexOutput:
-    """Where one index goes."""
-
-    table: str
-    indexer: str
-    schema: schemas.Schema
-
-
-def _users(paths: RunPaths) -> _IndexOutput:
-    return _IndexOutput(paths.user_index, paths.user_indexer, schemas.USER_INDEX)
+def _index_outputs(paths: RunPaths) -> list[tuple[str, Schema | None]]:
+    return [
+        (paths.user_index, schemas.USER_INDEX),
+        (paths.movie_index, schemas.MOVIE_INDEX),
+        (paths.user_indexer, None),
+        (paths.movie_indexer, None),
+    ]
 
 
-def _movies(paths: RunPaths) -> _IndexOutput:
-    return _IndexOutput(paths.movie_index, paths.movie_indexer, schemas.MOVIE_INDEX)
-
-
-def _write_index(
-    step: Step, ratings: DataFrame, column: str, min_ratings: int, output: _IndexOutput
-) -> DataFrame:
-    """Stage an index table and its StringIndexerModel; return the table as read back."""
-    counts = count_ratings(ratings, column).cache()
-    indexer = fit_indexer(counts, min_ratings)
-    staged = step.staging(output.table)
-    storage.write_dataset(index_table(counts, indexer), staged, output.schema)
-    indexer.write().save(step.staging(output.indexer))
-    counts.unpersist()
-    return storage.read_dataset(ratings.sparkSession, staged, output.schema)
-
-
-def _publish(step: Step, paths: RunPaths, counts: dict[str, Any]) -> None:
-    """Move everything into place, only once all of it is written."""
-    for output in (_users(paths), _movies(paths)):
-        step.publish(output.table, output.schema)
-        step.publish(output.indexer, None)
-    for path, schema in (
+def _split_outputs(paths: RunPaths) -> list[tuple[str, Schema]]:
+    return [
         (paths.train, schemas.TRAIN),
         (paths.valid, schemas.VALID),
         (paths.test, schemas.TEST),
+    ]
+
+
+def _order_kept(tally: Tally, settings: PrepareConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the index tables of the users and of the movies that the thresholds keep."""
+    tables = []
+    for what, ids, counts, minimum in (
+        ("user", tally.users, tally.user_counts, settings.min_ratings_per_user),
+        ("movie", tally.movies, tally.movie_counts, settings.min_ratings_per_movie),
     ):
-        manifest = step.publish(path, schema, counts)
-        if manifest.num_rows != counts[schema.name]:
-            raise DataError(_lost(schema.name, manifest.num_rows, counts[schema.name]))
+        stays = counts >= minimum
+        if not stays.any():
+            raise DataError(
+                describe(
+                    "prepare",
+                    found=f"no {what}s with {minimum} or more ratings",
+                    expected="some",
+                    remedy=f"Lower prepare.min_ratings_per_{what}.",
+                )
+            )
+        tables.append(order_ids(ids[stays], counts[stays]))
+    return tables[0], tables[1]
+
+
+def _stage_index(
+    step: Step, table: pd.DataFrame, schema: Schema, path: str, indexer_path: str
+) -> Lookup:
+    """Stage one index table and its StringIndexerModel; return the lookup of the ids."""
+    frame = SparkSession.active().createDataFrame(table).coalesce(1)
+    storage.write_dataset(frame, step.staging(path), schema)
+    make_indexer(table).write().save(step.staging(indexer_path))
+    return Lookup.of(table[c.ID].to_numpy())
+
+
+def _make_split(config: Config, pairs: pd.DataFrame | None) -> Callable[[Ratings], Codes]:
+    settings = config.prepare
+    if pairs is None:
+        return RandomSplit(settings.test_fraction, settings.valid_fraction, config.seed)
+    keys = np.sort(pair_keys(pairs[c.USER_ID].to_numpy(), pairs[c.MOVIE_ID].to_numpy()))
+    return PairsSplit(keys, settings.valid_fraction, config.seed)
 
 
 def _write_splits(
     step: Step,
-    ratings: DataFrame,
-    users: DataFrame,
-    movies: DataFrame,
-    pairs: pd.DataFrame | None,
+    paths: RunPaths,
+    blocks: RDD[list[RowGroup]],
+    users: Lookup,
+    movies: Lookup,
+    split: Callable[[Ratings], Codes],
     config: Config,
+) -> list[Written]:
+    """Stage train, valid and test; return what each bucket's task wrote."""
+    num_buckets, seed = config.prepare.num_buckets, config.seed
+    shared = blocks.context.broadcast((users, movies, split))
+    folders = {s.name: step.staging(path) for path, s in _split_outputs(paths)}
+
+    def deal_block(groups: list[RowGroup]) -> Iterator[tuple[int, bytes]]:
+        return deal(read_block(groups), *shared.value, num_buckets)
+
+    def write(bucket: int, received: Iterator[bytes]) -> Written:
+        return write_bucket(bucket, received, folders, seed)
+
+    written = exchange(blocks.flatMap(deal_block), num_buckets, write)
+    for name, folder in folders.items():
+        storage.make_folder(folder)
+        commit_parts((one.files[name] for one in written if name in one.files), folder)
+    return written
+
+
+def _count(
+    tally: Tally, written: list[Written], users: Lookup, movies: Lookup, settings: PrepareConfig
 ) -> dict[str, Any]:
-    """Write train, valid and test to their staging paths in one pass; return what was counted."""
-    read, kept = Observation("read"), Observation("kept")
-    observed = ratings.observe(read, F.count(F.lit(1)).alias("ratings"))
-    indexed = attach_index(observed, users, c.USER_ID, c.USER_INDEX)
-    indexed = attach_index(indexed, movies, c.MOVIE_ID, c.MOVIE_INDEX)
-    num_buckets = config.prepare.num_buckets
-    rows = to_split_columns(_split(indexed, pairs, config), num_buckets)
-    in_train = F.when(F.col(split.SPLIT) == split.TRAIN, F.col(c.RATING))
-    rows = rows.observe(
-        kept,
-        *(F.count(F.when(F.col(split.SPLIT) == name, 1)).alias(name) for name in _SPLITS),
-        F.min(in_train).alias("rating_min"),
-        F.max(in_train).alias("rating_max"),
-        F.avg(in_train).alias("rating_mean"),
-    )
-    paths = RunPaths(config.root)
-    together = posixpath.join(step.staging(paths.train), "together")
-    (
-        shuffle_into_buckets(rows, num_buckets, config.seed)
-        .write.partitionBy(split.SPLIT, c.BUCKET)
-        .parquet(together)
-    )
-    for name, output in zip(_SPLITS, (paths.train, paths.valid, paths.test), strict=True):
-        _take_split(together, name, step.staging(output))
-    storage.remove(together)
-    counts = {**read.get, **kept.get, "num_buckets": num_buckets}
-    if pairs is not None:
-        # Held-out pairs that nobody rated, or whose user or movie was filtered out.
-        counts["pairs_unmatched"] = len(pairs) - counts[split.TEST]
-    return counts
+    """Return what the manifests of the splits tell beside their rows."""
+    rows = {name: sum(one.num_rows(name) for one in written) for name in SPLITS}
+    return {
+        "ratings": tally.num_ratings,
+        **rows,
+        "filtered": tally.num_ratings - sum(rows.values()),
+        "num_users": len(users.ids),
+        "num_movies": len(movies.ids),
+        "num_buckets": settings.num_buckets,
+        "rating_min": min(one.rating_min for one in written),
+        "rating_max": max(one.rating_max for one in written),
+        "rating_mean": sum(one.rating_sum for one in written) / max(rows["train"], 1),
+    }
 
 
-_SPLITS = (split.TRAIN, split.VALID, split.TEST)
-
-
-def _take_split(together: str, name: str, target: str) -> None:
-    """Move one split's bucket folders out of the common write; there may be none."""
-    storage.make_folder(target)
-    for folder in storage.list_folders(posixpath.join(together, f"{split.SPLIT}={name}")):
-        storage.move(folder, posixpath.join(target, posixpath.basename(folder)))
-
-
-def _split(ratings: DataFrame, pairs: pd.DataFrame | None, config: Config) -> DataFrame:
-    settings = config.prepare
-    if pairs is None:
-        return split.split_random(
-            ratings,
-            test_fraction=settings.test_fraction,
-            valid_fraction=settings.valid_fraction,
-            seed=config.seed,
-        )
-    held_out = ratings.sparkSession.createDataFrame(pairs)
-    return split.split_pairs(
-        ratings, held_out, valid_fraction=settings.valid_fraction, seed=config.seed
-    )
-
-
-def _refuse_empty(sizes: dict[str, int], settings: PrepareConfig) -> None:
-    for name, minimum in (
-        ("num_users", settings.min_ratings_per_user),
-        ("num_movies", settings.min_ratings_per_movie),
-    ):
-        if sizes[name] == 0:
-            what = name.removeprefix("num_")
-            raise DataError(
-                describe(
-                    "prepare",
-                    found=f"no {what} with {minimum} or more ratings",
-                    expected="some",
-                    remedy=f"Lower prepare.min_ratings_per_{what.removesuffix('s')}.",
-                )
-            )
-
-
-def _check_counts(counts: dict[str, Any], *, num_ratings: int) -> None:
-    """Add `filtered`, log the balance and refuse a split that lost rows or left one side empty."""
-    kept = sum(counts[name] for name in _SPLITS)
-    counts["filtered"] = counts["ratings"] - kept
-    if counts["ratings"] != num_ratings:
-        raise DataError(_lost("ratings", counts["ratings"], num_ratings))
+def _check_counts(counts: dict[str, Any], *, num_ratings: int, filters: bool) -> None:
+    """Log the balance; refuse a run that lost rows or left train or test empty."""
     logger.info(
         "prepare: %s ratings = %s train + %s valid + %s test + %s filtered",
-        *(f"{counts[name]:,}" for name in ("ratings", *_SPLITS, "filtered")),
+        *(f"{counts[name]:,}" for name in ("ratings", *SPLITS, "filtered")),
     )
-    for name in (split.TRAIN, split.TEST):
+    if counts["ratings"] != num_ratings:
+        raise DataError(_lost("ratings", counts["ratings"], num_ratings))
+    if counts["filtered"] != 0 and not filters:
+        raise DataError(_lost("splits", num_ratings - counts["filtered"], num_ratings))
+    for name in ("train", "test"):
         if counts[name] == 0:
             raise DataError(
                 describe(

@@ -1,50 +1,95 @@
 from __future__ import annotations
 
-from datetime import date
+from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 
 from recspark import columns as c
-from recspark.prepare.buckets import shuffle_into_buckets, to_split_columns
-from recspark.prepare.split import SPLIT
+from recspark.prepare.buckets import deal, write_bucket
+from recspark.prepare.lookup import Lookup
+from recspark.prepare.rows import Ratings
+from recspark.prepare.split import SPLITS, RandomSplit
+from recspark.tasks import commit_parts
+from tests.prepare.blocks import grid
+
+NUM_BUCKETS = 4
+BLOCK = grid(30, 20)
 
 
-def ratings(spark: SparkSession) -> DataFrame:
-    return spark.range(600).select(
-        (F.col("id") % 30 + 1000).cast("int").alias(c.USER_ID),
-        F.floor(F.col("id") / 30).cast("int").alias(c.MOVIE_ID),
-        (F.col("id") % 30).cast("int").alias(c.USER_INDEX),
-        F.floor(F.col("id") / 30).cast("int").alias(c.MOVIE_INDEX),
-        F.lit(3.0).cast("float").alias(c.RATING),
-        F.lit(date(1970, 1, 11)).alias(c.RATED_ON),
-        F.lit("train").alias(SPLIT),
-    )
+def lookup(size: int) -> Lookup:
+
+    return Lookup.of(np.arange(size, dtype=np.int32)[::-1].copy())  # id i has index size-1-i
 
 
-def test_bucket_is_index_mod_buckets_and_day_counts_from_1970(spark: SparkSession) -> None:
-    rows = to_split_columns(ratings(spark), 4).collect()
-    assert all(row[c.BUCKET] == row[c.USER_INDEX] % 4 for row in rows)
-    assert {row[c.RATED_DAY] for row in rows} == {10}
+def dealt(blocks: list[Ratings]) -> dict[int, list[bytes]]:
+    received: dict[int, list[bytes]] = {bucket: [] for bucket in range(NUM_BUCKETS)}
+    split = RandomSplit(test_fraction=0.3, valid_fraction=0.3, seed=1)
+    for block in blocks:
+        for bucket, payload in deal(block, lookup(30), lookup(20), split, NUM_BUCKETS):
+            received[bucket].append(payload)
+    return received
 
 
-def test_bucket_is_whole_in_one_partition_and_shuffled_repeatably(spark: SparkSession) -> None:
-    frame = to_split_columns(ratings(spark), 4)
+def rows_written(
+    tmp_path: Path, blocks: list[Ratings], seed: int
+) -> dict[tuple[str, int], pa.Table]:
+    folders = {split: str(tmp_path / split) for split in SPLITS}
+    tables = {}
+    for bucket, payloads in dealt(blocks).items():
+        written = write_bucket(bucket, payloads, folders, seed)
+        for split, part in written.files.items():
+            commit_parts([part], folders[split])
+            tables[split, bucket] = pq.read_table(part.target, partitioning=None)
+            assert written.num_rows(split) == tables[split, bucket].num_rows
+    return tables
 
-    def order(source: DataFrame, seed: int) -> dict[int, list[tuple[int, int]]]:
-        shuffled = shuffle_into_buckets(source, 4, seed).withColumn(
-            "partition", F.spark_partition_id()
-        )
-        rows = shuffled.collect()
-        partitions = {(row[c.BUCKET], row["partition"]) for row in rows}
-        assert len(partitions) == 4
-        return {
-            b: [(r[c.USER_INDEX], r[c.MOVIE_INDEX]) for r in rows if r[c.BUCKET] == b]
-            for b in range(4)
-        }
 
-    once = order(frame, seed=1)
-    assert order(frame.repartition(5), seed=1) == once
-    assert order(frame, seed=2) != once
-    assert all(rows != sorted(rows) for rows in once.values())
-    assert sum(len(set(rows)) for rows in once.values()) == 600
+def pairs(table: pa.Table) -> list[tuple[int, int]]:
+    columns = (table.column(name).to_pylist() for name in (c.USER_INDEX, c.MOVIE_INDEX))
+    return list(zip(*columns, strict=True))
+
+
+def test_every_row_comes_out_once_in_its_users_bucket(tmp_path: Path) -> None:
+    tables = rows_written(tmp_path, [BLOCK], seed=1)
+    assert {split for split, _ in tables} == set(SPLITS)
+    found = []
+    for (_, bucket), table in tables.items():
+        assert all(user % NUM_BUCKETS == bucket for user, _ in pairs(table))
+        assert set(table.column(c.RATED_DAY).to_pylist()) == {10}
+        assert table.schema.field(c.RATED_DAY).type == pa.int16()
+        found += pairs(table)
+    assert sorted(found) == [(user, movie) for user in range(30) for movie in range(20)]
+
+
+def test_order_is_shuffled_and_does_not_depend_on_the_blocks(tmp_path: Path) -> None:
+    whole = rows_written(tmp_path / "a", [BLOCK], seed=1)
+    halves = [BLOCK.where(BLOCK.movies >= 9), BLOCK.where(BLOCK.movies < 9)]
+    apart = rows_written(tmp_path / "b", halves, seed=1)
+    assert {key: pairs(table) for key, table in apart.items()} == {
+        key: pairs(table) for key, table in whole.items()
+    }
+    other = rows_written(tmp_path / "c", [BLOCK], seed=2)
+    assert pairs(other["train", 0]) != pairs(whole["train", 0])
+    assert pairs(whole["train", 0]) != sorted(pairs(whole["train", 0]))
+
+
+def test_unknown_users_and_movies_are_filtered() -> None:
+    known_users, known_movies = lookup(3), lookup(2)
+    split = RandomSplit(test_fraction=0.0, valid_fraction=0.0, seed=1)
+    payloads = deal(BLOCK, known_users, known_movies, split, NUM_BUCKETS)
+    rows = sum(pa.ipc.open_stream(payload).read_all().num_rows for _, payload in payloads)
+    assert rows == 3 * 2
+
+
+def test_rating_range_is_that_of_train(tmp_path: Path) -> None:
+
+    ratings = np.where(BLOCK.movies == 0, 1.0, 4.0).astype(np.float32)
+    block = Ratings(BLOCK.users, BLOCK.movies, ratings, BLOCK.days)
+    split = RandomSplit(test_fraction=0.0, valid_fraction=0.0, seed=1)
+    payloads = [p for b, p in deal(block, lookup(30), lookup(20), split, 1) if b == 0]
+    written = write_bucket(0, payloads, {"train": str(tmp_path)}, seed=1)
+    assert (written.rating_min, written.rating_max) == (1.0, 4.0)
+    assert written.rating_sum == pytest.approx(30 * 1.0 + 30 * 19 * 4.0)

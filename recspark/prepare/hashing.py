@@ -1,0 +1,43 @@
+"""Draws that depend on stable keys and a seed alone, never on row order or partitioning."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.integer]
+
+_HASH_BITS = np.uint64(53)  # as many as a double holds exactly
+
+
+def hash_keys(seed: int, purpose: str, first: IntArray, second: IntArray) -> npt.NDArray[np.uint64]:
+    """Return a 64-bit hash of each pair of keys.
+
+    SplitMix64's finaliser (Steele, Lea, Flood 2014, figure 19), applied to the packed pair and
+    again to the result with the salt: two rounds, so that neither key's structure shows.
+
+    Args:
+        seed: The run's seed.
+        purpose: A word that keeps different draws apart.
+        first: Non-negative ids below 2**32, any shape.
+        second: The same, of the same shape.
+    """
+    salt = np.uint64((seed * 0x9E3779B97F4A7C15 + zlib.crc32(purpose.encode())) % 2**64)
+    packed = (first.astype(np.uint64) << np.uint64(32)) | second.astype(np.uint64)
+    return _mix(_mix(packed + np.uint64(0x9E3779B97F4A7C15)) ^ salt)
+
+
+def uniform(seed: int, purpose: str, first: IntArray, second: IntArray) -> npt.NDArray[np.float64]:
+    """Return a number in [0, 1) for each pair of keys (see `hash_keys`)."""
+    top = hash_keys(seed, purpose, first, second) >> (np.uint64(64) - _HASH_BITS)
+    return top.astype(np.float64) / float(2 ** int(_HASH_BITS))
+
+
+def _mix(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    value = value ^ (value >> np.uint64(30))
+    value = value * np.uint64(0xBF58476D1CE4E5B9)
+    value = value ^ (value >> np.uint64(27))
+    value = value * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))

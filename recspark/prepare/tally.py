@@ -1,0 +1,88 @@
+"""Ratings per user, per movie and per day, counted in one pass over the columns."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pyspark import RDD
+
+from recspark.prepare.lookup import MAX_DENSE_ID
+from recspark.prepare.rows import Keep, Ratings, RowGroup, read_block
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Ids ascending with their number of ratings, for users, movies and days since 1970."""
+
+    users: npt.NDArray[np.int64]
+    user_counts: Counts
+    movies: npt.NDArray[np.int64]
+    movie_counts: Counts
+    days: npt.NDArray[np.int64]
+    day_counts: Counts
+
+    @property
+    def num_ratings(self) -> int:
+        """Ratings counted."""
+        return int(self.movie_counts.sum())
+
+
+def tally_ratings(blocks: RDD[list[RowGroup]], keep: Keep) -> Tally:
+    """Return the counts of the ratings that `keep` lets through.
+
+    Every task adds up its own blocks, and tasks merge pairwise, so that the driver receives no
+    more than one number per user, movie and day.
+    """
+    shared = blocks.context.broadcast(keep)
+
+    def run(items: Iterable[list[RowGroup]]) -> Iterator[Tally]:
+        tallies = (count_block(read_block(groups), shared.value) for groups in items)
+        yield functools.reduce(merge, tallies, EMPTY)
+
+    return blocks.mapPartitions(run).treeReduce(merge)
+
+
+def count_block(block: Ratings, keep: Keep) -> Tally:
+    """Return the tally of one block."""
+    kept = block.where(keep.mask(block))
+    return Tally(*_count(kept.users), *_count(kept.movies), *_count(kept.days))
+
+
+def merge(one: Tally, two: Tally) -> Tally:
+    """Return the tally of both together."""
+    return Tally(
+        *_add(one.users, one.user_counts, two.users, two.user_counts),
+        *_add(one.movies, one.movie_counts, two.movies, two.movie_counts),
+        *_add(one.days, one.day_counts, two.days, two.day_counts),
+    )
+
+
+def _count(ids: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], Counts]:
+    if len(ids) and ids.min() >= 0 and ids.max() <= MAX_DENSE_ID:
+        counts = np.bincount(ids)
+        present = np.flatnonzero(counts)
+        return present, counts[present]
+    values, counts = np.unique(ids.astype(np.int64), return_counts=True)
+    return values, counts
+
+
+def _add(
+    ids: npt.NDArray[np.int64],
+    counts: Counts,
+    more_ids: npt.NDArray[np.int64],
+    more_counts: Counts,
+) -> tuple[npt.NDArray[np.int64], Counts]:
+    together, position = np.unique(np.concatenate([ids, more_ids]), return_inverse=True)
+    sums = np.zeros(len(together), dtype=np.int64)
+    np.add.at(sums, position, np.concatenate([counts, more_counts]))
+    return together, sums
+
+
+_NONE = np.zeros(0, dtype=np.int64)
+EMPTY = Tally(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE)

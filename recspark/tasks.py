@@ -1,0 +1,98 @@
+"""Work spread over Spark tasks as plain Python items, and files that tasks write by themselves.
+
+A task writes under a name that only its attempt has; the driver moves the files of the attempts
+that counted into place once all tasks are through. A failed or speculative attempt never shows.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recspark import storage
+
+if TYPE_CHECKING:
+    from pyspark import RDD
+    from pyspark.sql import SparkSession
+
+Item = TypeVar("Item")
+
+ATTEMPTS = "_attempts"
+ROW_GROUP_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class PartFile:
+    """A Parquet file that a task wrote: where it lies, where it belongs, and its rows."""
+
+    written: str
+    target: str
+    num_rows: int
+
+
+def spread(spark: SparkSession, items: Sequence[Item], num_tasks: int) -> RDD[Item]:
+    """Return the items as an RDD of at most `num_tasks` partitions, neighbours kept together."""
+    return spark.sparkContext.parallelize(items, max(1, min(num_tasks, len(items))))
+
+
+def pack(sizes: Sequence[int], capacity: int) -> list[range]:
+    """Return runs of consecutive positions whose sizes sum up to `capacity` at most.
+
+    A single size above the capacity makes a run of its own.
+    """
+    runs, start, total = [], 0, 0
+    for position, size in enumerate(sizes):
+        if position > start and total + size > capacity:
+            runs.append(range(start, position))
+            start, total = position, 0
+        total += size
+    if start < len(sizes):
+        runs.append(range(start, len(sizes)))
+    return runs
+
+
+def write_part(table: pa.Table, root: str, name: str) -> PartFile:
+    """Write a table as `<root>/<name>` from inside a task; it shows up at `commit_parts`.
+
+    Args:
+        table: The rows of the file.
+        root: The data set's (staging) folder.
+        name: Path below the root, e.g. `bucket=3/part-0.parquet`.
+    """
+    written = posixpath.join(root, ATTEMPTS, uuid.uuid4().hex, posixpath.basename(name))
+    fs, stripped = storage.filesystem(written)
+    fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
+    with fs.open(stripped, "wb") as file:
+        pq.write_table(table, file, compression="snappy", row_group_size=ROW_GROUP_ROWS)
+    return PartFile(written, posixpath.join(root, name), table.num_rows)
+
+
+def commit_parts(parts: Iterable[PartFile], root: str) -> int:
+    """Move the files of finished tasks to where they belong, drop all others; return the rows."""
+    num_rows = 0
+    for part in parts:
+        storage.move(part.written, part.target)
+        num_rows += part.num_rows
+    storage.remove(posixpath.join(root, ATTEMPTS))
+    return num_rows
+
+
+def exchange(
+    rows: RDD[tuple[int, bytes]], num_keys: int, reduce: Callable[[int, Iterator[bytes]], Item]
+) -> list[Item]:
+    """Bring together what belongs to each key 0 … num_keys-1 and return `reduce` of each, in order.
+
+    Every key has a partition of its own. The values are blocks of many rows, so that the exchange
+    costs nothing per row.
+    """
+
+    def run(key: int, pairs: Iterable[tuple[int, bytes]]) -> Iterable[Item]:
+        yield reduce(key, (value for _, value in pairs))
+
+    return rows.partitionBy(num_keys, lambda key: key).mapPartitionsWithIndex(run).collect()

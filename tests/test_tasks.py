@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import given
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from recspark.tasks import commit_parts, exchange, pack, spread, write_part
+
+
+@given(sizes=st.lists(st.integers(0, 50)), capacity=st.integers(1, 60))
+def test_packed_runs_cover_everything_in_order(sizes: list[int], capacity: int) -> None:
+    runs = pack(sizes, capacity)
+    assert [i for run in runs for i in run] == list(range(len(sizes)))
+    for run in runs:
+        assert len(run) == 1 or sum(sizes[i] for i in run) <= capacity
+
+
+def test_many_small_sizes_make_few_runs() -> None:
+    assert len(pack([100] * 17_770, 100_000)) == 18
+
+
+def test_only_committed_attempts_show(tmp_path: Path) -> None:
+    root = str(tmp_path / "set")
+    table = pa.table({"x": [1, 2, 3]})
+    lost = write_part(table, root, "bucket=1/part-0.parquet")  # an attempt whose task was repeated
+    kept = write_part(table, root, "bucket=1/part-0.parquet")
+    assert not list(Path(root).rglob("bucket=*"))
+    assert commit_parts([kept], root) == 3
+    assert [str(path) for path in Path(root).rglob("*.parquet")] == [kept.target]
+    assert not Path(lost.written).exists()
+    assert pq.read_table(kept.target, partitioning=None).num_rows == 3
+
+
+def test_exchange_brings_each_key_together(spark: SparkSession) -> None:
+    pairs = [(key % 5, bytes([key])) for key in range(20)]
+    rows = spread(spark, pairs, 3)
+    found = exchange(rows, 6, lambda key, values: (key, sorted(b"".join(values))))
+    assert found == [
+        *((key, [key, key + 5, key + 10, key + 15]) for key in range(5)),
+        (5, []),
+    ]
+
+
+def test_spread_keeps_neighbours_together(spark: SparkSession) -> None:
+    assert spread(spark, list(range(6)), 3).glom().collect() == [[0, 1], [2, 3], [4, 5]]
+    assert spread(spark, [1], 8).getNumPartitions() == 1
