@@ -87,6 +87,8 @@ def test_misspelt_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
         (["--train.epochs", "0"], "train.epochs: found 0, expected ≥ 1"),
         (["--prepare.valid_fraction", "1.0"], "prepare.valid_fraction: found 1.0"),
         (["--prepare.split", "pairs"], "prepare.pairs given exactly when"),
+        (["--prepare.split=time", "--prepare.cut_date=2005-13-45"], "a day as YYYY-MM-DD"),
+        (["--prepare.cut_date=2005-01-01"], "only with prepare.split time"),
         (["--ingest.format", "cvs"], "ingest.format"),
     ],
 )

@@ -6,7 +6,7 @@ moves a few thousand byte strings where it would otherwise move every rating by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,19 +17,34 @@ from recspark import columns as c
 from recspark.prepare.hashing import hash_keys
 from recspark.prepare.lookup import Lookup
 from recspark.prepare.rows import Ratings
-from recspark.prepare.split import SPLITS, TRAIN, Codes
+from recspark.prepare.split import SPLITS, TRAIN, Split
 from recspark.tasks import PartFile, write_part
 
-SPLIT = "split"
 _MOVED = pa.schema(
     [
         (c.USER_INDEX, pa.int32()),
         (c.MOVIE_INDEX, pa.int32()),
         (c.RATING, pa.float32()),
         (c.RATED_DAY, pa.int16()),
-        (SPLIT, pa.uint8()),
     ]
 )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of a bucket are split and ordered.
+
+    Attributes:
+        user_ids: Raw id of each user_index, int32 [num_users].
+        movie_ids: Raw id of each movie_index, int32 [num_movies].
+        split: Decides on train, valid and test.
+        seed: Seed of the order; it hashes raw ids, so another filter keeps it.
+    """
+
+    user_ids: npt.NDArray[np.int32]
+    movie_ids: npt.NDArray[np.int32]
+    split: Split
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -47,11 +62,7 @@ class Written:
 
 
 def deal(
-    block: Ratings,
-    users: Lookup,
-    movies: Lookup,
-    split: Callable[[Ratings], Codes],
-    num_buckets: int,
+    block: Ratings, users: Lookup, movies: Lookup, num_buckets: int
 ) -> Iterator[tuple[int, bytes]]:
     """Yield (bucket, Arrow stream) for the rows of a block whose user and movie are known.
 
@@ -67,7 +78,6 @@ def deal(
         movie_index[known],
         kept.ratings,
         kept.days.astype(np.int16),
-        split(kept),
     ]
     bucket = (user_index % num_buckets).astype(np.uint16)
     order = np.argsort(bucket, kind="stable")  # a radix sort on 16 bits
@@ -81,31 +91,35 @@ def deal(
 
 
 def write_bucket(
-    bucket: int, blocks: Iterable[bytes], folders: dict[str, str], seed: int
+    bucket: int, blocks: Iterable[bytes], layout: Layout, folders: dict[str, str]
 ) -> Written:
-    """Write one bucket's rows, a file for each split, and return what was written.
+    """Split one bucket's rows, write a file for each split, and return what was written.
 
     The order hashes (user, movie) with the seed, so it does not depend on how rows arrived.
 
     Args:
         bucket: The bucket's number.
         blocks: Arrow streams from `deal`.
+        layout: How rows are split and ordered.
         folders: Split name to the folder of its data set.
-        seed: The run's seed.
     """
     batches = [pa.ipc.open_stream(block).read_next_batch() for block in blocks]
     table = pa.Table.from_batches(batches, schema=_MOVED)
-    code = table.column(SPLIT).to_numpy()
-    users, movies = table.column(c.USER_INDEX).to_numpy(), table.column(c.MOVIE_INDEX).to_numpy()
-    shuffled = np.argsort(hash_keys(seed, "order", users, movies))
+    rows = Ratings(
+        users=layout.user_ids[table.column(c.USER_INDEX).to_numpy()],
+        movies=layout.movie_ids[table.column(c.MOVIE_INDEX).to_numpy()],
+        ratings=table.column(c.RATING).to_numpy(),
+        days=table.column(c.RATED_DAY).to_numpy().astype(np.int32),
+    )
+    code = layout.split(rows)
+    shuffled = np.argsort(hash_keys(layout.seed, "order", rows.users, rows.movies))
     files = {}
     for number, split in enumerate(SPLITS):
-        rows = shuffled[code[shuffled] == number]
-        if len(rows):
-            chosen = table.drop_columns([SPLIT]).take(pa.array(rows))
+        chosen = shuffled[code[shuffled] == number]
+        if len(chosen):
             name = f"{c.BUCKET}={bucket}/part-0.parquet"
-            files[split] = write_part(chosen, folders[split], name)
-    in_train = table.column(c.RATING).to_numpy()[code == TRAIN]
+            files[split] = write_part(table.take(pa.array(chosen)), folders[split], name)
+    in_train = rows.ratings[code == TRAIN]
     return Written(
         files=files,
         rating_min=float(in_train.min(initial=np.inf)),

@@ -1,4 +1,4 @@
-"""Which ratings are held out, decided for a block of rows at a time."""
+"""Which ratings are held out. Each split is given one bucket: some users with all their ratings."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark.prepare.hashing import uniform
+from recspark.prepare.hashing import hash_keys, uniform
 from recspark.prepare.rows import Ratings
 
 TRAIN, VALID, TEST = 0, 1, 2
 SPLITS = ("train", "valid", "test")  # by code
 
 Codes = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class RandomSplit:
     def __call__(self, block: Ratings) -> Codes:
         """Return TRAIN, VALID or TEST for each row."""
         is_test = uniform(self.seed, "test", block.users, block.movies) < self.test_fraction
-        return with_valid(block, is_test, self.valid_fraction, self.seed)
+        return _codes(is_test, _draw_valid(block, self.valid_fraction, self.seed))
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,80 @@ class PairsSplit:
         wanted = pair_keys(block.users, block.movies)
         position = np.minimum(np.searchsorted(self.keys, wanted), max(len(self.keys) - 1, 0))
         is_test = self.keys[position] == wanted if len(self.keys) else np.zeros(len(wanted), bool)
-        return with_valid(block, is_test, self.valid_fraction, self.seed)
+        return _codes(is_test, _draw_valid(block, self.valid_fraction, self.seed))
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """The newest ratings are test and those before them valid, cut between days.
+
+    Attributes:
+        test_from: First day of test, in days since 1970-01-01.
+        valid_from: First day of valid; the same as test_from where there is no valid.
+    """
+
+    test_from: int
+    valid_from: int
+
+    @staticmethod
+    def of(
+        days: npt.NDArray[np.int64],
+        counts: npt.NDArray[np.int64],
+        *,
+        test_fraction: float,
+        valid_fraction: float,
+        test_from: int | None = None,
+    ) -> TimeSplit:
+        """Return the split whose cuts lie between days, each part at least its share.
+
+        Args:
+            days: Days with ratings, ascending.
+            counts: Ratings on each of them.
+            test_fraction: Share of all ratings for test, unless `test_from` is given.
+            valid_fraction: Share of the rest for valid.
+            test_from: First day of test.
+        """
+        if test_from is None:
+            test_from = _first_day_of_newest(days, counts, test_fraction)
+        before = days < test_from
+        valid_from = _first_day_of_newest(days[before], counts[before], valid_fraction)
+        return TimeSplit(test_from, min(valid_from, test_from))
+
+    def __call__(self, block: Ratings) -> Codes:
+        """Return TRAIN, VALID or TEST for each row."""
+        return _codes(block.days >= self.test_from, block.days >= self.valid_from)
+
+
+@dataclass(frozen=True)
+class LastSplit:
+    """Each user's newest ratings are test, and as many before them valid.
+
+    Ratings of one day are ordered by a hash of user, movie and seed.
+
+    Attributes:
+        num_last: Ratings per user in test; a user with no more than these has none in train.
+        has_valid: Whether the ratings before those go to valid.
+        seed: Seed of the order within a day.
+    """
+
+    num_last: int
+    has_valid: bool
+    seed: int
+
+    def __call__(self, block: Ratings) -> Codes:
+        """Return TRAIN, VALID or TEST for each row; every user of the block must be whole."""
+        tie = hash_keys(self.seed, "last", block.users, block.movies)
+        order = np.lexsort((tie, -block.days, block.users))  # newest first within each user
+        users = block.users[order]
+        starts = np.flatnonzero(np.r_[True, users[1:] != users[:-1]]) if len(users) else users
+        age = np.arange(len(users)) - np.repeat(starts, np.diff(np.r_[starts, len(users)]))
+        rank = np.empty(len(users), dtype=np.int64)
+        rank[order] = age  # 0 is the user's newest rating
+        num_valid = self.num_last if self.has_valid else 0
+        return _codes(rank < self.num_last, rank < self.num_last + num_valid)
+
+
+Split = RandomSplit | PairsSplit | TimeSplit | LastSplit
 
 
 def pair_keys(users: npt.NDArray[np.int32], movies: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
@@ -63,9 +137,21 @@ def pair_keys(users: npt.NDArray[np.int32], movies: npt.NDArray[np.int32]) -> np
     return (movies.astype(np.int64) << 32) | users.astype(np.int64)
 
 
-def with_valid(
-    block: Ratings, is_test: npt.NDArray[np.bool_], valid_fraction: float, seed: int
-) -> Codes:
-    """Return the codes where valid is a random share of what is not test."""
-    is_valid = uniform(seed, "valid", block.users, block.movies) < valid_fraction
+def _codes(is_test: Mask, is_valid: Mask) -> Codes:
+    """Return the code of each row; what is both is test."""
     return np.where(is_test, TEST, np.where(is_valid, VALID, TRAIN)).astype(np.uint8)
+
+
+def _draw_valid(block: Ratings, fraction: float, seed: int) -> Mask:
+    return uniform(seed, "valid", block.users, block.movies) < fraction
+
+
+def _first_day_of_newest(
+    days: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], fraction: float
+) -> int:
+    """Return the latest day from which on there are at least `fraction` of the ratings."""
+    if fraction == 0 or len(days) == 0:
+        return int(np.iinfo(np.int32).max)
+    newest = np.cumsum(counts[::-1])[::-1]  # ratings on or after each day
+    enough = np.flatnonzero(newest >= fraction * counts.sum())
+    return int(days[enough[-1]])

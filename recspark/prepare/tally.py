@@ -18,7 +18,7 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Tally:
-    """Ids ascending with their number of ratings, for users, movies and days since 1970."""
+    """Ids ascending with their number of kept ratings: users, movies and days since 1970."""
 
     users: npt.NDArray[np.int64]
     user_counts: Counts
@@ -26,6 +26,8 @@ class Tally:
     movie_counts: Counts
     days: npt.NDArray[np.int64]
     day_counts: Counts
+    num_read: int
+    """Ratings looked at, those that were not kept included."""
 
     @property
     def num_ratings(self) -> int:
@@ -51,7 +53,8 @@ def tally_ratings(blocks: RDD[list[RowGroup]], keep: Keep) -> Tally:
 def count_block(block: Ratings, keep: Keep) -> Tally:
     """Return the tally of one block."""
     kept = block.where(keep.mask(block))
-    return Tally(*_count(kept.users), *_count(kept.movies), *_count(kept.days))
+    counts = (*_count(kept.users), *_count(kept.movies), *_count(kept.days))
+    return Tally(*counts, num_read=len(block.users))
 
 
 def merge(one: Tally, two: Tally) -> Tally:
@@ -60,6 +63,7 @@ def merge(one: Tally, two: Tally) -> Tally:
         *_add(one.users, one.user_counts, two.users, two.user_counts),
         *_add(one.movies, one.movie_counts, two.movies, two.movie_counts),
         *_add(one.days, one.day_counts, two.days, two.day_counts),
+        num_read=one.num_read + two.num_read,
     )
 
 
@@ -85,4 +89,4 @@ def _add(
 
 
 _NONE = np.zeros(0, dtype=np.int64)
-EMPTY = Tally(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
+EMPTY = Tally(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, num_read=0)

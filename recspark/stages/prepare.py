@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,21 @@ from recspark.config import Config, PrepareConfig
 from recspark.errors import DataError, describe
 from recspark.manifest import Step, require_manifest
 from recspark.paths import RunPaths
-from recspark.prepare.buckets import Written, deal, write_bucket
+from recspark.prepare.buckets import Layout, Written, deal, write_bucket
 from recspark.prepare.index import make_indexer, order_ids
+from recspark.prepare.keep import keep_ratings
 from recspark.prepare.lookup import Lookup
 from recspark.prepare.pairs import read_pairs
-from recspark.prepare.rows import Keep, Ratings, RowGroup, plan_blocks, read_block
-from recspark.prepare.split import SPLITS, Codes, PairsSplit, RandomSplit, pair_keys
+from recspark.prepare.rows import RowGroup, plan_blocks, read_block
+from recspark.prepare.split import (
+    SPLITS,
+    LastSplit,
+    PairsSplit,
+    RandomSplit,
+    Split,
+    TimeSplit,
+    pair_keys,
+)
 from recspark.prepare.tally import Tally, tally_ratings
 from recspark.schemas import Schema
 from recspark.tasks import commit_parts, exchange, spread
@@ -52,22 +62,25 @@ def run(config: Config, spark: SparkSession) -> None:
         pairs = read_pairs(settings.pairs).drop_duplicates() if settings.pairs else None
         plan = plan_blocks(paths.ratings)
         blocks = spread(spark, plan, len(plan))
-        tally = tally_ratings(blocks, Keep())
-        user_table, movie_table = _order_kept(tally, settings)
-        users = _stage_index(
-            step, user_table, schemas.USER_INDEX, paths.user_index, paths.user_indexer
+        kept = keep_ratings(lambda keep: tally_ratings(blocks, keep), settings, config.seed)
+        users = order_ids(kept.users, kept.user_counts)
+        movies = order_ids(kept.movies, kept.movie_counts)
+        _stage_index(spark, users, schemas.USER_INDEX, step, paths.user_index, paths.user_indexer)
+        _stage_index(
+            spark, movies, schemas.MOVIE_INDEX, step, paths.movie_index, paths.movie_indexer
         )
-        movies = _stage_index(
-            step, movie_table, schemas.MOVIE_INDEX, paths.movie_index, paths.movie_indexer
+        layout = Layout(
+            user_ids=users[c.ID].to_numpy(),
+            movie_ids=movies[c.ID].to_numpy(),
+            split=_make_split(config, kept, pairs),
+            seed=config.seed,
         )
-        split = _make_split(config, pairs)
-        written = _write_splits(step, paths, blocks, users, movies, split, config)
-        counts = _count(tally, written, users, movies, settings)
+        written = _write_splits(step, paths, blocks, layout, settings.num_buckets)
+        counts = _count(kept, written, layout, settings)
         if pairs is not None:
             # Held-out pairs that nobody rated, or whose user or movie was filtered out.
             counts["pairs_unmatched"] = len(pairs) - counts["test"]
-        filters = max(settings.min_ratings_per_user, settings.min_ratings_per_movie) > 1
-        _check_counts(counts, num_ratings=source.num_rows, filters=filters)
+        _check_counts(counts, num_ratings=source.num_rows, num_kept=kept.num_ratings)
         for path, schema in _index_outputs(paths):
             step.publish(path, schema)
         for path, schema in _split_outputs(paths):
@@ -93,66 +106,58 @@ def _split_outputs(paths: RunPaths) -> list[tuple[str, Schema]]:
     ]
 
 
-def _order_kept(tally: Tally, settings: PrepareConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the index tables of the users and of the movies that the thresholds keep."""
-    tables = []
-    for what, ids, counts, minimum in (
-        ("user", tally.users, tally.user_counts, settings.min_ratings_per_user),
-        ("movie", tally.movies, tally.movie_counts, settings.min_ratings_per_movie),
-    ):
-        stays = counts >= minimum
-        if not stays.any():
-            raise DataError(
-                describe(
-                    "prepare",
-                    found=f"no {what}s with {minimum} or more ratings",
-                    expected="some",
-                    remedy=f"Lower prepare.min_ratings_per_{what}.",
-                )
-            )
-        tables.append(order_ids(ids[stays], counts[stays]))
-    return tables[0], tables[1]
-
-
 def _stage_index(
-    step: Step, table: pd.DataFrame, schema: Schema, path: str, indexer_path: str
-) -> Lookup:
-    """Stage one index table and its StringIndexerModel; return the lookup of the ids."""
-    frame = SparkSession.active().createDataFrame(table).coalesce(1)
+    spark: SparkSession,
+    table: pd.DataFrame,
+    schema: Schema,
+    step: Step,
+    path: str,
+    indexer_path: str,
+) -> None:
+    """Stage one index table and its StringIndexerModel."""
+    frame = spark.createDataFrame(table).coalesce(1)
     storage.write_dataset(frame, step.staging(path), schema)
-    make_indexer(table).write().save(step.staging(indexer_path))
-    return Lookup.of(table[c.ID].to_numpy())
+    make_indexer(spark, table).write().save(step.staging(indexer_path))
 
 
-def _make_split(config: Config, pairs: pd.DataFrame | None) -> Callable[[Ratings], Codes]:
+def _make_split(config: Config, kept: Tally, pairs: pd.DataFrame | None) -> Split:
     settings = config.prepare
-    if pairs is None:
-        return RandomSplit(settings.test_fraction, settings.valid_fraction, config.seed)
-    keys = np.sort(pair_keys(pairs[c.USER_ID].to_numpy(), pairs[c.MOVIE_ID].to_numpy()))
-    return PairsSplit(keys, settings.valid_fraction, config.seed)
+    if pairs is not None:
+        keys = np.sort(pair_keys(pairs[c.USER_ID].to_numpy(), pairs[c.MOVIE_ID].to_numpy()))
+        return PairsSplit(keys, settings.valid_fraction, config.seed)
+    if settings.split == "time":
+        return TimeSplit.of(
+            kept.days,
+            kept.day_counts,
+            test_fraction=settings.test_fraction,
+            valid_fraction=settings.valid_fraction,
+            test_from=_days_since_1970(settings.cut_date) if settings.cut_date else None,
+        )
+    if settings.split == "last":
+        return LastSplit(settings.num_last, settings.valid_fraction > 0, config.seed)
+    return RandomSplit(settings.test_fraction, settings.valid_fraction, config.seed)
+
+
+def _days_since_1970(day: str) -> int:
+    return (date.fromisoformat(day) - date(1970, 1, 1)).days
 
 
 def _write_splits(
-    step: Step,
-    paths: RunPaths,
-    blocks: RDD[list[RowGroup]],
-    users: Lookup,
-    movies: Lookup,
-    split: Callable[[Ratings], Codes],
-    config: Config,
+    step: Step, paths: RunPaths, blocks: RDD[list[RowGroup]], layout: Layout, num_buckets: int
 ) -> list[Written]:
     """Stage train, valid and test; return what each bucket's task wrote."""
-    num_buckets, seed = config.prepare.num_buckets, config.seed
-    shared = blocks.context.broadcast((users, movies, split))
-    folders = {s.name: step.staging(path) for path, s in _split_outputs(paths)}
+    shared = blocks.context.broadcast(layout)
+    folders = {schema.name: step.staging(path) for path, schema in _split_outputs(paths)}
 
-    def deal_block(groups: list[RowGroup]) -> Iterator[tuple[int, bytes]]:
-        return deal(read_block(groups), *shared.value, num_buckets)
+    def deal_blocks(items: Iterable[list[RowGroup]]) -> Iterator[tuple[int, bytes]]:
+        users, movies = Lookup.of(shared.value.user_ids), Lookup.of(shared.value.movie_ids)
+        for groups in items:
+            yield from deal(read_block(groups), users, movies, num_buckets)
 
     def write(bucket: int, received: Iterator[bytes]) -> Written:
-        return write_bucket(bucket, received, folders, seed)
+        return write_bucket(bucket, received, shared.value, folders)
 
-    written = exchange(blocks.flatMap(deal_block), num_buckets, write)
+    written = exchange(blocks.mapPartitions(deal_blocks), num_buckets, write)
     for name, folder in folders.items():
         storage.make_folder(folder)
         commit_parts((one.files[name] for one in written if name in one.files), folder)
@@ -160,16 +165,16 @@ def _write_splits(
 
 
 def _count(
-    tally: Tally, written: list[Written], users: Lookup, movies: Lookup, settings: PrepareConfig
+    kept: Tally, written: list[Written], layout: Layout, settings: PrepareConfig
 ) -> dict[str, Any]:
     """Return what the manifests of the splits tell beside their rows."""
     rows = {name: sum(one.num_rows(name) for one in written) for name in SPLITS}
     return {
-        "ratings": tally.num_ratings,
+        "ratings": kept.num_read,
         **rows,
-        "filtered": tally.num_ratings - sum(rows.values()),
-        "num_users": len(users.ids),
-        "num_movies": len(movies.ids),
+        "filtered": kept.num_read - kept.num_ratings,
+        "num_users": len(layout.user_ids),
+        "num_movies": len(layout.movie_ids),
         "num_buckets": settings.num_buckets,
         "rating_min": min(one.rating_min for one in written),
         "rating_max": max(one.rating_max for one in written),
@@ -177,7 +182,7 @@ def _count(
     }
 
 
-def _check_counts(counts: dict[str, Any], *, num_ratings: int, filters: bool) -> None:
+def _check_counts(counts: dict[str, Any], *, num_ratings: int, num_kept: int) -> None:
     """Log the balance; refuse a run that lost rows or left train or test empty."""
     logger.info(
         "prepare: %s ratings = %s train + %s valid + %s test + %s filtered",
@@ -185,8 +190,8 @@ def _check_counts(counts: dict[str, Any], *, num_ratings: int, filters: bool) ->
     )
     if counts["ratings"] != num_ratings:
         raise DataError(_lost("ratings", counts["ratings"], num_ratings))
-    if counts["filtered"] != 0 and not filters:
-        raise DataError(_lost("splits", num_ratings - counts["filtered"], num_ratings))
+    if sum(counts[name] for name in SPLITS) != num_kept:
+        raise DataError(_lost("splits", sum(counts[name] for name in SPLITS), num_kept))
     for name in ("train", "test"):
         if counts[name] == 0:
             raise DataError(

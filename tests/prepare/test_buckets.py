@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from recspark import columns as c
-from recspark.prepare.buckets import deal, write_bucket
+from recspark.prepare.buckets import Layout, deal, write_bucket
 from recspark.prepare.lookup import Lookup
 from recspark.prepare.rows import Ratings
-from recspark.prepare.split import SPLITS, RandomSplit
+from recspark.prepare.split import SPLITS, RandomSplit, Split
 from recspark.tasks import commit_parts
 from tests.prepare.blocks import grid
 
@@ -24,11 +24,15 @@ def lookup(size: int) -> Lookup:
     return Lookup.of(np.arange(size, dtype=np.int32)[::-1].copy())  # id i has index size-1-i
 
 
+def layout(split: Split, seed: int) -> Layout:
+    descending = [np.arange(size, dtype=np.int32)[::-1].copy() for size in (30, 20)]
+    return Layout(user_ids=descending[0], movie_ids=descending[1], split=split, seed=seed)
+
+
 def dealt(blocks: list[Ratings]) -> dict[int, list[bytes]]:
     received: dict[int, list[bytes]] = {bucket: [] for bucket in range(NUM_BUCKETS)}
-    split = RandomSplit(test_fraction=0.3, valid_fraction=0.3, seed=1)
     for block in blocks:
-        for bucket, payload in deal(block, lookup(30), lookup(20), split, NUM_BUCKETS):
+        for bucket, payload in deal(block, lookup(30), lookup(20), NUM_BUCKETS):
             received[bucket].append(payload)
     return received
 
@@ -39,7 +43,7 @@ def rows_written(
     folders = {split: str(tmp_path / split) for split in SPLITS}
     tables = {}
     for bucket, payloads in dealt(blocks).items():
-        written = write_bucket(bucket, payloads, folders, seed)
+        written = write_bucket(bucket, payloads, layout(RandomSplit(0.3, 0.3, 1), seed), folders)
         for split, part in written.files.items():
             commit_parts([part], folders[split])
             tables[split, bucket] = pq.read_table(part.target, partitioning=None)
@@ -78,8 +82,7 @@ def test_order_is_shuffled_and_does_not_depend_on_the_blocks(tmp_path: Path) -> 
 
 def test_unknown_users_and_movies_are_filtered() -> None:
     known_users, known_movies = lookup(3), lookup(2)
-    split = RandomSplit(test_fraction=0.0, valid_fraction=0.0, seed=1)
-    payloads = deal(BLOCK, known_users, known_movies, split, NUM_BUCKETS)
+    payloads = deal(BLOCK, known_users, known_movies, NUM_BUCKETS)
     rows = sum(pa.ipc.open_stream(payload).read_all().num_rows for _, payload in payloads)
     assert rows == 3 * 2
 
@@ -88,8 +91,8 @@ def test_rating_range_is_that_of_train(tmp_path: Path) -> None:
 
     ratings = np.where(BLOCK.movies == 0, 1.0, 4.0).astype(np.float32)
     block = Ratings(BLOCK.users, BLOCK.movies, ratings, BLOCK.days)
-    split = RandomSplit(test_fraction=0.0, valid_fraction=0.0, seed=1)
-    payloads = [p for b, p in deal(block, lookup(30), lookup(20), split, 1) if b == 0]
-    written = write_bucket(0, payloads, {"train": str(tmp_path)}, seed=1)
+    payloads = [payload for _, payload in deal(block, lookup(30), lookup(20), 1)]
+    only_train = layout(RandomSplit(0.0, 0.0, 1), seed=1)
+    written = write_bucket(0, payloads, only_train, {"train": str(tmp_path)})
     assert (written.rating_min, written.rating_max) == (1.0, 4.0)
     assert written.rating_sum == pytest.approx(30 * 1.0 + 30 * 19 * 4.0)

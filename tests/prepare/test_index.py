@@ -30,7 +30,7 @@ def test_order_is_that_of_string_indexer_fitted_on_the_ratings(spark: SparkSessi
 
 
 def test_saved_model_maps_ids_as_the_table_does(spark: SparkSession, tmp_path: Path) -> None:
-    make_indexer(order_ids(IDS, COUNTS)).write().save(str(tmp_path / "indexer"))
+    make_indexer(spark, order_ids(IDS, COUNTS)).write().save(str(tmp_path / "indexer"))
     loaded = StringIndexerModel.load(str(tmp_path / "indexer"))
     asked = spark.createDataFrame([("9",), ("77",), ("7",)], f"{c.ID} STRING")
     found = {row[c.ID]: row[c.INDEX] for row in loaded.transform(asked).collect()}

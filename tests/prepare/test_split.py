@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from recspark.prepare.rows import Ratings
 from recspark.prepare.split import (
     TEST,
     TRAIN,
     VALID,
     Codes,
+    LastSplit,
     PairsSplit,
     RandomSplit,
+    TimeSplit,
     pair_keys,
 )
 from tests.prepare.blocks import block_of, grid
@@ -75,3 +80,48 @@ def test_pairs_beyond_the_last_key_and_no_pairs_at_all() -> None:
 def test_pairs_split_still_carves_valid() -> None:
     codes = PairsSplit(np.zeros(0, dtype=np.int64), valid_fraction=0.1, seed=1)(BLOCK)
     assert share(codes, VALID) == pytest.approx(0.1, abs=0.007)
+
+
+def test_newest_ratings_are_test_cut_between_days() -> None:
+    days, counts = np.array([3, 5, 8, 9]), np.array([50, 30, 15, 5])
+    split = TimeSplit.of(days, counts, test_fraction=0.1, valid_fraction=0.25)
+    # Day 9 has 5 % of the ratings, days 8 and 9 have 20 %; of the other 80, day 5 has 37.5 %.
+    assert (split.valid_from, split.test_from) == (5, 8)
+    block = Ratings(BLOCK.users[:4], BLOCK.movies[:4], BLOCK.ratings[:4], days.astype(np.int32))
+    assert split(block).tolist() == [TRAIN, VALID, TEST, TEST]
+
+
+def test_cut_date_and_no_valid() -> None:
+    days, counts = np.array([3, 5, 8]), np.array([1, 1, 1])
+    split = TimeSplit.of(days, counts, test_fraction=0.5, valid_fraction=0.0, test_from=5)
+    block = Ratings(BLOCK.users[:3], BLOCK.movies[:3], BLOCK.ratings[:3], days.astype(np.int32))
+    assert split(block).tolist() == [TRAIN, TEST, TEST]
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 30), st.integers(0, 4)),
+    unique_by=lambda row: row[:2],
+    min_size=1,
+)
+
+
+@given(rows=ROWS, num_last=st.integers(1, 3), has_valid=st.booleans())
+def test_each_users_newest_ratings_are_test(
+    rows: list[tuple[int, int, int]], num_last: int, has_valid: bool
+) -> None:
+    users, movies, days = (np.array(x, dtype=np.int32) for x in zip(*rows, strict=True))
+    block = Ratings(users, movies, np.ones(len(rows), dtype=np.float32), days)
+    codes = LastSplit(num_last, has_valid, seed=3)(block)
+    for user in set(users.tolist()):
+        mine = np.flatnonzero(users == user)
+        in_test, in_valid = (mine[codes[mine] == code] for code in (TEST, VALID))
+        assert len(in_test) == min(num_last, len(mine))
+        assert len(in_valid) == (min(num_last, len(mine) - len(in_test)) if has_valid else 0)
+        in_train = mine[codes[mine] == TRAIN]
+        for newer, older in ((in_test, in_valid), (in_test, in_train), (in_valid, in_train)):
+            if len(newer) and len(older):
+                assert days[newer].min() >= days[older].max()
+    # Another order of the rows gives each rating the same part.
+    order = np.random.default_rng(0).permutation(len(rows))
+    shuffled = Ratings(users[order], movies[order], block.ratings, days[order])
+    assert (LastSplit(num_last, has_valid, seed=3)(shuffled) == codes[order]).all()

@@ -30,7 +30,7 @@ def test_counts_of_two_blocks_add_up(
     assert as_dict(both.users, both.user_counts) == Counter(user for user, _ in everything)
     assert as_dict(both.movies, both.movie_counts) == Counter(movie for _, movie in everything)
     assert as_dict(both.days, both.day_counts) == {10: len(everything)}
-    assert both.num_ratings == len(everything)
+    assert both.num_ratings == both.num_read == len(everything)
 
 
 def test_empty_changes_nothing() -> None:
@@ -49,6 +49,7 @@ def test_keep_counts_what_stays() -> None:
     kept = count_block(grid(10, 10), keep)
     assert as_dict(kept.users, kept.user_counts) == {3: 3, 5: 3}
     assert as_dict(kept.movies, kept.movie_counts) == {0: 2, 1: 2, 2: 2}
+    assert (kept.num_ratings, kept.num_read) == (6, 100)
 
 
 def test_sampled_users_stay_with_all_their_ratings() -> None:

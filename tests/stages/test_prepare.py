@@ -107,6 +107,22 @@ def test_pairs_name_the_test_set(config: Config, spark: SparkSession, tmp_path: 
     assert manifest.counts["pairs_unmatched"] == 1
 
 
+def test_time_and_last_splits(config: Config, spark: SparkSession) -> None:
+    def days(path: str) -> list[int]:
+        frame = storage.read_dataset(spark, path, schemas.TRAIN)
+        return sorted(row[c.RATED_DAY] for row in frame.collect())
+
+    paths = RunPaths(config.root)
+    # Movie m was always rated on January 1 + m; from the 13th on are movies 12 … 15.
+    prepare.run(with_prepare(config, split="time", cut_date="2004-01-13"), spark)
+    assert len(days(paths.test)) == 9 + 8 + 7 + 6
+    assert max(days(paths.train)) < min(days(paths.valid)) <= max(days(paths.valid))
+    assert max(days(paths.valid)) < min(days(paths.test))
+    prepare.run(with_prepare(config, split="last", num_last=2), spark)
+    assert len(days(paths.test)) == 1 + 19 * 2  # user 1 has a single rating
+    assert len(days(paths.valid)) == 1 + 17 * 2  # user 3 has one left, users 1 and 2 none
+
+
 def test_second_run_is_skipped_and_a_change_runs_again(config: Config, spark: SparkSession) -> None:
     def made() -> str:
         manifest = read_manifest(RunPaths(config.root).train)
