@@ -6,6 +6,7 @@ A field's docstring is its `--help` text, and says unit and range.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 from recspark.errors import ConfigError, describe
@@ -16,6 +17,14 @@ def _require(holds: bool, where: str, found: object, expected: str) -> None:
         raise ConfigError(
             describe(where, found=found, expected=expected, remedy=f"Change {where} in the config.")
         )
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _require_share(where: str, value: float) -> None:
@@ -73,25 +82,52 @@ class PrepareConfig:
     """Ratings to index, train, valid and test."""
 
     min_ratings_per_user: int = 1
-    """Users with fewer ratings than this are filtered out (count, on the raw ratings)."""
+    """Users with fewer ratings than this are filtered out (count, 1 or more)."""
     min_ratings_per_movie: int = 1
-    """Movies with fewer ratings than this are filtered out (count, on the raw ratings)."""
-    split: Literal["random", "pairs"] = "random"
-    """How test is chosen: random (a hash of user, movie and seed) or pairs (a file names them)."""
+    """Movies with fewer ratings than this are filtered out (count, 1 or more)."""
+    filter: Literal["once", "k_core"] = "once"
+    """Apply both minimums once, on the raw counts, or again and again until all are met."""
+    user_fraction: float = 1.0
+    """Share of the users to keep, for quick trials (above 0, up to 1); drawn before the filter."""
+    split: Literal["random", "pairs", "time", "last"] = "random"
+    """What becomes test: a random share (by a hash of user, movie and seed), the pairs that a file
+    names, the newest share (time), or each user's newest ratings (last)."""
     test_fraction: float = 0.1
-    """Share of the ratings that random puts into test (0 up to 1)."""
+    """Share of the ratings that random and time put into test (0 up to 1)."""
     pairs: str | None = None
     """File of held-out user-movie pairs: two leading columns (tab, comma or ::), or probe.txt."""
+    cut_date: str | None = None
+    """With time: ratings from this day on are test (YYYY-MM-DD); test_fraction is then unused."""
+    num_last: int = 1
+    """With last: each user's newest ratings that go to test (count); as many before go to valid."""
     valid_fraction: float = 0.05
-    """Share of what is not test that goes into valid (0 up to 1)."""
+    """Share of what is not test that goes to valid (0 up to 1); the newest with time, else drawn."""
     num_buckets: int = 8
     """Buckets of users (count, 1 or more): 8 for small data, 64 or more for the full set."""
 
     def __post_init__(self) -> None:
-        for name in ("min_ratings_per_user", "min_ratings_per_movie", "num_buckets"):
+        for name in ("min_ratings_per_user", "min_ratings_per_movie", "num_buckets", "num_last"):
             _require(getattr(self, name) >= 1, f"prepare.{name}", getattr(self, name), "≥ 1")
         _require_share("prepare.test_fraction", self.test_fraction)
         _require_share("prepare.valid_fraction", self.valid_fraction)
+        _require(
+            0 < self.user_fraction <= 1,
+            "prepare.user_fraction",
+            self.user_fraction,
+            "a share above 0, up to 1",
+        )
+        _require(
+            self.cut_date is None or self.split == "time",
+            "prepare.cut_date",
+            f"cut_date={self.cut_date} with split={self.split}",
+            "prepare.cut_date only with prepare.split time",
+        )
+        _require(
+            self.cut_date is None or _is_date(self.cut_date),
+            "prepare.cut_date",
+            self.cut_date,
+            "a day as YYYY-MM-DD",
+        )
         _require(
             (self.pairs is not None) == (self.split == "pairs"),
             "prepare.pairs",
@@ -109,6 +145,10 @@ class BiasConfig:
     reg_movie: float = 25.0
     """Shrinkage of a movie's effect (pseudo-ratings at effect 0, 0 or more)."""
 
+    def __post_init__(self) -> None:
+        for name in ("reg_user", "reg_movie"):
+            _require(getattr(self, name) >= 0, f"baseline.bias.{name}", getattr(self, name), "≥ 0")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CosineUserConfig:
@@ -118,6 +158,11 @@ class CosineUserConfig:
     """Nearest users that a prediction is averaged over (count, 1 or more)."""
     block_users: int = 256
     """Users whose similarities a task holds at a time (count); memory grows with it."""
+
+    def __post_init__(self) -> None:
+        for name in ("num_neighbors", "block_users"):
+            value = getattr(self, name)
+            _require(value >= 1, f"baseline.cosine_user.{name}", value, "≥ 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +175,11 @@ class AlsConfig:
     """Sweeps over users and movies (count)."""
     reg: float = 0.1
     """L2 weight on each factor, per rating (0 or more)."""
+
+    def __post_init__(self) -> None:
+        for name in ("embedding_size", "epochs"):
+            _require(getattr(self, name) >= 1, f"baseline.als.{name}", getattr(self, name), "≥ 1")
+        _require(self.reg >= 0, "baseline.als.reg", self.reg, "≥ 0")
 
 
 @dataclass(frozen=True, kw_only=True)
