@@ -99,9 +99,9 @@ class PrepareConfig:
     cut_date: str | None = None
     """With time: ratings from this day on are test (YYYY-MM-DD); test_fraction is then unused."""
     num_last: int = 1
-    """With last: each user's newest ratings that go to test (count); as many before go to valid."""
+    """With last: each user's newest ratings that go to test (count); as many before to valid."""
     valid_fraction: float = 0.05
-    """Share of what is not test that goes to valid (0 up to 1); the newest with time, else drawn."""
+    """Share of what is not test that goes to valid (0 up to 1): with time the newest, else drawn."""
     num_buckets: int = 8
     """Buckets of users (count, 1 or more): 8 for small data, 64 or more for the full set."""
 
