@@ -6,29 +6,9 @@ A field's docstring is its `--help` text, and says unit and range.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Literal
 
-from recspark.errors import ConfigError, describe
-
-
-def _require(holds: bool, where: str, found: object, expected: str) -> None:
-    if not holds:
-        raise ConfigError(
-            describe(where, found=found, expected=expected, remedy=f"Change {where} in the config.")
-        )
-
-
-def _is_date(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _require_share(where: str, value: float) -> None:
-    _require(0 <= value < 1, where, value, "a share from 0 up to, not including, 1")
+from recspark.checks import is_date, require, require_share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +27,7 @@ class SparkConfig:
     """Further Spark properties, name to value."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.shuffle_partitions >= 1, "spark.shuffle_partitions", self.shuffle_partitions, "≥ 1"
         )
 
@@ -68,8 +48,8 @@ class IngestConfig:
     """Share of refused lines (0 to 1) above which the job fails."""
 
     def __post_init__(self) -> None:
-        _require(self.split_bytes >= 1, "ingest.split_bytes", self.split_bytes, "≥ 1 byte")
-        _require(
+        require(self.split_bytes >= 1, "ingest.split_bytes", self.split_bytes, "≥ 1 byte")
+        require(
             0 <= self.max_reject_fraction <= 1,
             "ingest.max_reject_fraction",
             self.max_reject_fraction,
@@ -101,34 +81,34 @@ class PrepareConfig:
     num_last: int = 1
     """With last: each user's newest ratings that go to test (count); as many before to valid."""
     valid_fraction: float = 0.05
-    """Share of what is not test that goes to valid (0 up to 1): with time the newest, else drawn."""
+    """Share of the rest that goes to valid (0 up to 1); with time the newest, else drawn."""
     num_buckets: int = 8
     """Buckets of users (count, 1 or more): 8 for small data, 64 or more for the full set."""
 
     def __post_init__(self) -> None:
         for name in ("min_ratings_per_user", "min_ratings_per_movie", "num_buckets", "num_last"):
-            _require(getattr(self, name) >= 1, f"prepare.{name}", getattr(self, name), "≥ 1")
-        _require_share("prepare.test_fraction", self.test_fraction)
-        _require_share("prepare.valid_fraction", self.valid_fraction)
-        _require(
+            require(getattr(self, name) >= 1, f"prepare.{name}", getattr(self, name), "≥ 1")
+        require_share("prepare.test_fraction", self.test_fraction)
+        require_share("prepare.valid_fraction", self.valid_fraction)
+        require(
             0 < self.user_fraction <= 1,
             "prepare.user_fraction",
             self.user_fraction,
             "a share above 0, up to 1",
         )
-        _require(
+        require(
             self.cut_date is None or self.split == "time",
             "prepare.cut_date",
             f"cut_date={self.cut_date} with split={self.split}",
             "prepare.cut_date only with prepare.split time",
         )
-        _require(
-            self.cut_date is None or _is_date(self.cut_date),
+        require(
+            self.cut_date is None or is_date(self.cut_date),
             "prepare.cut_date",
             self.cut_date,
             "a day as YYYY-MM-DD",
         )
-        _require(
+        require(
             (self.pairs is not None) == (self.split == "pairs"),
             "prepare.pairs",
             f"pairs={self.pairs} with split={self.split}",
@@ -147,7 +127,7 @@ class BiasConfig:
 
     def __post_init__(self) -> None:
         for name in ("reg_user", "reg_movie"):
-            _require(getattr(self, name) >= 0, f"baseline.bias.{name}", getattr(self, name), "≥ 0")
+            require(getattr(self, name) >= 0, f"baseline.bias.{name}", getattr(self, name), "≥ 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +142,7 @@ class CosineUserConfig:
     def __post_init__(self) -> None:
         for name in ("num_neighbors", "block_users"):
             value = getattr(self, name)
-            _require(value >= 1, f"baseline.cosine_user.{name}", value, "≥ 1")
+            require(value >= 1, f"baseline.cosine_user.{name}", value, "≥ 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +158,8 @@ class AlsConfig:
 
     def __post_init__(self) -> None:
         for name in ("embedding_size", "epochs"):
-            _require(getattr(self, name) >= 1, f"baseline.als.{name}", getattr(self, name), "≥ 1")
-        _require(self.reg >= 0, "baseline.als.reg", self.reg, "≥ 0")
+            require(getattr(self, name) >= 1, f"baseline.als.{name}", getattr(self, name), "≥ 1")
+        require(self.reg >= 0, "baseline.als.reg", self.reg, "≥ 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,9 +202,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("embedding_size", "epochs", "batch_size", "num_ranks", "timeout_seconds"):
-            _require(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "≥ 1")
-        _require(self.learning_rate > 0, "train.learning_rate", self.learning_rate, "> 0")
-        _require(self.reg >= 0, "train.reg", self.reg, "≥ 0")
+            require(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "≥ 1")
+        require(self.learning_rate > 0, "train.learning_rate", self.learning_rate, "> 0")
+        require(self.reg >= 0, "train.reg", self.reg, "≥ 0")
 
 
 @dataclass(frozen=True, kw_only=True)

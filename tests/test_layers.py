@@ -8,7 +8,7 @@ from pathlib import Path
 import recspark.columns
 
 ROOT = Path(recspark.__file__).parent
-L0 = {"errors", "columns", "schemas", "config", "paths", "logs", "island", "environment"}
+L0 = {"errors", "columns", "schemas", "config", "paths", "logs", "island", "environment", "checks"}
 L1 = {"session", "storage", "manifest", "measure", "configure", "tasks"}
 MAX_LINES = 250
 

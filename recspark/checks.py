@@ -1,0 +1,29 @@
+"""Checks that the settings' dataclasses make of their own values."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from recspark.errors import ConfigError, describe
+
+
+def require(holds: bool, where: str, found: object, expected: str) -> None:
+    """Raise a ConfigError about the field `where` unless the condition holds."""
+    if not holds:
+        raise ConfigError(
+            describe(where, found=found, expected=expected, remedy=f"Change {where} in the config.")
+        )
+
+
+def require_share(where: str, value: float) -> None:
+    """Require a share from 0 up to, not including, 1."""
+    require(0 <= value < 1, where, value, "a share from 0 up to, not including, 1")
+
+
+def is_date(text: str) -> bool:
+    """Return whether the text is a day written YYYY-MM-DD."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
