@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+# Inside a model's folder: what the model is, and Spark's own format of one that Spark fitted.
+MODEL_CARD = "model.json"
+SPARK_MODEL = "spark_model"
+
 
 @dataclass(frozen=True)
 class RunPaths:

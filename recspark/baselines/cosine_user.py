@@ -1,0 +1,115 @@
+"""User-user cosine similarity: gaps filled by the user's mean, nearest users, weighted mean.
+
+The recipe of the public notebook, without its user × user matrix: a task holds one bucket of users
+and streams over all buckets of train. Good for some hundred thousand users; time grows with users
+× ratings, which is why the recipe filters hard first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import FloatType, StructField, StructType
+
+from recspark import columns as c
+from recspark import schemas
+from recspark.baselines.neighbor_mean import Neighbors, predict_pairs
+from recspark.baselines.neighbors import find_neighbors
+from recspark.baselines.user_block import TrainBuckets, UserBlock, read_block, read_bucket
+
+
+def count_rated_movies(train: DataFrame) -> int:
+    """Return M, the movies with a rating in train: the length of a filled vector.
+
+    Not all movies of the index: one known from valid or test only has no column in the recipe's
+    matrix, and what is learned here comes from train alone.
+    """
+    return train.select(c.MOVIE_INDEX).distinct().count()
+
+
+def fit(
+    spark: SparkSession,
+    train: TrainBuckets,
+    *,
+    num_rated_movies: int,
+    num_neighbors: int,
+    block_users: int,
+) -> DataFrame:
+    """Return the neighbours of every user with a rating in train, as `schemas.NEIGHBORS`.
+
+    One task a bucket; each reads every bucket once. Users absent from train have no rows.
+
+    Args:
+        spark: The session whose tasks do the work.
+        train: Where train lies.
+        num_rated_movies: `count_rated_movies` of train.
+        num_neighbors: Most neighbours of a user.
+        block_users: Users a task handles at a time, see `find_neighbors` for the memory.
+    """
+    buckets = sorted(train.bucket_rows)
+
+    def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for position in batch.column(0).to_pylist():
+                found = find_neighbors(
+                    read_block(train, buckets[position]),
+                    _read_blocks(train),
+                    num_rated_movies=num_rated_movies,
+                    num_neighbors=num_neighbors,
+                    block_users=block_users,
+                )
+                bucket = np.full(len(found[0]), buckets[position], np.int32)
+                yield pa.RecordBatch.from_arrays(
+                    [pa.array(values) for values in (*found, bucket)],
+                    names=list(schemas.NEIGHBORS.columns),
+                )
+
+    one_each = spark.range(0, len(buckets), 1, numPartitions=len(buckets))
+    return one_each.mapInArrow(find, schemas.NEIGHBORS.ddl)
+
+
+def predict(test: DataFrame, neighbors_path: str, train: TrainBuckets) -> DataFrame:
+    """Return test plus `prediction`; null where the user or the movie has no rating in train.
+
+    One task a bucket of test: it holds the bucket's test rows and neighbours, and streams over
+    all buckets of train.
+
+    Args:
+        test: Bucketed rows with `user_index`, `movie_index`, `bucket`; all are kept.
+        neighbors_path: What `fit` returned, written with `schemas.NEIGHBORS`.
+        train: The train that it was fitted on.
+    """
+
+    def score(rows: pd.DataFrame) -> pd.DataFrame:
+        bucket = int(rows[c.BUCKET].iloc[0])
+        neighbors = _read_neighbors(neighbors_path, bucket)
+        prediction = predict_pairs(
+            rows[c.USER_INDEX].to_numpy(),
+            rows[c.MOVIE_INDEX].to_numpy(),
+            neighbors,
+            _read_blocks(train),
+            num_movies=train.num_movies,
+        )
+        return rows.assign(**{c.PREDICTION: prediction.astype(np.float32)})
+
+    wanted = StructType([*test.schema.fields, StructField(c.PREDICTION, FloatType())])
+    scored = test.groupBy(c.BUCKET).applyInPandas(score, wanted)
+    value = F.when(~F.isnan(c.PREDICTION), F.col(c.PREDICTION))
+    return scored.withColumn(c.PREDICTION, value)
+
+
+def _read_blocks(train: TrainBuckets) -> Iterator[UserBlock]:
+    for bucket in sorted(train.bucket_rows):
+        yield read_block(train, bucket)
+
+
+def _read_neighbors(path: str, bucket: int) -> Neighbors:
+    columns = [c.USER_INDEX, c.NEIGHBOR_INDEX, c.SIMILARITY]
+    table = read_bucket(path, bucket, columns)
+    order = np.argsort(table[c.USER_INDEX], kind="stable")
+    return Neighbors(*(table[name][order] for name in columns))

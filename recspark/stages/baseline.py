@@ -1,0 +1,103 @@
+"""The baseline job: one of the models that Spark fits by itself, from train alone."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import asdict
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from recspark import schemas, storage
+from recspark.baselines import als, bias, cosine_user
+from recspark.baselines.user_block import locate_train
+from recspark.config import Config
+from recspark.errors import ConfigError, describe
+from recspark.manifest import Manifest, Step, require_manifest
+from recspark.paths import MODEL_CARD, SPARK_MODEL, RunPaths
+
+
+def run(config: Config, model_name: str, spark: SparkSession) -> None:
+    """Fit one baseline and write `models/<model_name>`.
+
+    Args:
+        config: The model's resolved config; `baseline.algorithm` says what is fitted.
+        model_name: Name of the preset.
+        spark: The session to fit in.
+
+    Raises:
+        ConfigError: `baseline.algorithm` is not set.
+        DataError: train is missing.
+    """
+    algorithm = config.baseline.algorithm
+    if algorithm is None:
+        raise ConfigError(
+            describe(
+                f"baseline of {model_name}",
+                found="no baseline.algorithm",
+                expected="bias, cosine_user or als",
+                remedy=f"Set it in conf/models/{model_name}.yaml, or run jobs/train.py.",
+            )
+        )
+    paths = RunPaths(config.root)
+    manifest = require_manifest(paths.train, "prepare")
+    output = paths.model(model_name)
+    step = Step(
+        "baseline", _settings(config, algorithm), {"train": manifest.id}, (output,), config.force
+    )
+    if step.is_done():
+        return
+    with step:
+        train = storage.read_dataset(spark, paths.train, schemas.TRAIN)
+        fit = {"bias": _fit_bias, "cosine_user": _fit_cosine_user, "als": _fit_als}[algorithm]
+        card = fit(config, train, manifest, step.staging(output))
+        storage.write_json(posixpath.join(step.staging(output), MODEL_CARD), card)
+        step.publish(output, None, counts=card)
+
+
+def _settings(config: Config, algorithm: str) -> dict[str, Any]:
+    section = asdict(getattr(config.baseline, algorithm))
+    # How many users a task handles at a time is a matter of memory, not of the result.
+    section.pop("block_users", None)
+    return {"algorithm": algorithm, **section, "seed": config.seed}
+
+
+def _fit_bias(config: Config, train: DataFrame, manifest: Manifest, staging: str) -> dict[str, Any]:
+    settings = config.baseline.bias
+    model = bias.fit(
+        train,
+        mean=manifest.counts["rating_mean"],
+        reg_user=settings.reg_user,
+        reg_movie=settings.reg_movie,
+    )
+    bias.save(model, staging)
+    return {"algorithm": "bias", "mean": model.mean, **asdict(settings)}
+
+
+def _fit_cosine_user(
+    config: Config, train: DataFrame, manifest: Manifest, staging: str
+) -> dict[str, Any]:
+    settings = config.baseline.cosine_user
+    num_rated_movies = cosine_user.count_rated_movies(train)
+    neighbors = cosine_user.fit(
+        train.sparkSession,
+        locate_train(RunPaths(config.root).train, manifest),
+        num_rated_movies=num_rated_movies,
+        num_neighbors=settings.num_neighbors,
+        block_users=settings.block_users,
+    )
+    schema = schemas.NEIGHBORS
+    storage.write_dataset(neighbors, posixpath.join(staging, schema.name), schema)
+    return {
+        "algorithm": "cosine_user",
+        "num_neighbors": settings.num_neighbors,
+        "num_rated_movies": num_rated_movies,
+    }
+
+
+def _fit_als(config: Config, train: DataFrame, manifest: Manifest, staging: str) -> dict[str, Any]:
+    settings = asdict(config.baseline.als)
+    num_blocks = manifest.counts["num_buckets"]
+    model = als.fit(train, **settings, num_blocks=num_blocks, seed=config.seed)
+    model.write().save(posixpath.join(staging, SPARK_MODEL))
+    return {"algorithm": "als", **settings}
