@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from recspark.config import Config
 from recspark.environment import check_environment
 from recspark.errors import RecsparkError
 from recspark.logs import configure_logging
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
 logger = logging.getLogger(__name__)
 
 # What a job does: the run's own config, each model's config (its preset layered in) by name, and
-# the Spark session.
-Body = Callable[[Config, Mapping[str, Config], "SparkSession"], None]
+# the Spark session (None where the job runs without one).
+Body = Callable[[Config, Mapping[str, Config], Any], None]
 
 
-def run_job(name: str, body: Body, argv: Sequence[str] | None = None) -> int:
+def run_job(
+    name: str, body: Body, argv: Sequence[str] | None = None, *, with_spark: bool = True
+) -> int:
     """Run one job and return its exit code: 0, or that of the RecsparkError that ended it.
 
     Args:
@@ -30,23 +30,33 @@ def run_job(name: str, body: Body, argv: Sequence[str] | None = None) -> int:
         body: The job itself. It imports its stages when it is called, because in a broken
             environment it is those imports that fail, and the check should speak first.
         argv: Command-line words without the program's name; None takes the process's own.
+        with_spark: Whether the body gets a session; torchrun's processes need none.
     """
     configure_logging()
     try:
         check_environment()
-        _run(name, body, list(sys.argv[1:] if argv is None else argv))
+        _run(name, body, list(sys.argv[1:] if argv is None else argv), with_spark)
     except RecsparkError as error:
         logger.error("%s failed: %s", name, error)
         return error.exit_code
     return 0
 
 
-def _run(name: str, body: Body, argv: Sequence[str]) -> None:
+def is_torchrun() -> bool:
+    """Return whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _run(name: str, body: Body, argv: Sequence[str], with_spark: bool) -> None:
     from recspark.configure import load_config, load_model_configs
-    from recspark.session import create_session
 
     config = load_config(argv, prog=f"{name}.py")
     models = load_model_configs(argv, prog=f"{name}.py")
+    if not with_spark:
+        body(config, models, None)
+        return
+    from recspark.session import create_session
+
     spark = create_session(config.spark, app_name=f"{name} {config.name}")
     try:
         body(config, models, spark)
