@@ -12,6 +12,9 @@ from pyspark.sql import functions as F
 
 from recspark import columns as c
 
+# Each sweep lengthens the plan; uncut, 20 sweeps were seen to overflow the executors' stacks.
+_CHECKPOINT_SWEEPS = 5
+
 
 def fit(
     train: DataFrame,
@@ -25,7 +28,8 @@ def fit(
     """Return the fitted factors of all users and movies in train.
 
     Args:
-        train: Rows with `user_index`, `movie_index`, `rating`.
+        train: Rows with `user_index`, `movie_index`, `rating`. Its Spark context has a checkpoint
+            directory, which is kept until the model is saved.
         embedding_size: Factors per user and movie.
         epochs: Sweeps over users and movies.
         reg: L2 weight on each factor, per rating.
@@ -45,6 +49,7 @@ def fit(
         nonnegative=False,
         coldStartStrategy="nan",
         seed=seed,
+        checkpointInterval=_CHECKPOINT_SWEEPS,
     ).setPredictionCol(c.PREDICTION)
     return als.fit(train.select(c.USER_INDEX, c.MOVIE_INDEX, c.RATING))
 

@@ -20,7 +20,13 @@ from recspark import columns as c
 from recspark import schemas
 from recspark.baselines.neighbor_mean import Neighbors, predict_pairs
 from recspark.baselines.neighbors import find_neighbors
-from recspark.baselines.user_block import TrainBuckets, UserBlock, read_block, read_bucket
+from recspark.baselines.user_block import (
+    TrainBuckets,
+    UserBlock,
+    read_block,
+    read_bucket,
+    require_whole,
+)
 
 
 def count_rated_movies(train: DataFrame) -> int:
@@ -50,7 +56,11 @@ def fit(
         num_rated_movies: `count_rated_movies` of train.
         num_neighbors: Most neighbours of a user.
         block_users: Users a task handles at a time, see `find_neighbors` for the memory.
+
+    Raises:
+        DataError: A bucket of train lost rows.
     """
+    require_whole(train)
     buckets = sorted(train.bucket_rows)
 
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -83,7 +93,11 @@ def predict(test: DataFrame, neighbors_path: str, train: TrainBuckets) -> DataFr
         test: Bucketed rows with `user_index`, `movie_index`, `bucket`; all are kept.
         neighbors_path: What `fit` returned, written with `schemas.NEIGHBORS`.
         train: The train that it was fitted on.
+
+    Raises:
+        DataError: A bucket of train lost rows.
     """
+    require_whole(train)
 
     def score(rows: pd.DataFrame) -> pd.DataFrame:
         bucket = int(rows[c.BUCKET].iloc[0])
@@ -109,7 +123,6 @@ def _read_blocks(train: TrainBuckets) -> Iterator[UserBlock]:
 
 
 def _read_neighbors(path: str, bucket: int) -> Neighbors:
-    columns = [c.USER_INDEX, c.NEIGHBOR_INDEX, c.SIMILARITY]
-    table = read_bucket(path, bucket, columns)
-    order = np.argsort(table[c.USER_INDEX], kind="stable")
-    return Neighbors(*(table[name][order] for name in columns))
+    users, *others = read_bucket(path, bucket, [c.USER_INDEX, c.NEIGHBOR_INDEX, c.SIMILARITY])
+    order = np.argsort(users, kind="stable")
+    return Neighbors(users[order], *(values[order] for values in others))

@@ -14,17 +14,25 @@ def describe_protocol(data_set: str, settings: Mapping[str, Any]) -> str:
         data_set: Name of the run, which is that of its data.
         settings: What prepare recorded in the manifest of test: its section and the seed.
     """
-    split = settings["split"]
-    detail = (
-        posixpath.basename(settings["pairs"]) if split == "pairs" else settings["test_fraction"]
-    )
     minimum = f"user {settings['min_ratings_per_user']} movie {settings['min_ratings_per_movie']}"
-    return "; ".join(
-        [
-            data_set,
-            f"split {split} {detail}",
-            f"min ratings {minimum}",
-            f"valid {settings['valid_fraction']}",
-            f"seed {settings['seed']}",
-        ]
-    )
+    repeated = " k-core" if settings["filter"] == "k_core" else ""
+    parts = [
+        data_set,
+        f"split {settings['split']} {_split_detail(settings)}",
+        f"min ratings {minimum}{repeated}",
+        f"valid {settings['valid_fraction']}",
+        f"seed {settings['seed']}",
+    ]
+    if settings["user_fraction"] < 1:
+        parts.insert(1, f"users {settings['user_fraction']}")
+    return "; ".join(parts)
+
+
+def _split_detail(settings: Mapping[str, Any]) -> str:
+    if settings["split"] == "pairs":
+        return posixpath.basename(settings["pairs"])
+    if settings["split"] == "last":
+        return str(settings["num_last"])
+    if settings["cut_date"]:
+        return f"from {settings['cut_date']}"
+    return str(settings["test_fraction"])

@@ -98,6 +98,9 @@ def _fit_cosine_user(
 def _fit_als(config: Config, train: DataFrame, manifest: Manifest, staging: str) -> dict[str, Any]:
     settings = asdict(config.baseline.als)
     num_blocks = manifest.counts["num_buckets"]
+    checkpoints = posixpath.join(staging, "checkpoints")
+    train.sparkSession.sparkContext.setCheckpointDir(checkpoints)
     model = als.fit(train, **settings, num_blocks=num_blocks, seed=config.seed)
     model.write().save(posixpath.join(staging, SPARK_MODEL))
+    storage.remove(checkpoints)
     return {"algorithm": "als", **settings}

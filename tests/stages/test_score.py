@@ -1,0 +1,244 @@
+"""baseline, score and evaluate on one small prepared run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.config import AlsConfig, BaselineConfig, Config, CosineUserConfig, PrepareConfig
+from recspark.errors import ConfigError, DataError
+from recspark.manifest import read_manifest
+from recspark.paths import RunPaths
+from recspark.stages import baseline, evaluate, score
+from tests.baselines import dense
+from tests.runs import write_prepared
+
+NUM_USERS, NUM_MOVIES, NEIGHBORS = 24, 16, 5
+UNSEEN_USER, UNSEEN_MOVIE = 23, 15
+
+RATINGS = dense.random_ratings(7, NUM_USERS, NUM_MOVIES, 0.5)
+RATINGS[UNSEEN_USER], RATINGS[:, UNSEEN_MOVIE] = np.nan, np.nan
+# All gaps are test: known pairs, an unseen user, an unseen movie, and both at once.
+TEST = [(int(u), int(m), 3.0) for u, m in np.argwhere(np.isnan(RATINGS))]
+
+
+def preset(config: Config, algorithm: str | None) -> Config:
+    settings = BaselineConfig(
+        algorithm=algorithm,  # type: ignore[arg-type]
+        cosine_user=CosineUserConfig(num_neighbors=NEIGHBORS, block_users=3),
+        als=AlsConfig(embedding_size=2, epochs=2),
+    )
+    return dataclasses.replace(config, baseline=settings)
+
+
+def prepared(spark: SparkSession, root: Path, num_buckets: int = 4) -> Config:
+    config = Config(name="t", run_dir=str(root), prepare=PrepareConfig(num_buckets=num_buckets))
+    write_prepared(
+        spark,
+        config,
+        train=dense.cells(RATINGS),
+        test=TEST,
+        num_users=NUM_USERS,
+        num_movies=NUM_MOVIES,
+    )
+    return config
+
+
+@pytest.fixture(scope="module")
+def scored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A run with all three baselines fitted and scored."""
+    config = prepared(spark, tmp_path_factory.mktemp("run"))
+    for name in ("bias", "cosine_user", "als"):
+        baseline.run(preset(config, name), name, spark)
+        score.run(preset(config, name), name, spark)
+    return config
+
+
+@pytest.fixture
+def copied(scored: Config, tmp_path: Path) -> Config:
+    """The same run in a folder of its own, to break."""
+    shutil.copytree(scored.root, tmp_path / "run")
+    return dataclasses.replace(scored, run_dir=str(tmp_path / "run"))
+
+
+def predictions(spark: SparkSession, config: Config, name: str):
+    path = RunPaths(config.root).predictions(name)
+    rows = storage.read_dataset(spark, path, schemas.PREDICTIONS).collect()
+    return {(row[c.USER_INDEX], row[c.MOVIE_INDEX]): row for row in rows}
+
+
+@pytest.mark.parametrize("name", ["bias", "cosine_user", "als"])
+def test_every_test_row_has_one_prediction_in_range(
+    spark: SparkSession, scored: Config, name: str
+) -> None:
+    found = predictions(spark, scored, name)
+    manifest = read_manifest(RunPaths(scored.root).predictions(name))
+    assert manifest is not None
+    assert manifest.num_rows == len(found) == len(TEST)
+    assert set(found) == {(user, movie) for user, movie, _ in TEST}
+    for (user, movie), row in found.items():
+        assert 1 <= row[c.PREDICTION] <= 5
+        assert (row[c.RATING], row[c.RATED_DAY], row[c.BUCKET]) == (3.0, 100, user % 4)
+        flags = {
+            (True, True): None,
+            (False, True): "movie_effect",
+            (True, False): "user_effect",
+            (False, False): "global_mean",
+        }
+        assert row[c.FALLBACK] == flags[(user != UNSEEN_USER, movie != UNSEEN_MOVIE)]
+
+
+def test_bias_is_that_of_numpy_with_its_fallbacks(spark: SparkSession, scored: Config) -> None:
+    mean, users, movies = dense.bias_effects(RATINGS, reg_user=10, reg_movie=25)
+    for (user, movie), row in predictions(spark, scored, "bias").items():
+        expected = mean + np.nan_to_num(users[user]) + np.nan_to_num(movies[movie])
+        assert row[c.PREDICTION] == pytest.approx(np.clip(expected, 1, 5), abs=1e-6)
+
+
+def test_cosine_user_is_that_of_numpy(spark: SparkSession, scored: Config) -> None:
+    for (user, movie), row in predictions(spark, scored, "cosine_user").items():
+        if row[c.FALLBACK] is None:
+            expected = dense.neighbor_mean(RATINGS, user, movie, NEIGHBORS)
+            assert row[c.PREDICTION] == pytest.approx(expected, abs=1e-5)
+
+
+def test_cosine_user_does_not_depend_on_the_buckets(
+    spark: SparkSession, scored: Config, tmp_path: Path
+) -> None:
+    config = prepared(spark, tmp_path, num_buckets=1)
+    for name in ("bias", "cosine_user"):
+        baseline.run(preset(config, name), name, spark)
+    score.run(preset(config, "cosine_user"), "cosine_user", spark)
+    once = predictions(spark, config, "cosine_user")
+    for pair, row in predictions(spark, scored, "cosine_user").items():
+        assert row[c.PREDICTION] == pytest.approx(once[pair][c.PREDICTION], abs=1e-6)
+
+
+def test_neighbors_are_stored_as_their_contract_says(spark: SparkSession, scored: Config) -> None:
+    path = RunPaths(scored.root).model("cosine_user") + "/neighbors"
+    rows = storage.read_dataset(spark, path, schemas.NEIGHBORS).collect()
+    assert len(rows) == (NUM_USERS - 1) * NEIGHBORS
+    assert all(row[c.BUCKET] == row[c.USER_INDEX] % 4 for row in rows)
+    assert UNSEEN_USER not in {row[c.USER_INDEX] for row in rows}
+
+
+def test_no_checkpoint_or_temporary_folder_is_left(scored: Config) -> None:
+    folders = [path.name for path in Path(scored.root).rglob("*") if path.is_dir()]
+    assert not [name for name in folders if name.startswith(".") or name == "checkpoints"]
+
+
+def test_evaluate_writes_figures_and_prints_the_table(
+    spark: SparkSession, scored: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = {name: preset(scored, name) for name in ("bias", "cosine_user", "als")}
+    evaluate.run(models, spark)
+    paths = RunPaths(scored.root)
+    metrics = json.loads(Path(paths.metrics("bias")).read_text())
+    assert list(metrics) == [
+        *("model", "protocol", "num_rows", "rmse", "mae", "coverage", "num_fallbacks", "seconds")
+    ]
+    rows = predictions(spark, scored, "bias").values()
+    errors = np.array([row[c.PREDICTION] - row[c.RATING] for row in rows])
+    unseen = NUM_USERS + NUM_MOVIES - 1
+    assert metrics["rmse"] == pytest.approx(np.sqrt((errors**2).mean()), abs=1e-9)
+    assert metrics["mae"] == pytest.approx(np.abs(errors).mean(), abs=1e-9)
+    assert metrics["num_fallbacks"] == unseen
+    assert metrics["coverage"] == pytest.approx(1 - unseen / len(TEST))
+    manifests = read_manifest(paths.model("bias")), read_manifest(paths.predictions("bias"))
+    assert metrics["seconds"] == pytest.approx(sum(m.seconds for m in manifests if m), abs=0.001)
+    board = json.loads(Path(paths.leaderboard).read_text())
+    assert [one["rmse"] for one in board] == sorted(one["rmse"] for one in board)
+    assert {one["model"] for one in board} == set(models)
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[2].split()[0] == board[0]["model"]
+    assert "split random 0.1" in printed
+
+
+def test_what_is_there_is_not_made_again(spark: SparkSession, scored: Config) -> None:
+    paths = RunPaths(scored.root)
+    outputs = (paths.model("cosine_user"), paths.predictions("cosine_user"))
+    before = [read_manifest(path) for path in outputs]
+    settings = preset(scored, "cosine_user")
+    # Fewer users at a time is not another model.
+    smaller = dataclasses.replace(settings.baseline.cosine_user, block_users=2)
+    section = dataclasses.replace(settings.baseline, cosine_user=smaller)
+    baseline.run(dataclasses.replace(settings, baseline=section), "cosine_user", spark)
+    score.run(settings, "cosine_user", spark)
+    assert [read_manifest(path) for path in outputs] == before
+
+
+def test_a_preset_without_an_algorithm_is_refused(spark: SparkSession, scored: Config) -> None:
+    with pytest.raises(ConfigError, match=r"no baseline\.algorithm"):
+        baseline.run(preset(scored, None), "x", spark)
+
+
+def test_stages_name_what_must_run_first(spark: SparkSession, tmp_path: Path) -> None:
+    config = Config(name="t", run_dir=str(tmp_path))
+    for run in (baseline.run, score.run):
+        with pytest.raises(DataError, match=r"Run jobs/prepare\.py"):
+            run(preset(config, "bias"), "bias", spark)
+
+
+def test_a_model_that_is_not_there_names_its_job(spark: SparkSession, copied: Config) -> None:
+    with pytest.raises(DataError, match=r"Run jobs/train\.py"):
+        score.run(preset(copied, None), "biased_mf", spark)
+    with pytest.raises(DataError, match=r"Run jobs/baseline\.py"):
+        score.run(preset(copied, "als"), "als_large", spark)
+
+
+def test_without_the_bias_model_score_names_the_command(
+    spark: SparkSession, copied: Config
+) -> None:
+    shutil.rmtree(RunPaths(copied.root).model("bias"))
+    with pytest.raises(DataError, match=r"jobs/baseline\.py .* --models '\[bias\]'"):
+        score.run(preset(copied, "als"), "als", spark)
+
+
+def test_a_model_of_another_train_is_refused(spark: SparkSession, copied: Config) -> None:
+    prepared(spark, Path(copied.root))  # train and test anew, the models as they were
+    with pytest.raises(DataError, match=r"a model of train .*Run jobs/baseline\.py"):
+        score.run(preset(copied, "als"), "als", spark)
+    with pytest.raises(DataError, match=r"an earlier test set or model.*Run jobs/score\.py"):
+        evaluate.run({"als": preset(copied, "als")}, spark)
+
+
+def test_without_predictions_evaluate_names_the_job(spark: SparkSession, copied: Config) -> None:
+    shutil.rmtree(RunPaths(copied.root).predictions("als"))
+    with pytest.raises(DataError, match=r"Run jobs/score\.py"):
+        evaluate.run({"als": preset(copied, "als")}, spark)
+
+
+def test_a_card_of_an_unknown_model_is_refused(spark: SparkSession, copied: Config) -> None:
+    card = Path(RunPaths(copied.root).model("als"), "model.json")
+    card.write_text('{"algorithm": "guess"}')
+    with pytest.raises(DataError, match="algorithm guess"):
+        score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
+    card.unlink()
+    with pytest.raises(DataError, match="no such file"):
+        score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
+    assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones stand
+
+
+def test_effects_with_a_user_twice_multiply_no_rows(spark: SparkSession, copied: Config) -> None:
+    folder = Path(RunPaths(copied.root).model("bias"), "user_effects")
+    [file] = folder.glob("*.parquet")
+    shutil.copy(file, folder / "again.parquet")
+    with pytest.raises(DataError, match=f"predictions, expected {len(TEST)}"):
+        score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
+    assert len(predictions(spark, copied, "als")) == len(TEST)
+
+
+def test_a_bucket_that_lost_rows_stops_cosine_user(spark: SparkSession, copied: Config) -> None:
+    shutil.rmtree(Path(RunPaths(copied.root).train, "bucket=2"))
+    with pytest.raises(DataError, match=r"bucket 2: found 0 rows"):
+        score.run(
+            dataclasses.replace(preset(copied, "cosine_user"), force=True), "cosine_user", spark
+        )
