@@ -60,15 +60,14 @@ def build_block(
         ratings: [rows]
         num_movies: Columns of the matrix.
     """
-    # Sorted, so that every sum below has one order and the result does not depend on the buckets.
-    order = np.lexsort((movie_index, user_index))
-    users, rows = np.unique(user_index[order], return_inverse=True)
-    values = ratings[order].astype(np.float64)
+    users, rows = np.unique(user_index, return_inverse=True)
+    # Sums of FLOAT values are exact in double precision: the order of the rows leaves no trace.
+    values = ratings.astype(np.float64)
     means = np.bincount(rows, weights=values, minlength=len(users)) / np.bincount(
         rows, minlength=len(users)
     )
     deviations = sparse.csr_matrix(
-        (values - means[rows], (rows, movie_index[order])), shape=(len(users), num_movies)
+        (values - means[rows], (rows, movie_index)), shape=(len(users), num_movies)
     )
     deviations.sort_indices()
     return UserBlock(user_index=users.astype(np.int32), means=means, deviations=deviations)

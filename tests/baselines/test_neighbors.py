@@ -65,6 +65,18 @@ def test_a_block_holds_means_and_deviations_in_user_order() -> None:
     assert block.deviations.toarray().tolist() == [[-1.5, 0, 0, 1.5, 0], [-1.5, 1.5, 0, 0, 0]]
 
 
+def test_a_block_is_the_same_to_the_last_bit_in_any_order_of_rows() -> None:
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(20, dtype=np.int32), 50)
+    movies = np.tile(np.arange(50, dtype=np.int32), 20)
+    ratings = rng.uniform(1, 5, 1000).astype(np.float32)
+    once = build_block(users, movies, ratings, 50)
+    order = rng.permutation(1000)
+    again = build_block(users[order], movies[order], ratings[order], 50)
+    np.testing.assert_array_equal(once.means, again.means)
+    np.testing.assert_array_equal(once.deviations.toarray(), again.deviations.toarray())
+
+
 @pytest.mark.parametrize("num_buckets", [1, 3, 7])
 def test_neighbors_are_those_of_the_dense_recipe(num_buckets: int) -> None:
     ratings = dense.random_ratings(1, 40, 25, 0.3)
