@@ -190,7 +190,9 @@ class TrainConfig:
     batch_size: int = 8192
     """Rows in one step over all ranks (count)."""
     learning_rate: float = 0.01
-    """Adam's step size at the start."""
+    """Adam's step size in the first epoch (> 0)."""
+    learning_rate_decay: float = 1.0
+    """Factor on the step size from one epoch to the next (above 0, up to 1; 1 keeps it)."""
     reg: float = 0.02
     """L2 weight on the embeddings and biases that a row uses, per row (0 or more)."""
     num_ranks: int = 1
@@ -203,7 +205,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("embedding_size", "epochs", "batch_size", "num_ranks", "timeout_seconds"):
             require(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "≥ 1")
+        require(self.patience >= 1, "train.patience", self.patience, "≥ 1")
+        require(self.init_std >= 0, "train.init_std", self.init_std, "≥ 0")
         require(self.learning_rate > 0, "train.learning_rate", self.learning_rate, "> 0")
+        decay = self.learning_rate_decay
+        require(0 < decay <= 1, "train.learning_rate_decay", decay, "above 0, up to 1")
         require(self.reg >= 0, "train.reg", self.reg, "≥ 0")
 
 

@@ -5,9 +5,12 @@ Nothing here imports pyspark at run time, so training processes use it as well.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import posixpath
+import tempfile
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +137,22 @@ def parquet_files(path: str) -> list[str]:
         if name.endswith(".parquet") and not posixpath.basename(name).startswith((".", "_"))
     ]
     return [name if _is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+
+
+@contextlib.contextmanager
+def local_copy(path: str) -> Iterator[str]:
+    """Give the local path of a file: itself where it is local, else a copy for as long as asked.
+
+    For readers that only know local files; no more than one file's size is held at a time.
+    """
+    fs, stripped = filesystem(path)
+    if _is_local(fs):
+        yield stripped
+        return
+    with tempfile.TemporaryDirectory(prefix="recspark-") as folder:
+        target = str(Path(folder) / posixpath.basename(stripped))
+        fs.get_file(stripped, target)
+        yield target
 
 
 def count_rows(path: str) -> int:

@@ -1,0 +1,25 @@
+"""The architectures by the name that `train.architecture` gives them."""
+
+from __future__ import annotations
+
+from recspark.errors import ConfigError, describe
+from recspark.models.biased_mf import BiasedMF
+from recspark.models.rating_model import RatingModel
+
+ARCHITECTURES: dict[str, type[RatingModel]] = {
+    "biased_mf": BiasedMF,
+}
+
+
+def find_architecture(name: str | None) -> type[RatingModel]:
+    """Return the class of an architecture; a ConfigError lists the known ones."""
+    if name not in ARCHITECTURES:
+        raise ConfigError(
+            describe(
+                "train.architecture",
+                found=name,
+                expected=f"one of {', '.join(ARCHITECTURES)}",
+                remedy="Change it in the model's preset.",
+            )
+        )
+    return ARCHITECTURES[name]

@@ -1,0 +1,174 @@
+"""The train job: train and valid → one model, by ranks that Spark or torchrun started."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from recspark.config import Config
+from recspark.errors import ConfigError, TrainingError, describe
+from recspark.manifest import Manifest, Step, require_manifest
+from recspark.paths import RunPaths
+from recspark.training.failure import explain_failures, read_failures
+from recspark.training.group import join_group
+from recspark.training.job import TrainJob
+from recspark.training.progress import show_progress
+from recspark.training.rank import finish, run_rank, train_rank
+from recspark.training.shard import Shard
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config, model_name: str, spark: SparkSession | None) -> None:
+    """Train one model and write `models/<model_name>`.
+
+    Args:
+        config: The model's resolved config; `train.architecture` says what is trained.
+        model_name: Name of the preset.
+        spark: The session whose machines train, through TorchDistributor: processes beside the
+            driver for a local master, barrier tasks on a cluster. None in a process that torchrun
+            started, which then is one of the ranks.
+
+    Raises:
+        ConfigError: `train.architecture` is not set, or there are fewer buckets than ranks.
+        DataError: train or valid is missing.
+        TrainingError: A rank failed; the message tells which, why, and its last log lines.
+    """
+    if spark is None:
+        _run_as_rank(config, model_name)
+        return
+    step, train, valid = _plan_step(config, model_name)
+    job = _make_job(config, model_name, step, train, valid)
+    if step.is_done():
+        return
+    with step:
+        _launch(job, spark)
+        _publish(step, job)
+
+
+def _run_as_rank(config: Config, model_name: str) -> None:
+    """Be one rank; rank 0 decides for all whether there is anything to do, and publishes."""
+    num_ranks = int(os.environ["WORLD_SIZE"])  # torchrun's word counts, not train.num_ranks
+    config = replace(config, train=replace(config.train, num_ranks=num_ranks))
+    step, train, valid = _plan_step(config, model_name)
+    with join_group(config.train) as group, contextlib.ExitStack() as stack:
+        attempt = step.id if group.rank == 0 and not step.is_done() else None
+        if group.rank == 0 and attempt:
+            stack.enter_context(step)
+        attempt = group.tell_all(attempt)
+        if attempt is None:
+            return
+        job = replace(_make_job(config, model_name, step, train, valid), attempt=attempt)
+        if group.rank != 0:
+            run_rank(job, group)
+            return
+        with show_progress(job.folder, model_name):
+            run_rank(job, group)
+        _publish(step, job)
+
+
+def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifest]:
+    paths = RunPaths(config.root)
+    train = require_manifest(paths.train, "prepare")
+    valid = require_manifest(paths.valid, "prepare")
+    settings = {**asdict(config.train), "seed": config.seed}
+    del settings["timeout_seconds"]  # does not change what comes out
+    inputs = {"train": train.id, "valid": valid.id}
+    return Step("train", settings, inputs, (paths.model(model_name),), config.force), train, valid
+
+
+def _make_job(
+    config: Config, model_name: str, step: Step, train: Manifest, valid: Manifest
+) -> TrainJob:
+    if config.train.architecture is None:
+        raise ConfigError(
+            describe(
+                f"train of {model_name}",
+                found="no train.architecture",
+                expected="the name of an architecture",
+                remedy=f"Set it in conf/models/{model_name}.yaml, or run jobs/baseline.py.",
+            )
+        )
+    paths = RunPaths(config.root)
+    counts = train.counts
+    # Refuses more ranks than buckets here, before any process is started.
+    Shard(
+        num_users=counts["num_users"],
+        num_buckets=counts["num_buckets"],
+        rank=0,
+        num_ranks=config.train.num_ranks,
+    )
+    return TrainJob(
+        model_name=model_name,
+        attempt=step.id,
+        folder=step.staging(step.outputs[0]),
+        train=paths.train,
+        valid=paths.valid,
+        train_rows=train.bucket_rows,
+        valid_rows=valid.bucket_rows,
+        num_users=counts["num_users"],
+        num_movies=counts["num_movies"],
+        num_buckets=counts["num_buckets"],
+        rating_mean=counts["rating_mean"],
+        index_ids={
+            "user_index": require_manifest(paths.user_index, "prepare").id,
+            "movie_index": require_manifest(paths.movie_index, "prepare").id,
+        },
+        settings=config.train,
+        seed=config.seed,
+    )
+
+
+def _publish(step: Step, job: TrainJob) -> None:
+    card = finish(job)
+    step.publish(step.outputs[0], None, counts=card)
+    logger.info(
+        "train: %s kept epoch %s of %s, valid RMSE %s",
+        job.model_name,
+        card["best_epoch"],
+        card["num_epochs"],
+        card["valid_rmse"],
+    )
+
+
+def _launch(job: TrainJob, spark: SparkSession) -> None:
+    """Run the ranks and return when all are through; what a rank wrote about its end is raised."""
+    from pyspark.ml.torch.distributor import TorchDistributor
+
+    conf = spark.sparkContext.getConf()
+    is_local = str(spark.sparkContext.master).startswith("local")
+    # On a cluster Spark tells each barrier task its GPU. Local ranks choose by their LOCAL_RANK.
+    has_gpus = not is_local and float(conf.get("spark.task.resource.gpu.amount", "0")) > 0
+    if not is_local:
+        job = replace(job, num_threads=int(conf.get("spark.task.cpus", "1")))
+    distributor = TorchDistributor(
+        num_processes=job.settings.num_ranks, local_mode=is_local, use_gpu=has_gpus
+    )
+    try:
+        with show_progress(job.folder, job.model_name), _quiet_torchrun():
+            # A function: with the path of a script, a failure would come back as success.
+            distributor.run(train_rank, job)
+    except Exception as error:
+        failures = read_failures(job.folder)
+        raise TrainingError(
+            f"training {job.model_name}: {explain_failures(failures, str(error))}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet_torchrun() -> Iterator[None]:
+    """Set what torchrun would otherwise set with a warning; ranks choose their own thread count."""
+    mine = "OMP_NUM_THREADS" not in os.environ
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        yield
+    finally:
+        if mine:
+            del os.environ["OMP_NUM_THREADS"]

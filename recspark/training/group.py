@@ -1,0 +1,96 @@
+"""The ranks of a training run as one group: who am I, on which device, and sums over all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from recspark.config import TrainConfig
+from recspark.training.objective import Objective
+
+# Ranks may take very different times to read their buckets and to write their users.
+READ_TIMEOUT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Group:
+    """One rank's view of the group."""
+
+    rank: int
+    num_ranks: int
+    device: torch.device
+    steps: dist.ProcessGroup
+    """For what all ranks do in step; times out after `train.timeout_seconds`."""
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the values summed over all ranks, the same on each."""
+        total = values.detach().clone()
+        dist.all_reduce(total, op=dist.ReduceOp.SUM, group=self.steps)
+        return total
+
+    def tell_all(self, value: str | None) -> str | None:
+        """Return rank 0's value on every rank."""
+        values = [value]
+        dist.broadcast_object_list(values, src=0, device=self.device)
+        return values[0]
+
+    def wait(self) -> None:
+        """Return when all ranks are here."""
+        dist.barrier()
+
+    def wrap(self, objective: Objective) -> DistributedDataParallel:
+        """Return the objective with gradients that are summed over the ranks.
+
+        DDP takes the mean over ranks of their gradients. Here a rank's loss is already divided by
+        the rows of all ranks together, and ranks hold unequal shares of a step, so that the
+        gradient of the global loss is the plain sum.
+        """
+        ids = [self.device] if self.device.type == "cuda" else None
+        wrapped = DistributedDataParallel(
+            objective, device_ids=ids, process_group=self.steps, broadcast_buffers=False
+        )
+        wrapped.register_comm_hook(self.steps, _sum_gradients)
+        return wrapped
+
+
+def _sum_gradients(
+    group: dist.ProcessGroup, bucket: dist.GradBucket
+) -> torch.futures.Future[Tensor]:
+    work = dist.all_reduce(bucket.buffer(), op=dist.ReduceOp.SUM, group=group, async_op=True)
+    return work.get_future().then(lambda future: future.value()[0])
+
+
+@contextlib.contextmanager
+def join_group(settings: TrainConfig, num_threads: int | None = None) -> Iterator[Group]:
+    """Give this process's place among the ranks that torchrun or a barrier task started.
+
+    Args:
+        settings: The train section.
+        num_threads: Threads for this rank's arithmetic; None shares out the machine's cores.
+    """
+    device = _choose_device(settings.device)
+    local_ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(num_threads or max(1, cores // local_ranks))
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=READ_TIMEOUT)
+    try:
+        steps = dist.new_group(timeout=timedelta(seconds=settings.timeout_seconds))
+        yield Group(dist.get_rank(), dist.get_world_size(), device, steps)
+    finally:
+        dist.destroy_process_group()
+
+
+def _choose_device(wanted: str) -> torch.device:
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -1,0 +1,37 @@
+"""What a rank is told: plain values, so that the job travels to other processes and machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recspark.config import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainJob:
+    """One training run. Every rank gets the same one."""
+
+    model_name: str
+    attempt: str
+    """Names this run of the stage; the success marker repeats it."""
+    folder: str
+    """The model's staging folder, which all ranks see."""
+    train: str
+    """The data set to learn from."""
+    valid: str
+    """The data set that decides when to stop."""
+    train_rows: dict[int, int]
+    """Bucket to rows of train, from its manifest."""
+    valid_rows: dict[int, int]
+    """Bucket to rows of valid."""
+    num_users: int
+    num_movies: int
+    num_buckets: int
+    rating_mean: float
+    """Mean rating of train."""
+    index_ids: dict[str, str]
+    """Manifest ids of the user and movie index: what the rows of the tables stand for."""
+    settings: TrainConfig
+    seed: int
+    num_threads: int | None = None
+    """Threads of a rank's arithmetic; None shares out the cores of the machine."""

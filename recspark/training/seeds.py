@@ -1,0 +1,19 @@
+"""One seed for every random choice, from the run's seed and what the choice is for."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+
+def make_generator(seed: int, *purpose: str | int) -> torch.Generator:
+    """Return a CPU generator that depends on the seed and the purpose, and on nothing else.
+
+    Args:
+        seed: The run's seed.
+        *purpose: What is drawn, e.g. `"order", epoch, bucket`.
+    """
+    text = "/".join(str(part) for part in (seed, *purpose))
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)

@@ -1,0 +1,63 @@
+"""Which buckets a rank owns, and where a user's row lies in the rank's part of the user table.
+
+A bucket is `user_index mod num_buckets`, a user's place in it `user_index // num_buckets`, and rank
+r of W owns the buckets b with b mod W = r. So all of this is arithmetic, without a lookup table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from recspark.errors import ConfigError, describe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """The users of one rank: its buckets, one after the other."""
+
+    num_users: int
+    """Users of all ranks."""
+    num_buckets: int
+    rank: int
+    num_ranks: int
+
+    def __post_init__(self) -> None:
+        if self.num_buckets < self.num_ranks:
+            raise ConfigError(
+                describe(
+                    "train.num_ranks",
+                    found=f"{self.num_ranks} ranks for {self.num_buckets} buckets",
+                    expected="no more ranks than buckets, as a rank trains the users of its own "
+                    "buckets",
+                    remedy="Lower train.num_ranks, or raise prepare.num_buckets and prepare again.",
+                )
+            )
+
+    @property
+    def buckets(self) -> range:
+        """The rank's buckets, rising."""
+        return range(self.rank, self.num_buckets, self.num_ranks)
+
+    def bucket_users(self, bucket: int) -> int:
+        """Return how many users a bucket has."""
+        return max(0, -(-(self.num_users - bucket) // self.num_buckets))
+
+    @property
+    def offsets(self) -> dict[int, int]:
+        """First row of each of the rank's buckets in the rank's table."""
+        offsets, total = {}, 0
+        for bucket in self.buckets:
+            offsets[bucket] = total
+            total += self.bucket_users(bucket)
+        return offsets
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the rank's table."""
+        return sum(self.bucket_users(bucket) for bucket in self.buckets)
+
+
+def rows_of(shard: Shard, bucket_rows: Mapping[int, int]) -> int:
+    """Return how many ratings the rank holds, given those of every bucket that has some."""
+    return sum(bucket_rows.get(bucket, 0) for bucket in shard.buckets)

@@ -1,0 +1,104 @@
+"""A trained model on disk: safetensors and JSON, nothing that runs code when it is read.
+
+    models/<name>/model.json                         what the model is (its card)
+                  movies.safetensors                 the module's tensors, and the movies seen
+                  users/bucket-00003.safetensors     user rows of one bucket, and those seen
+                  history.jsonl                      one line an epoch
+
+Row `user_index // num_buckets` of a bucket's file belongs to that user. "Seen" means: has a rating
+in train; the row of anyone else is still the random one it started from.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from recspark import storage
+from recspark.errors import DataError, describe
+from recspark.models.rating_model import RatingModel
+from recspark.models.registry import find_architecture
+from recspark.training.shard import Shard
+
+MOVIES = "movies.safetensors"
+HISTORY = "history.jsonl"
+ROWS = "rows"
+SEEN = "seen"
+
+
+def save_users(folder: str, shard: Shard, rows: Tensor, seen: Tensor) -> None:
+    """Write a rank's users, one file a bucket.
+
+    Args:
+        folder: The model's folder.
+        shard: The rank's buckets.
+        rows: [R, U], the rank's part of the user table.
+        seen: bool [R].
+    """
+    for bucket, offset in shard.offsets.items():
+        span = slice(offset, offset + shard.bucket_users(bucket))
+        _save(users_file(folder, bucket), {ROWS: rows[span], SEEN: seen[span]})
+
+
+def save_movies(folder: str, state: Mapping[str, Tensor], seen: Tensor) -> None:
+    """Write the module's tensors and the movies with a rating in train, bool [M]."""
+    _save(posixpath.join(folder, MOVIES), {**state, SEEN: seen})
+
+
+def save_history(folder: str, history: Sequence[Mapping[str, Any]]) -> None:
+    """Write one JSON line an epoch."""
+    text = "".join(json.dumps(record) + "\n" for record in history)
+    _write(posixpath.join(folder, HISTORY), text.encode())
+
+
+def load_module(folder: str, card: Mapping[str, Any]) -> tuple[RatingModel, Tensor]:
+    """Return (module, seen movies bool [M]) on the CPU, ready to predict."""
+    model = find_architecture(card["architecture"])(**card["hyper_parameters"])
+    state = _load(posixpath.join(folder, MOVIES))
+    seen = state.pop(SEEN)
+    model.load_state_dict(state)
+    return model.eval(), seen
+
+
+def load_users(folder: str, bucket: int) -> tuple[Tensor, Tensor]:
+    """Return (rows [users of the bucket, U], seen bool [users]), mapped where the file is local."""
+    tensors = _load(users_file(folder, bucket))
+    return tensors[ROWS], tensors[SEEN]
+
+
+def users_file(folder: str, bucket: int) -> str:
+    """Return the path of a bucket's users."""
+    return posixpath.join(folder, "users", f"bucket-{bucket:05d}.safetensors")
+
+
+def _save(path: str, tensors: Mapping[str, Tensor]) -> None:
+    # contiguous() also copies a slice out of its larger storage
+    _write(path, save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}))
+
+
+def _write(path: str, content: bytes) -> None:
+    fs, stripped = storage.filesystem(path)
+    fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
+    with fs.open(stripped, "wb") as file:
+        file.write(content)
+
+
+def _load(path: str) -> dict[str, Tensor]:
+    if not storage.exists(path):
+        raise DataError(
+            describe(
+                path,
+                found="no such file",
+                expected="weights of a trained model",
+                remedy="Train the model again: jobs/train.py with --force.",
+            )
+        )
+    # The tensors stay mapped after the file is closed, and even after a copy of it is removed.
+    with storage.local_copy(path) as local, safe_open(local, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
