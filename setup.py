@@ -19,13 +19,13 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["recspark", "recspark.*"]),
-    package_data={"recspark": ["py.typed"]},
+    package_data={"recspark": ["py.typed"], "recspark.explore": ["page.html"]},
     install_requires=[f"{name}{versions}" for name, (versions, _) in REQUIREMENTS.items()],
     extras_require={
         # Ships a virtual environment to a cluster's executors; reads S3 from the training feed.
         "cluster": ["venv-pack2>=0.3", "s3fs>=2024.2"],
         # Plots of the report and the explore page.
-        "report": ["matplotlib>=3.8,<3.11"],
+        "report": ["matplotlib>=3.8,<3.11", "jinja2>=3.1"],
         # What scripts/test.sh runs.
         "dev": [
             "pytest>=8",

@@ -30,3 +30,8 @@ FALLBACK = "fallback"
 EFFECT = "effect"
 NEIGHBOR_INDEX = "neighbor_index"
 SIMILARITY = "similarity"
+
+RATING_SUM = "rating_sum"
+NUM_MEMBERS = "num_members"
+BIN = "bin"
+SCORE = "score"

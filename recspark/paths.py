@@ -29,6 +29,10 @@ class RunPaths:
         return self._at("rejects")
 
     @property
+    def explore(self) -> str:
+        return self._at("explore")
+
+    @property
     def user_index(self) -> str:
         return self._at("user_index")
 

@@ -1,0 +1,108 @@
+"""How every plot looks: one SVG text per plot and width, coloured by the page's style sheet.
+
+matplotlib draws with stand-in colours, which then become CSS variables: so one drawing serves
+light and dark pages, and text stays text.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+# Stand-ins; the names are CSS variables of page.html.
+INK, GRID, MAIN, ACCENT = "#010101", "#020202", "#030303", "#040404"
+_VARIABLES = {INK: "--ink", GRID: "--grid", MAIN: "--main", ACCENT: "--accent"}
+
+# Width and height in points; the text keeps its size, so that it can be read on a phone.
+WIDE, NARROW = (760, 290), (370, 270)
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 10.5,
+    "text.color": INK,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "text.parse_math": False,
+}
+
+# What puts the marks of one plot on its axes.
+Marks = Callable[[Axes], None]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One plot, drawn twice as `<svg>` text."""
+
+    wide: str
+    narrow: str
+
+
+def draw(name: str, marks: Marks) -> Drawing:
+    """Return the plot for wide and for narrow screens.
+
+    Args:
+        name: Short name of the plot, unique on the page; it keeps the ids inside apart.
+        marks: What to draw.
+    """
+    return Drawing(
+        wide=_draw_svg(f"{name}-wide", marks, WIDE),
+        narrow=_draw_svg(f"{name}-narrow", marks, NARROW),
+    )
+
+
+def _draw_svg(name: str, marks: Marks, size: tuple[int, int]) -> str:
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(size[0] / 72, size[1] / 72), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot()
+        figure.patch.set_visible(False)
+        axes.patch.set_visible(False)
+        marks(axes)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return _to_inline(buffer.getvalue())
+
+
+def _to_inline(svg: str) -> str:
+    """Return the bare `<svg>` element, sized by the page, its colours by CSS variables."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    # Only ids that are referred to stay: they are hashes of content and plot name.
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r'(<svg [^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    for color, variable in _VARIABLES.items():
+        svg = svg.replace(color, f"var({variable})")
+    return svg
+
+
+def label(axes: Axes, x: str, y: str) -> None:
+    """Name both axes, with units."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+
+
+def use_short_numbers(axes: Axes, axis: str = "y") -> None:
+    """Write an axis' numbers as 20 k or 1.5 M."""
+    getattr(axes, f"{axis}axis").set_major_formatter(EngFormatter(sep=" "))

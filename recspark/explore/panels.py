@@ -1,0 +1,229 @@
+"""What each part of the page says: a heading with the finding, how to read it, its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from recspark import columns as c
+from recspark.explore.tables import Column, Table, make_table, percent, plain, stars, whole
+
+Statistics = dict[str, Any]
+
+_RATINGS = Column("ratings", "Ratings", whole)
+_MEAN = Column("mean_rating", "Mean rating", stars)
+_SHRUNKEN = Column("shrunken_mean", "Shrunken mean", stars)
+_MOVIE = (
+    Column("title", "Title", plain, is_text=True),
+    Column("year", "Year", plain),
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One part of the page; where a plot has the same name, it stands above the tables."""
+
+    name: str
+    heading: str
+    text: str
+    tables: list[Table]
+
+
+def make_panels(statistics: Statistics) -> list[Panel]:
+    """Return the parts of the page in reading order."""
+    return [
+        _ratings(statistics),
+        _days(statistics),
+        _months(statistics),
+        _activity(statistics, "movie"),
+        _activity(statistics, "user"),
+        _means(statistics),
+        _decile_shares(statistics),
+        _decile_means(statistics),
+        _years(statistics),
+        *_top(statistics),
+    ]
+
+
+def _ratings(statistics: Statistics) -> Panel:
+    rows = statistics["rating_shares"]
+    most = max(rows, key=lambda row: row["share"])
+    return Panel(
+        "ratings",
+        f"{most['rating']:g} stars is given most often: {percent(most['share'])} of all ratings",
+        "Share of each rating value.",
+        [
+            make_table(
+                "Ratings by value",
+                rows,
+                Column("rating", "Stars", lambda value: f"{value:g}"),
+                _RATINGS,
+                Column("share", "Share", percent),
+            )
+        ],
+    )
+
+
+def _days(statistics: Statistics) -> Panel:
+    rows = statistics["days"]
+    most = max(rows, key=lambda row: row["ratings"])
+    return Panel(
+        "days",
+        f"Ratings per day reach {whole(most['ratings'])}, on {most['day']}",
+        "Ratings on every day from the first to the last; days without a rating count as 0.",
+        [make_table("Ratings by day", rows, Column("day", "Day", plain, is_text=True), _RATINGS)],
+    )
+
+
+def _months(statistics: Statistics) -> Panel:
+    rows = statistics["months"]
+    first, last = rows[0], rows[-1]
+    return Panel(
+        "months",
+        f"The mean rating goes from {stars(first['mean_rating'])} in {first['month']} "
+        f"to {stars(last['mean_rating'])} in {last['month']}",
+        "Mean of each month's ratings; the band is where the mean could lie by chance (95 %), "
+        "wide where few ratings stand behind it.",
+        [
+            make_table(
+                "Ratings by month",
+                rows,
+                Column("month", "Month", plain, is_text=True),
+                _RATINGS,
+                _MEAN,
+                Column("std", "Standard deviation", stars),
+            )
+        ],
+    )
+
+
+def _activity(statistics: Statistics, member: str) -> Panel:
+    found = statistics[f"per_{member}"]
+    quantiles = found["quantiles"]
+    return Panel(
+        f"{member}s",
+        f"Half of the {member}s have {whole(quantiles['50 %'])} ratings or fewer, "
+        f"the busiest {whole(quantiles['max'])}",
+        f"{member.capitalize()}s by their number of ratings, in bins of about equal width on the "
+        f"log axis. The mean is {found['mean']:,.1f} ratings.",
+        [
+            make_table(
+                "Quantiles",
+                [{"quantile": name, "ratings": value} for name, value in quantiles.items()],
+                Column("quantile", f"Share of {member}s", plain, is_text=True),
+                Column("ratings", "Ratings at most", whole),
+            ),
+            make_table(
+                f"{member.capitalize()}s by number of ratings",
+                found["histogram"],
+                Column("from", "Ratings from", whole),
+                Column("to", "to", whole),
+                Column("members", f"{member.capitalize()}s", whole),
+            ),
+        ],
+    )
+
+
+def _means(statistics: Statistics) -> Panel:
+    mean = Column("mean", "Mean rating (middle of bin)", lambda value: f"{value:.1f}")
+    return Panel(
+        "means",
+        "Users and movies differ in their mean rating",
+        "Every user and every movie counts once, by the mean of its ratings, in bins of 0.1. "
+        "Peaks at whole stars come from those with very few ratings.",
+        [
+            make_table(
+                f"{member.capitalize()}s by mean rating",
+                statistics[f"per_{member}"]["means"],
+                mean,
+                Column("members", f"{member.capitalize()}s", whole),
+            )
+            for member in ("user", "movie")
+        ],
+    )
+
+
+def _decile_shares(statistics: Statistics) -> Panel:
+    rows = statistics["popularity_deciles"]
+    return Panel(
+        "decile_shares",
+        f"The most rated tenth of the movies has {percent(rows[-1]['share'])} of all ratings",
+        "Movies ordered by their number of ratings and cut into tenths; movies with equally many "
+        "ratings stay together, so tenths can differ in size and one can be missing.",
+        [_decile_table(rows)],
+    )
+
+
+def _decile_means(statistics: Statistics) -> Panel:
+    rows = statistics["popularity_deciles"]
+    return Panel(
+        "decile_means",
+        f"Mean rating from the least rated tenth of the movies ({stars(rows[0]['mean_rating'])}) "
+        f"to the most rated ({stars(rows[-1]['mean_rating'])})",
+        "Mean of all ratings in each tenth.",
+        [_decile_table(rows)],
+    )
+
+
+def _decile_table(rows: list[dict[str, Any]]) -> Table:
+    return make_table(
+        "Tenths of the movies",
+        rows,
+        Column("decile", "Tenth", plain),
+        Column("movies", "Movies", whole),
+        Column("fewest", "Fewest ratings", whole),
+        Column("most", "Most ratings", whole),
+        _RATINGS,
+        Column("share", "Share", percent),
+        _MEAN,
+    )
+
+
+def _years(statistics: Statistics) -> Panel:
+    rows = statistics["release_years"]
+    known = [row for row in rows if row["year"] is not None]
+    unknown = sum(row["movies"] for row in rows) - sum(row["movies"] for row in known)
+    if not known:
+        heading = "No release years are known"
+    else:
+        most = max(known, key=lambda row: row["movies"])
+        heading = (
+            f"{most['year']} has the most movies of all release years: {whole(most['movies'])}"
+        )
+    return Panel(
+        "years",
+        heading,
+        f"All listed movies, rated or not; {whole(unknown)} of them have no year.",
+        [
+            make_table(
+                "Movies by release year",
+                rows,
+                Column("year", "Year", plain),
+                Column("movies", "Movies", whole),
+            )
+        ],
+    )
+
+
+def _top(statistics: Statistics) -> list[Panel]:
+    most, best = statistics["top_by_ratings"], statistics["top_by_shrunken_mean"]
+    weight = statistics["shrunken_mean_weight"]
+    return [
+        Panel(
+            "most_rated",
+            f"The {len(most)} movies with the most ratings",
+            "Ties go to the smaller id.",
+            [_movie_table("Most rated movies", most, _RATINGS, _MEAN)],
+        ),
+        Panel(
+            "best_rated",
+            f"The {len(best)} movies with the highest shrunken mean",
+            f"Each movie's mean is pulled to the mean of all ratings as by {whole(weight)} further "
+            "ratings (what the median movie has), so that a few high ratings do not win.",
+            [_movie_table("Best rated movies", best, _SHRUNKEN, _MEAN, _RATINGS)],
+        ),
+    ]
+
+
+def _movie_table(title: str, rows: list[dict[str, Any]], *figures: Column) -> Table:
+    return make_table(title, rows, Column(c.MOVIE_ID, "Id", plain), *_MOVIE, *figures)

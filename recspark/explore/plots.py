@@ -1,0 +1,163 @@
+"""The plots of the page, each drawn from the content of `statistics.json` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+
+from recspark.explore.charts import ACCENT, MAIN, Drawing, draw, label, use_short_numbers
+
+Statistics = dict[str, Any]
+
+
+def draw_plots(statistics: Statistics) -> dict[str, Drawing]:
+    """Return every plot by its name; release years are left out where none is known."""
+    marks: dict[str, Callable[..., None]] = {
+        "ratings": _shares,
+        "days": _days,
+        "months": _months,
+        "movies": _movies,
+        "users": _users,
+        "means": _means,
+        "decile_shares": _decile_shares,
+        "decile_means": _decile_means,
+    }
+    if any(row["year"] is not None for row in statistics["release_years"]):
+        marks["years"] = _years
+    return {name: draw(name, partial(mark, statistics=statistics)) for name, mark in marks.items()}
+
+
+def column(records: list[dict[str, Any]], key: str) -> npt.NDArray[Any]:
+    """Return one key of all records as an array."""
+    return np.array([record[key] for record in records])
+
+
+def _shares(axes: Axes, statistics: Statistics) -> None:
+    rows = statistics["rating_shares"]
+    values, shares = column(rows, "rating"), column(rows, "share")
+    step = np.diff(values).min() if len(values) > 1 else 1.0
+    bars = axes.bar(values, shares, width=0.8 * step, color=MAIN)
+    axes.bar_label(bars, [f"{100 * share:.1f}" for share in shares], padding=2)
+    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.margins(y=0.12)
+    label(axes, "Rating (stars)", "Share of ratings (%)")
+
+
+def _days(axes: Axes, statistics: Statistics) -> None:
+    rows = statistics["days"]
+    days = column(rows, "day").astype("datetime64[D]")
+    span = np.arange(days[0], days[-1] + 1)
+    counts = np.zeros(len(span))
+    counts[(days - days[0]).astype(int)] = column(rows, "ratings")
+    axes.fill_between(span, counts, step="mid", color=MAIN, alpha=0.55, linewidth=0.4)
+    if len(span) >= 28:
+        smooth = np.convolve(counts, np.ones(28) / 28, mode="valid")
+        axes.plot(span[14 : 14 + len(smooth)], smooth, color=ACCENT, label="mean of 28 days")
+        axes.legend(loc="upper left")
+    _use_dates(axes)
+    use_short_numbers(axes)
+    axes.set_ylim(bottom=0)
+    label(axes, "Day of rating", "Ratings per day (count)")
+
+
+def _months(axes: Axes, statistics: Statistics) -> None:
+    rows = statistics["months"]
+    months = column(rows, "month").astype("datetime64[M]")
+    at = (months - months[0]).astype(int)
+    span = np.arange(months[0], months[-1] + 1).astype("datetime64[D]")
+    means, errors = np.full(len(span), np.nan), np.full(len(span), np.nan)
+    means[at] = column(rows, "mean_rating")
+    errors[at] = 1.96 * column(rows, "std") / np.sqrt(column(rows, "ratings"))
+    axes.fill_between(span, means - errors, means + errors, color=MAIN, alpha=0.25, linewidth=0)
+    axes.plot(span, means, color=MAIN, marker="o", markersize=3)
+    _mark_overall_mean(axes, statistics)
+    _use_dates(axes)
+    label(axes, "Month of rating", "Mean rating (stars)")
+
+
+def _use_dates(axes: Axes) -> None:
+    locator = AutoDateLocator(minticks=3, maxticks=7)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.margins(x=0.01)
+
+
+def _movies(axes: Axes, statistics: Statistics) -> None:
+    _activity(axes, statistics["per_movie"], "movie")
+
+
+def _users(axes: Axes, statistics: Statistics) -> None:
+    _activity(axes, statistics["per_user"], "user")
+
+
+def _activity(axes: Axes, activity: dict[str, Any], member: str) -> None:
+    rows = activity["histogram"]
+    low, high = column(rows, "from"), column(rows, "to") + 1
+    axes.bar(low, column(rows, "members"), width=(high - low) * 0.94, align="edge", color=MAIN)
+    median = activity["quantiles"]["50 %"]
+    axes.axvline(median, color=ACCENT, linestyle="--", label=f"median: {median:,}")
+    axes.legend(loc="upper right")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=30))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    if high[-1] / low[0] > 1000:
+        axes.xaxis.set_major_locator(LogLocator())
+    use_short_numbers(axes, "x")
+    use_short_numbers(axes)
+    label(axes, f"Ratings per {member} (count, log scale)", f"{member.capitalize()}s (count)")
+
+
+def _means(axes: Axes, statistics: Statistics) -> None:
+    for part, color, name in (("per_user", MAIN, "users"), ("per_movie", ACCENT, "movies")):
+        rows = statistics[part]["means"]
+        bins = np.round(10 * column(rows, "mean")).astype(int)
+        shares = np.zeros(bins[-1] - bins[0] + 1)
+        shares[bins - bins[0]] = column(rows, "members")
+        edges = (np.arange(bins[0], bins[-1] + 2) - 0.5) / 10
+        shares = shares / shares.sum()
+        axes.stairs(shares, edges, color=color, linewidth=1.6, label=name)
+        axes.stairs(shares, edges, color=color, alpha=0.2, fill=True)
+    axes.legend(loc="upper left")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    label(axes, "Mean rating (stars, bins of 0.1)", "Share of users or movies (%)")
+
+
+def _decile_shares(axes: Axes, statistics: Statistics) -> None:
+    rows = statistics["popularity_deciles"]
+    shares = column(rows, "share")
+    bars = axes.bar(column(rows, "decile"), shares, color=MAIN)
+    axes.bar_label(bars, [f"{100 * share:.1f}" for share in shares], padding=2)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_xticks(range(1, 11))
+    axes.margins(y=0.12)
+    label(axes, "Tenth of the movies (10 = most rated)", "Share of ratings (%)")
+
+
+def _decile_means(axes: Axes, statistics: Statistics) -> None:
+    rows = statistics["popularity_deciles"]
+    axes.plot(column(rows, "decile"), column(rows, "mean_rating"), color=MAIN, marker="o")
+    _mark_overall_mean(axes, statistics)
+    axes.set_xticks(range(1, 11))
+    label(axes, "Tenth of the movies (10 = most rated)", "Mean rating (stars)")
+
+
+def _mark_overall_mean(axes: Axes, statistics: Statistics) -> None:
+    overall = statistics["counts"]["mean_rating"]
+    axes.axhline(overall, color=ACCENT, linestyle="--", label=f"all ratings: {overall:.2f}")
+    axes.legend(loc="best")
+
+
+def _years(axes: Axes, statistics: Statistics) -> None:
+    rows = [row for row in statistics["release_years"] if row["year"] is not None]
+    axes.bar(column(rows, "year"), column(rows, "movies"), width=0.85, color=MAIN)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    use_short_numbers(axes)
+    label(axes, "Year of release", "Movies (count)")

@@ -1,0 +1,135 @@
+"""All statistics of a rating data set as one dict, the content of `statistics.json`."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from recspark import columns as c
+from recspark.explore import aggregates
+from recspark.explore.summaries import (
+    Record,
+    count_per_day,
+    moments,
+    share_ratings,
+    summarise_activity,
+    summarise_deciles,
+    summarise_months,
+)
+
+NUM_TOP = 20
+MEAN_BIN = 0.1
+
+
+def compute_statistics(ratings: DataFrame, movies: DataFrame) -> dict[str, Any]:
+    """Return the statistics; keys as in the README's section on explore.
+
+    Three shuffles over the ratings (by day and rating, by user, by movie); what is kept for a
+    second look are one row per user and one per movie, on the executors.
+
+    Args:
+        ratings: The `ratings` data set, one row per (user, movie), at least one.
+        movies: The `movies` data set, one row per movie; it may be empty.
+    """
+    days = _fetch(aggregates.tally_days(ratings))
+    by_movie = aggregates.tally_members(ratings, c.MOVIE_ID).persist()
+    by_user = aggregates.tally_members(ratings, c.USER_ID).persist()
+    try:
+        movie_activity = _fetch(aggregates.count_activity(by_movie))
+        user_activity = _fetch(aggregates.count_activity(by_user))
+        _, mean, _ = moments(days)
+        per_movie = summarise_activity(movie_activity)
+        weight = per_movie["quantiles"]["50 %"]
+        shrunken = aggregates.shrunken_mean(mean, weight)
+        return {
+            "counts": _count(
+                days,
+                users=int(user_activity[c.NUM_MEMBERS].sum()),
+                movies=int(movie_activity[c.NUM_MEMBERS].sum()),
+                movies_without_ratings=aggregates.count_unmatched(movies, by_movie),
+                movies_without_title=aggregates.count_unmatched(by_movie, movies),
+            ),
+            "rating_shares": share_ratings(days),
+            "days": count_per_day(days),
+            "months": summarise_months(days),
+            "per_movie": {**per_movie, "means": _mean_histogram(by_movie)},
+            "per_user": {**summarise_activity(user_activity), "means": _mean_histogram(by_user)},
+            "release_years": _release_years(movies),
+            "popularity_deciles": summarise_deciles(movie_activity),
+            "top_by_ratings": _top(by_movie, movies, F.col(c.NUM_RATINGS), mean, weight),
+            "top_by_shrunken_mean": _top(by_movie, movies, shrunken, mean, weight),
+            "shrunken_mean_weight": weight,
+        }
+    finally:
+        by_movie.unpersist()
+        by_user.unpersist()
+
+
+def _fetch(aggregate: DataFrame) -> pd.DataFrame:
+    """Return a small DataFrame on the driver."""
+    return cast(pd.DataFrame, aggregate.toPandas())
+
+
+def _count(
+    days: pd.DataFrame,
+    *,
+    users: int,
+    movies: int,
+    movies_without_ratings: int,
+    movies_without_title: int,
+) -> Record:
+    """Return the totals; `sparsity` is the share of (user, rated movie) cells without a rating."""
+    num_ratings, mean, deviation = moments(days)
+    first, last = np.array([days[c.RATED_DAY].min(), days[c.RATED_DAY].max()], "datetime64[D]")
+    return {
+        "ratings": num_ratings,
+        "users": users,
+        "movies": movies,
+        "movies_without_ratings": movies_without_ratings,
+        "movies_without_title": movies_without_title,
+        "first_day": str(first),
+        "last_day": str(last),
+        "mean_rating": mean,
+        "std_rating": deviation,
+        "sparsity": 1 - num_ratings / (users * movies),
+    }
+
+
+def _mean_histogram(tally: DataFrame) -> list[Record]:
+    """Return members by their mean rating: `mean` is the middle of a bin of 0.1 rating units."""
+    bins = _fetch(aggregates.count_means(tally, MEAN_BIN)).sort_values(c.BIN)
+    return [
+        {"mean": round(int(number) * MEAN_BIN, 6), "members": int(members)}
+        for number, members in zip(bins[c.BIN], bins[c.NUM_MEMBERS], strict=True)
+    ]
+
+
+def _release_years(movies: DataFrame) -> list[Record]:
+    """Return listed movies by release year, ascending, an unknown year (null) last."""
+    counted = aggregates.count_release_years(movies).collect()
+    rows = [(row[c.YEAR], row[c.NUM_MEMBERS]) for row in counted]
+    rows.sort(key=lambda row: (row[0] is None, row[0] or 0))
+    return [{"year": year, "movies": count} for year, count in rows]
+
+
+def _top(
+    tally: DataFrame, movies: DataFrame, order: Column, overall_mean: float, weight: int
+) -> list[Record]:
+    """Return the best movies by `order`; a movie that is not listed has a null title and year."""
+    rows = aggregates.top_movies(tally, movies, order, NUM_TOP).collect()
+    return [
+        {
+            c.MOVIE_ID: row[c.MOVIE_ID],
+            "title": row[c.TITLE],
+            "year": row[c.YEAR],
+            "ratings": row[c.NUM_RATINGS],
+            "mean_rating": row[c.RATING_SUM] / row[c.NUM_RATINGS],
+            "shrunken_mean": (row[c.RATING_SUM] + weight * overall_mean)
+            / (row[c.NUM_RATINGS] + weight),
+        }
+        for row in rows
+    ]

@@ -1,0 +1,86 @@
+"""The explore job: ratings and movies → statistics.json and index.html, a page of plots."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from collections.abc import Callable
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from recspark import schemas, storage
+from recspark.config import Config
+from recspark.errors import DataError, EnvironmentProblem, describe
+from recspark.explore.statistics import compute_statistics
+from recspark.manifest import Step, require_manifest
+from recspark.paths import RunPaths
+
+logger = logging.getLogger(__name__)
+
+STATISTICS = "statistics.json"
+PAGE = "index.html"
+
+
+def run(config: Config, spark: SparkSession) -> None:
+    """Write the folder `explore` of the run directory.
+
+    Raises:
+        EnvironmentProblem: The packages for plots are not installed.
+        DataError: `ratings` or `movies` is missing, `ratings` is empty, or rows were lost.
+    """
+    paths = RunPaths(config.root)
+    ratings = require_manifest(paths.ratings, "ingest")
+    movies = require_manifest(paths.movies, "ingest")
+    inputs = {"ratings": ratings.id, "movies": movies.id}
+    step = Step("explore", {"name": config.name}, inputs, (paths.explore,), config.force)
+    if step.is_done():
+        return
+    # Asked for first: the aggregates may take minutes, and this fails at once.
+    render_page = _import_page()
+    with step:
+        if ratings.num_rows == 0:
+            raise DataError(
+                describe(
+                    paths.ratings,
+                    found="no ratings",
+                    expected="some",
+                    remedy="Check ingest.ratings, and what ingest wrote to rejects.",
+                )
+            )
+        statistics = compute_statistics(
+            storage.read_dataset(spark, paths.ratings, schemas.RATINGS),
+            storage.read_dataset(spark, paths.movies, schemas.MOVIES),
+        )
+        if statistics["counts"]["ratings"] != ratings.num_rows:
+            raise DataError(
+                describe(
+                    "explore (ratings)",
+                    found=f"{statistics['counts']['ratings']:,} rows",
+                    expected=f"{ratings.num_rows:,}",
+                    remedy="Run jobs/ingest.py again with --force true.",
+                )
+            )
+        staging = step.staging(paths.explore)
+        storage.write_json(posixpath.join(staging, STATISTICS), statistics)
+        fs, file = storage.filesystem(posixpath.join(staging, PAGE))
+        with fs.open(file, "wb") as page:
+            page.write(render_page(config.name, statistics).encode())
+        step.publish(paths.explore, None, statistics["counts"])
+    logger.info("explore: open %s", posixpath.join(paths.explore, PAGE))
+
+
+def _import_page() -> Callable[[str, dict[str, Any]], str]:
+    """Return `render_page`, which needs packages that the other jobs do without."""
+    try:
+        from recspark.explore.page import render_page
+    except ModuleNotFoundError as error:
+        raise EnvironmentProblem(
+            describe(
+                "explore",
+                found=f"no package {error.name}",
+                expected="the packages that draw the page",
+                remedy="Run pip install 'recspark[report]'.",
+            )
+        ) from error
+    return render_page
