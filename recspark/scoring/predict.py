@@ -13,6 +13,7 @@ from recspark.baselines import als, bias, cosine_user
 from recspark.baselines.user_block import TrainBuckets
 from recspark.errors import DataError, describe
 from recspark.paths import MODEL_CARD, SPARK_MODEL
+from recspark.scoring import trained
 
 
 def predict(test: DataFrame, model_dir: str, train: TrainBuckets) -> DataFrame:
@@ -28,8 +29,6 @@ def predict(test: DataFrame, model_dir: str, train: TrainBuckets) -> DataFrame:
     """
     card = read_card(model_dir)
     if "architecture" in card:
-        from recspark.scoring import trained
-
         return trained.predict(test, model_dir)
     algorithm = card.get("algorithm")
     if algorithm == "bias":
