@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import jsonargparse
 
@@ -19,6 +20,8 @@ from recspark.config import Config
 from recspark.errors import ConfigError, describe
 
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+Section = TypeVar("Section")
 
 _OPTION = re.compile(r"--([\w.]+)|[Oo]ption '([\w.]+)'|[Kk]ey '([\w.]+)'")
 _GROUP = re.compile(r"Group '([\w.]+)'")
@@ -62,6 +65,17 @@ def load_model_configs(argv: Sequence[str], prog: str) -> dict[str, Config]:
     return configs
 
 
+def load_settings(section: type[Section], argv: Sequence[str], prog: str) -> Section:
+    """Return settings that are not a run's, read as strictly: a dataclass like `section`.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
+    values = _parse_values(_normalise(argv), prog, section)
+    del values["config"]
+    return section(**values)
+
+
 def _normalise(argv: Sequence[str]) -> list[str]:
     """Return argv with `--force` and `--models als,bias` as the YAML values they stand for."""
     words: list[str] = []
@@ -75,23 +89,27 @@ def _normalise(argv: Sequence[str]) -> list[str]:
 
 
 def _parse(argv: Sequence[str], prog: str) -> Config:
-    parser = _build_parser(prog)
-    try:
-        parsed = parser.parse_args(list(argv))
-        values = vars(parser.instantiate(parsed))
-    except (argparse.ArgumentError, jsonargparse.ArgumentError, TypeError) as error:
-        raise ConfigError(_explain(str(error), _dotted_keys(Config))) from error
+    values = _parse_values(argv, prog, Config)
     sources = [Path(str(path)) for path in values.pop("config") or []]
-    config = Config(**{name: values[name] for name in values if not name.startswith("_")})
+    config = Config(**values)
     return _fill_in(config, [source for source in sources if source.parent.name != "models"])
 
 
-def _build_parser(prog: str) -> jsonargparse.ArgumentParser:
+def _parse_values(argv: Sequence[str], prog: str, section: type) -> dict[str, Any]:
+    parser = _build_parser(prog, section)
+    try:
+        values = vars(parser.instantiate(parser.parse_args(list(argv))))
+    except (argparse.ArgumentError, jsonargparse.ArgumentError, TypeError) as error:
+        raise ConfigError(_explain(str(error), _dotted_keys(section))) from error
+    return {name: value for name, value in values.items() if not name.startswith("_")}
+
+
+def _build_parser(prog: str, section: type = Config) -> jsonargparse.ArgumentParser:
     parser = jsonargparse.ArgumentParser(
         prog=prog, exit_on_error=False, allow_abbrev=False, description=__doc__
     )
     parser.add_argument("--config", action="config", help="YAML file; may be given several times.")
-    parser.add_class_arguments(Config, fail_untyped=True)
+    parser.add_class_arguments(section, fail_untyped=True)
     return parser
 
 

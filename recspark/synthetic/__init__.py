@@ -1,0 +1,1 @@
+"""Made-up Netflix-format data whose best reachable error is known."""

@@ -1,0 +1,146 @@
+"""A whole data set of Netflix-format text, made by Spark tasks."""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+from collections.abc import Iterable, Sequence
+
+import fsspec
+import numpy as np
+from pyspark import Broadcast
+from pyspark.sql import SparkSession
+
+from recspark import storage
+from recspark.errors import DataError, describe
+from recspark.manifest import Step, read_manifest
+from recspark.synthetic.pieces import KINDS, Piece, collate, concatenate, write_pieces
+from recspark.synthetic.population import Population, build_population
+from recspark.synthetic.settings import GenerateConfig
+from recspark.synthetic.text import COMBINED
+from recspark.synthetic.titles import build_titles
+from recspark.synthetic.truth import build_truth
+from recspark.tasks import pack, spread
+
+STAGE = "generate"
+TITLES = "movie_titles.csv"
+TRUTH = "truth.json"
+
+_NUM_FILES = 4
+_ROWS_A_TASK = 1_000_000
+_PIECES = "_pieces"
+
+
+def open_step(config: GenerateConfig) -> Step:
+    """Return the step that makes the data set; ask it whether that is done already.
+
+    Raises:
+        DataError: The folder holds something that must not be replaced.
+    """
+    output = storage.absolute(config.output)
+    step = Step(
+        stage=STAGE, settings=config.content(), inputs={}, outputs=(output,), force=config.force
+    )
+    fs, stripped = storage.filesystem(output)
+    if fs.isfile(stripped) or (fs.isdir(stripped) and fs.ls(stripped)):
+        manifest = read_manifest(output)
+        if manifest is None or manifest.stage != STAGE:
+            raise DataError(
+                describe(
+                    output,
+                    found="something that was not generated",
+                    expected="no folder, an empty one or a generated data set",
+                    remedy="Name another --output; not even --force replaces this.",
+                )
+            )
+        if not config.force and not step.is_done():
+            raise DataError(
+                describe(
+                    output,
+                    found=f"a data set generated with {manifest.settings}",
+                    expected=f"one with {config.content()}",
+                    remedy="Name another --output, or replace it with --force.",
+                )
+            )
+    return step
+
+
+def generate(config: GenerateConfig, step: Step, spark: SparkSession) -> None:
+    """Write the data set that `step` (from `open_step`) stands for, and move it into place whole.
+
+    The population's tables are made on the driver and broadcast, so that all tasks share them to
+    the bit on whatever machines; everything else is made and written by tasks.
+    """
+    (output,) = step.outputs
+    with step:
+        folder = step.staging(output)
+        storage.make_folder(folder)
+        population = build_population(config)
+        shared = spark.sparkContext.broadcast(population)
+        pieces = _write_pieces(config, population, shared, spark, folder)
+        shared.destroy()
+        _assemble(pieces, spark, folder)
+        storage.remove(posixpath.join(folder, _PIECES))
+        with fsspec.open(posixpath.join(folder, TITLES), "wb") as file:
+            file.write(build_titles(config.seed, population.years))
+        tallies = np.concatenate([piece.tallies for piece in pieces])
+        storage.write_json(posixpath.join(folder, TRUTH), build_truth(config, population, tallies))
+        counts = {
+            "ratings": config.num_ratings,
+            "probe": config.num_probe,
+            "qualifying": config.num_qualifying,
+        }
+        step.publish(output, None, counts=counts)
+
+
+def plan_runs(config: GenerateConfig, population: Population) -> list[range]:
+    """Return runs of consecutive movies of about equal work, none across two of the files."""
+    num_tasks = config.num_tasks or -(-config.num_rows // _ROWS_A_TASK)
+    capacity = -(-config.num_rows // num_tasks)
+    runs = []
+    for movies in _file_movies(config.num_movies):
+        sizes = [int(num) for num in population.num_rows[movies.start : movies.stop]]
+        runs += [
+            range(movies[run.start], movies[run.stop - 1] + 1) for run in pack(sizes, capacity)
+        ]
+    return runs
+
+
+def _write_pieces(
+    config: GenerateConfig,
+    population: Population,
+    shared: Broadcast[Population],
+    spark: SparkSession,
+    folder: str,
+) -> list[Piece]:
+    pieces_folder = posixpath.join(folder, _PIECES)
+
+    def write(runs: Iterable[range]) -> Iterable[Piece]:
+        return write_pieces(shared.value, runs, pieces_folder)
+
+    runs = plan_runs(config, population)
+    return spread(spark, runs, len(runs)).mapPartitions(write).collect()
+
+
+def _assemble(pieces: Sequence[Piece], spark: SparkSession, folder: str) -> None:
+    """Put the files together, one task each."""
+    num_movies = pieces[-1].movies.stop
+    jobs: list[tuple[str, str, list[Piece]]] = []
+    for number, movies in enumerate(_file_movies(num_movies), start=1):
+        mine = [piece for piece in pieces if piece.movies.start in movies]
+        jobs.append((COMBINED, f"{COMBINED}_{number}.txt", mine))
+    jobs += [(kind, f"{kind}.txt", list(pieces)) for kind in KINDS if kind != COMBINED]
+
+    def assemble(job: tuple[str, str, list[Piece]]) -> None:
+        kind, name, parts = job
+        put_together = concatenate if kind == COMBINED else collate
+        put_together(parts, kind, posixpath.join(folder, name))
+
+    spread(spark, jobs, len(jobs)).foreach(assemble)
+
+
+def _file_movies(num_movies: int) -> list[range]:
+    """Return the movies of each combined_data file: four parts, or fewer for fewer movies."""
+    num_files = min(_NUM_FILES, num_movies)
+    edges = [num_movies * number // num_files for number in range(num_files + 1)]
+    return [range(start, stop) for start, stop in itertools.pairwise(edges)]

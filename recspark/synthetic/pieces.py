@@ -1,0 +1,111 @@
+"""Text that tasks write piece by piece, and the files that are put together from it."""
+
+from __future__ import annotations
+
+import posixpath
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recspark import storage
+from recspark.synthetic.choose import build_slots
+from recspark.synthetic.population import Population
+from recspark.synthetic.rows import MovieRows, build_rows
+from recspark.synthetic.text import ANSWERS, COMBINED, PROBE, QUALIFYING, build_fields, format_movie
+
+KINDS = (COMBINED, PROBE, QUALIFYING, ANSWERS)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one run of consecutive movies came to."""
+
+    movies: range
+    paths: Mapping[str, str]
+    """Kind of file to the piece's text."""
+    lengths: Mapping[str, list[int]]
+    """Kind of file to the bytes of each movie in it."""
+    tallies: NDArray[np.float64]
+    """What `tally` returns for each movie: [len(movies), 3, 8]."""
+
+
+def write_pieces(population: Population, runs: Iterable[range], folder: str) -> Iterator[Piece]:
+    """Write the text of each run of movies below `folder`, under names nobody else uses.
+
+    Memory: the population and one movie's rows, whatever the length of a run.
+    """
+    slots, fields = build_slots(population.weights), build_fields(population.user_ids)
+    for movies in runs:
+        parent = posixpath.join(folder, uuid.uuid4().hex)
+        storage.make_folder(parent)
+        paths = {kind: posixpath.join(parent, kind) for kind in KINDS}
+        files: dict[str, BinaryIO] = {}
+        lengths: dict[str, list[int]] = {kind: [] for kind in KINDS}
+        tallies = []
+        try:
+            for kind, path in paths.items():
+                fs, stripped = storage.filesystem(path)
+                files[kind] = fs.open(stripped, "wb")
+            for movie in movies:
+                rows = build_rows(population, movie, slots)
+                for kind, block in format_movie(movie + 1, rows, fields).items():
+                    files[kind].write(block)
+                    lengths[kind].append(len(block))
+                tallies.append(tally(rows))
+        finally:
+            for file in files.values():
+                file.close()
+        yield Piece(movies, paths, lengths, np.array(tallies))
+
+
+def tally(rows: MovieRows) -> NDArray[np.float64]:
+    """Return [3, 8] for the movie's ratings, probe and qualifying rows.
+
+    The eight: rows, sum of squared errors of the expected rating, their expected sum, and the
+    number of ratings 1, 2, 3, 4, 5.
+    """
+    held_out = np.arange(rows.num_ratings, len(rows.ratings))
+    parts = (np.arange(rows.num_ratings), rows.probe, held_out)
+    return np.array(
+        [
+            [
+                len(part),
+                rows.squared_errors[part].sum(),
+                rows.variances[part].sum(),
+                *np.bincount(rows.ratings[part], minlength=6)[1:],
+            ]
+            for part in parts
+        ]
+    )
+
+
+def concatenate(pieces: Sequence[Piece], kind: str, target: str) -> None:
+    """Write one file of the pieces' text, one after the other; streams, so any size will do."""
+    fs, stripped = storage.filesystem(target)
+    with fs.open(stripped, "wb") as out:
+        for piece in pieces:
+            source_fs, source = storage.filesystem(piece.paths[kind])
+            with source_fs.open(source, "rb") as text:
+                shutil.copyfileobj(text, out, 1 << 20)
+
+
+def collate(pieces: Sequence[Piece], kind: str, target: str) -> None:
+    """Write one file of the movies' blocks in the order of their ids as text (1, 10, 100, 2, …).
+
+    Memory: the whole file (55 MB for qualifying.txt at the size of the Netflix Prize).
+    """
+    blocks: dict[str, bytes] = {}
+    for piece in pieces:
+        fs, stripped = storage.filesystem(piece.paths[kind])
+        text = fs.cat_file(stripped)
+        ends = np.cumsum(piece.lengths[kind])
+        for movie, end, length in zip(piece.movies, ends, piece.lengths[kind], strict=True):
+            blocks[str(movie + 1)] = text[end - length : end]
+    fs, stripped = storage.filesystem(target)
+    with fs.open(stripped, "wb") as out:
+        out.writelines(blocks[movie] for movie in sorted(blocks))

@@ -1,0 +1,71 @@
+"""All rows of one movie: who rated it, when, and how; and which rows are held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recspark.synthetic.calendar import days_of, sample_times
+from recspark.synthetic.choose import choose_users
+from recspark.synthetic.planted import (
+    add_noise,
+    planted_means,
+    rating_moments,
+    round_ratings,
+)
+from recspark.synthetic.population import Population
+from recspark.synthetic.streams import Purpose, stream
+
+
+@dataclass(frozen=True)
+class MovieRows:
+    """One movie's rows in file order: `num_ratings` ratings, then the qualifying rows."""
+
+    users: NDArray[np.int32]
+    """Positions in the population's tables."""
+    days: NDArray[np.int32]
+    """Days since the first day of the calendar."""
+    ratings: NDArray[np.int8]
+    num_ratings: int
+    probe: NDArray[np.int64]
+    """Positions, among the ratings, of the rows of probe.txt."""
+    squared_errors: NDArray[np.float64]
+    """(rating - expected rating)² of each row."""
+    variances: NDArray[np.float64]
+    """What `squared_errors` is expected to be, given the planted means."""
+
+
+def build_rows(population: Population, movie: int, slots: NDArray[np.int32]) -> MovieRows:
+    """Return the rows of a movie; they depend on the population and the movie alone.
+
+    Held-out rows are any of the movie's rows, all alike; qualifying rows are none that a user needs
+    to be in the ratings at all.
+
+    Args:
+        population: From `build_population`.
+        movie: Position of the movie (its id less 1).
+        slots: From `build_slots` of the population's weights.
+    """
+    rows = stream(population.seed, Purpose.ROWS, movie)
+    home = population.at_home[population.home_start[movie] : population.home_start[movie + 1]]
+    chosen = choose_users(rows, int(population.num_rows[movie]), home, population.weights, slots)
+    others = rows.permutation(chosen[len(home) :])
+    num_held_out = int(population.num_qualifying[movie])
+    rated = rows.permutation(np.concatenate([home, others[num_held_out:]]))
+    users = np.concatenate([rated, others[:num_held_out]])
+    probe = rows.choice(len(rated), int(population.num_probe[movie]), replace=False)
+    times = sample_times(rows, population.joined[users], population.opened[movie])
+    means = planted_means(population.planted, users, movie, times)
+    ratings = round_ratings(population.planted, add_noise(rows, means))
+    expected, variances = rating_moments(population.planted, means)
+    return MovieRows(
+        users=users,
+        days=days_of(times),
+        ratings=ratings,
+        num_ratings=len(rated),
+        probe=probe,
+        squared_errors=(ratings - expected) ** 2,
+        variances=variances,
+    )

@@ -1,0 +1,75 @@
+"""truth.json: what the data were made from, and how well any model can do on them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recspark.environment import package_versions
+from recspark.errors import DataError, describe
+from recspark.synthetic import planted
+from recspark.synthetic.population import Population
+from recspark.synthetic.settings import GenerateConfig
+
+_PARTS = ("ratings", "probe", "qualifying")
+
+
+def build_truth(
+    config: GenerateConfig, population: Population, tallies: NDArray[np.float64]
+) -> dict[str, Any]:
+    """Return the content of truth.json.
+
+    Args:
+        config: The settings.
+        population: The tables that the rows were made from.
+        tallies: Of each movie, in the order of ids: [num_movies, 3, 8] as `pieces.tally`.
+
+    Raises:
+        DataError: Rows were lost or made up on the way.
+    """
+    wanted = (config.num_ratings, config.num_probe, config.num_qualifying)
+    parts = {}
+    for at, (name, num_rows) in enumerate(zip(_PARTS, wanted, strict=True)):
+        # fsum: the same figures however the movies were dealt to tasks.
+        rows, errors, variances, *counts = (math.fsum(column) for column in tallies[:, at].T)
+        if int(rows) != num_rows:
+            raise DataError(
+                describe(
+                    f"generated {name}",
+                    found=f"{int(rows):,} rows",
+                    expected=f"{num_rows:,}",
+                    remedy="This is a defect of recspark: please report it.",
+                )
+            )
+        parts[name] = {
+            "num_rows": num_rows,
+            "rating_counts": {str(rating): int(num) for rating, num in enumerate(counts, 1)},
+            "floor_rmse": math.sqrt(variances / rows) if rows else None,
+            "planted_rmse": math.sqrt(errors / rows) if rows else None,
+        }
+    return {
+        "about": {
+            "floor_rmse": "root of the mean variance of the rating (1 to 5) given the planted "
+            "mean of its user, movie and day: no model can expect less",
+            "planted_rmse": "RMSE on these very rows of a prediction of the planted expectation",
+        },
+        **parts,
+        "num_users": config.num_users,
+        "num_movies": config.num_movies,
+        "largest_user_id": config.max_user_id,
+        "settings": config.content(),
+        "planted": {
+            "taste_rank": planted.TASTE_RANK,
+            "user_effect_std": planted.USER_EFFECT_STD,
+            "movie_effect_std": planted.MOVIE_EFFECT_STD,
+            "taste_std": planted.TASTE_STD,
+            "trend": planted.TREND,
+            "drift_std": planted.DRIFT_STD,
+            "noise_std": planted.NOISE_STD,
+            "cuts": population.planted.cuts,
+        },
+        "versions": package_versions(),
+    }
