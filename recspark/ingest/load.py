@@ -1,0 +1,177 @@
+"""Raw rating files to staged ratings and rejects, in Spark tasks that write by themselves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.ingest.duplicates import Keys
+from recspark.ingest.formats import Format
+from recspark.ingest.part import RANGE, Part, ingest_ranges
+from recspark.ingest.text import Range
+from recspark.tasks import commit_parts, spread
+
+logger = logging.getLogger(__name__)
+
+_PART, _TIMES, _RANK, _FIRST_LINE = "part", "times", "rank", "first_line"
+
+
+@dataclass(frozen=True)
+class LineCounts:
+    """Lines of the raw files by what became of them."""
+
+    lines: int
+    ratings: int
+    rejects: int
+    headers: int
+    blanks: int
+
+
+def load_ratings(
+    spark: SparkSession,
+    tasks: list[list[Range]],
+    layout: Format,
+    *,
+    part_bytes: int,
+    ratings_root: str,
+    rejects_root: str,
+) -> LineCounts:
+    """Stage `ratings` and `rejects`, and return how many lines went where.
+
+    A duplicate inside a part is settled by the task that parses it. Between parts only movies that
+    occur in more than one are looked at (in Netflix text: those that a cut runs through), and only
+    the tasks that hold a loser run once more.
+
+    Args:
+        spark: The session.
+        tasks: The plan, ranges by task.
+        layout: How lines are parsed.
+        part_bytes: Text behind one part file (bytes).
+        ratings_root: Staging folder of ratings.
+        rejects_root: Staging folder of rejects.
+    """
+
+    def parse(numbers: list[int], drop: dict[str, Keys]) -> dict[int, list[Part]]:
+        """Return the parts of some tasks, by task."""
+
+        def run(items: Iterable[tuple[int, list[Range]]]) -> Iterator[tuple[int, list[Part]]]:
+            for number, ranges in items:
+                yield (
+                    number,
+                    list(
+                        ingest_ranges(
+                            number,
+                            ranges,
+                            layout,
+                            part_bytes=part_bytes,
+                            ratings_root=ratings_root,
+                            rejects_root=rejects_root,
+                            drop=drop,
+                        )
+                    ),
+                )
+
+        work = [(number, tasks[number]) for number in numbers]
+        return dict(spread(spark, work, len(work)).mapPartitions(run).collect())
+
+    parts = parse(list(range(len(tasks))), {})
+    drop = _find_losers(spark, [part for found in parts.values() for part in found])
+    if drop:
+        again = sorted({int(name.split("-")[0]) for name in drop})
+        logger.info("ingest: duplicates between parts, %d tasks run again", len(again))
+        parts |= parse(again, drop)
+    flat = [part for number in sorted(parts) for part in parts[number]]
+    storage.make_folder(ratings_root)
+    commit_parts((file for part in flat for file in part.ratings), ratings_root)
+    _write_rejects(spark, flat, tasks, rejects_root)
+    return LineCounts(
+        lines=sum(sum(part.num_lines.values()) for part in flat),
+        ratings=sum(part.num_ratings for part in flat),
+        rejects=sum(part.num_rejects for part in flat),
+        headers=sum(part.num_headers for part in flat),
+        blanks=sum(part.num_blanks for part in flat),
+    )
+
+
+def _find_losers(spark: SparkSession, parts: list[Part]) -> dict[str, Keys]:
+    """Return, by part, the keys of ratings that a better duplicate in another part beats."""
+    movies, times = np.unique(
+        np.concatenate([part.movies for part in parts] or [np.zeros(0, np.int32)]),
+        return_counts=True,
+    )
+    shared = movies[times > 1]
+    if len(shared) == 0:
+        return {}
+    files = [
+        file.written
+        for part in parts
+        if np.isin(part.movies, shared).any()
+        for file in part.ratings
+    ]
+    wanted = spark.createDataFrame([(int(movie),) for movie in shared], f"{c.MOVIE_ID} INT")
+    rows = (
+        spark.read.schema(_file_columns())
+        .parquet(*files)
+        .withColumn(_PART, F.regexp_extract(F.input_file_name(), r"part-([0-9-]+)\.parquet", 1))
+        .join(F.broadcast(wanted), on=c.MOVIE_ID, how="left_semi")
+    )
+    losers = _beaten(rows).select(_PART, c.MOVIE_ID, c.USER_ID).collect()
+    drop: dict[str, list[int]] = {}
+    for part, movie, user in losers:
+        drop.setdefault(part, []).append((movie << 32) | user)
+    return {part: np.array(keys, dtype=np.int64) for part, keys in drop.items()}
+
+
+def _beaten(rows: DataFrame) -> DataFrame:
+    """Return the rows that are not the newest of their (user, movie); the last part wins ties."""
+    pair = [c.USER_ID, c.MOVIE_ID]
+    repeated = rows.groupBy(pair).agg(F.count(F.lit(1)).alias(_TIMES)).where(F.col(_TIMES) > 1)
+    suspects = rows.join(repeated.select(pair), on=pair, how="left_semi")
+    newest = Window.partitionBy(pair).orderBy(F.desc(c.RATED_ON), F.desc(_PART))
+    return suspects.withColumn(_RANK, F.row_number().over(newest)).where(F.col(_RANK) > 1)
+
+
+def _file_columns() -> str:
+    kinds = schemas.RATINGS.columns
+    return ", ".join(f"{name} {kinds[name]}" for name in (c.USER_ID, c.MOVIE_ID, c.RATED_ON))
+
+
+def _write_rejects(
+    spark: SparkSession, parts: list[Part], tasks: list[list[Range]], root: str
+) -> None:
+    """Write the rejects data set from what the parts refused, lines counted in whole files."""
+    staged = f"{root}.parts"
+    files = [file for part in parts for file in part.rejects]
+    commit_parts(
+        (replace(file, target=file.target.replace(root, staged, 1)) for file in files), root
+    )
+    lines: dict[int, int] = {}
+    for part in parts:
+        for number, count in part.num_lines.items():
+            lines[number] = lines.get(number, 0) + count
+    firsts, path, first = [], "", 0
+    for one in (one for ranges in tasks for one in ranges):
+        first = first if one.path == path else 1
+        path = one.path
+        firsts.append((one.number, path, first))
+        first += lines.get(one.number, 0)
+    names = spark.createDataFrame(firsts, f"{RANGE} INT, {c.FILE} STRING, {_FIRST_LINE} BIGINT")
+    kinds = {RANGE: "INT", **schemas.REJECTS.columns}
+    del kinds[c.FILE]
+    found = spark.createDataFrame([], ", ".join(f"`{n}` {k}" for n, k in kinds.items()))
+    if files:
+        found = spark.read.parquet(staged)
+    rejects = (
+        found.join(F.broadcast(names), on=RANGE, how="inner")
+        .withColumn(c.LINE, F.col(c.LINE) + F.col(_FIRST_LINE))
+        .orderBy(c.FILE, c.LINE)
+    )
+    storage.write_dataset(rejects, root, schemas.REJECTS)
+    storage.remove(staged)

@@ -1,0 +1,191 @@
+"""What one ingest task does: parse its ranges, settle duplicates, write its own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recspark import columns as c
+from recspark.ingest import rows as r
+from recspark.ingest.duplicates import Keys, find_losers, pair_keys
+from recspark.ingest.formats import Format
+from recspark.ingest.rows import Parsed, Reject, Rows
+from recspark.ingest.text import Range, movie_in_force, read_pieces
+from recspark.tasks import PartFile, write_part
+
+RANGE = "range"
+_REJECTS = pa.schema(
+    [
+        (RANGE, pa.int32()),
+        (c.LINE, pa.int64()),
+        (c.OFFSET, pa.int64()),
+        (c.TEXT, pa.string()),
+        (c.REASON, pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was written of about `split_bytes` of text, and what was counted."""
+
+    name: str
+    ratings: list[PartFile]
+    rejects: list[PartFile]
+    num_lines: dict[int, int]
+    """Lines by range number."""
+    num_ratings: int
+    num_rejects: int
+    num_headers: int
+    num_blanks: int
+    movies: npt.NDArray[np.int32]
+    """The movies that the part has ratings of."""
+
+
+@dataclass
+class _Piece:
+    range_number: int
+    first_line: int
+    offset: int
+    text: bytes
+    movie: int | None
+    parsed: Parsed
+
+
+@dataclass
+class _Pending:
+    """Pieces that will make up the next part."""
+
+    pieces: list[_Piece] = field(default_factory=list)
+    num_bytes: int = 0
+
+
+def ingest_ranges(
+    task: int,
+    ranges: list[Range],
+    layout: Format,
+    *,
+    part_bytes: int,
+    ratings_root: str,
+    rejects_root: str,
+    drop: Mapping[str, Keys],
+) -> Iterator[Part]:
+    """Yield the parts that the ranges make, each written.
+
+    Args:
+        task: The task's number, which names its parts.
+        ranges: What to read, in order.
+        layout: How to parse it.
+        part_bytes: Text that makes a part; memory is about five times that.
+        ratings_root: Where part files of ratings go.
+        rejects_root: Where part files of rejects go; lines still count from the range's start.
+        drop: By part name, pairs whose better duplicate lies in another part.
+    """
+    pending, number = _Pending(), 0
+    for one in ranges:
+        movie = movie_in_force(one) if layout.has_headers and not one.is_compressed else None
+        line = 0
+        for offset, text in read_pieces(one):
+            parsed = layout.parse(text, movie)
+            pending.pieces.append(_Piece(one.number, line, offset, text, movie, parsed))
+            pending.num_bytes += len(text)
+            movie, line = parsed.movie, line + parsed.num_lines
+            if pending.num_bytes >= part_bytes:
+                name = f"{task:05d}-{number:03d}"
+                yield _write(name, pending, layout, ratings_root, rejects_root, drop.get(name))
+                pending, number = _Pending(), number + 1
+    if pending.pieces:
+        name = f"{task:05d}-{number:03d}"
+        yield _write(name, pending, layout, ratings_root, rejects_root, drop.get(name))
+
+
+def _write(
+    name: str,
+    pending: _Pending,
+    layout: Format,
+    ratings_root: str,
+    rejects_root: str,
+    drop: Keys | None,
+) -> Part:
+    pieces = pending.pieces
+    rows = Rows.concatenate([piece.parsed.rows for piece in pieces])
+    loses = find_losers(rows)
+    if drop is not None:
+        loses |= np.isin(pair_keys(rows), drop)
+    rejects = [(piece, reject) for piece in pieces for reject in piece.parsed.rejects]
+    if loses.any():
+        rejects += _locate(pieces, loses, layout)
+        rows = rows.where(~loses)
+    num_lines: dict[int, int] = {}
+    for piece in pieces:
+        lines = num_lines.get(piece.range_number, 0) + piece.parsed.num_lines
+        num_lines[piece.range_number] = lines
+    return Part(
+        name=name,
+        ratings=_write_ratings(rows, ratings_root, name),
+        rejects=_write_rejects(rejects, rejects_root, name),
+        num_lines=num_lines,
+        num_ratings=len(rows),
+        num_rejects=len(rejects),
+        num_headers=sum(piece.parsed.num_headers for piece in pieces),
+        num_blanks=sum(piece.parsed.num_blanks for piece in pieces),
+        movies=np.unique(rows.movies),
+    )
+
+
+def _locate(
+    pieces: list[_Piece], loses: npt.NDArray[np.bool_], layout: Format
+) -> list[tuple[_Piece, Reject]]:
+    """Return the lines of rows that lost to a duplicate, found by parsing their pieces again."""
+    found = []
+    ends = np.cumsum([len(piece.parsed.rows) for piece in pieces])
+    for piece, end in zip(pieces, ends.tolist(), strict=True):
+        positions = np.flatnonzero(loses[end - len(piece.parsed.rows) : end])
+        if len(positions):
+            lines = r.split_lines(piece.text)
+            row_lines = layout.parse_lines(piece.text, piece.movie).row_lines
+            for position in positions.tolist():
+                number = row_lines[position]
+                offset, text = lines[number]
+                found.append((piece, Reject(number, offset, r.as_text(text), r.DUPLICATE)))
+    return found
+
+
+def _write_ratings(rows: Rows, root: str, name: str) -> list[PartFile]:
+    years = rows.days.astype("M8[D]").astype("M8[Y]").astype(np.int16) + 1970
+    order = np.argsort(years, kind="stable")  # a radix sort on 16 bits
+    table = pa.table(
+        {
+            c.USER_ID: rows.users[order],
+            c.MOVIE_ID: rows.movies[order],
+            c.RATING: rows.ratings[order],
+            c.RATED_ON: pa.array(rows.days[order]).cast(pa.date32()),
+        }
+    )
+    found, counts = np.unique(years, return_counts=True)
+    files, start = [], 0
+    for year, count in zip(found.tolist(), counts.tolist(), strict=True):
+        path = f"{c.RATED_YEAR}={year}/part-{name}.parquet"
+        files.append(write_part(table.slice(start, count), root, path))
+        start += count
+    return files
+
+
+def _write_rejects(rejects: list[tuple[_Piece, Reject]], root: str, name: str) -> list[PartFile]:
+    if not rejects:
+        return []
+    table = pa.table(
+        {
+            RANGE: [piece.range_number for piece, _ in rejects],
+            c.LINE: [piece.first_line + reject.line for piece, reject in rejects],
+            c.OFFSET: [piece.offset + reject.offset for piece, reject in rejects],
+            c.TEXT: [reject.text for _, reject in rejects],
+            c.REASON: [reject.reason for _, reject in rejects],
+        },
+        schema=_REJECTS,
+    )
+    return [write_part(table, root, f"part-{name}.parquet")]
