@@ -112,7 +112,7 @@ def _movies(headers: list[tuple[int, str]], num_rows: int, movie: int | None) ->
     if any(not _HEADER.fullmatch(text) for _, text in headers):
         return None
     ids = [parse_id(text[:-1].encode()) for _, text in headers]
-    # Header k (from 0) is row n_k of the text, blank lines not counted: n_k - 1 - k ratings precede.
+    # Header k (from 0) is row n_k of the text without its blank lines: n_k - 1 - k ratings precede.
     before = [number - 1 - position for position, (number, _) in enumerate(headers)]
     ends = [*before, num_rows]
     if None in ids or (ends[0] > 0 and not movie):

@@ -15,7 +15,7 @@ from recspark.ingest.rows import BAD_MOVIE, WRONG_FIELDS, Reject, as_text, parse
 BAD_YEAR = "year is neither NULL nor a number from 1850 to 2100"
 REPEATED = "movie id occurs above already"
 _YEARS = range(1850, 2101)
-_UNKNOWN_YEARS = {"", "NULL", "unkonwn", "unknown"}  # MovieLens-100K spells item 267's so
+_NO_YEAR = {"", "NULL"}
 _ITEM_HEADER = b"item_id:token"
 
 
@@ -89,11 +89,11 @@ def _parse(text: str, separator: str) -> tuple[int, int | None, str] | str:
     movie = parse_id(number.encode())
     if movie is None:
         return BAD_MOVIE
-    if year.strip() in _UNKNOWN_YEARS:
-        return movie, None, title
-    if not re.fullmatch(r"\d{4}", year.strip()) or int(year) not in _YEARS:
-        return BAD_YEAR
-    return movie, int(year), title
+    if re.fullmatch(r"\d{4}", year.strip()) and int(year) in _YEARS:
+        return movie, int(year), title
+    if year.strip() in _NO_YEAR or separator != ",":
+        return movie, None, title  # MovieLens has words where it knows no year
+    return BAD_YEAR
 
 
 def _is_utf8(data: bytes) -> bool:
