@@ -42,13 +42,13 @@ def count_activity(tally: DataFrame) -> DataFrame:
     )
 
 
-def count_means(tally: DataFrame, bin_width: float) -> DataFrame:
+def count_means(tally: DataFrame, bins_per_star: int) -> DataFrame:
     """Return one row per bin of members' mean ratings: `bin` and `num_members`.
 
-    Bin b holds the means from (b − ½) · bin_width up to (b + ½) · bin_width.
+    Bin b holds the means from (b − ½) / bins_per_star up to (b + ½) / bins_per_star.
     """
     mean = F.col(c.RATING_SUM) / F.col(c.NUM_RATINGS)
-    bin_number = F.floor(mean / F.lit(bin_width) + F.lit(0.5)).cast("int").alias(c.BIN)
+    bin_number = F.floor(mean * F.lit(bins_per_star) + F.lit(0.5)).cast("int").alias(c.BIN)
     return tally.groupBy(bin_number).agg(F.count(F.lit(1)).alias(c.NUM_MEMBERS))
 
 

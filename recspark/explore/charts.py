@@ -103,6 +103,11 @@ def label(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y)
 
 
+def name_lines(axes: Axes) -> None:
+    """Put the legend above the axes, where it hides no mark."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=2)
+
+
 def use_short_numbers(axes: Axes, axis: str = "y") -> None:
     """Write an axis' numbers as 20 k or 1.5 M."""
     getattr(axes, f"{axis}axis").set_major_formatter(EngFormatter(sep=" "))

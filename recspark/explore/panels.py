@@ -82,8 +82,8 @@ def _months(statistics: Statistics) -> Panel:
         "months",
         f"The mean rating goes from {stars(first['mean_rating'])} in {first['month']} "
         f"to {stars(last['mean_rating'])} in {last['month']}",
-        "Mean of each month's ratings; the band is where the mean could lie by chance (95 %), "
-        "wide where few ratings stand behind it.",
+        "Mean of each month's ratings; the band is as far as chance alone moves the mean of that "
+        "many ratings (95 %), so it is wide where few stand behind it.",
         [
             make_table(
                 "Ratings by month",
@@ -100,10 +100,11 @@ def _months(statistics: Statistics) -> Panel:
 def _activity(statistics: Statistics, member: str) -> Panel:
     found = statistics[f"per_{member}"]
     quantiles = found["quantiles"]
+    top = "most rated" if member == "movie" else "busiest"
     return Panel(
         f"{member}s",
         f"Half of the {member}s have {whole(quantiles['50 %'])} ratings or fewer, "
-        f"the busiest {whole(quantiles['max'])}",
+        f"the {top} {whole(quantiles['max'])}",
         f"{member.capitalize()}s by their number of ratings, in bins of about equal width on the "
         f"log axis. The mean is {found['mean']:,.1f} ratings.",
         [

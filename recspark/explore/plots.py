@@ -9,12 +9,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, DateFormatter, DayLocator, date2num
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-from recspark.explore.charts import ACCENT, MAIN, Drawing, draw, label, use_short_numbers
+from recspark.explore.charts import (
+    ACCENT,
+    MAIN,
+    Drawing,
+    draw,
+    label,
+    name_lines,
+    use_short_numbers,
+)
 
 Statistics = dict[str, Any]
+
+SMOOTH_DAYS = 28
 
 
 def draw_plots(statistics: Statistics) -> dict[str, Drawing]:
@@ -54,15 +64,17 @@ def _shares(axes: Axes, statistics: Statistics) -> None:
 def _days(axes: Axes, statistics: Statistics) -> None:
     rows = statistics["days"]
     days = column(rows, "day").astype("datetime64[D]")
-    span = np.arange(days[0], days[-1] + 1)
-    counts = np.zeros(len(span))
+    counts = np.zeros(int((days[-1] - days[0]).astype(int)) + 1)
     counts[(days - days[0]).astype(int)] = column(rows, "ratings")
-    axes.fill_between(span, counts, step="mid", color=MAIN, alpha=0.55, linewidth=0.4)
-    if len(span) >= 28:
-        smooth = np.convolve(counts, np.ones(28) / 28, mode="valid")
-        axes.plot(span[14 : 14 + len(smooth)], smooth, color=ACCENT, label="mean of 28 days")
-        axes.legend(loc="upper left")
-    _use_dates(axes)
+    start = date2num(days[0])
+    edges = start + np.arange(len(counts) + 1)
+    axes.stairs(counts, edges, fill=True, color=MAIN, alpha=0.7, linewidth=0)
+    if len(counts) >= SMOOTH_DAYS:
+        smooth = np.convolve(counts, np.ones(SMOOTH_DAYS) / SMOOTH_DAYS, mode="valid")
+        at = start + SMOOTH_DAYS / 2 + np.arange(len(smooth))
+        axes.plot(at, smooth, color=ACCENT, label=f"mean of {SMOOTH_DAYS} days")
+        name_lines(axes)
+    _use_dates(axes, len(counts))
     use_short_numbers(axes)
     axes.set_ylim(bottom=0)
     label(axes, "Day of rating", "Ratings per day (count)")
@@ -73,20 +85,24 @@ def _months(axes: Axes, statistics: Statistics) -> None:
     months = column(rows, "month").astype("datetime64[M]")
     at = (months - months[0]).astype(int)
     span = np.arange(months[0], months[-1] + 1).astype("datetime64[D]")
+    # Months without ratings stay NaN: a gap in the line.
     means, errors = np.full(len(span), np.nan), np.full(len(span), np.nan)
     means[at] = column(rows, "mean_rating")
-    errors[at] = 1.96 * column(rows, "std") / np.sqrt(column(rows, "ratings"))
+    errors[at] = 1.96 * statistics["counts"]["std_rating"] / np.sqrt(column(rows, "ratings"))
     axes.fill_between(span, means - errors, means + errors, color=MAIN, alpha=0.25, linewidth=0)
     axes.plot(span, means, color=MAIN, marker="o", markersize=3)
     _mark_overall_mean(axes, statistics)
-    _use_dates(axes)
+    _use_dates(axes, int((span[-1] - span[0]).astype(int)) + 31)
     label(axes, "Month of rating", "Mean rating (stars)")
 
 
-def _use_dates(axes: Axes) -> None:
-    locator = AutoDateLocator(minticks=3, maxticks=7)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+def _use_dates(axes: Axes, num_days: int) -> None:
+    """Write dates as precisely as the span asks for."""
+    form = "%Y" if num_days > 4 * 365 else "%Y-%m" if num_days > 90 else "%Y-%m-%d"
+    few = DayLocator(interval=max(num_days // 3, 1))
+    many = AutoDateLocator(minticks=2, maxticks=6)
+    axes.xaxis.set_major_locator(few if num_days <= 90 else many)
+    axes.xaxis.set_major_formatter(DateFormatter(form))
     axes.margins(x=0.01)
 
 
@@ -103,8 +119,8 @@ def _activity(axes: Axes, activity: dict[str, Any], member: str) -> None:
     low, high = column(rows, "from"), column(rows, "to") + 1
     axes.bar(low, column(rows, "members"), width=(high - low) * 0.94, align="edge", color=MAIN)
     median = activity["quantiles"]["50 %"]
-    axes.axvline(median, color=ACCENT, linestyle="--", label=f"median: {median:,}")
-    axes.legend(loc="upper right")
+    axes.axvline(median, color=ACCENT, linestyle="--", linewidth=2, label=f"median: {median:,}")
+    name_lines(axes)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=30))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -125,7 +141,7 @@ def _means(axes: Axes, statistics: Statistics) -> None:
         shares = shares / shares.sum()
         axes.stairs(shares, edges, color=color, linewidth=1.6, label=name)
         axes.stairs(shares, edges, color=color, alpha=0.2, fill=True)
-    axes.legend(loc="upper left")
+    name_lines(axes)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     label(axes, "Mean rating (stars, bins of 0.1)", "Share of users or movies (%)")
 
@@ -152,7 +168,7 @@ def _decile_means(axes: Axes, statistics: Statistics) -> None:
 def _mark_overall_mean(axes: Axes, statistics: Statistics) -> None:
     overall = statistics["counts"]["mean_rating"]
     axes.axhline(overall, color=ACCENT, linestyle="--", label=f"all ratings: {overall:.2f}")
-    axes.legend(loc="best")
+    name_lines(axes)
 
 
 def _years(axes: Axes, statistics: Statistics) -> None:

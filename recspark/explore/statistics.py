@@ -22,7 +22,7 @@ from recspark.explore.summaries import (
 )
 
 NUM_TOP = 20
-MEAN_BIN = 0.1
+BINS_PER_STAR = 10
 
 
 def compute_statistics(ratings: DataFrame, movies: DataFrame) -> dict[str, Any]:
@@ -101,9 +101,9 @@ def _count(
 
 def _mean_histogram(tally: DataFrame) -> list[Record]:
     """Return members by their mean rating: `mean` is the middle of a bin of 0.1 rating units."""
-    bins = _fetch(aggregates.count_means(tally, MEAN_BIN)).sort_values(c.BIN)
+    bins = _fetch(aggregates.count_means(tally, BINS_PER_STAR)).sort_values(c.BIN)
     return [
-        {"mean": round(int(number) * MEAN_BIN, 6), "members": int(members)}
+        {"mean": int(number) / BINS_PER_STAR, "members": int(members)}
         for number, members in zip(bins[c.BIN], bins[c.NUM_MEMBERS], strict=True)
     ]
 

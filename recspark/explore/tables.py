@@ -42,7 +42,8 @@ def whole(value: float) -> str:
 
 def percent(value: float) -> str:
     """Return a share from 0 to 1 in percent, small ones with the digits they need."""
-    return f"{100 * value:.1f} %" if value >= 0.001 or value == 0 else f"{100 * value:.2g} %"
+    digits = ".1f" if value >= 0.001 or value == 0 else ".2g"
+    return f"{100 * value:{digits}}\N{NO-BREAK SPACE}%"
 
 
 def stars(value: float) -> str:

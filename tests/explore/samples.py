@@ -1,0 +1,86 @@
+"""Ratings made by a seeded generator, and statistics built from them without Spark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recspark import columns as c
+from recspark.explore import summaries
+
+
+def make_ratings(num_rows: int = 400, *, half_stars: bool = False, seed: int = 7) -> pd.DataFrame:
+    """Return rows of distinct (user, movie) pairs; a few users and movies have most of them."""
+    draw = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            c.USER_ID: (40 * draw.random(num_rows * 2) ** 2).astype(int) * 3 + 6,
+            c.MOVIE_ID: (60 * draw.random(num_rows * 2) ** 2).astype(int) + 1,
+        }
+    ).drop_duplicates()
+    size = len(frame)
+    frame[c.RATING] = draw.integers(1, 11, size) / 2 if half_stars else draw.integers(1, 6, size)
+    frame[c.RATING] = frame[c.RATING].astype("float32")
+    frame[c.RATED_DAY] = 12_000 + (400 * draw.random(size)).astype(int)
+    return frame.reset_index(drop=True)
+
+
+def tally_days(ratings: pd.DataFrame) -> pd.DataFrame:
+    counts = ratings.groupby([c.RATED_DAY, c.RATING]).size()
+    return counts.rename(c.NUM_RATINGS).reset_index()
+
+
+def tally_activity(ratings: pd.DataFrame, member: str) -> pd.DataFrame:
+    each = ratings.groupby(member)[c.RATING].agg(["size", "sum"])
+    grouped = each.groupby("size")["sum"].agg(["size", "sum"]).reset_index(names=c.NUM_RATINGS)
+    return grouped.rename(columns={"size": c.NUM_MEMBERS, "sum": c.RATING_SUM})
+
+
+def make_statistics(ratings: pd.DataFrame, titles: dict[int, str]) -> dict[str, Any]:
+    """Return what `statistics.json` holds, the top lists made up."""
+    days = tally_days(ratings)
+    num_ratings, mean, deviation = summaries.moments(days)
+    per_movie = summaries.summarise_activity(tally_activity(ratings, c.MOVIE_ID))
+    per_user = summaries.summarise_activity(tally_activity(ratings, c.USER_ID))
+    per_day = summaries.count_per_day(days)
+    top = [
+        {
+            c.MOVIE_ID: movie,
+            "title": title,
+            "year": 1990 + movie,
+            "ratings": 10,
+            "mean_rating": 3.5,
+            "shrunken_mean": 3.4,
+        }
+        for movie, title in titles.items()
+    ]
+    means = [{"mean": 2.5, "members": 3}, {"mean": 3.1, "members": 9}, {"mean": 4.0, "members": 2}]
+    return {
+        "counts": {
+            "ratings": num_ratings,
+            "users": ratings[c.USER_ID].nunique(),
+            "movies": ratings[c.MOVIE_ID].nunique(),
+            "movies_without_ratings": 1,
+            "movies_without_title": 2,
+            "first_day": per_day[0]["day"],
+            "last_day": per_day[-1]["day"],
+            "mean_rating": mean,
+            "std_rating": deviation,
+            "sparsity": 0.9,
+        },
+        "rating_shares": summaries.share_ratings(days),
+        "days": per_day,
+        "months": summaries.summarise_months(days),
+        "per_movie": {**per_movie, "means": means},
+        "per_user": {**per_user, "means": means},
+        "release_years": [
+            *({"year": year, "movies": 1 + year % 7} for year in range(1950, 2005)),
+            {"year": None, "movies": 7},
+        ],
+        "popularity_deciles": summaries.summarise_deciles(tally_activity(ratings, c.MOVIE_ID)),
+        "top_by_ratings": top,
+        "top_by_shrunken_mean": top,
+        "shrunken_mean_weight": 12,
+    }

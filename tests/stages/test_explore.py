@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import builtins
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.config import Config
+from recspark.errors import DataError, EnvironmentProblem
+from recspark.manifest import Step, read_manifest
+from recspark.paths import RunPaths
+from recspark.stages import explore
+
+CELLS = [
+    (7, 1, 4.5, "2004-02-28"),
+    (7, 2, 3.0, "2004-02-29"),
+    (9, 1, 0.5, "2004-02-29"),
+    (12, 3, 5.0, "2005-01-01"),
+]
+
+
+def write_ingested(spark: SparkSession, root: str, parts: set[str], num_rows: int = 4) -> None:
+    """Publish `ratings`, `movies` or both, as ingest does."""
+    paths = RunPaths(root)
+    names = [c.USER_ID, c.MOVIE_ID, c.RATING, c.RATED_ON]
+    rows = [
+        (user, movie, rating, pd.Timestamp(day).date(), int(day[:4]))
+        for user, movie, rating, day in CELLS[:num_rows]
+    ]
+    assert len(names) + 1 == len(schemas.RATINGS.columns)
+    frames = {
+        "ratings": (paths.ratings, schemas.RATINGS, rows),
+        "movies": (paths.movies, schemas.MOVIES, [(1, 1999, "<i>One</i>"), (2, None, "Two")]),
+    }
+    chosen = [frames[name] for name in sorted(parts)]
+    step = Step("ingest", {}, {}, [path for path, _, _ in chosen])
+    with step:
+        for path, schema, values in chosen:
+            frame = spark.createDataFrame(values, schema.ddl)
+            storage.write_dataset(frame, step.staging(path), schema)
+            step.publish(path, schema)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(name="small", run_dir=str(tmp_path))
+
+
+def test_statistics_and_page_are_published(config: Config, spark: SparkSession) -> None:
+    write_ingested(spark, config.root, {"ratings", "movies"})
+    explore.run(config, spark)
+    folder = Path(RunPaths(config.root).explore)
+    statistics: dict[str, Any] = storage.read_json(str(folder / "statistics.json"))
+    assert statistics["counts"] == {
+        "ratings": 4,
+        "users": 3,
+        "movies": 3,
+        "movies_without_ratings": 0,
+        "movies_without_title": 1,
+        "first_day": "2004-02-28",
+        "last_day": "2005-01-01",
+        "mean_rating": 3.25,
+        "std_rating": pytest.approx(1.75),
+        "sparsity": pytest.approx(5 / 9),
+    }
+    assert [row["month"] for row in statistics["months"]] == ["2004-02", "2005-01"]
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert "&lt;i&gt;One&lt;/i&gt;" in page
+    assert "<i>" not in page
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "_MANIFEST.json",
+        "index.html",
+        "statistics.json",
+    ]
+    manifest, ratings = read_manifest(str(folder)), read_manifest(RunPaths(config.root).ratings)
+    assert manifest is not None
+    assert ratings is not None
+    assert manifest.inputs["ratings"] == ratings.id
+    assert manifest.counts["ratings"] == 4
+
+    explore.run(config, spark)
+    again = read_manifest(str(folder))
+    assert again == manifest  # skipped: nothing changed
+    explore.run(dataclasses.replace(config, force=True), spark)
+    forced = read_manifest(str(folder))
+    assert forced is not None
+    assert forced.id != manifest.id
+
+
+@pytest.mark.parametrize(("there", "missing"), [("ratings", "movies"), ("movies", "ratings")])
+def test_a_missing_input_names_the_stage_to_run(
+    config: Config, spark: SparkSession, there: str, missing: str
+) -> None:
+    write_ingested(spark, config.root, {there})
+    with pytest.raises(DataError, match=rf"{missing}: found no .* Run jobs/ingest\.py"):
+        explore.run(config, spark)
+
+
+def test_no_ratings_is_an_error_and_leaves_nothing(config: Config, spark: SparkSession) -> None:
+    write_ingested(spark, config.root, {"ratings", "movies"}, num_rows=0)
+    with pytest.raises(DataError, match="found no ratings"):
+        explore.run(config, spark)
+    assert sorted(path.name for path in Path(config.root).iterdir()) == ["movies", "ratings"]
+
+
+def test_lost_ratings_are_noticed(config: Config, spark: SparkSession) -> None:
+    write_ingested(spark, config.root, {"ratings", "movies"})
+    for file in Path(RunPaths(config.root).ratings).glob("rated_year=2005/*.parquet"):
+        file.unlink()
+    with pytest.raises(DataError, match=r"found 3 rows, expected 4"):
+        explore.run(config, spark)
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
+def test_without_the_plot_packages_it_says_what_to_install(
+    config: Config, spark: SparkSession, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    write_ingested(spark, config.root, {"ratings", "movies"})
+    real = builtins.__import__
+
+    def refuse(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "recspark.explore.page":
+            raise ModuleNotFoundError(f"No module named '{package}'", name=package)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(EnvironmentProblem, match=rf"no package {package}.*recspark\[report\]"):
+        explore.run(config, spark)
