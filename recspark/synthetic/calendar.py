@@ -15,7 +15,7 @@ FIRST_DAY = date(1999, 11, 11)
 LAST_DAY = date(2005, 12, 31)
 NUM_DAYS = (LAST_DAY - FIRST_DAY).days + 1
 
-_GROWTH = 1.5  # users join at a rate that grows by exp(1.5) from the first day to the last
+_GROWTH = 0.8  # users join at a rate that grows by exp(0.8) from the first day to the last
 _FIRST_YEAR = 1896
 _MEAN_AGE_YEARS = 12.0
 

@@ -27,7 +27,7 @@ TITLES = "movie_titles.csv"
 TRUTH = "truth.json"
 
 _NUM_FILES = 4
-_ROWS_A_TASK = 1_000_000
+_ROWS_A_TASK = 4_000_000  # setting up a task costs as much as 400,000 rows
 _PIECES = "_pieces"
 
 

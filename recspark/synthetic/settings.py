@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from recspark.config import SparkConfig
@@ -16,7 +16,7 @@ _MAX_ID = 2**31 - 1  # ids are stored in 32 bits
 def _require(holds: bool, where: str, found: object, expected: str) -> None:
     if not holds:
         raise ConfigError(
-            describe(where, found=found, expected=expected, remedy=f"Change --{where}.")
+            describe(where, found=found, expected=expected, remedy=f"Change {where}.")
         )
 
 
@@ -39,31 +39,33 @@ class GenerateConfig:
     qualifying_share: float = 0.028
     """Rows of qualifying.txt, which are on top of num_ratings, as a share of it (0 to 1)."""
     num_tasks: int | None = None
-    """Pieces to make in parallel (count, changes no byte); null means one per million ratings."""
+    """Pieces to make in parallel (count, changes no byte); null: one per four million ratings."""
     force: bool = False
     """Replace a data set that was generated with other settings."""
     spark: SparkConfig = field(default_factory=SparkConfig)
 
     def __post_init__(self) -> None:
         for name in ("num_users", "num_movies"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "≥ 1")
-        _require(bool(self.output), "output", "nothing", "a folder to write to")
-        _require(0 <= self.seed < 2**63, "seed", self.seed, "0 or more, below 2^63")
-        _require(self.num_tasks is None or self.num_tasks >= 1, "num_tasks", self.num_tasks, "≥ 1")
+            _require(getattr(self, name) >= 1, f"--{name}", getattr(self, name), "≥ 1")
+        _require(bool(self.output), "--output", "nothing", "a folder to write to")
+        _require(0 <= self.seed < 2**63, "--seed", self.seed, "0 or more, below 2^63")
+        _require(
+            self.num_tasks is None or self.num_tasks >= 1, "--num_tasks", self.num_tasks, "≥ 1"
+        )
         for name in ("probe_share", "qualifying_share"):
             value = getattr(self, name)
-            _require(0 <= value <= 1, name, value, "a share from 0 to 1")
-        _require(self.max_user_id <= _MAX_ID, "num_users", self.num_users, "ids below 2^31")
+            _require(0 <= value <= 1, f"--{name}", value, "a share from 0 to 1")
+        _require(self.max_user_id <= _MAX_ID, "--num_users", self.num_users, "ids below 2^31")
         _require(
             self.num_ratings >= self.num_users + self.num_movies,
-            "num_ratings",
+            "--num_ratings",
             f"{self.num_ratings:,}",
             f"one or more for every user and movie, so ≥ {self.num_users + self.num_movies:,}",
         )
         cells = self.num_users * self.num_movies
         _require(
             self.num_rows <= cells,
-            "num_ratings",
+            "--num_ratings",
             f"{self.num_ratings:,} and {self.num_qualifying:,} for qualifying.txt",
             f"at most num_users × num_movies = {cells:,} in all, no pair being rated twice",
         )
@@ -90,5 +92,6 @@ class GenerateConfig:
 
     def content(self) -> dict[str, Any]:
         """Return the settings that decide the bytes."""
-        names = ("num_users", "num_movies", "num_ratings", "seed", "probe_share")
-        return {name: getattr(self, name) for name in (*names, "qualifying_share")}
+        others = {"output", "num_tasks", "force", "spark"}
+        names = [item.name for item in fields(self) if item.name not in others]
+        return {name: getattr(self, name) for name in names}

@@ -80,20 +80,19 @@ def apportion(shares: NDArray[np.generic], total: int, caps: NDArray[np.generic]
     """
     weights = np.asarray(shares, dtype=np.float64) + 1e-12
     limits = np.asarray(caps, dtype=np.int64)
-    counts = np.zeros(len(weights), dtype=np.int64)
+    capped = np.zeros(len(weights), dtype=bool)
     while True:
-        left = total - int(counts.sum())
-        free = counts < limits
-        if left == 0 or not free.any():
-            return counts
-        quota = np.where(free, weights * (left / weights[free].sum()), 0)
-        step = np.minimum(np.floor(quota).astype(np.int64), limits - counts)
-        if step.any():
-            counts += step
-        else:
-            # Less than one each is left: largest remainders first.
-            last = np.argsort(-quota, kind="stable")[:left]
-            counts[last] += free[last]
+        left = total - int(limits[capped].sum())
+        quotas = np.where(capped, 0, weights * (left / max(weights[~capped].sum(), 1e-12)))
+        over = ~capped & (quotas >= limits)
+        if not over.any():
+            break
+        capped |= over
+    counts = np.where(capped, limits, np.floor(quotas).astype(np.int64))
+    # Largest remainders first; of a cap, nothing remains.
+    remainders = np.where(capped, -1, quotas - counts)
+    counts[np.argsort(-remainders, kind="stable")[: total - int(counts.sum())]] += 1
+    return counts
 
 
 def _scores(num: int) -> Floats:
