@@ -1,5 +1,9 @@
 """The error families of recspark. Every message reads `where: found X, expected Y. Remedy.`"""
 
+from __future__ import annotations
+
+import re
+
 
 class RecsparkError(Exception):
     """Base of all errors that recspark raises on purpose; a job turns one into its exit code."""
@@ -35,6 +39,19 @@ class TrainingError(RecsparkError):
     """A rank failed, hung or diverged; the message carries the rank and its last log lines."""
 
     exit_code = 6
+
+
+_RAISED_IN_TASK = re.compile(r"recspark\.errors\.(\w+): (.+?)(?=\n\s*\n|\n\s+at |\Z)", re.DOTALL)
+
+
+def from_task(error: Exception) -> RecsparkError | None:
+    """Return the RecsparkError that a Spark task raised, out of the error that Spark made of it."""
+    found = _RAISED_IN_TASK.findall(str(error))
+    families = {family.__name__: family for family in RecsparkError.__subclasses__()}
+    for name, message in found:
+        if name in families:
+            return families[name](message.strip())
+    return None
 
 
 def describe(where: str, *, found: object, expected: object, remedy: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from recspark.config import Config
 from recspark.environment import check_environment
-from recspark.errors import RecsparkError
+from recspark.errors import RecsparkError, from_task
 from recspark.logs import configure_logging
 
 logger = logging.getLogger(__name__)
@@ -37,9 +37,18 @@ def run_job(
         check_environment()
         _run(name, body, list(sys.argv[1:] if argv is None else argv), with_spark)
     except RecsparkError as error:
-        logger.error("%s failed: %s", name, error)
-        return error.exit_code
+        return _fail(name, error)
+    except Exception as error:
+        raised = from_task(error)
+        if raised is None:
+            raise
+        return _fail(name, raised)
     return 0
+
+
+def _fail(name: str, error: RecsparkError) -> int:
+    logger.error("%s failed: %s", name, error)
+    return error.exit_code
 
 
 def is_torchrun() -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pyspark.sql import SparkSession
 
 from recspark.config import Config
+from recspark.errors import ConfigError, describe
 from recspark.stages import baseline, evaluate, ingest, prepare, score, train
 
 
@@ -18,6 +19,7 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
         models: Model name to its settings, the preset layered in.
         spark: The session of all stages.
     """
+    _require_fallback(config, models)
     ingest.run(config, spark)
     prepare.run(config, spark)
     for name, settings in models.items():
@@ -26,3 +28,16 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
     for name, settings in models.items():
         score.run(settings, name, spark)
     evaluate.run(models, spark)
+
+
+def _require_fallback(config: Config, models: Mapping[str, Config]) -> None:
+    """Refuse before the work, not after training, a run that scoring could not finish."""
+    if score.FALLBACK_MODEL not in models:
+        raise ConfigError(
+            describe(
+                "models",
+                found=", ".join(config.models),
+                expected=f"{score.FALLBACK_MODEL} among them, which answers for unseen ids",
+                remedy=f"Add it: --models {score.FALLBACK_MODEL},{','.join(config.models)}",
+            )
+        )

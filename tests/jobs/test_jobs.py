@@ -1,0 +1,173 @@
+"""The jobs as a user starts them: processes of their own, by python, spark-submit and torchrun."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recspark.environment import ensure_java
+from recspark.manifest import read_manifest
+from recspark.paths import RunPaths
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+MODELS = ["bias", "cosine_user", "als", "biased_mf"]
+CONFIG = """
+models: [bias, cosine_user, als, biased_mf]
+run_dir: {run_dir}
+spark: {{master: "local[2]", driver_memory: 1g, shuffle_partitions: 2}}
+ingest: {{format: movielens_100k, ratings: {folder}/u.data, movies: {folder}/u.item}}
+prepare: {{split: random, test_fraction: 0.2, valid_fraction: 0.1, num_buckets: 4}}
+train: {{epochs: 3, num_ranks: 2, embedding_size: 4, batch_size: 256}}
+baseline: {{als: {{embedding_size: 4, epochs: 3}}}}
+"""
+
+
+def write_raw(folder: Path) -> int:
+    """Write ratings with a planted user and movie effect; return how many."""
+    generator = np.random.default_rng(5)
+    users, movies = np.nonzero(generator.random((80, 50)) < 0.5)
+    effects = generator.normal(0, 0.7, 80)[users] + generator.normal(0, 0.7, 50)[movies]
+    noise = generator.normal(0, 0.5, len(users))
+    ratings = np.clip(np.rint(3.4 + effects + noise), 1, 5).astype(int)
+    order = generator.permutation(len(users))
+    lines = [f"{users[i] + 1}\t{movies[i] + 1}\t{ratings[i]}\t{880000000 + i}\n" for i in order]
+    (folder / "u.data").write_text("".join(lines))
+    titles = [f"{movie}|Film {movie} (1990)|01-Jan-1990||\n" for movie in range(1, 51)]
+    (folder / "u.item").write_text("".join(titles))
+    return len(users)
+
+
+def start(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "JAVA_HOME": ensure_java(), "PYSPARK_PYTHON": sys.executable}
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    folder = tmp_path_factory.mktemp("raw")
+    num_ratings = write_raw(folder)
+    config = folder / "tiny.yaml"
+    config.write_text(CONFIG.format(folder=folder, run_dir=folder / "run"))
+    return config, num_ratings
+
+
+@pytest.fixture(scope="module")
+def pipeline(raw: tuple[Path, int]) -> subprocess.CompletedProcess[str]:
+    """One run of the whole pipeline by plain python."""
+    done = start(sys.executable, "jobs/pipeline.py", "--config", raw[0])
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def ids(run_dir: Path) -> dict[str, str]:
+    """Return the manifest id of every data set of a run."""
+    paths = [path.parent for path in run_dir.rglob("_MANIFEST.json")]
+    found = {str(path.relative_to(run_dir)): read_manifest(str(path)) for path in paths}
+    return {path: manifest.id for path, manifest in found.items() if manifest}
+
+
+def test_pipeline_prints_and_stores_the_leaderboard(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    paths = RunPaths(str(raw[0].parent / "run"))
+    leaderboard = json.loads(Path(paths.leaderboard).read_text())
+    assert sorted(row["model"] for row in leaderboard) == sorted(MODELS)
+    assert all(model in pipeline.stdout for model in MODELS)
+    keys = ["model", "protocol", "num_rows", "rmse", "mae", "coverage", "num_fallbacks", "seconds"]
+    for model in MODELS:
+        metrics = json.loads(Path(paths.metrics(model)).read_text())
+        assert list(metrics) == keys
+        # Rating by the global mean alone would give the ratings' standard deviation, about 1.07.
+        assert 0.4 < metrics["rmse"] < 1.0
+
+
+def test_no_rating_is_lost(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    assert pipeline.returncode == 0
+    paths = RunPaths(str(raw[0].parent / "run"))
+    rows = {}
+    for name in ("ratings", "rejects", "train", "valid", "test"):
+        manifest = read_manifest(getattr(paths, name))
+        assert manifest is not None
+        rows[name] = manifest.num_rows
+    assert rows["ratings"] + rows["rejects"] == raw[1]
+    assert rows["train"] + rows["valid"] + rows["test"] == rows["ratings"]
+    for model in MODELS:
+        predictions = read_manifest(paths.predictions(model))
+        assert predictions is not None
+        assert predictions.num_rows == rows["test"]
+
+
+def test_second_run_reuses_everything(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    run_dir = raw[0].parent / "run"
+    before = ids(run_dir)
+    again = start(sys.executable, "jobs/pipeline.py", "--config", raw[0])
+    assert again.returncode == 0, again.stderr
+    assert ids(run_dir) == before
+    assert again.stdout == pipeline.stdout
+
+
+def test_spark_submit_takes_the_same_config(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    assert pipeline.returncode == 0
+    run_dir = raw[0].parent / "run"
+    before = ids(run_dir)
+    submit = [BIN / "spark-submit", "--master", "local[2]"]
+    for job in ("ingest", "prepare", "baseline", "train", "score", "evaluate"):
+        # Up to date, so each is over as soon as it has seen that.
+        done = start(*submit, f"jobs/{job}.py", "--config", raw[0])
+        assert done.returncode == 0, done.stderr
+    assert ids(run_dir) == before
+    done = start(*submit, "jobs/score.py", "--config", raw[0], "--models", "als", "--force")
+    assert done.returncode == 0, done.stderr
+    changed = {path for path, value in ids(run_dir).items() if before[path] != value}
+    assert changed == {"predictions/als"}
+
+
+def test_torchrun_trains_the_same_model(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    assert pipeline.returncode == 0
+    path = raw[0].parent / "run" / "models" / "biased_mf"
+    before = {file.name: file.read_bytes() for file in path.rglob("*.safetensors")}
+    torchrun = [BIN / "torchrun", "--standalone", "--nproc_per_node", "2"]
+    done = start(*torchrun, "jobs/train.py", "--config", raw[0], "--force")
+    assert done.returncode == 0, done.stderr
+    after = {file.name: file.read_bytes() for file in path.rglob("*.safetensors")}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--train.epohcs", "3"], 2, "Did you mean train.epochs?"),
+        (["--run_dir", "{empty}"], 5, "Run jobs/ingest.py with the same --config first"),
+    ],
+)
+def test_failure_says_why_and_sets_the_exit_code(
+    raw: tuple[Path, int], tmp_path: Path, words: list[str], code: int, message: str
+) -> None:
+    words = [word.format(empty=tmp_path) for word in words]
+    done = start(sys.executable, "jobs/prepare.py", "--config", raw[0], *words)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

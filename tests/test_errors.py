@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+from pyspark.sql import SparkSession
+
+from recspark.errors import DataError, TrainingError, from_task
+
+
+def test_error_of_a_task_is_found_again(spark: SparkSession) -> None:
+    def fail(number: int) -> int:
+        raise DataError(f"file.txt:{number}: found damage, expected none. Fetch it again.")
+
+    with pytest.raises(Exception, match="PythonException") as caught:
+        spark.sparkContext.parallelize([7], 1).map(fail).collect()
+    raised = from_task(caught.value)
+    assert isinstance(raised, DataError)
+    assert str(raised) == "file.txt:7: found damage, expected none. Fetch it again."
+
+
+def test_message_of_several_lines_stays_whole() -> None:
+    raised = from_task(RuntimeError("x\nrecspark.errors.TrainingError: one\n  two\n\n\tat org.X"))
+    assert isinstance(raised, TrainingError)
+    assert str(raised) == "one\n  two"
+
+
+def test_other_errors_are_left_alone() -> None:
+    assert from_task(ValueError("recspark.errors.Nothing: x")) is None
+    assert from_task(ValueError("no")) is None
