@@ -127,11 +127,15 @@ def _activity(statistics: Statistics, member: str) -> Panel:
 
 def _means(statistics: Statistics) -> Panel:
     mean = Column("mean", "Mean rating (middle of bin)", lambda value: f"{value:.1f}")
+    users, movies = (
+        max(statistics[part]["means"], key=lambda row: row["members"])["mean"]
+        for part in ("per_user", "per_movie")
+    )
     return Panel(
         "means",
-        "Users and movies differ in their mean rating",
+        f"Mean ratings peak at {users:.1f} among users and at {movies:.1f} among movies",
         "Every user and every movie counts once, by the mean of its ratings, in bins of 0.1. "
-        "Peaks at whole stars come from those with very few ratings.",
+        "Peaks at whole stars, where there are any, come from those with very few ratings.",
         [
             make_table(
                 f"{member.capitalize()}s by mean rating",

@@ -26,7 +26,7 @@ BINS_PER_STAR = 10
 
 
 def compute_statistics(ratings: DataFrame, movies: DataFrame) -> dict[str, Any]:
-    """Return the statistics; keys as in the README's section on explore.
+    """Return the statistics, ready for JSON; means and deviations are in rating units.
 
     Three shuffles over the ratings (by day and rating, by user, by movie); what is kept for a
     second look are one row per user and one per movie, on the executors.
@@ -34,6 +34,13 @@ def compute_statistics(ratings: DataFrame, movies: DataFrame) -> dict[str, Any]:
     Args:
         ratings: The `ratings` data set, one row per (user, movie), at least one.
         movies: The `movies` data set, one row per movie; it may be empty.
+
+    Returns:
+        `counts` (totals), `rating_shares`, `days`, `months`, `per_movie` and `per_user` (mean,
+        quantiles and histogram of the number of ratings; histogram of the mean ratings),
+        `release_years`, `popularity_deciles`, `top_by_ratings`, `top_by_shrunken_mean`, and
+        `shrunken_mean_weight`: how many ratings at the overall mean are added to each movie's own
+        for the last list, as many as the median movie has.
     """
     days = _fetch(aggregates.tally_days(ratings))
     by_movie = aggregates.tally_members(ratings, c.MOVIE_ID).persist()

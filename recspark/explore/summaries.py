@@ -15,16 +15,17 @@ from recspark import columns as c
 
 Record = dict[str, Any]
 
+# Name to percent of the members.
 QUANTILES = {
-    "min": 0.0,
-    "1 %": 0.01,
-    "5 %": 0.05,
-    "25 %": 0.25,
-    "50 %": 0.5,
-    "75 %": 0.75,
-    "95 %": 0.95,
-    "99 %": 0.99,
-    "max": 1.0,
+    "min": 0,
+    "1 %": 1,
+    "5 %": 5,
+    "25 %": 25,
+    "50 %": 50,
+    "75 %": 75,
+    "95 %": 95,
+    "99 %": 99,
+    "max": 100,
 }
 # Six bins to each power of ten, as near to equal on a log axis as whole numbers allow.
 _STEPS = (1, 1.5, 2.2, 3.2, 4.6, 6.8)
@@ -82,8 +83,8 @@ def moments(days: pd.DataFrame) -> tuple[int, float, float]:
 def summarise_activity(activity: pd.DataFrame) -> Record:
     """Return mean, quantiles and a log-binned histogram of the ratings per member.
 
-    A quantile q is the smallest number of ratings that at least the share q of the members does
-    not exceed (NumPy's `inverted_cdf`), so it is always a number that occurs.
+    A quantile of p % is the smallest number of ratings that at least p % of the members do not
+    exceed (NumPy's `inverted_cdf`), so it is always a number that occurs.
 
     Args:
         activity: `num_ratings`, `num_members`, one row per number of ratings.
@@ -92,10 +93,9 @@ def summarise_activity(activity: pd.DataFrame) -> Record:
     sizes = ordered[c.NUM_RATINGS].to_numpy(np.int64)
     members = ordered[c.NUM_MEMBERS].to_numpy(np.int64)
     total = int(members.sum())
-    rank = np.cumsum(members)
-    # Rounding a little down keeps 0.95 · 20 = 19.000000000000004 from asking for the 20th.
-    wanted = [np.ceil(q * total - 1e-9) for q in QUANTILES.values()]
-    positions = np.searchsorted(rank, np.maximum(wanted, 1))
+    # In whole numbers, so that no rounding of shares moves a rank.
+    wanted = [max(-(-percent * total // 100), 1) for percent in QUANTILES.values()]
+    positions = np.searchsorted(np.cumsum(members), wanted)
     return {
         "mean": float((sizes * members).sum() / total),
         "quantiles": {name: int(sizes[at]) for name, at in zip(QUANTILES, positions, strict=True)},

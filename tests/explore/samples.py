@@ -38,6 +38,11 @@ def tally_activity(ratings: pd.DataFrame, member: str) -> pd.DataFrame:
     return grouped.rename(columns={"size": c.NUM_MEMBERS, "sum": c.RATING_SUM})
 
 
+def count_means(ratings: pd.DataFrame, member: str) -> list[dict[str, Any]]:
+    bins = (ratings.groupby(member)[c.RATING].mean() * 10).round().astype(int).value_counts()
+    return [{"mean": bin_ / 10, "members": int(n)} for bin_, n in sorted(bins.items())]
+
+
 def make_statistics(ratings: pd.DataFrame, titles: dict[int, str]) -> dict[str, Any]:
     """Return what `statistics.json` holds, the top lists made up."""
     days = tally_days(ratings)
@@ -56,7 +61,6 @@ def make_statistics(ratings: pd.DataFrame, titles: dict[int, str]) -> dict[str, 
         }
         for movie, title in titles.items()
     ]
-    means = [{"mean": 2.5, "members": 3}, {"mean": 3.1, "members": 9}, {"mean": 4.0, "members": 2}]
     return {
         "counts": {
             "ratings": num_ratings,
@@ -73,8 +77,8 @@ def make_statistics(ratings: pd.DataFrame, titles: dict[int, str]) -> dict[str, 
         "rating_shares": summaries.share_ratings(days),
         "days": per_day,
         "months": summaries.summarise_months(days),
-        "per_movie": {**per_movie, "means": means},
-        "per_user": {**per_user, "means": means},
+        "per_movie": {**per_movie, "means": count_means(ratings, c.MOVIE_ID)},
+        "per_user": {**per_user, "means": count_means(ratings, c.USER_ID)},
         "release_years": [
             *({"year": year, "movies": 1 + year % 7} for year in range(1950, 2005)),
             {"year": None, "movies": 7},

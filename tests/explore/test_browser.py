@@ -27,6 +27,8 @@ pytestmark = [
 ]
 
 HEIGHT = 6500
+# Plots with a second color: a median, a running or an overall mean, movies beside users.
+WITH_SECOND_COLOR = {"days", "months", "movies", "users", "means", "decile_means"}
 # The page in a frame of the tested width, because a headless window is never under 500 pixels
 # wide; tells where the visible plots are, and how wide the content is.
 HARNESS = """<!doctype html><meta name="color-scheme" content="light dark">
@@ -110,8 +112,10 @@ def test_every_plot_is_drawn(page: Path, width: int, dark: bool) -> None:
         assert 0 <= left < right <= width
         assert bottom < HEIGHT
         plot = pixels[top:bottom, left:right]
-        colored = (plot.max(axis=2) - plot.min(axis=2) > 70).mean()
-        assert colored > 0.003, f"{name}: no marks ({colored:.4f})"
+        red, blue = plot[..., 0], plot[..., 2]
+        marks, second = (blue - red > 60).mean(), (red - blue > 60).mean()
+        assert marks > 0.003, f"{name}: no marks ({marks:.4f})"
+        assert (second > 0.0007) == (name in WITH_SECOND_COLOR), f"{name}: {second:.4f}"
         # Text stands out from the panel by far more than grid lines do.
         panel = plot[1, 1]
         grey = plot.max(axis=2) - plot.min(axis=2) < 40
