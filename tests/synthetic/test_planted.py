@@ -75,6 +75,13 @@ def test_long_tails(medium: Medium) -> None:
     assert per_movie.max() > 25 * per_movie.mean()
 
 
+def test_eager_users_stand_anywhere_in_a_movie(medium: Medium) -> None:
+    middle = medium.movies == np.bincount(medium.movies).argsort()[-400]
+    weights = np.log(medium.population.weights[medium.users[middle]])
+    first, second = np.array_split(weights, 2)
+    assert first.mean() == pytest.approx(second.mean(), abs=0.4)
+
+
 def test_volume_grows(medium: Medium) -> None:
     per_part = np.bincount(medium.days * 6 // NUM_DAYS, minlength=6)
     assert (np.diff(per_part) > 0).all()
