@@ -195,7 +195,8 @@ class Step:
         storage.write_json(posixpath.join(staging, MANIFEST), asdict(manifest))
         _replace(staging, output)
         self._published += 1
-        logger.info("%s: wrote %s (%s rows)", self.stage, output, f"{num_rows:,}")
+        rows = f" ({num_rows:,} rows)" if schema else ""
+        logger.info("%s: wrote %s%s", self.stage, output, rows)
         return manifest
 
     def _clean(self) -> None:
