@@ -9,6 +9,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 REQUIREMENTS = runpy.run_path(str(HERE / "recspark" / "island.py"))["REQUIREMENTS"]
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "recspark" / "__init__.py").read_text())
+# Plots of the report and the explore page.
+REPORT = ["matplotlib>=3.8,<3.11", "jinja2>=3.1"]
 
 setup(
     name="recspark",
@@ -24,10 +26,10 @@ setup(
     extras_require={
         # Ships a virtual environment to a cluster's executors; reads S3 from the training feed.
         "cluster": ["venv-pack2>=0.3", "s3fs>=2024.2"],
-        # Plots of the report and the explore page.
-        "report": ["matplotlib>=3.8,<3.11", "jinja2>=3.1"],
+        "report": REPORT,
         # What scripts/test.sh runs.
         "dev": [
+            *REPORT,
             "pytest>=8",
             "hypothesis>=6.100",
             "ruff>=0.6",

@@ -98,7 +98,7 @@ def test_every_plot_is_there_for_both_widths_with_its_numbers(page: str) -> None
     assert reader.sections == [*dict.fromkeys(reader.sections)]
     assert len(reader.headings) == len(reader.sections) == len(PLOTS) + 2
     for part in page.split("<section")[1:]:
-        assert "<table>" in part
+        assert part.count("<summary>") == part.count("<details") == part.count("<table>") > 0
 
 
 def test_ids_are_unique_and_every_reference_is_met(page: str) -> None:
