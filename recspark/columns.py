@@ -9,6 +9,8 @@ RATED_YEAR = "rated_year"
 YEAR = "year"
 TITLE = "title"
 
+POSITION = "position"
+
 FILE = "file"
 LINE = "line"
 OFFSET = "offset"

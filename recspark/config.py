@@ -42,6 +42,10 @@ class IngestConfig:
     """The raw ratings: a file, a folder, or a glob such as data/netflix/combined_data_*.txt."""
     movies: str = ""
     """The titles: movie_titles.csv/.txt (netflix), u.item or .item (movielens_100k)."""
+    probe: str | None = None
+    """Netflix's probe.txt, for the data set `probe` and prepare.split probe."""
+    qualifying: str | None = None
+    """Netflix's qualifying.txt, for the data set `qualifying`."""
     split_bytes: int = 64 * 1024 * 1024
     """Text that one task parses (bytes, 1 or more)."""
     max_reject_fraction: float = 0.01
@@ -69,9 +73,9 @@ class PrepareConfig:
     """Apply both minimums once, on the raw counts, or again and again until all are met."""
     user_fraction: float = 1.0
     """Share of the users to keep, for quick trials (above 0, up to 1); drawn before the filter."""
-    split: Literal["random", "pairs", "time", "last"] = "random"
+    split: Literal["random", "pairs", "probe", "time", "last"] = "random"
     """What becomes test: a random share (by a hash of user, movie and seed), the pairs that a file
-    names, the newest share (time), or each user's newest ratings (last)."""
+    or the ingested probe names, the newest share (time), or each user's newest ratings (last)."""
     test_fraction: float = 0.1
     """Share of the ratings that random and time put into test (0 up to 1)."""
     pairs: str | None = None

@@ -25,6 +25,14 @@ class RunPaths:
         return self._at("movies")
 
     @property
+    def probe(self) -> str:
+        return self._at("probe")
+
+    @property
+    def qualifying(self) -> str:
+        return self._at("qualifying")
+
+    @property
     def rejects(self) -> str:
         return self._at("rejects")
 

@@ -48,6 +48,27 @@ MOVIES = Schema(
     columns={c.MOVIE_ID: "INT", c.YEAR: "INT", c.TITLE: "STRING"},
 )
 
+_HELD_OUT_COLUMNS = {
+    c.POSITION: "BIGINT",
+    c.USER_ID: "INT",
+    c.MOVIE_ID: "INT",
+    c.RATED_ON: "DATE",
+}
+
+PROBE = Schema(
+    name="probe",
+    grain="one row per pair of probe.txt, in its order by position; no dates",
+    key=(c.POSITION,),
+    columns=_HELD_OUT_COLUMNS,
+)
+
+QUALIFYING = Schema(
+    name="qualifying",
+    grain="one row per pair of qualifying.txt, in its order by position",
+    key=(c.POSITION,),
+    columns=_HELD_OUT_COLUMNS,
+)
+
 REJECTS = Schema(
     name="rejects",
     grain="one row per refused line; `line` counts from 1, `offset` is the byte where it starts "

@@ -156,7 +156,7 @@ def _parse_rating(line: bytes, movie: int | None) -> tuple[int, int, float, int]
     fields = line.rstrip(b" \t,").split(b",")  # some copies end their lines with commas
     if len(fields) != 3:
         return r.WRONG_FIELDS
-    user, rating, day = parse_id(fields[0]), parse_rating(fields[1]), _day(fields[2])
+    user, rating, day = parse_id(fields[0]), parse_rating(fields[1]), parse_day(fields[2])
     if user is None:
         return r.BAD_USER
     if rating is None:
@@ -168,7 +168,8 @@ def _parse_rating(line: bytes, movie: int | None) -> tuple[int, int, float, int]
     return user, movie, rating, day
 
 
-def _day(field: bytes) -> int | None:
+def parse_day(field: bytes) -> int | None:
+    """Return the days since 1970-01-01 of a date YYYY-MM-DD, or None."""
     text = field.strip()
     if not _DATE.fullmatch(text):
         return None

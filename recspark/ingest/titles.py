@@ -29,6 +29,7 @@ class Titles:
     num_headers: int = 0
     num_blanks: int = 0
 
+    @property
     def frame(self) -> pd.DataFrame:
         """Return `movie_id, year, title`, years as nullable integers."""
         frame = pd.DataFrame(self.movies, columns=list(schemas.MOVIES.columns))

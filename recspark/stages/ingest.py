@@ -8,16 +8,18 @@ from dataclasses import asdict
 from pyspark.sql import SparkSession
 
 from recspark import columns as c
-from recspark import schemas, storage
+from recspark import storage
 from recspark.config import Config
 from recspark.errors import DataError, describe
 from recspark.ingest.formats import FORMATS
+from recspark.ingest.held_out import HeldOut, read_held_out
 from recspark.ingest.inputs import check_format, find_files
 from recspark.ingest.load import LineCounts, load_ratings
 from recspark.ingest.text import plan_ranges
 from recspark.ingest.titles import Titles, read_titles
 from recspark.manifest import Step
 from recspark.paths import RunPaths
+from recspark.schemas import MOVIES, PROBE, QUALIFYING, RATINGS, REJECTS, Schema
 from recspark.storage import FileInfo
 
 logger = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ NUM_SAMPLES = 3
 
 
 def run(config: Config, spark: SparkSession) -> None:
-    """Write `ratings`, `movies` and `rejects`.
+    """Write `ratings`, `movies`, `rejects`, and `probe` and `qualifying` where they are configured.
 
     Raises:
         DataError: Files are missing, empty or of another format; lines were lost; or more than
@@ -36,11 +38,18 @@ def run(config: Config, spark: SparkSession) -> None:
     layout = FORMATS[settings.format]
     files = find_files("ingest.ratings", settings.ratings, layout)
     titles_file = find_files("ingest.movies", settings.movies)[0]
+    held_out = {
+        schema: find_files(f"ingest.{schema.name}", file)[0]
+        for schema, file in ((PROBE, settings.probe), (QUALIFYING, settings.qualifying))
+        if file is not None
+    }
+    outputs = [getattr(paths, schema.name) for schema in (RATINGS, MOVIES, REJECTS, *held_out)]
+    raw = (*files, titles_file, *held_out.values())
     step = Step(
         stage="ingest",
         settings={**asdict(settings), "run": config.name},
-        inputs={one.path: f"{one.size}@{one.modified}" for one in (*files, titles_file)},
-        outputs=(paths.ratings, paths.movies, paths.rejects),
+        inputs={one.path: f"{one.size}@{one.modified}" for one in raw},
+        outputs=outputs,
         force=config.force,
     )
     if step.is_done():
@@ -55,31 +64,41 @@ def run(config: Config, spark: SparkSession) -> None:
             ratings_root=step.staging(paths.ratings),
             rejects_root=step.staging(paths.rejects),
         )
-        titles = read_titles(titles_file.path)
-        _add_rejects(spark, titles, titles_file, step.staging(paths.rejects))
-        movies = spark.createDataFrame(titles.frame(), schemas.MOVIES.ddl).coalesce(1)
-        storage.write_dataset(movies, step.staging(paths.movies), schemas.MOVIES)
-        _check_balance(counts, titles)
-        rejects = step.publish(paths.rejects, schemas.REJECTS, asdict(counts))
+        _check_balance(counts)
+        num_refused = counts.rejects
+        for schema, file in ((MOVIES, titles_file), *held_out.items()):
+            num_refused += _write_small(spark, schema, file, step, paths)
+        rejects = step.publish(paths.rejects, REJECTS, asdict(counts))
         _check_fraction(spark, counts, paths.rejects, settings.max_reject_fraction)
-        ratings = step.publish(paths.ratings, schemas.RATINGS, asdict(counts))
-        step.publish(paths.movies, schemas.MOVIES)
-        if (ratings.num_rows, rejects.num_rows) != (
-            counts.ratings,
-            counts.rejects + len(titles.rejects),
-        ):
+        ratings = step.publish(paths.ratings, RATINGS, asdict(counts))
+        for schema in (MOVIES, *held_out):
+            step.publish(getattr(paths, schema.name), schema)
+        if (ratings.num_rows, rejects.num_rows) != (counts.ratings, num_refused):
             raise DataError(_lost(ratings.num_rows + rejects.num_rows, counts.lines))
 
 
-def _add_rejects(spark: SparkSession, titles: Titles, file: FileInfo, folder: str) -> None:
-    """Append the refused lines of the movies file to the staged rejects."""
-    if titles.rejects:
-        rows = [(file.path, x.line + 1, x.offset, x.text, x.reason) for x in titles.rejects]
-        frame = spark.createDataFrame(rows, schemas.REJECTS.ddl).coalesce(1)
-        frame.write.mode("append").parquet(folder)
+def _write_small(
+    spark: SparkSession, schema: Schema, file: FileInfo, step: Step, paths: RunPaths
+) -> int:
+    """Stage a file that the driver parses, append what it refused; return how many lines."""
+    if schema is MOVIES:
+        parsed: Titles | HeldOut = read_titles(file.path)
+    else:
+        parsed = read_held_out(file.path, has_dates=schema is QUALIFYING)
+    rows = parsed.frame
+    accounted = len(rows) + len(parsed.rejects) + parsed.num_headers + parsed.num_blanks
+    if accounted != parsed.num_lines:
+        raise DataError(_lost(accounted, parsed.num_lines))
+    frame = spark.createDataFrame(rows, schema.ddl).coalesce(1)
+    storage.write_dataset(frame, step.staging(getattr(paths, schema.name)), schema)
+    if parsed.rejects:
+        refused = [(file.path, x.line + 1, x.offset, x.text, x.reason) for x in parsed.rejects]
+        added = spark.createDataFrame(refused, REJECTS.ddl).coalesce(1)
+        added.write.mode("append").parquet(step.staging(paths.rejects))
+    return len(parsed.rejects)
 
 
-def _check_balance(counts: LineCounts, titles: Titles) -> None:
+def _check_balance(counts: LineCounts) -> None:
     logger.info(
         "ingest: %s lines = %s ratings + %s rejects + %s headers + %s blanks",
         *(f"{value:,}" for value in asdict(counts).values()),
@@ -87,9 +106,6 @@ def _check_balance(counts: LineCounts, titles: Titles) -> None:
     accounted = counts.ratings + counts.rejects + counts.headers + counts.blanks
     if accounted != counts.lines:
         raise DataError(_lost(accounted, counts.lines))
-    accounted = len(titles.movies) + len(titles.rejects) + titles.num_headers + titles.num_blanks
-    if accounted != titles.num_lines:
-        raise DataError(_lost(accounted, titles.num_lines))
     if counts.ratings == 0:
         raise DataError(
             describe(
@@ -107,7 +123,7 @@ def _check_fraction(spark: SparkSession, counts: LineCounts, path: str, allowed:
         logger.warning("ingest: %s lines refused, kept in %s", f"{counts.rejects:,}", path)
     if fraction <= allowed:
         return
-    rejects = storage.read_dataset(spark, path, schemas.REJECTS)
+    rejects = storage.read_dataset(spark, path, REJECTS)
     samples = rejects.orderBy(c.FILE, c.LINE).limit(NUM_SAMPLES).collect()
     shown = "; ".join(f"{x[c.FILE]}:{x[c.LINE]}: {x[c.TEXT]!r}: {x[c.REASON]}" for x in samples)
     raise DataError(

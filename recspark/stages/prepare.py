@@ -54,12 +54,14 @@ def run(config: Config, spark: SparkSession) -> None:
     if settings.pairs:
         files = storage.list_files(settings.pairs)
         inputs["pairs"] = ", ".join(f"{file.path} {file.size}@{file.modified}" for file in files)
+    if settings.split == "probe":
+        inputs["probe"] = require_manifest(paths.probe, "ingest").id
     outputs = [path for path, _ in (*_index_outputs(paths), *_split_outputs(paths))]
     step = Step("prepare", {**asdict(settings), "seed": config.seed}, inputs, outputs, config.force)
     if step.is_done():
         return
     with step:
-        pairs = read_pairs(settings.pairs).drop_duplicates() if settings.pairs else None
+        pairs = _held_out_pairs(spark, paths, settings)
         plan = plan_blocks(paths.ratings)
         blocks = spread(spark, plan, len(plan))
         kept = keep_ratings(lambda keep: tally_ratings(blocks, keep), settings, config.seed)
@@ -118,6 +120,18 @@ def _stage_index(
     frame = spark.createDataFrame(table).coalesce(1)
     storage.write_dataset(frame, step.staging(path), schema)
     make_indexer(spark, table).write().save(step.staging(indexer_path))
+
+
+def _held_out_pairs(
+    spark: SparkSession, paths: RunPaths, settings: PrepareConfig
+) -> pd.DataFrame | None:
+    """Return the distinct pairs that test is made of, None where no list names them."""
+    if settings.pairs is not None:
+        return read_pairs(settings.pairs).drop_duplicates()
+    if settings.split == "probe":
+        probe = storage.read_dataset(spark, paths.probe, schemas.PROBE)
+        return probe.select(c.USER_ID, c.MOVIE_ID).distinct().toPandas()
+    return None
 
 
 def _make_split(config: Config, kept: Tally, pairs: pd.DataFrame | None) -> Split:
