@@ -37,14 +37,13 @@ def run(config: Config, spark: SparkSession) -> None:
     paths, settings = RunPaths(config.root), config.ingest
     layout = FORMATS[settings.format]
     files = find_files("ingest.ratings", settings.ratings, layout)
-    titles_file = find_files("ingest.movies", settings.movies)[0]
-    held_out = {
-        schema: find_files(f"ingest.{schema.name}", file)[0]
-        for schema, file in ((PROBE, settings.probe), (QUALIFYING, settings.qualifying))
-        if file is not None
-    }
-    outputs = [getattr(paths, schema.name) for schema in (RATINGS, MOVIES, REJECTS, *held_out)]
-    raw = (*files, titles_file, *held_out.values())
+    small = [(MOVIES, find_files("ingest.movies", settings.movies)[0])]
+    for schema, pattern in ((PROBE, settings.probe), (QUALIFYING, settings.qualifying)):
+        if pattern is not None:
+            small.append((schema, find_files(f"ingest.{schema.name}", pattern)[0]))
+    outputs = [getattr(paths, schema.name) for schema in (RATINGS, REJECTS)]
+    outputs += [getattr(paths, schema.name) for schema, _ in small]
+    raw = [*files, *(file for _, file in small)]
     step = Step(
         stage="ingest",
         settings={**asdict(settings), "run": config.name},
@@ -66,12 +65,12 @@ def run(config: Config, spark: SparkSession) -> None:
         )
         _check_balance(counts)
         num_refused = counts.rejects
-        for schema, file in ((MOVIES, titles_file), *held_out.items()):
+        for schema, file in small:
             num_refused += _write_small(spark, schema, file, step, paths)
         rejects = step.publish(paths.rejects, REJECTS, asdict(counts))
         _check_fraction(spark, counts, paths.rejects, settings.max_reject_fraction)
         ratings = step.publish(paths.ratings, RATINGS, asdict(counts))
-        for schema in (MOVIES, *held_out):
+        for schema, _ in small:
             step.publish(getattr(paths, schema.name), schema)
         if (ratings.num_rows, rejects.num_rows) != (counts.ratings, num_refused):
             raise DataError(_lost(ratings.num_rows + rejects.num_rows, counts.lines))
