@@ -18,7 +18,7 @@ def describe_protocol(data_set: str, settings: Mapping[str, Any]) -> str:
     repeated = " k-core" if settings["filter"] == "k_core" else ""
     parts = [
         data_set,
-        f"split {settings['split']} {_split_detail(settings)}",
+        f"split {settings['split']} {_split_detail(settings)}".rstrip(),
         f"min ratings {minimum}{repeated}",
         f"valid {settings['valid_fraction']}",
         f"seed {settings['seed']}",
@@ -29,6 +29,8 @@ def describe_protocol(data_set: str, settings: Mapping[str, Any]) -> str:
 
 
 def _split_detail(settings: Mapping[str, Any]) -> str:
+    if settings["split"] == "probe":
+        return ""
     if settings["split"] == "pairs":
         return posixpath.basename(settings["pairs"])
     if settings["split"] == "last":

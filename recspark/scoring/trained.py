@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql.types import FloatType, StructType
+from pyspark.sql.types import FloatType, StructField, StructType
 
 from recspark import columns as c
 from recspark import storage
@@ -40,7 +40,7 @@ def predict(test: DataFrame, model_dir: str) -> DataFrame:
         model_dir: A published model that jobs/train.py wrote.
     """
     others = [item for item in test.schema.fields if item.name != c.PREDICTION]
-    schema = StructType(others).add(c.PREDICTION, FloatType())
+    schema = StructType([*others, StructField(c.PREDICTION, FloatType())])
     names = [item.name for item in others]
     # Python workers outlive a stage: the attempt tells a model apart from its predecessor here.
     attempt = storage.read_json(posixpath.join(model_dir, MODEL_CARD))["attempt"]

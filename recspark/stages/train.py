@@ -147,7 +147,7 @@ def _launch(job: TrainJob, spark: SparkSession) -> None:
     # On a cluster Spark tells each barrier task its GPU. Local ranks choose by their LOCAL_RANK.
     has_gpus = not is_local and float(conf.get("spark.task.resource.gpu.amount", "0")) > 0
     if not is_local:
-        job = replace(job, num_threads=int(conf.get("spark.task.cpus", "1")))
+        job = replace(job, num_cores=int(conf.get("spark.task.cpus", "1")))
     distributor = TorchDistributor(
         num_processes=job.settings.num_ranks, local_mode=is_local, use_gpu=has_gpus
     )

@@ -12,7 +12,6 @@ import posixpath
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -117,8 +116,9 @@ def _read_batches(folder: str) -> Iterator[tuple[npt.NDArray[np.generic], ...]]:
         with (
             storage.local_copy(path) as local,
             make_batch_reader(
-                # A file, not the folder: Petastorm would stumble over manifests beside it.
-                Path(local).as_uri(),
+                # A file, not the folder: Petastorm would stumble over manifests beside it. And not
+                # Path.as_uri: Petastorm takes %3D for three characters.
+                f"file://{local}",
                 schema_fields=list(COLUMNS),
                 reader_pool_type="thread",
                 workers_count=1,

@@ -33,5 +33,5 @@ class TrainJob:
     """Manifest ids of the user and movie index: what the rows of the tables stand for."""
     settings: TrainConfig
     seed: int
-    num_threads: int | None = None
-    """Threads of a rank's arithmetic; None shares out the cores of the machine."""
+    num_cores: int | None = None
+    """Cores that are a rank's; None shares out those of its machine."""

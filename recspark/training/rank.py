@@ -41,7 +41,7 @@ def train_rank(job: TrainJob) -> None:
     logging.getLogger("recspark").setLevel(logging.INFO)
     with (
         report_failure(job.folder, int(os.environ["RANK"])),
-        join_group(job.settings, job.num_threads) as group,
+        join_group(job.settings, job.num_cores) as group,
     ):
         run_rank(job, group)
 
