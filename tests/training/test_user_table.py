@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from recspark.models.biased_mf import BiasedMF
+from recspark.training.objective import Objective
+from recspark.training.shard import Shard
+from recspark.training.user_table import CHUNK_ROWS, UserTable, init_user_rows
+
+
+def make_model(num_movies: int = 6) -> BiasedMF:
+    model = BiasedMF(num_movies=num_movies, embedding_size=2, init_std=0.3, rating_mean=3.0)
+    with torch.no_grad():
+        model.movies.copy_(model.init_users(num_movies, torch.Generator().manual_seed(1)))
+    return model
+
+
+def test_gradient_of_gathered_rows_is_that_of_a_dense_table() -> None:
+    model = make_model()
+    rows = torch.randn(5, 3, generator=torch.Generator().manual_seed(2))
+    users, movies = torch.tensor([4, 1, 4, 0, 4]), torch.tensor([0, 5, 5, 2, 0])
+    ratings = torch.tensor([1.0, 5.0, 3.0, 2.0, 4.0])
+
+    which, leaf, batch = UserTable(rows.clone()).gather(users.int())
+    loss, squares = Objective(model, reg=0.1)(batch, movies, ratings)
+    loss.backward()
+    assert which.tolist() == [0, 1, 4]
+    movie_gradient, model.movies.grad = model.movies.grad, None
+
+    dense = rows.clone().requires_grad_()
+    p, q = dense[users], model.movies[movies]
+    error = 3.0 + p[:, 2] + q[:, 2] + (p[:, :2] * q[:, :2]).sum(1) - ratings
+    (error.square().sum() + 0.1 * (p.square().sum() + q.square().sum())).backward()
+    assert squares.item() == pytest.approx(error.square().sum().item())
+    torch.testing.assert_close(leaf.grad, dense.grad[which])
+    torch.testing.assert_close(movie_gradient, model.movies.grad)
+
+
+def test_updates_are_adam_on_the_rows_of_the_batch_and_nothing_elsewhere() -> None:
+    rng, num_rows = np.random.default_rng(3), 2 * CHUNK_ROWS + 100
+    rows = rng.normal(size=(num_rows, 2)).astype(np.float32)
+    table = UserTable(torch.from_numpy(rows.copy()))
+    expected = rows.astype(np.float64)
+    mean, square = np.zeros_like(expected), np.zeros_like(expected)
+    for step in range(1, 5):
+        which = np.sort(rng.choice(num_rows, num_rows - 50, replace=False))
+        gradient = rng.normal(size=(len(which), 2)).astype(np.float32)
+        table.update(torch.from_numpy(which).int(), torch.from_numpy(gradient), 0.01 * step)
+        for row, grad in zip(which, gradient.astype(np.float64), strict=True):
+            mean[row] = 0.9 * mean[row] + 0.1 * grad
+            square[row] = 0.999 * square[row] + 0.001 * grad**2
+            corrected = mean[row] / (1 - 0.9**step), square[row] / (1 - 0.999**step)
+            expected[row] -= 0.01 * step * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
+    np.testing.assert_allclose(table.rows.numpy(), expected, atol=2e-6)
+
+
+def test_update_leaves_absent_users_untouched() -> None:
+    table = UserTable(torch.ones(4, 2))
+    table.update(torch.tensor([2], dtype=torch.int32), torch.ones(1, 2), 0.5)
+    table.update(torch.tensor([0], dtype=torch.int32), torch.ones(1, 2), 0.5)
+    assert torch.equal(table.rows[[1, 3]], torch.ones(2, 2))
+    assert table.rows[2].tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_empty_batch_takes_part_with_a_loss_and_gradients_of_zero() -> None:
+    model, table = make_model(), UserTable(torch.ones(4, 3))
+    none = torch.empty(0, dtype=torch.int32)
+    which, leaf, batch = table.gather(none)
+    loss, _ = Objective(model, reg=0.1)(batch, none, torch.empty(0))
+    loss.backward()
+    table.update(which, leaf.grad, 0.1)
+    assert loss.item() == 0
+    assert torch.equal(model.movies.grad, torch.zeros(6, 3))
+    assert torch.equal(table.rows, torch.ones(4, 3))
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2, 3])
+def test_fresh_rows_of_a_user_do_not_depend_on_the_ranks(num_ranks: int) -> None:
+    model = make_model()
+    whole = Shard(num_users=23, num_buckets=5, rank=0, num_ranks=1)
+    reference = init_user_rows(model, whole, seed=9)
+    for rank in range(num_ranks):
+        shard = Shard(num_users=23, num_buckets=5, rank=rank, num_ranks=num_ranks)
+        rows = init_user_rows(model, shard, seed=9)
+        for user in (user for user in range(23) if user % 5 in shard.buckets):
+            mine = rows[shard.offsets[user % 5] + user // 5]
+            assert torch.equal(mine, reference[whole.offsets[user % 5] + user // 5])
+    assert len({tuple(row) for row in reference.tolist()}) == 23
+    assert not torch.equal(reference, init_user_rows(model, whole, seed=10))
