@@ -17,6 +17,7 @@ from recspark.ingest.rows import (
     Rows,
     as_text,
     is_column_names,
+    is_misread_by_arrow,
     parse_id,
     parse_rating,
     parse_whole,
@@ -39,7 +40,7 @@ def parse(data: bytes, movie: int | None = None) -> Parsed:
 
 def _parse_clean(data: bytes) -> Parsed | None:
     """Return what `parse_lines` would, or None where the text is not clean throughout."""
-    if not data or b"x" in data or b"X" in data or data.count(b"\r") != data.count(b"\r\n"):
+    if is_misread_by_arrow(data):
         return None
     try:
         table = csv.read_csv(

@@ -21,6 +21,7 @@ from recspark.ingest.rows import (
     Rows,
     as_text,
     is_column_names,
+    is_misread_by_arrow,
     parse_id,
     parse_rating,
     split_lines,
@@ -54,8 +55,7 @@ def header_movie(line: bytes) -> int:
 
 def _parse_clean(data: bytes, movie: int | None) -> Parsed | None:
     """Return what `parse_lines` would, or None where the text is not clean throughout."""
-    # Arrow takes 0x3 for 3 and a lone CR for a line end.
-    if not data or b"x" in data or b"X" in data or data.count(b"\r") != data.count(b"\r\n"):
+    if is_misread_by_arrow(data):
         return None
     headers: list[tuple[int, str]] = []
 

@@ -118,9 +118,12 @@ def parse_id(field_: bytes) -> int | None:
 
 
 def parse_whole(field_: bytes) -> int | None:
-    """Return a number written in digits alone, or None."""
+    """Return a number below 10**18 written in digits alone, or None."""
     text = field_.strip()
-    return int(text) if text.isdigit() else None
+    if not text.isdigit():
+        return None
+    digits = text.lstrip(b"0") or b"0"
+    return int(digits) if len(digits) <= 18 else None
 
 
 def parse_rating(field_: bytes) -> float | None:
@@ -130,6 +133,24 @@ def parse_rating(field_: bytes) -> float | None:
 
 
 def is_column_names(fields: list[bytes], num_columns: int) -> bool:
-    """Return whether a line is a row of column names that somebody added: no field has a digit."""
+    """Return whether a line is a row of column names that somebody added to the file.
+
+    One field says rating, and none has a digit.
+    """
     named = all(name.strip() and not any(48 <= byte <= 57 for byte in name) for name in fields)
-    return len(fields) == num_columns and named
+    says_rating = any(b"rating" in name.lower() for name in fields)
+    return len(fields) == num_columns and named and says_rating
+
+
+def is_misread_by_arrow(data: bytes) -> bool:
+    """Return whether Arrow's CSV reader would take these lines for something else, silently.
+
+    It takes 0x3 for 3, a lone CR for a line end, and drops a byte order mark.
+    """
+    return (
+        not data
+        or b"x" in data
+        or b"X" in data
+        or data.count(b"\r") != data.count(b"\r\n")
+        or data.startswith(b"\xef\xbb\xbf")
+    )
