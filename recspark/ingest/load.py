@@ -173,5 +173,6 @@ def _write_rejects(
         .withColumn(c.LINE, F.col(c.LINE) + F.col(_FIRST_LINE))
         .orderBy(c.FILE, c.LINE)
     )
+    storage.remove(root)  # what the attempts left there
     storage.write_dataset(rejects, root, schemas.REJECTS)
     storage.remove(staged)

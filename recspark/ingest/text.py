@@ -84,13 +84,14 @@ def movie_in_force(one: Range) -> int | None:
             start = max(0, below - step)
             file.seek(start)
             text = file.read(below - start)
+            # The step may begin inside a line; unless a further line begins in it, look farther.
             whole = 0 if start == 0 else text.find(b"\n") + 1
+            if start > 0 and whole in (0, len(text)):
+                step *= 2
+                continue
             for line in reversed(text[whole:].split(b"\n")) if b":" in text[whole:] else ():
                 if is_header(line):
                     return header_movie(line.removeprefix(_BOM))
-            if whole == 0 and start > 0:
-                step *= 2  # a single line longer than the step
-                continue
             below = start + whole
     return None
 
