@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,9 +58,12 @@ class Group:
         gradient of the global loss is the plain sum.
         """
         ids = [self.device] if self.device.type == "cuda" else None
-        wrapped = DistributedDataParallel(
-            objective, device_ids=ids, process_group=self.steps, broadcast_buffers=False
-        )
+        with warnings.catch_warnings():
+            # torch 2.13 renames broadcast_buffers; the new name is unknown to the versions before.
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            wrapped = DistributedDataParallel(
+                objective, device_ids=ids, process_group=self.steps, broadcast_buffers=False
+            )
         wrapped.register_comm_hook(self.steps, _sum_gradients)
         return wrapped
 

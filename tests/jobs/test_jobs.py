@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from recspark.environment import ensure_java
 from recspark.manifest import read_manifest
@@ -122,7 +123,9 @@ def test_second_run_reuses_everything(
     again = start(sys.executable, "jobs/pipeline.py", "--config", raw[0])
     assert again.returncode == 0, again.stderr
     assert ids(run_dir) == before
-    assert again.stdout == pipeline.stdout
+    # The first run's standard output also carries what the ranks said.
+    assert again.stdout.startswith("model ")
+    assert pipeline.stdout.endswith(again.stdout)
 
 
 def test_spark_submit_takes_the_same_config(
@@ -154,6 +157,42 @@ def test_torchrun_trains_the_same_model(
     assert done.returncode == 0, done.stderr
     after = {file.name: file.read_bytes() for file in path.rglob("*.safetensors")}
     assert after == before
+
+
+def test_one_rank_and_two_give_the_same_model(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    assert pipeline.returncode == 0
+    path = RunPaths(str(raw[0].parent / "run")).model("biased_mf")
+    files = ["movies.safetensors", *(f"users/bucket-{b:05d}.safetensors" for b in range(4))]
+    before = [load_file(Path(path) / file) for file in files]  # trained on two ranks
+    done = start(
+        *(sys.executable, "jobs/train.py", "--config", raw[0], "--models", "biased_mf"),
+        *("--train.num_ranks", "1", "--force"),
+    )
+    assert done.returncode == 0, done.stderr
+    for file, tables in zip(files, before, strict=True):
+        after = load_file(Path(path) / file)
+        assert tables.keys() == after.keys()
+        for name, table in tables.items():
+            np.testing.assert_allclose(after[name], table, rtol=0, atol=1e-4)
+
+
+def test_loss_that_blows_up_is_told_with_epoch_and_step(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    assert pipeline.returncode == 0
+    run_dir = raw[0].parent / "run"
+    before = ids(run_dir)
+    done = start(
+        *(sys.executable, "jobs/train.py", "--config", raw[0], "--models", "biased_mf"),
+        *("--train.learning_rate", "1e30", "--train.epochs", "50"),
+    )
+    assert done.returncode == 6
+    assert "Lower train.learning_rate" in done.stderr
+    assert "rank 0" in done.stderr
+    assert ids(run_dir) == before  # the good model stays
+    assert not list((run_dir / "models").glob(".*"))
 
 
 @pytest.mark.parametrize(
