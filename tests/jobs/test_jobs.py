@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -190,7 +191,7 @@ def test_loss_that_blows_up_is_told_with_epoch_and_step(
     )
     assert done.returncode == 6
     assert "Lower train.learning_rate" in done.stderr
-    assert "rank 0" in done.stderr
+    assert re.search("rank [01]", done.stderr)  # whichever saw it first
     assert ids(run_dir) == before  # the good model stays
     assert not list((run_dir / "models").glob(".*"))
 
