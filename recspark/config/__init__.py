@@ -1,0 +1,52 @@
+"""The settings of a run: one frozen dataclass a section, one section a job, one file a section.
+
+A field's docstring is its `--help` text, and says unit and range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
+from recspark.config.ingest import IngestConfig
+from recspark.config.prepare import PrepareConfig
+from recspark.config.spark import SparkConfig
+from recspark.config.train import TrainConfig
+
+__all__ = [
+    "AlsConfig",
+    "BaselineConfig",
+    "BiasConfig",
+    "Config",
+    "CosineUserConfig",
+    "IngestConfig",
+    "PrepareConfig",
+    "SparkConfig",
+    "TrainConfig",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All settings of a run, resolved: defaults < model preset < --config files < command line."""
+
+    name: str = ""
+    """Name of the run; left out, it is the first --config file's name without its ending."""
+    models: tuple[str, ...] = ("bias",)
+    """Presets to fit, score and compare; each is a file models/<preset>.yaml beside the config."""
+    run_dir: str | None = None
+    """Where the run's data sets go (local path, hdfs:// or s3a://); null means runs/<name>/."""
+    seed: int = 42
+    """Seed of every random choice."""
+    force: bool = False
+    """Run stages again even where their output already matches config and inputs."""
+    spark: SparkConfig = field(default_factory=SparkConfig)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    prepare: PrepareConfig = field(default_factory=PrepareConfig)
+    baseline: BaselineConfig = field(default_factory=BaselineConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    @property
+    def root(self) -> str:
+        """The run directory, resolved."""
+        return self.run_dir or f"runs/{self.name}"

@@ -1,0 +1,29 @@
+"""Settings of the Spark session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from recspark.checks import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparkConfig:
+    """The Spark session. What spark-submit was given on its command line wins over this section."""
+
+    master: str = "local[*]"
+    """Master URL where spark-submit names none, e.g. local[2] or spark://host:7077."""
+    driver_memory: str = "4g"
+    """Heap of the driver JVM, as Spark writes sizes (in local mode this is all of Spark's heap)."""
+    shuffle_partitions: int = 8
+    """Tasks after a shuffle (count, 1 or more); two or three per core is a good start."""
+    log_level: Literal["ERROR", "WARN", "INFO", "DEBUG"] = "ERROR"
+    """Level of the JVM's own log."""
+    properties: dict[str, str] = field(default_factory=dict)
+    """Further Spark properties, name to value."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.shuffle_partitions >= 1, "spark.shuffle_partitions", self.shuffle_partitions, "≥ 1"
+        )
