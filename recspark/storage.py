@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.errors import SchemaError, describe
@@ -23,6 +24,14 @@ from recspark.schemas import Schema
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+
+_ARROW = {
+    "STRING": pa.string(),
+    "BIGINT": pa.int64(),
+    "INT": pa.int32(),
+    "DATE": pa.date32(),
+}
 
 
 @dataclass(frozen=True)
@@ -182,6 +191,22 @@ def write_dataset(frame: DataFrame, path: str, schema: Schema) -> None:
     if schema.partition_by is not None:
         writer = writer.partitionBy(schema.partition_by)
     writer.parquet(path)
+
+
+def write_table(table: pa.Table, path: str, schema: Schema) -> None:
+    """Write a small data set that the driver holds as one file, without Spark.
+
+    Args:
+        table: The contract's columns, of types that cast to the contract's.
+        path: The data set's folder; files that are there stay.
+        schema: The contract, without a partition column.
+    """
+    fields = [pa.field(name, _ARROW[kind]) for name, kind in schema.columns.items()]
+    name = f"part-{uuid.uuid4().hex[:8]}.parquet"
+    fs, stripped = filesystem(posixpath.join(path, name))
+    fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
+    with fs.open(stripped, "wb") as file:
+        pq.write_table(table.select(list(schema.columns)).cast(pa.schema(fields)), file)
 
 
 def read_dataset(spark: SparkSession, path: str, schema: Schema) -> DataFrame:

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from recspark import columns as c
 from recspark import schemas, storage
+from recspark.ingest.between_parts import find_losers_between
 from recspark.ingest.duplicates import Keys
 from recspark.ingest.formats import Format
 from recspark.ingest.part import RANGE, Part, ingest_ranges
@@ -20,7 +20,7 @@ from recspark.tasks import commit_parts, spread
 
 logger = logging.getLogger(__name__)
 
-_PART, _TIMES, _RANK, _FIRST_LINE = "part", "times", "rank", "first_line"
+_FIRST_LINE = "first_line"
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,13 @@ def load_ratings(
         return dict(spread(spark, work, len(work)).mapPartitions(run).collect())
 
     parts = parse(list(range(len(tasks))), {})
-    drop = _find_losers(spark, [part for found in parts.values() for part in found])
+    flat = [part for number in sorted(parts) for part in parts[number]]
+    drop = find_losers_between(spark, flat)
     if drop:
         again = sorted({int(name.split("-")[0]) for name in drop})
         logger.info("ingest: duplicates between parts, %d tasks run again", len(again))
         parts |= parse(again, drop)
-    flat = [part for number in sorted(parts) for part in parts[number]]
+        flat = [part for number in sorted(parts) for part in parts[number]]
     storage.make_folder(ratings_root)
     commit_parts((file for part in flat for file in part.ratings), ratings_root)
     _write_rejects(spark, flat, tasks, rejects_root)
@@ -100,55 +101,14 @@ def load_ratings(
     )
 
 
-def _find_losers(spark: SparkSession, parts: list[Part]) -> dict[str, Keys]:
-    """Return, by part, the keys of ratings that a better duplicate in another part beats."""
-    movies, times = np.unique(
-        np.concatenate([part.movies for part in parts] or [np.zeros(0, np.int32)]),
-        return_counts=True,
-    )
-    shared = movies[times > 1]
-    if len(shared) == 0:
-        return {}
-    files = [
-        file.written
-        for part in parts
-        if np.isin(part.movies, shared).any()
-        for file in part.ratings
-    ]
-    wanted = spark.createDataFrame([(int(movie),) for movie in shared], f"{c.MOVIE_ID} INT")
-    rows = (
-        spark.read.schema(_file_columns())
-        .parquet(*files)
-        .withColumn(_PART, F.regexp_extract(F.input_file_name(), r"part-([0-9-]+)\.parquet", 1))
-        .join(F.broadcast(wanted), on=c.MOVIE_ID, how="left_semi")
-    )
-    losers = _beaten(rows).select(_PART, c.MOVIE_ID, c.USER_ID).collect()
-    drop: dict[str, list[int]] = {}
-    for part, movie, user in losers:
-        drop.setdefault(part, []).append((movie << 32) | user)
-    return {part: np.array(keys, dtype=np.int64) for part, keys in drop.items()}
-
-
-def _beaten(rows: DataFrame) -> DataFrame:
-    """Return the rows that are not the newest of their (user, movie); the last part wins ties."""
-    pair = [c.USER_ID, c.MOVIE_ID]
-    repeated = rows.groupBy(pair).agg(F.count(F.lit(1)).alias(_TIMES)).where(F.col(_TIMES) > 1)
-    suspects = rows.join(repeated.select(pair), on=pair, how="left_semi")
-    newest = Window.partitionBy(pair).orderBy(F.desc(c.RATED_ON), F.desc(_PART))
-    return suspects.withColumn(_RANK, F.row_number().over(newest)).where(F.col(_RANK) > 1)
-
-
-def _file_columns() -> str:
-    kinds = schemas.RATINGS.columns
-    return ", ".join(f"{name} {kinds[name]}" for name in (c.USER_ID, c.MOVIE_ID, c.RATED_ON))
-
-
 def _write_rejects(
     spark: SparkSession, parts: list[Part], tasks: list[list[Range]], root: str
 ) -> None:
     """Write the rejects data set from what the parts refused, lines counted in whole files."""
-    staged = f"{root}.parts"
     files = [file for part in parts for file in part.rejects]
+    if not files:
+        return
+    staged = f"{root}.parts"
     commit_parts(
         (replace(file, target=file.target.replace(root, staged, 1)) for file in files), root
     )
@@ -163,13 +123,9 @@ def _write_rejects(
         firsts.append((one.number, path, first))
         first += lines.get(one.number, 0)
     names = spark.createDataFrame(firsts, f"{RANGE} INT, {c.FILE} STRING, {_FIRST_LINE} BIGINT")
-    kinds = {RANGE: "INT", **schemas.REJECTS.columns}
-    del kinds[c.FILE]
-    found = spark.createDataFrame([], ", ".join(f"`{n}` {k}" for n, k in kinds.items()))
-    if files:
-        found = spark.read.parquet(staged)
     rejects = (
-        found.join(F.broadcast(names), on=RANGE, how="inner")
+        spark.read.parquet(staged)
+        .join(F.broadcast(names), on=RANGE, how="inner")
         .withColumn(c.LINE, F.col(c.LINE) + F.col(_FIRST_LINE))
         .orderBy(c.FILE, c.LINE)
     )

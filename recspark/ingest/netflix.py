@@ -20,6 +20,7 @@ from recspark.ingest.rows import (
     Reject,
     Rows,
     as_text,
+    count_lines,
     is_column_names,
     is_misread_by_arrow,
     parse_id,
@@ -85,7 +86,7 @@ def _parse_clean(data: bytes, movie: int | None) -> Parsed | None:
     movies = _movies(headers, len(users), movie)
     if movies is None or not _in_range(users, ratings, days):
         return None
-    num_lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    num_lines = count_lines(data)
     return Parsed(
         rows=Rows(users, movies, ratings.astype(np.float32), days),
         num_lines=num_lines,

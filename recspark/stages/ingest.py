@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from recspark import columns as c
@@ -64,22 +65,25 @@ def run(config: Config, spark: SparkSession) -> None:
             rejects_root=step.staging(paths.rejects),
         )
         _check_balance(counts)
-        num_refused = counts.rejects
-        for schema, file in small:
-            num_refused += _write_small(spark, schema, file, step, paths)
+        refused = pa.concat_tables(
+            [
+                _write_small(schema, file, step.staging(getattr(paths, schema.name)))
+                for schema, file in small
+            ],
+            promote_options="default",
+        )
+        storage.write_table(refused, step.staging(paths.rejects), REJECTS)
         rejects = step.publish(paths.rejects, REJECTS, asdict(counts))
         _check_fraction(spark, counts, paths.rejects, settings.max_reject_fraction)
         ratings = step.publish(paths.ratings, RATINGS, asdict(counts))
         for schema, _ in small:
             step.publish(getattr(paths, schema.name), schema)
-        if (ratings.num_rows, rejects.num_rows) != (counts.ratings, num_refused):
+        if (ratings.num_rows, rejects.num_rows) != (counts.ratings, counts.rejects + len(refused)):
             raise DataError(_lost(ratings.num_rows + rejects.num_rows, counts.lines))
 
 
-def _write_small(
-    spark: SparkSession, schema: Schema, file: FileInfo, step: Step, paths: RunPaths
-) -> int:
-    """Stage a file that the driver parses, append what it refused; return how many lines."""
+def _write_small(schema: Schema, file: FileInfo, target: str) -> pa.Table:
+    """Stage a file that the driver parses, and return what it refused, as rows of `rejects`."""
     if schema is MOVIES:
         parsed: Titles | HeldOut = read_titles(file.path)
     else:
@@ -88,13 +92,10 @@ def _write_small(
     accounted = len(rows) + len(parsed.rejects) + parsed.num_headers + parsed.num_blanks
     if accounted != parsed.num_lines:
         raise DataError(_lost(accounted, parsed.num_lines))
-    frame = spark.createDataFrame(rows, schema.ddl).coalesce(1)
-    storage.write_dataset(frame, step.staging(getattr(paths, schema.name)), schema)
-    if parsed.rejects:
-        refused = [(file.path, x.line + 1, x.offset, x.text, x.reason) for x in parsed.rejects]
-        added = spark.createDataFrame(refused, REJECTS.ddl).coalesce(1)
-        added.write.mode("append").parquet(step.staging(paths.rejects))
-    return len(parsed.rejects)
+    storage.write_table(pa.Table.from_pandas(rows, preserve_index=False), target, schema)
+    refused = [(file.path, x.line + 1, x.offset, x.text, x.reason) for x in parsed.rejects]
+    columns = zip(*refused, strict=True) if refused else ([] for _ in REJECTS.columns)
+    return pa.table(dict(zip(REJECTS.columns, map(list, columns), strict=True)))
 
 
 def _check_balance(counts: LineCounts) -> None:
