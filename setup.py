@@ -27,6 +27,8 @@ setup(
         # Ships a virtual environment to a cluster's executors; reads S3 from the training feed.
         "cluster": ["venv-pack2>=0.3", "s3fs>=2024.2"],
         "report": REPORT,
+        # Training curves in TensorBoard (train.tensorboard).
+        "tracking": ["tensorboard>=2.16"],
         # What scripts/test.sh runs.
         "dev": [
             *REPORT,

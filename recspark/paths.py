@@ -75,6 +75,12 @@ class RunPaths:
     def model(self, name: str) -> str:
         return self._at("models", name)
 
+    def checkpoints(self, name: str) -> str:
+        return self._at("checkpoints", name)
+
+    def tensorboard(self, name: str) -> str:
+        return self._at("tensorboard", name)
+
     def predictions(self, name: str) -> str:
         return self._at("predictions", name)
 

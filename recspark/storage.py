@@ -84,6 +84,21 @@ def make_folder(path: str) -> None:
     fs.makedirs(stripped, exist_ok=True)
 
 
+def read_bytes(path: str) -> bytes:
+    """Return the content of a file."""
+    fs, stripped = filesystem(path)
+    with fs.open(stripped, "rb") as file:
+        return bytes(file.read())
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Write a file; its folder is made."""
+    fs, stripped = filesystem(path)
+    fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
+    with fs.open(stripped, "wb") as file:
+        file.write(content)
+
+
 def read_json(path: str) -> Any:
     """Return the parsed content of a JSON file."""
     fs, stripped = filesystem(path)

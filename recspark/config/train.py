@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from recspark.checks import require, require_share
 
@@ -78,7 +78,7 @@ class TrainConfig:
     """Training processes (count); each takes the buckets b with b mod num_ranks = rank."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where ranks compute: auto takes CUDA where it is, with NCCL, else the CPU with gloo."""
-    timeout_seconds: int = 60
+    timeout_seconds: int = 30
     """How long a rank waits for the others before the job fails (seconds)."""
     checkpoint_steps: int = 0
     """Steps between checkpoints inside an epoch (count); 0 writes one after each epoch only."""
@@ -101,3 +101,18 @@ class TrainConfig:
         require(0 < decay <= 1, "train.learning_rate_decay", decay, "above 0, up to 1")
         norm = self.clip_norm
         require(norm is None or norm > 0, "train.clip_norm", norm, "null or > 0")
+
+
+# Settings that change how a run goes, and not what comes out of it (beyond rounding).
+_WITHOUT_INFLUENCE = (
+    *("timeout_seconds", "checkpoint_steps", "resume", "tensorboard", "num_ranks", "device"),
+    "feed_memory_mib",
+)
+
+
+def result_settings(settings: TrainConfig) -> dict[str, Any]:
+    """Return the settings that the trained model depends on."""
+    kept = asdict(settings)
+    for name in _WITHOUT_INFLUENCE:
+        del kept[name]
+    return kept

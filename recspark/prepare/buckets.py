@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recspark import columns as c
 from recspark.prepare.hashing import hash_keys
@@ -20,6 +21,8 @@ from recspark.prepare.rows import Ratings
 from recspark.prepare.split import SPLITS, TRAIN, Split
 from recspark.tasks import PartFile, write_part
 
+# Scales have few different ratings; of data without a scale, not all need to be known.
+MAX_VALUES = 1000
 _MOVED = pa.schema(
     [
         (c.USER_INDEX, pa.int32()),
@@ -56,6 +59,8 @@ class Written:
     rating_max: float
     rating_sum: float
     rating_squares: float
+    rating_values: tuple[float, ...]
+    """The different ratings, of the first MAX_VALUES met."""
 
     def num_rows(self, split: str) -> int:
         """Rows of one split in this bucket."""
@@ -127,6 +132,7 @@ def write_bucket(
         rating_max=float(in_train.max(initial=-np.inf)),
         rating_sum=float(in_train.sum(dtype=np.float64)),
         rating_squares=float(np.square(in_train, dtype=np.float64).sum()),
+        rating_values=tuple(pc.unique(pa.array(in_train))[:MAX_VALUES].to_pylist()),
     )
 
 

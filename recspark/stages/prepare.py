@@ -195,6 +195,7 @@ def _count(
         "rating_min": min(one.rating_min for one in written),
         "rating_max": max(one.rating_max for one in written),
         "rating_mean": mean,
+        "rating_values": sorted({value for one in written for value in one.rating_values}),
         "rating_std": max(squares - mean * mean, 0.0) ** 0.5,
     }
 

@@ -6,10 +6,11 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from recspark.config import Config
+from recspark.config.train import result_settings
 from recspark.errors import ConfigError, TrainingError, describe
 from recspark.manifest import Manifest, Step, require_manifest
 from recspark.paths import RunPaths
@@ -78,8 +79,7 @@ def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifes
     paths = RunPaths(config.root)
     train = require_manifest(paths.train, "prepare")
     valid = require_manifest(paths.valid, "prepare")
-    settings = {**asdict(config.train), "seed": config.seed}
-    del settings["timeout_seconds"]  # does not change what comes out
+    settings = {**result_settings(config.train), "seed": config.seed}
     inputs = {"train": train.id, "valid": valid.id}
     return Step("train", settings, inputs, (paths.model(model_name),), config.force), train, valid
 
@@ -117,6 +117,11 @@ def _make_job(
         num_movies=counts["num_movies"],
         num_buckets=counts["num_buckets"],
         rating_mean=counts["rating_mean"],
+        rating_std=counts["rating_std"],
+        rating_values=tuple(counts["rating_values"]),
+        checkpoints=paths.checkpoints(model_name),
+        tensorboard=paths.tensorboard(model_name),
+        train_id=train.id,
         index_ids={
             "user_index": require_manifest(paths.user_index, "prepare").id,
             "movie_index": require_manifest(paths.movie_index, "prepare").id,

@@ -1,11 +1,12 @@
-"""Epochs: steps, validation, early stop, the best epoch's weights.
+"""Epochs: steps, validation, early stop, checkpoints, the best epoch's weights.
 
-Shape legend: B rows of a rank's part of a step, U columns of the user table.
+Shape legend: R users of the rank, U columns of the user table.
 """
 
 from __future__ import annotations
 
 import math
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,156 +18,223 @@ from torch import Tensor
 from recspark.config import TrainConfig
 from recspark.errors import TrainingError, describe
 from recspark.models.rating_model import RatingModel
+from recspark.training.checkpoint import Checkpoints, Position
 from recspark.training.feed import Ratings
 from recspark.training.group import Group
-from recspark.training.objective import Objective, squared_error
-from recspark.training.plan import StepPlan
+from recspark.training.learner import Learner
+from recspark.training.schedule import step_size
+from recspark.training.seeds import seed_everything
 from recspark.training.shard import Shard
-from recspark.training.user_table import BETAS, EPSILON, UserTable
+from recspark.training.snapshot import restore, take_snapshot
 
 # Steps between two looks at whether the loss is still a number (the look waits for all ranks).
 CHECK_STEPS = 100
+EVALUATE_ROWS = 65536
 
 # Called on every rank with (epoch, steps done, steps an epoch, rows a second, finished epochs).
 OnProgress = Callable[[int, int, int, float, list[dict[str, Any]]], None]
 
 
 @dataclass
-class Fit:
-    """What training came to: weights of the best epoch, and the history of all."""
+class Best:
+    """The weights of the best epoch so far."""
 
     user_rows: Tensor
     """[R, U], the rank's users."""
-    model_state: dict[str, Tensor]
-    best_epoch: int = -1
-    valid_rmse: float | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-    def is_better(self, valid_rmse: float | None) -> bool:
-        """Return whether an epoch's weights should replace the kept ones."""
-        return valid_rmse is None or self.valid_rmse is None or valid_rmse < self.valid_rmse
+    model_state: dict[str, Tensor] = field(default_factory=dict)
 
 
-def fit_model(
-    model: RatingModel,
-    table: UserTable,
-    train: Ratings,
-    valid: Ratings,
-    *,
-    settings: TrainConfig,
-    plan: StepPlan,
-    shard: Shard,
-    group: Group,
-    on_progress: OnProgress,
-) -> Fit:
-    """Train until `epochs` are done or `patience` epochs brought no better validation RMSE.
+@dataclass
+class Clock:
+    """Seconds of an epoch by what they were spent on, on this rank."""
 
-    All ranks call it together and stop together, because they decide by the same summed figures.
-    Validation RMSE is of predictions before clipping. Without validation rows the last epoch's
-    weights are kept and nothing stops early.
+    started: float = field(default_factory=time.perf_counter)
+    feed: float = 0.0
+    compute: float = 0.0
+    update: float = 0.0
 
-    Args:
-        model: The module, the same on every rank, on the group's device.
-        table: The rank's users, on the group's device.
-        train: The rank's training ratings.
-        valid: The rank's validation ratings.
-        settings: The train section.
-        plan: The steps of an epoch.
-        shard: The rank's buckets.
-        group: The ranks.
-        on_progress: Told now and then how far training is.
 
-    Raises:
-        TrainingError: The loss is no longer a finite number; raised on every rank.
-    """
-    wrapped = group.wrap(Objective(model, settings.reg))
-    optimiser = torch.optim.Adam(model.parameters(), betas=BETAS, eps=EPSILON)
-    fit = Fit(torch.empty_like(table.rows), {})
-    for epoch in range(settings.epochs):
-        started = time.perf_counter()
-        learning_rate = settings.learning_rate * settings.learning_rate_decay**epoch
-        for options in optimiser.param_groups:
-            options["lr"] = learning_rate
-        sums = torch.zeros(2, dtype=torch.float64)
+class Engine:
+    """Trains a learner's model; all ranks run it together and stop together."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        valid: Ratings,
+        *,
+        settings: TrainConfig,
+        seed: int,
+        shard: Shard,
+        group: Group,
+        checkpoints: Checkpoints,
+        on_progress: OnProgress,
+        train_path: str,
+    ) -> None:
+        """Prepare to train.
+
+        Args:
+            learner: What takes the steps.
+            valid: The rank's validation ratings.
+            settings: The train section.
+            seed: Seed of dropout; every step has its own, so that resuming repeats them.
+            shard: The rank's buckets.
+            group: The ranks.
+            checkpoints: Where they go.
+            on_progress: Told now and then how far training is.
+            train_path: The data set, for messages.
+        """
+        self._learner, self._valid, self._settings = learner, valid, settings
+        self._seed, self._shard, self._group = seed, shard, group
+        self._checkpoints, self._on_progress = checkpoints, on_progress
+        self._train_path = train_path
+        self.position = Position()
+        self.best = Best(torch.empty_like(learner.table.rows))
+
+    def resume(self) -> None:
+        """Go on from the newest whole checkpoint, if there is one."""
+        found = self._checkpoints.load(self._shard, self._group)
+        if found is not None:
+            self.position, snapshot = found
+            restore(snapshot, self._learner, self.best)
+            self._learner.table.num_steps = self.position.optimiser_steps
+
+    def fit(self) -> None:
+        """Train until `epochs` are done or `patience` epochs brought no better validation RMSE.
+
+        Validation RMSE is of predictions before clipping. Without validation rows the last epoch's
+        weights are kept and nothing stops early. Afterwards `best` holds the weights.
+
+        Raises:
+            TrainingError: The loss is no longer a finite number; raised on every rank.
+        """
+        while not self._is_over():
+            self._run_epoch()
+            if not self._is_over():
+                self._save()
+
+    def _is_over(self) -> bool:
+        at, most = self.position, self._settings
+        waited = at.epoch - 1 - at.best_epoch if at.best_epoch >= 0 else 0
+        return at.epoch >= most.epochs or waited >= most.patience
+
+    def _run_epoch(self) -> None:
+        learner, at, plan = self._learner, self.position, self._learner.plan
+        clock, waited, rows_done = Clock(), self._group.seconds, 0
         unchecked: list[Tensor] = []
-        rows_done, speed = 0, 0.0
-        for step, positions in enumerate(plan.epoch_steps(epoch, shard.buckets)):
-            rows = plan.global_rows(step)
-            batch = train.take(positions.to(group.device))
-            unchecked.append(_take_step(wrapped, optimiser, table, batch, rows, learning_rate))
-            if len(unchecked) == CHECK_STEPS or step + 1 == plan.num_steps:
-                losses = group.sum(torch.stack(unchecked)).cpu()
-                _check_finite(losses, epoch, step + 1 - len(losses), learning_rate)
-                sums += losses.sum(dim=0)
+        learner.model.train()
+        batches = learner.batches(at.epoch, at.step)
+        for step in range(at.step, plan.num_steps):
+            rate = step_size(self._settings, at.epoch, step, plan.num_steps)
+            unchecked.append(self._take_step(batches, step, rate, clock))
+            at.step, at.optimiser_steps = step + 1, at.optimiser_steps + 1
+            rows_done += plan.global_rows(step)
+            is_saved = self._settings.checkpoint_steps and (
+                at.step % self._settings.checkpoint_steps == 0 and at.step < plan.num_steps
+            )
+            if len(unchecked) == CHECK_STEPS or at.step == plan.num_steps or is_saved:
+                losses = self._group.sum(torch.stack(unchecked)).cpu()
+                self._check_finite(losses, rate)
+                at.sums = (torch.tensor(at.sums, dtype=torch.float64) + losses.sum(dim=0)).tolist()
                 unchecked = []
-            rows_done += rows
-            speed = rows_done / (time.perf_counter() - started)
-            on_progress(epoch, step + 1, plan.num_steps, speed, fit.history)
-        valid_rmse = measure_rmse(model, table.rows, valid, settings.batch_size, group)
-        loss, squares = (sums / rows_done).tolist()
-        fit.history.append(
+            if is_saved:
+                self._save()
+            speed = rows_done / (time.perf_counter() - clock.started)
+            self._on_progress(at.epoch, at.step, plan.num_steps, speed, at.history)
+        speed = rows_done / (time.perf_counter() - clock.started)
+        waited = self._group.seconds - waited
+        valid_rmse = measure_rmse(learner.model, learner.user_rows(), self._valid, self._group)
+        self._end_epoch(valid_rmse, speed, clock, waited)
+
+    def _take_step(self, batches: Any, step: int, rate: float, clock: Clock) -> Tensor:
+        seed_everything(self._seed, "step", self.position.epoch, step, self._group.rank)
+        times = [time.perf_counter()]
+        batch = next(batches)
+        times.append(time.perf_counter())
+        sums = self._learner.compute(batch, step)
+        times.append(time.perf_counter())
+        if self._settings.clip_norm is not None:
+            clip_gradients(self._learner, self._settings.clip_norm, self._group)
+        self._learner.update(rate)
+        times.append(time.perf_counter())
+        clock.feed += times[1] - times[0]
+        clock.compute += times[2] - times[1]
+        clock.update += times[3] - times[2]
+        return sums
+
+    def _end_epoch(
+        self, valid_rmse: float | None, speed: float, clock: Clock, waited: float
+    ) -> None:
+        at, learner = self.position, self._learner
+        loss, squares = (total / max(learner.num_ratings, 1) for total in at.sums)
+        peak = torch.tensor([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024])
+        at.history.append(
             {
-                "epoch": epoch,
+                "epoch": at.epoch,
                 "train_loss": loss,
                 "train_rmse": math.sqrt(squares),
                 "valid_rmse": valid_rmse,
-                "learning_rate": learning_rate,
+                "learning_rate": learner.optimiser.param_groups[0]["lr"],
                 "rows_per_second": round(speed),
-                "seconds": round(time.perf_counter() - started, 3),
+                "seconds": round(time.perf_counter() - clock.started, 3),
+                "seconds_feed": round(clock.feed, 3),
+                "seconds_forward_backward": round(max(clock.compute - waited, 0.0), 3),
+                "seconds_optimiser": round(clock.update, 3),
+                "seconds_communication": round(waited, 3),
+                "peak_memory_mib": round(float(self._group.max(peak))),
             }
         )
-        on_progress(epoch, plan.num_steps, plan.num_steps, speed, fit.history)
-        if fit.is_better(valid_rmse):
-            fit.best_epoch, fit.valid_rmse = epoch, valid_rmse
-            fit.user_rows.copy_(table.rows)
-            fit.model_state = {name: t.detach().clone() for name, t in model.state_dict().items()}
-        elif epoch - fit.best_epoch >= settings.patience:
-            break
-    return fit
+        is_better = valid_rmse is None or at.valid_rmse is None or valid_rmse < at.valid_rmse
+        if is_better:
+            at.best_epoch, at.valid_rmse = at.epoch, valid_rmse
+            self.best.user_rows.copy_(learner.user_rows())
+            state = learner.model.state_dict()
+            self.best.model_state = {name: t.detach().clone() for name, t in state.items()}
+        at.epoch, at.step, at.sums = at.epoch + 1, 0, [0.0, 0.0]
+        steps = learner.plan.num_steps
+        self._on_progress(at.epoch - 1, steps, steps, speed, at.history)
 
+    def _save(self) -> None:
+        snapshot = take_snapshot(self._learner, self.best, self._group)
+        self._checkpoints.save(self.position, snapshot, self._shard, self._group)
 
-def _take_step(
-    wrapped: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
-    table: UserTable,
-    batch: tuple[Tensor, Tensor, Tensor],
-    global_rows: int,
-    learning_rate: float,
-) -> Tensor:
-    """Take one step and return this rank's sums of [loss, squared error], float64 [2]."""
-    user_rows, movie_index, ratings = batch
-    which, leaf, values = table.gather(user_rows)
-    optimiser.zero_grad(set_to_none=True)
-    loss, squares = wrapped(values, movie_index, ratings)
-    (loss / global_rows).backward()
-    optimiser.step()
-    assert leaf.grad is not None
-    table.update(which, leaf.grad, learning_rate)
-    return torch.stack([loss.detach(), squares]).double()
-
-
-def _check_finite(losses: Tensor, epoch: int, first_step: int, learning_rate: float) -> None:
-    broken = (~losses[:, 0].isfinite()).nonzero()
-    if len(broken):
-        raise TrainingError(
-            describe(
-                f"training, epoch {epoch}, step {first_step + int(broken[0])}",
-                found=f"a loss of {float(losses[broken[0], 0])} at learning rate {learning_rate:g}",
-                expected="a finite number",
-                remedy="Lower train.learning_rate or train.init_std, or raise train.batch_size.",
+    def _check_finite(self, losses: Tensor, rate: float) -> None:
+        broken = (~losses[:, 0].isfinite()).nonzero()
+        if len(broken):
+            step = self.position.step - len(losses) + int(broken[0])
+            raise TrainingError(
+                describe(
+                    f"training on {self._train_path}, epoch {self.position.epoch}, step {step}",
+                    found=f"a loss of {float(losses[broken[0], 0])} at learning rate {rate:g}",
+                    expected="a finite number",
+                    remedy="Lower train.learning_rate or train.init_scale, set train.clip_norm, or "
+                    "raise train.batch_size.",
+                )
             )
-        )
 
 
+def clip_gradients(learner: Learner, limit: float, group: Group) -> None:
+    """Scale the gradients of module and all ranks' users so that their joint norm is `limit`."""
+    users = learner.user_gradient()
+    total = group.sum(users.double().square().sum())
+    total += sum(gradient.double().square().sum() for gradient in learner.gradients())
+    scale = min(1.0, limit / (math.sqrt(float(total)) + 1e-12))
+    if scale < 1.0:
+        for gradient in (users, *learner.gradients()):
+            gradient.mul_(scale)
+
+
+@torch.no_grad()
 def measure_rmse(
-    model: RatingModel, user_rows: Tensor, ratings: Ratings, batch_size: int, group: Group
+    model: RatingModel, user_rows: Tensor, ratings: Ratings, group: Group
 ) -> float | None:
     """Return the RMSE over all ranks' ratings, before clipping; None where there are none."""
+    model.eval()
     sums = torch.zeros(2, dtype=torch.float64, device=group.device)
-    for start in range(0, len(ratings), batch_size):
-        span = slice(start, start + batch_size)
+    for start in range(0, len(ratings), EVALUATE_ROWS):
+        span = slice(start, start + EVALUATE_ROWS)
         users = torch.nn.functional.embedding(ratings.user_rows[span], user_rows)
-        sums[0] += squared_error(model, users, ratings.movie_index[span], ratings.ratings[span])
+        error = model(users, ratings.movie_index[span]) - ratings.ratings[span]
+        sums[0] += error.double().square().sum()
     sums[1] = len(ratings)
     squares, count = group.sum(sums).tolist()
     return math.sqrt(squares / count) if count else None

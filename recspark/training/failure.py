@@ -18,6 +18,10 @@ from typing import Any
 from recspark import storage
 
 LAST_LINES = 20
+MEMORY = (
+    "To need less memory, lower train.batch_size or train.embedding_size, raise train.num_ranks "
+    "(each rank holds its share of the users), or set train.feed streaming."
+)
 
 
 @contextlib.contextmanager
@@ -33,7 +37,7 @@ def report_failure(folder: str, rank: int) -> Iterator[None]:
             "time": time.time(),
             "rank": rank,
             "host": socket.gethostname(),
-            "error": f"{type(error).__name__}: {error}",
+            "error": f"{type(error).__name__}: {error}{_remedy(error)}",
             "traceback": traceback.format_exc().splitlines()[-LAST_LINES:],
             "log": list(lines.kept),
         }
@@ -57,7 +61,10 @@ def explain_failures(failures: list[dict[str, Any]], launcher: str) -> str:
         launcher: What the launcher said.
     """
     if not failures:
-        return "no rank said why (was one killed?); the launcher's last words:\n" + _tail(launcher)
+        return (
+            f"no rank said why: one was killed, as the system does when memory runs out. {MEMORY} "
+            f"The launcher's last words:\n{_tail(launcher)}"
+        )
     first, *others = failures
     lines = [f"rank {first['rank']} on {first['host']}: {first['error']}"]
     lines += [
@@ -67,6 +74,13 @@ def explain_failures(failures: list[dict[str, Any]], launcher: str) -> str:
     ]
     lines += ["last log lines:", *first["log"]] if first["log"] else []
     return "\n  ".join([*lines, "traceback:", *first["traceback"]])
+
+
+def _remedy(error: Exception) -> str:
+    """Return what to change where memory ran out, nothing for other errors."""
+    text = f"{type(error).__name__} {error}".lower()
+    signs = ("memoryerror", "out of memory", "outofmemory", "can't allocate", "cannot allocate")
+    return f". {MEMORY}" if any(sign in text for sign in signs) else ""
 
 
 def _tail(text: str) -> str:

@@ -21,7 +21,9 @@ from torch import Tensor
 
 from recspark import columns as c
 from recspark import storage
+from recspark.config import TrainConfig
 from recspark.errors import TrainingError, describe
+from recspark.training.plan import StepPlan
 from recspark.training.shard import Shard, rows_of
 
 # petastorm 0.12 calls pyarrow's old data set interface, once a row group.
@@ -54,6 +56,36 @@ class Ratings:
             self.movie_index.index_select(0, positions),
             self.ratings.index_select(0, positions),
         )
+
+
+class Batches:
+    """Interim: resident only."""
+
+    def __init__(self, ratings: Ratings, shard: Shard, plan: StepPlan) -> None:
+        self._ratings, self._shard, self._plan = ratings, shard, plan
+
+    def epoch_steps(
+        self, epoch: int, first_step: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield the rank's rows of each step."""
+        for step, positions in enumerate(self._plan.epoch_steps(epoch, self._shard.buckets)):
+            if step >= first_step:
+                yield self._ratings.take(positions.to(self._ratings.ratings.device))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def open_batches(
+    path: str,
+    bucket_rows: Mapping[int, int],
+    shard: Shard,
+    plan: StepPlan,
+    device: torch.device,
+    settings: TrainConfig,
+) -> Batches:
+    """Return the feed."""
+    return Batches(read_ratings(path, bucket_rows, shard, device), shard, plan)
 
 
 def read_ratings(

@@ -4,18 +4,20 @@
 
 import contextlib
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from recspark.config import TrainConfig
-from recspark.training.objective import Objective
+from recspark.models.batch_norm import BatchNorm
 
 # Rows of a rank's step that make a further thread worth its waiting: on MovieLens-100K with steps
 # of 512 rows, two threads on two busy cores were five times slower than one.
@@ -24,7 +26,10 @@ ROWS_PER_THREAD = 4096
 READ_TIMEOUT = timedelta(minutes=30)
 
 
-@dataclass(frozen=True)
+Told = TypeVar("Told")
+
+
+@dataclass
 class Group:
     """One rank's view of the group."""
 
@@ -33,15 +38,26 @@ class Group:
     device: torch.device
     steps: dist.ProcessGroup
     """For what all ranks do in step; times out after `train.timeout_seconds`."""
+    seconds: float = 0.0
+    """Time spent in sums over the ranks so far; on GPUs, where they overlap, without DDP's."""
 
     def sum(self, values: Tensor) -> Tensor:
         """Return the values summed over all ranks, the same on each."""
-        total = values.detach().clone()
-        dist.all_reduce(total, op=dist.ReduceOp.SUM, group=self.steps)
+        return self._reduce(values, dist.ReduceOp.SUM)
+
+    def max(self, values: Tensor) -> Tensor:
+        """Return the largest of each value over all ranks, the same on each."""
+        return self._reduce(values, dist.ReduceOp.MAX)
+
+    def _reduce(self, values: Tensor, how: Any) -> Tensor:
+        started = time.perf_counter()
+        total = values.detach().to(self.device, copy=True)
+        dist.all_reduce(total, op=how, group=self.steps)
+        self.seconds += time.perf_counter() - started
         return total
 
-    def tell_all(self, value: str | None) -> str | None:
-        """Return rank 0's value on every rank."""
+    def tell_all(self, value: Told) -> Told:
+        """Return rank 0's value (plain Python values) on every rank."""
         values = [value]
         dist.broadcast_object_list(values, src=0, device=self.device)
         return values[0]
@@ -50,13 +66,18 @@ class Group:
         """Return when all ranks are here."""
         dist.barrier()
 
-    def wrap(self, objective: Objective) -> DistributedDataParallel:
+    def wrap(self, objective: nn.Module) -> nn.Module:
         """Return the objective with gradients that are summed over the ranks.
 
         DDP takes the mean over ranks of their gradients. Here a rank's loss is already divided by
         the rows of all ranks together, and ranks hold unequal shares of a step, so that the
-        gradient of the global loss is the plain sum.
+        gradient of the global loss is the plain sum. Batch norms get the group for their own sums.
         """
+        for module in objective.modules():
+            if isinstance(module, BatchNorm):
+                module.group = self.steps
+        if self.num_ranks == 1:
+            return objective
         ids = [self.device] if self.device.type == "cuda" else None
         with warnings.catch_warnings():
             # torch 2.13 renames broadcast_buffers; the new name is unknown to the versions before.
@@ -64,14 +85,17 @@ class Group:
             wrapped = DistributedDataParallel(
                 objective, device_ids=ids, process_group=self.steps, broadcast_buffers=False
             )
-        wrapped.register_comm_hook(self.steps, _sum_gradients)
+        wrapped.register_comm_hook(self, _sum_gradients)
         return wrapped
 
 
-def _sum_gradients(
-    group: dist.ProcessGroup, bucket: dist.GradBucket
-) -> torch.futures.Future[Tensor]:
-    work = dist.all_reduce(bucket.buffer(), op=dist.ReduceOp.SUM, group=group, async_op=True)
+def _sum_gradients(group: Group, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+    started = time.perf_counter()
+    work = dist.all_reduce(bucket.buffer(), op=dist.ReduceOp.SUM, group=group.steps, async_op=True)
+    if group.device.type == "cpu":
+        # Little is left to overlap with, as gradients come at the end; and so it can be timed.
+        work.wait()
+        group.seconds += time.perf_counter() - started
     return work.get_future().then(lambda future: future.value()[0])
 
 

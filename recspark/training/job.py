@@ -29,6 +29,16 @@ class TrainJob:
     num_buckets: int
     rating_mean: float
     """Mean rating of train."""
+    rating_std: float
+    """Standard deviation of the ratings of train."""
+    rating_values: tuple[float, ...]
+    """The different ratings of train, rising."""
+    checkpoints: str
+    """The folder of the model's checkpoints, which all ranks see."""
+    tensorboard: str
+    """The folder of TensorBoard's event files."""
+    train_id: str
+    """Manifest id of train."""
     index_ids: dict[str, str]
     """Manifest ids of the user and movie index: what the rows of the tables stand for."""
     settings: TrainConfig

@@ -1,4 +1,4 @@
-"""What training lowers: squared error plus L2 on just those parameters that a row uses.
+"""What training lowers: the loss of the target, plus L2 on just those embeddings that a row uses.
 
 Shape legend: B rows of a batch, U columns of the user table.
 
@@ -10,23 +10,27 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from recspark.models.autorec import AutoRec
 from recspark.models.rating_model import RatingModel
 
 
 class Objective(nn.Module):
     """The loss of a batch as a module, so that DDP wraps model and loss in one forward pass."""
 
-    def __init__(self, model: RatingModel, reg: float) -> None:
+    def __init__(self, model: RatingModel, reg: float, *, is_bf16: bool = False) -> None:
         """Wrap a model.
 
         Args:
             model: The model to train.
-            reg: L2 weight per row and used parameter.
+            reg: L2 weight per row and used embedding.
+            is_bf16: Whether matrix products run in bfloat16.
         """
         super().__init__()
         self.model = model
         self.reg = reg
+        self.is_bf16 = is_bf16
 
     def forward(
         self, user_rows: Tensor, movie_index: Tensor, ratings: Tensor
@@ -39,16 +43,38 @@ class Objective(nn.Module):
             ratings: [B], rating units.
         """
         movie_rows = self.model.embed_movies(movie_index)
-        error = self.model.combine(user_rows, movie_rows) - ratings
-        squared_error = error.square().sum()
-        penalty = user_rows.square().sum() + movie_rows.square().sum()
-        return squared_error + self.reg * penalty, squared_error.detach()
+        target = self.model.spec.target
+        with torch.autocast(ratings.device.type, torch.bfloat16, enabled=self.is_bf16):
+            outputs = self.model.score(user_rows, movie_rows).float()
+        if target.kind == "one_of_k":
+            loss = functional.cross_entropy(outputs, target.encode(ratings), reduction="sum")
+        else:
+            loss = (outputs - target.encode(ratings)).square().sum()
+        squares = (target.decode(outputs.detach()) - ratings).square().sum()
+        if self.reg:
+            loss = loss + self.reg * (user_rows.square().sum() + movie_rows.square().sum())
+        return loss, squares
 
 
-def squared_error(
-    model: RatingModel, user_rows: Tensor, movie_index: Tensor, ratings: Tensor
-) -> Tensor:
-    """Return the sum of squared errors of a batch, a float64 scalar, without gradients."""
-    with torch.no_grad():
-        error = model(user_rows, movie_index) - ratings
-        return error.double().square().sum()
+class CellObjective(nn.Module):
+    """The loss of an autoencoder: squared error over the rated cells of a batch of users."""
+
+    def __init__(self, model: AutoRec, *, is_bf16: bool = False) -> None:
+        """Wrap an autoencoder."""
+        super().__init__()
+        self.model = model
+        self.is_bf16 = is_bf16
+
+    def forward(self, centred: Tensor, means: Tensor, is_rated: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (loss, squared error), the same scalar twice, summed over rated cells.
+
+        Args:
+            centred: [users, movies], ratings minus the user's mean, 0 where there is none.
+            means: [users], mean rating of each.
+            is_rated: bool [users, movies].
+        """
+        with torch.autocast(centred.device.type, torch.bfloat16, enabled=self.is_bf16):
+            outputs = self.model.decode_all(self.model.encode(centred, means)).float()
+        error = (outputs - means[:, None] - centred)[is_rated]
+        squares = error.square().sum()
+        return squares, squares.detach()

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import posixpath
 from dataclasses import asdict
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from recspark import storage
+from recspark.config.train import result_settings
 from recspark.errors import TrainingError, describe
-from recspark.models.registry import find_architecture
 from recspark.paths import MODEL_CARD
 from recspark.training import weights
-from recspark.training.engine import Fit, fit_model
+from recspark.training.checkpoint import Checkpoints, Position
+from recspark.training.engine import Engine, OnProgress
 from recspark.training.failure import report_failure
 from recspark.training.feed import read_ratings
 from recspark.training.group import Group, join_group
 from recspark.training.job import TrainJob
-from recspark.training.plan import StepPlan
+from recspark.training.learner import Learner
+from recspark.training.make import make_learner
 from recspark.training.progress import PROGRESS, make_writer
-from recspark.training.seeds import make_generator
 from recspark.training.shard import Shard
-from recspark.training.user_table import UserTable, init_user_rows
+from recspark.training.tensorboard import import_writer, write_tensorboard
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ def run_rank(job: TrainJob, group: Group) -> None:
     """Read, train and save this rank's part; rank 0 writes what all share, and success last.
 
     Raises:
-        ConfigError: There are fewer buckets than ranks.
+        ConfigError: There are fewer buckets than ranks, or a checkpoint belongs to another run.
         TrainingError: Rows are missing, or the loss diverged.
     """
     shard = Shard(
@@ -59,35 +58,44 @@ def run_rank(job: TrainJob, group: Group) -> None:
         rank=group.rank,
         num_ranks=group.num_ranks,
     )
-    train = read_ratings(job.train, job.train_rows, shard, group.device)
-    valid = read_ratings(job.valid, job.valid_rows, shard, group.device)
-    logger.info("rank %s read %s train and %s valid rows", group.rank, len(train), len(valid))
-    model = find_architecture(job.settings.architecture).from_settings(
-        job.settings,
-        num_movies=job.num_movies,
-        rating_mean=job.rating_mean,
-        generator=make_generator(job.seed, "movies"),
-    )
-    table = UserTable(init_user_rows(model, shard, job.seed).to(group.device))
-    group.wait()  # reading may take ranks very different times; from here on they go in step
-    fit = fit_model(
-        model.to(group.device),
-        table,
-        train,
-        valid,
-        settings=job.settings,
-        plan=StepPlan(job.train_rows, job.settings.batch_size, job.seed),
-        shard=shard,
-        group=group,
-        on_progress=make_writer(job.folder, job.settings.epochs) if group.rank == 0 else _ignore,
-    )
-    weights.save_users(job.folder, shard, fit.user_rows, _seen(train.user_rows, shard.num_rows))
-    seen_movies = group.sum(_seen(train.movie_index, job.num_movies).int()) > 0
-    card = _make_card(job, fit, model.hyper_parameters())
+    if job.settings.tensorboard:
+        import_writer()  # refuse before the work, not after it
+    on_progress: OnProgress = _ignore
     if group.rank == 0:
-        weights.save_movies(job.folder, fit.model_state, seen_movies)
-        weights.save_history(job.folder, fit.history)
+        on_progress = make_writer(job.folder, job.settings.epochs)
+    with make_learner(job, shard, group) as learner:
+        valid = read_ratings(job.valid, job.valid_rows, shard, group.device)
+        checkpoints = Checkpoints(job.checkpoints, _belongs_to(job))
+        engine = Engine(
+            learner,
+            valid,
+            settings=job.settings,
+            seed=job.seed,
+            shard=shard,
+            group=group,
+            checkpoints=checkpoints,
+            on_progress=on_progress,
+            train_path=job.train,
+        )
+        group.wait()  # reading may take ranks very different times; from here on they go in step
+        if job.settings.resume:
+            engine.resume()
+        elif group.rank == 0:
+            checkpoints.remove()
+        engine.fit()
+        _save(job, shard, group, engine, learner)
+
+
+def _save(job: TrainJob, shard: Shard, group: Group, engine: Engine, learner: Learner) -> None:
+    weights.save_users(job.folder, shard, engine.best.user_rows, learner.seen_users)
+    seen_movies = group.max(learner.seen_movies.byte()).bool()
+    card = _make_card(job, engine.position, learner.model.spec.to_card())
+    if group.rank == 0:
+        weights.save_movies(job.folder, engine.best.model_state, seen_movies)
+        weights.save_history(job.folder, engine.position.history)
         storage.write_json(posixpath.join(job.folder, MODEL_CARD), card)
+        if job.settings.tensorboard:
+            write_tensorboard(job.tensorboard, engine.position.history)
     group.wait()  # the last thing that can fail on any rank but 0
     if group.rank == 0:
         storage.write_json(
@@ -116,30 +124,35 @@ def finish(job: TrainJob) -> dict[str, Any]:
         )
     storage.remove(marker)
     storage.remove(posixpath.join(job.folder, PROGRESS))
+    storage.remove(job.checkpoints)
     return dict(success["card"])
 
 
-def _make_card(job: TrainJob, fit: Fit, hyper_parameters: dict[str, Any]) -> dict[str, Any]:
+def _make_card(job: TrainJob, position: Position, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "architecture": job.settings.architecture,
         "attempt": job.attempt,
-        "hyper_parameters": hyper_parameters,
+        "spec": spec,
         "num_users": job.num_users,
         "num_movies": job.num_movies,
         "num_buckets": job.num_buckets,
-        "best_epoch": fit.best_epoch,
-        "num_epochs": len(fit.history),
-        "valid_rmse": fit.valid_rmse,
+        "best_epoch": position.best_epoch,
+        "num_epochs": len(position.history),
+        "valid_rmse": position.valid_rmse,
         "index_ids": job.index_ids,
         "settings": asdict(job.settings),
         "seed": job.seed,
     }
 
 
-def _seen(index: Tensor, size: int) -> Tensor:
-    seen = torch.zeros(size, dtype=torch.bool, device=index.device)
-    seen[index.long()] = True
-    return seen
+def _belongs_to(job: TrainJob) -> dict[str, Any]:
+    """Return what a run and a checkpoint that it continues have in common, as JSON gives it."""
+    settings = {f"train.{name}": value for name, value in result_settings(job.settings).items()}
+    return dict(
+        json.loads(
+            json.dumps({**settings, "seed": job.seed, "train": job.train_id, **job.index_ids})
+        )
+    )
 
 
 def _ignore(*_: object) -> None:

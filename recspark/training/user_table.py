@@ -1,10 +1,11 @@
-"""A rank's part of the user table, with Adam that touches only the rows of a batch.
+"""A rank's part of the user table, with an optimiser that can touch only the rows of a batch.
 
 Shape legend: R rows of the rank's table, B rows of a batch, D different users in it, U columns.
 
 Dense Adam moves every row of the table in every step: at 480,189 users × 65 columns that is 375 MB
 of traffic for a batch that needs a fraction of it. Here a user without a rating in a step stays as
-it is, its moments included ("lazy" Adam, as torch.optim.SparseAdam), at a cost of O(D).
+it is, its moments included ("lazy" Adam, as torch.optim.SparseAdam), at a cost of O(D). The
+textbook's way is there too, for recipes that ask for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
 from recspark.training.seeds import make_generator
 from recspark.training.shard import Shard
@@ -25,51 +27,89 @@ CHUNK_ROWS = 1024
 
 
 class UserTable:
-    """The rows of a rank's users and their Adam moments, all [R, U] float32 on one device."""
+    """The rows of a rank's users and what the optimiser remembers of each, [R, U] float32 each.
 
-    def __init__(self, rows: Tensor) -> None:
-        """Take over `rows` [R, U] and start with moments of zero."""
+    Attributes:
+        rows: The embeddings.
+        memory: Adam's two moments by name, or the velocity of sgd.
+        num_steps: Steps taken so far.
+    """
+
+    def __init__(self, rows: Tensor, settings: TrainConfig) -> None:
+        """Take over `rows` [R, U] and start with a memory of zeros."""
         self.rows = rows
-        self._mean = torch.zeros_like(rows)
-        self._square = torch.zeros_like(rows)
-        self._num_steps = 0
+        self.num_steps = 0
+        names = ("mean", "square") if settings.optimizer == "adam" else ("velocity",)
+        self.memory = {name: torch.zeros_like(rows) for name in names}
+        self._momentum = settings.momentum
+        self._is_whole = settings.embedding_updates == "table"
+        self._pending: tuple[Tensor, Tensor] | None = None
 
-    def gather(self, user_rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (which, leaf, batch): the different rows of a batch, to be trained.
+    def gather(self, user_rows: Tensor) -> Tensor:
+        """Return the rows of a batch [B, U], connected to what `gradient` will return.
 
         Args:
             user_rows: [B], rows of this table, repeats allowed.
-
-        Returns:
-            which [D], the different rows; leaf [D, U], their values, where the gradient arrives;
-            batch [B, U], the value for each row of the batch, connected to leaf.
         """
-        which, inverse = torch.unique(user_rows, return_inverse=True)
-        leaf = functional.embedding(which, self.rows).requires_grad_()
-        return which, leaf, functional.embedding(inverse, leaf)
+        if self._is_whole:
+            which, inverse = torch.arange(len(self.rows), device=self.rows.device), user_rows
+            leaf = self.rows.detach().requires_grad_()
+        else:
+            which, inverse = torch.unique(user_rows, return_inverse=True)
+            leaf = functional.embedding(which, self.rows).requires_grad_()
+        self._pending = which, leaf
+        return functional.embedding(inverse, leaf)
 
-    def update(self, which: Tensor, gradient: Tensor, learning_rate: float) -> None:
-        """Take one step of Adam (Kingma and Ba 2015, algorithm 1) on some rows.
+    @property
+    def gradient(self) -> Tensor:
+        """The gradient at the different rows of the last batch, [D, U], after backward."""
+        assert self._pending is not None
+        leaf = self._pending[1]
+        if leaf.grad is None:
+            leaf.grad = torch.zeros_like(leaf)
+        return leaf.grad
+
+    def update(self, learning_rate: float) -> None:
+        """Take one step on the rows of the last batch (table: on all rows), by `gradient`."""
+        assert self._pending is not None
+        self.step(self._pending[0], self.gradient, learning_rate)
+        self._pending = None
+
+    def step(self, which: Tensor, gradient: Tensor, learning_rate: float) -> None:
+        """Take one step on some rows.
 
         Args:
             which: [D], rows of this table, all different.
             gradient: [D, U].
             learning_rate: Step size.
         """
-        self._num_steps += 1
-        decay_mean, decay_square = BETAS
-        # The bias corrections of the moments, folded into the step size and epsilon.
-        root = (1 - decay_square**self._num_steps) ** 0.5
-        step_size = learning_rate * root / (1 - decay_mean**self._num_steps)
+        self.num_steps += 1
+        change = self._adam if "mean" in self.memory else self._sgd
         for rows, grad in zip(which.split(CHUNK_ROWS), gradient.split(CHUNK_ROWS), strict=True):
-            mean = functional.embedding(rows, self._mean).lerp_(grad, 1 - decay_mean)
-            square = functional.embedding(rows, self._square).mul_(decay_square)
-            square.addcmul_(grad, grad, value=1 - decay_square)
-            # torch indexes by int64 when it writes
-            target = rows.long()
-            self._mean[target], self._square[target] = mean, square
-            change = mean / (square.sqrt_().add_(EPSILON * root))
-            self.rows[target] = functional.embedding(rows, self.rows).sub_(change, alpha=step_size)
+            change(rows, grad, learning_rate)
+
+    def _adam(self, rows: Tensor, grad: Tensor, learning_rate: float) -> None:
+        """Kingma and Ba 2015, algorithm 1, its bias corrections folded into step and epsilon."""
+        decay_mean, decay_square = BETAS
+        root = (1 - decay_square**self.num_steps) ** 0.5
+        step_size = learning_rate * root / (1 - decay_mean**self.num_steps)
+        mean = functional.embedding(rows, self.memory["mean"]).lerp_(grad, 1 - decay_mean)
+        square = functional.embedding(rows, self.memory["square"]).mul_(decay_square)
+        square.addcmul_(grad, grad, value=1 - decay_square)
+        # torch indexes by int64 when it writes
+        target = rows.long()
+        self.memory["mean"][target], self.memory["square"][target] = mean, square
+        change = mean / (square.sqrt_().add_(EPSILON * root))
+        self.rows[target] = functional.embedding(rows, self.rows).sub_(change, alpha=step_size)
+
+    def _sgd(self, rows: Tensor, grad: Tensor, learning_rate: float) -> None:
+        """Momentum as in torch.optim.SGD: v ← momentum · v + g, row ← row − rate · v."""
+        velocity = functional.embedding(rows, self.memory["velocity"]).mul_(self._momentum)
+        velocity.add_(grad)
+        target = rows.long()
+        self.memory["velocity"][target] = velocity
+        moved = functional.embedding(rows, self.rows).sub_(velocity, alpha=learning_rate)
+        self.rows[target] = moved
 
 
 def init_user_rows(model: RatingModel, shard: Shard, seed: int) -> Tensor:

@@ -13,17 +13,19 @@ from __future__ import annotations
 
 import json
 import posixpath
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from recspark import storage
 from recspark.errors import DataError, describe
 from recspark.models.rating_model import RatingModel
 from recspark.models.registry import find_architecture
+from recspark.models.spec import ModelSpec
 from recspark.training.shard import Shard
 
 MOVIES = "movies.safetensors"
@@ -43,23 +45,23 @@ def save_users(folder: str, shard: Shard, rows: Tensor, seen: Tensor) -> None:
     """
     for bucket, offset in shard.offsets.items():
         span = slice(offset, offset + shard.bucket_users(bucket))
-        _save(users_file(folder, bucket), {ROWS: rows[span], SEEN: seen[span]})
+        save_tensors(users_file(folder, bucket), {ROWS: rows[span], SEEN: seen[span]})
 
 
 def save_movies(folder: str, state: Mapping[str, Tensor], seen: Tensor) -> None:
     """Write the module's tensors and the movies with a rating in train, bool [M]."""
-    _save(posixpath.join(folder, MOVIES), {**state, SEEN: seen})
+    save_tensors(posixpath.join(folder, MOVIES), {**state, SEEN: seen})
 
 
 def save_history(folder: str, history: Sequence[Mapping[str, Any]]) -> None:
     """Write one JSON line an epoch."""
     text = "".join(json.dumps(record) + "\n" for record in history)
-    _write(posixpath.join(folder, HISTORY), text.encode())
+    storage.write_bytes(posixpath.join(folder, HISTORY), text.encode())
 
 
 def load_module(folder: str, card: Mapping[str, Any]) -> tuple[RatingModel, Tensor]:
     """Return (module, seen movies bool [M]) on the CPU, ready to predict."""
-    model = find_architecture(card["architecture"])(**card["hyper_parameters"])
+    model = find_architecture(card["architecture"])(ModelSpec.from_card(card["spec"]))
     state = _load(posixpath.join(folder, MOVIES))
     seen = state.pop(SEEN)
     model.load_state_dict(state)
@@ -77,16 +79,17 @@ def users_file(folder: str, bucket: int) -> str:
     return posixpath.join(folder, "users", f"bucket-{bucket:05d}.safetensors")
 
 
-def _save(path: str, tensors: Mapping[str, Tensor]) -> None:
+def save_tensors(path: str, tensors: Mapping[str, Tensor]) -> int:
+    """Write tensors as safetensors and return the CRC-32 of the file."""
     # contiguous() also copies a slice out of its larger storage
-    _write(path, save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}))
+    content = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
+    storage.write_bytes(path, content)
+    return zlib.crc32(content)
 
 
-def _write(path: str, content: bytes) -> None:
-    fs, stripped = storage.filesystem(path)
-    fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
-    with fs.open(stripped, "wb") as file:
-        file.write(content)
+def load_tensors(content: bytes) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file's content."""
+    return dict(load(content))
 
 
 def _load(path: str) -> dict[str, Tensor]:

@@ -77,6 +77,11 @@ def make_job(root: Path, **settings: object) -> TrainJob:
         num_movies=NUM_MOVIES,
         num_buckets=NUM_BUCKETS,
         rating_mean=3.5,
+        rating_std=1.1,
+        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        checkpoints=str(root / "checkpoints"),
+        tensorboard=str(root / "tensorboard"),
+        train_id="train-1",
         index_ids={"user_index": "u", "movie_index": "m"},
         settings=TrainConfig(**{**defaults, **settings}),  # type: ignore[arg-type]
         seed=7,

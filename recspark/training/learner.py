@@ -1,0 +1,97 @@
+"""What takes the steps of an epoch: gradients of the module and of the users, and their updates.
+
+The engine knows epochs, validation and checkpoints; a learner knows what a batch is. There are two:
+ratings of embedding models, and whole users of autoencoders.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recspark.config import TrainConfig
+from recspark.models.rating_model import RatingModel
+from recspark.training.group import Group
+from recspark.training.plan import StepPlan
+from recspark.training.user_table import BETAS, EPSILON, UserTable
+
+
+class Learner(ABC):
+    """A model, its users, the optimiser of each, and the batches that they learn from.
+
+    Attributes:
+        model: The module, the same on every rank.
+        table: The rank's users.
+        plan: The steps of an epoch.
+        optimiser: Of the module's parameters.
+        num_ratings: Ratings of an epoch, all ranks.
+        seen_users: bool [R], the rank's users that a batch had a rating of so far.
+        seen_movies: bool [M], the movies that one of this rank's batches had.
+    """
+
+    num_ratings: int
+
+    def __init__(
+        self,
+        model: RatingModel,
+        table: UserTable,
+        plan: StepPlan,
+        objective: nn.Module,
+        settings: TrainConfig,
+        group: Group,
+    ) -> None:
+        """Wrap the objective for the group and make the optimiser of the module."""
+        self.model, self.table, self.plan = model, table, plan
+        self.optimiser = make_optimiser(model, settings)
+        self.seen_users = torch.zeros(len(table.rows), dtype=torch.bool, device=group.device)
+        self.seen_movies = torch.zeros(model.spec.num_movies, dtype=torch.bool, device=group.device)
+        self._objective = group.wrap(objective)
+        self._settings, self._group = settings, group
+
+    @abstractmethod
+    def batches(self, epoch: int, first_step: int) -> Iterator[Any]:
+        """Yield what `compute` takes for each step of the epoch from `first_step` on."""
+
+    @abstractmethod
+    def compute(self, batch: Any, step: int) -> Tensor:
+        """Leave the gradients of a step; return this rank's sums [loss, squared error] float64."""
+
+    @abstractmethod
+    def user_rows(self) -> Tensor:
+        """Return what scoring needs of the rank's users, [R, U]."""
+
+    def update(self, learning_rate: float) -> None:
+        """Move module and users by the gradients of the last `compute`."""
+        for options in self.optimiser.param_groups:
+            options["lr"] = learning_rate
+        self.optimiser.step()
+
+    def user_gradient(self) -> Tensor:
+        """Return the gradient of the rank's users; none where users are not trained."""
+        return torch.zeros(0, device=self._group.device)
+
+    def gradients(self) -> list[Tensor]:
+        """Return the module's gradients, which are the same on every rank."""
+        return [p.grad for p in self.model.parameters() if p.grad is not None]
+
+
+def make_optimiser(model: RatingModel, settings: TrainConfig) -> torch.optim.Optimizer:
+    """Return Adam or SGD over the module, `weight_decay` on the weights of its dense layers.
+
+    torch adds weight_decay · w to the gradient; the gradient of an L2 term λ·w² is twice that.
+    """
+    dense = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
+    ids = {id(weight) for weight in dense}
+    others = [p for p in model.parameters() if id(p) not in ids]
+    groups = [
+        {"params": dense, "weight_decay": 2 * settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    groups = [one for one in groups if one["params"]]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
+    return torch.optim.Adam(groups, lr=settings.learning_rate, betas=BETAS, eps=EPSILON)

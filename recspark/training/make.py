@@ -1,0 +1,79 @@
+"""A rank's learner from its job: read the data, build the model, choose how it learns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from recspark.errors import ConfigError, describe
+from recspark.models.autorec import AutoRec
+from recspark.models.registry import find_architecture
+from recspark.models.spec import ModelSpec
+from recspark.models.target import Target
+from recspark.training.feed import open_batches, read_ratings
+from recspark.training.group import Group
+from recspark.training.job import TrainJob
+from recspark.training.learner import Learner
+from recspark.training.plan import StepPlan
+from recspark.training.rating_learner import RatingLearner
+from recspark.training.seeds import make_generator
+from recspark.training.shard import Shard
+from recspark.training.user_learner import UserLearner, UserRatings
+from recspark.training.user_table import UserTable, init_user_rows
+
+# More different ratings than this are no classes.
+MAX_CLASSES = 100
+
+
+@contextlib.contextmanager
+def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]:
+    """Give the learner of this rank; its feed is closed at the end.
+
+    Args:
+        job: The training run.
+        shard: The rank's buckets.
+        group: The ranks.
+
+    Raises:
+        ConfigError: The target one_of_k with too many different ratings.
+        TrainingError: Rows are missing.
+    """
+    settings = job.settings
+    architecture = find_architecture(settings.architecture)
+    spec = ModelSpec.from_settings(settings, num_movies=job.num_movies, target=_make_target(job))
+    model = architecture.build(spec, make_generator(job.seed, "model")).to(group.device)
+    if isinstance(model, AutoRec):
+        # In memory, as an autoencoder needs each user whole.
+        ratings = read_ratings(job.train, job.train_rows, shard, group.device)
+        table = UserTable(torch.zeros(shard.num_rows, model.user_width).to(group.device), settings)
+        users = {bucket: shard.bucket_users(bucket) for bucket in range(shard.num_buckets)}
+        plan = StepPlan(users, settings.batch_size, job.seed)
+        grouped = UserRatings.of(ratings, shard.num_rows, job.rating_mean)
+        yield UserLearner(model, table, plan, grouped, shard, settings, group)
+        return
+    table = UserTable(init_user_rows(model, shard, job.seed).to(group.device), settings)
+    plan = StepPlan(job.train_rows, settings.batch_size, job.seed)
+    feed = open_batches(job.train, job.train_rows, shard, plan, group.device, settings)
+    with contextlib.closing(feed):
+        yield RatingLearner(model, table, plan, feed, settings, group)
+
+
+def _make_target(job: TrainJob) -> Target:
+    kind, values = job.settings.target, job.rating_values
+    if kind == "one_of_k" and not 2 <= len(values) <= MAX_CLASSES:
+        raise ConfigError(
+            describe(
+                "train.target one_of_k",
+                found=f"{len(values)} different ratings in train",
+                expected=f"2 to {MAX_CLASSES}, one class for each",
+                remedy="Use train.target standardized for ratings without a scale.",
+            )
+        )
+    return Target(
+        kind=kind,
+        mean=job.rating_mean,
+        std=job.rating_std or 1.0,
+        values=values if kind == "one_of_k" else (),
+    )

@@ -1,0 +1,75 @@
+"""Learning from batches of ratings: every model with trained user embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from recspark.config import TrainConfig
+from recspark.models.rating_model import RatingModel
+from recspark.training.feed import Batches
+from recspark.training.group import Group
+from recspark.training.learner import Learner
+from recspark.training.objective import Objective
+from recspark.training.plan import StepPlan
+from recspark.training.user_table import UserTable
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+class RatingLearner(Learner):
+    """Ratings of a step, gathered users, one backward pass; users move by rows or as a table."""
+
+    def __init__(
+        self,
+        model: RatingModel,
+        table: UserTable,
+        plan: StepPlan,
+        feed: Batches,
+        settings: TrainConfig,
+        group: Group,
+    ) -> None:
+        """Prepare the learning of `model` and `table` from what `feed` yields."""
+        is_whole = settings.embedding_updates == "table"
+        objective = Objective(
+            model, 0.0 if is_whole else settings.reg, is_bf16=settings.precision == "bf16"
+        )
+        super().__init__(model, table, plan, objective, settings, group)
+        self.num_ratings = sum(plan.bucket_rows.values())
+        self._feed = feed
+        self._table_reg = settings.reg if is_whole else 0.0
+
+    def batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
+        """Yield (user_rows [B], movie_index [B], ratings [B]) of each step."""
+        return self._feed.epoch_steps(epoch, first_step)
+
+    def compute(self, batch: Batch, step: int) -> Tensor:
+        """Leave the gradients of a step; return this rank's sums [loss, squared error]."""
+        user_rows, movie_index, ratings = batch
+        self.seen_users[user_rows.long()] = True
+        self.seen_movies[movie_index.long()] = True
+        self.optimiser.zero_grad(set_to_none=True)
+        loss, squares = self._objective(self.table.gather(user_rows), movie_index, ratings)
+        (loss / self.plan.global_rows(step)).backward()
+        if self._table_reg:
+            # After backward, when gradients are summed over the ranks: it belongs to a step once.
+            movies = self.model.get_parameter("movies")
+            for rows, gradient in ((self.table.rows, self.table.gradient), (movies, movies.grad)):
+                assert gradient is not None
+                gradient.add_(rows.detach(), alpha=2 * self._table_reg)
+        return torch.stack([loss.detach(), squares]).double()
+
+    def user_gradient(self) -> Tensor:
+        """Return the gradient of the rank's users of the step, [D, U]."""
+        return self.table.gradient
+
+    def update(self, learning_rate: float) -> None:
+        """Move module and users."""
+        super().update(learning_rate)
+        self.table.update(learning_rate)
+
+    def user_rows(self) -> Tensor:
+        """Return the trained embeddings."""
+        return self.table.rows

@@ -1,0 +1,115 @@
+"""Learning from batches of whole users: autoencoders, whose users are encoded and not trained.
+
+Shape legend: B users of a batch, M movies, R users of the rank, N its ratings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recspark.config import TrainConfig
+from recspark.models.autorec import AutoRec
+from recspark.training.feed import Ratings
+from recspark.training.group import Group
+from recspark.training.learner import Learner
+from recspark.training.objective import CellObjective
+from recspark.training.plan import StepPlan
+from recspark.training.shard import Shard
+from recspark.training.user_table import UserTable
+
+# Users encoded at a time after an epoch: [ENCODE_USERS, M] float32 is held.
+ENCODE_USERS = 512
+
+
+@dataclass(frozen=True)
+class UserRatings:
+    """The rank's ratings user by user.
+
+    Attributes:
+        starts: int64 [R + 1], where each user's ratings begin; the last entry is N.
+        movies: int64 [N].
+        ratings: float32 [N].
+        means: float32 [R], mean rating of each user; the mean of all where there are none.
+    """
+
+    starts: Tensor
+    movies: Tensor
+    ratings: Tensor
+    means: Tensor
+
+    @classmethod
+    def of(cls, found: Ratings, num_users: int, rating_mean: float) -> UserRatings:
+        """Return the ratings grouped by user; `found` is not needed afterwards."""
+        order = torch.argsort(found.user_rows, stable=True)
+        counts = torch.bincount(found.user_rows.long(), minlength=num_users)
+        sums = torch.zeros(num_users, dtype=torch.float64, device=counts.device)
+        sums.index_add_(0, found.user_rows.long(), found.ratings.double())
+        means = torch.where(counts > 0, sums / counts.clamp_min(1), rating_mean).float()
+        starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return cls(starts, found.movie_index[order].long(), found.ratings[order], means)
+
+    def rows(self, users: Tensor, num_movies: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (centred [B, M], means [B], is_rated bool [B, M]) of some users [B]."""
+        counts = self.starts[users + 1] - self.starts[users]
+        row = torch.repeat_interleave(torch.arange(len(users), device=users.device), counts)
+        first = torch.repeat_interleave(self.starts[users] - (counts.cumsum(0) - counts), counts)
+        cells = first + torch.arange(len(row), device=users.device)
+        means = self.means[users]
+        centred = torch.zeros(len(users), num_movies, device=users.device)
+        is_rated = torch.zeros(len(users), num_movies, dtype=torch.bool, device=users.device)
+        centred[row, self.movies[cells]] = self.ratings[cells] - means[row]
+        is_rated[row, self.movies[cells]] = True
+        return centred, means, is_rated
+
+
+class UserLearner(Learner):
+    """Some users a step, in and out of the autoencoder; the loss is over their rated cells."""
+
+    def __init__(
+        self,
+        model: AutoRec,
+        table: UserTable,
+        plan: StepPlan,
+        ratings: UserRatings,
+        shard: Shard,
+        settings: TrainConfig,
+        group: Group,
+    ) -> None:
+        """Prepare the learning of `model`; `table` will hold the encodings."""
+        objective = CellObjective(model, is_bf16=settings.precision == "bf16")
+        super().__init__(model, table, plan, objective, settings, group)
+        self.num_ratings = int(group.sum(torch.tensor([len(ratings.ratings)])))
+        self.seen_users = ratings.starts[1:] > ratings.starts[:-1]
+        self.seen_movies[ratings.movies] = True
+        self._ratings, self._shard = ratings, shard
+        self._autorec = model
+        self._num_movies = model.spec.num_movies
+
+    def batches(self, epoch: int, first_step: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield (centred [B, M], means [B], is_rated [B, M]) of each step."""
+        steps = self.plan.epoch_steps(epoch, self._shard.buckets)
+        for step, users in enumerate(steps):
+            if step >= first_step:
+                yield self._ratings.rows(users.long().to(self._group.device), self._num_movies)
+
+    def compute(self, batch: tuple[Tensor, Tensor, Tensor], step: int) -> Tensor:
+        """Leave the gradients of a step; return this rank's sums [loss, squared error]."""
+        cells = self._group.sum(batch[2].sum())
+        self.optimiser.zero_grad(set_to_none=True)
+        loss, squares = self._objective(*batch)
+        (loss / cells.clamp_min(1)).backward()
+        return torch.stack([loss.detach(), squares]).double()
+
+    @torch.no_grad()
+    def user_rows(self) -> Tensor:
+        """Return the encodings of the rank's users by the module as it is now."""
+        self._autorec.eval()
+        everyone = torch.arange(len(self.table.rows), device=self._group.device)
+        for users in everyone.split(ENCODE_USERS):
+            centred, means, _ = self._ratings.rows(users, self._num_movies)
+            self.table.rows[users] = self._autorec.encode(centred, means)
+        return self.table.rows
