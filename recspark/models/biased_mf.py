@@ -35,5 +35,10 @@ class BiasedMF(RatingModel):
 
     def score(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
         """Return b_u + b_m + p · q, [B], from rows [B, F + 1] each."""
-        taste = (user_rows[:, :-1] * movie_rows[:, :-1]).sum(dim=1)
-        return user_rows[:, -1] + movie_rows[:, -1] + taste
+        return biased_product(user_rows, movie_rows)
+
+
+def biased_product(user_rows: Tensor, movie_rows: Tensor) -> Tensor:
+    """Return the sum of the last columns plus the product of the others, [B]."""
+    product = (user_rows[:, :-1] * movie_rows[:, :-1]).sum(dim=1)
+    return user_rows[:, -1] + movie_rows[:, -1] + product

@@ -11,11 +11,14 @@ and dense layers, is on every rank.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from recspark.errors import ConfigError, describe
 from recspark.models.spec import ModelSpec
+from recspark.models.target import TargetKind
 
 
 class RatingModel(nn.Module, ABC):
@@ -23,10 +26,27 @@ class RatingModel(nn.Module, ABC):
 
     user_width: int
     """U: columns that this model needs of a user."""
+    encodes_users: ClassVar[bool] = False
+    """Whether user rows are computed by the module's `encode`, not learned (see autorec.py)."""
+    targets: ClassVar[tuple[TargetKind, ...]] = ("raw", "centered", "standardized")
+    """The kinds of target that fit the output of `score`."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        """Keep the spec; architectures make their parameters from it, at random."""
+        """Keep the spec; architectures make their parameters from it, at random.
+
+        Raises:
+            ConfigError: The target does not fit the architecture.
+        """
         super().__init__()
+        if spec.target.kind not in self.targets:
+            raise ConfigError(
+                describe(
+                    "train.target",
+                    found=spec.target.kind,
+                    expected=f"{' or '.join(self.targets)} with {type(self).__name__}",
+                    remedy="Change it in the model's preset.",
+                )
+            )
         self.spec = spec
 
     @classmethod

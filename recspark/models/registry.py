@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from recspark.errors import ConfigError, describe
+from recspark.models.autorec import AutoRec
 from recspark.models.biased_mf import BiasedMF
+from recspark.models.dot_product import DotProduct
+from recspark.models.embedding_mlp import EmbeddingMLP
+from recspark.models.rating_classifier import RatingClassifier
 from recspark.models.rating_model import RatingModel
+from recspark.models.residual_mf import ResidualMF
 
 ARCHITECTURES: dict[str, type[RatingModel]] = {
     "biased_mf": BiasedMF,
+    "dot_product": DotProduct,
+    "embedding_mlp": EmbeddingMLP,
+    "residual_mf": ResidualMF,
+    "rating_classifier": RatingClassifier,
+    "autorec": AutoRec,
 }
 
 

@@ -1,0 +1,34 @@
+"""User and movie factors side by side through dense layers (Keras' and fast.ai's "neural net").
+
+Shape legend: B rows of a batch, F factors, M movies.
+
+Layers before the first dense one, a dropout say, work on the factors themselves. It costs one pass
+through the layers for each pair: for lists over all movies a dot product is cheaper by far.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recspark.models.dot_product import DotProduct
+from recspark.models.layers import build_layers
+from recspark.models.spec import ModelSpec
+
+
+class EmbeddingMLP(DotProduct):
+    """The tables of DotProduct; layers in place of the product."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        """Make the module with random movie factors and layers.
+
+        Raises:
+            ConfigError: A layer is not known.
+        """
+        super().__init__(spec)
+        self.layers = build_layers(spec.layers, 2 * spec.embedding_size, spec.target.num_outputs)
+
+    def score(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
+        """Return the layers' output, [B], from rows [B, F] each."""
+        outputs: Tensor = self.layers(torch.cat([user_rows, movie_rows], dim=1))
+        return outputs.squeeze(1)

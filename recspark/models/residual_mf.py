@@ -1,0 +1,33 @@
+"""Biased matrix factorisation plus what dense layers make of the same factors, added.
+
+    target = b_u + b_m + p_u · q_m + layers(p_u, q_m)
+
+Shape legend: B rows of a batch, F factors. A row of either table is F factors, then the bias.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recspark.models.biased_mf import BiasedMF, biased_product
+from recspark.models.layers import build_layers
+from recspark.models.spec import ModelSpec
+
+
+class ResidualMF(BiasedMF):
+    """The tables of BiasedMF; layers learn what the product leaves over."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        """Make the module with random movie factors and layers, and biases of 0.
+
+        Raises:
+            ConfigError: A layer is not known.
+        """
+        super().__init__(spec)
+        self.layers = build_layers(spec.layers, 2 * spec.embedding_size, spec.target.num_outputs)
+
+    def score(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
+        """Return both branches' sum, [B], from rows [B, F + 1] each."""
+        side: Tensor = self.layers(torch.cat([user_rows[:, :-1], movie_rows[:, :-1]], dim=1))
+        return biased_product(user_rows, movie_rows) + side.squeeze(1)
