@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from recspark.training.checkpoint import Checkpoints
+from recspark.training.job import TrainJob
+from tests.training.jobs import make_job, train_alone, train_together
+
+MLP = {
+    "architecture": "embedding_mlp",
+    "layers": ("dense 8", "batch_norm", "relu", "dense 6", "batch_norm", "relu"),
+    # Adam would blow up the rounding noise in the gradient of a bias that a batch norm takes off.
+    "optimizer": "sgd",
+    "learning_rate": 0.05,
+}
+AUTOREC = {
+    "architecture": "autorec",
+    "target": "raw",
+    "layers": ("dense 9", "relu", "batch_norm", "dense 5", "relu"),
+    "batch_size": 12,
+    "optimizer": "sgd",
+    "learning_rate": 0.05,
+}
+DROPOUT = {**MLP, "layers": ("dropout 0.3", "dense 8", "relu", "dropout 0.2")}
+
+
+def history(job: TrainJob) -> list[dict[str, Any]]:
+    lines = (Path(job.folder) / "history.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def weights(job: TrainJob) -> dict[str, torch.Tensor]:
+    files = sorted(Path(job.folder).rglob("*.safetensors"))
+    return {f"{f.name}/{name}": tensor for f in files for name, tensor in load_file(f).items()}
+
+
+def assert_same(one: TrainJob, two: TrainJob, tolerance: float) -> None:
+    mine, others = weights(one), weights(two)
+    assert mine.keys() == others.keys()
+    for name, tensor in mine.items():
+        torch.testing.assert_close(
+            tensor.float(), others[name].float(), rtol=0, atol=tolerance, msg=name
+        )
+
+
+@pytest.mark.parametrize("settings", [{}, MLP, AUTOREC], ids=["mf", "mlp", "autorec"])
+@pytest.mark.parametrize("num_ranks", [2, 3])
+def test_ranks_together_learn_what_one_learns_alone(
+    tmp_path: Path, settings: dict[str, Any], num_ranks: int
+) -> None:
+    job = make_job(tmp_path, **settings)
+    alone = train_alone(job, tmp_path / "alone")
+    together = train_together(job, tmp_path / "together", num_ranks)
+    assert_same(alone, together, 2e-4)
+    for mine, others in zip(history(alone), history(together), strict=True):
+        assert others["train_loss"] == pytest.approx(mine["train_loss"], abs=1e-4)
+        assert others["valid_rmse"] == pytest.approx(mine["valid_rmse"], abs=1e-4)
+
+
+class Stop(Exception):
+    pass
+
+
+def interrupt(job: TrainJob, folder: Path, monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
+    """Train until so many checkpoints are written, and no further."""
+    whole, calls = Checkpoints.save, []
+
+    def save(self: Checkpoints, *arguments: Any) -> None:
+        whole(self, *arguments)
+        calls.append(1)
+        if len(calls) == saves:
+            raise Stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save)
+        with pytest.raises(Stop):
+            train_alone(job, folder)
+
+
+@pytest.mark.parametrize("settings", [{}, DROPOUT, AUTOREC], ids=["mf", "dropout", "autorec"])
+@pytest.mark.parametrize("saves", [1, 3])
+def test_resumed_training_ends_where_undisturbed_training_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], saves: int
+) -> None:
+    job = make_job(tmp_path, **{**settings, "checkpoint_steps": 2})
+    undisturbed = train_alone(job, tmp_path / "undisturbed")
+    interrupt(job, tmp_path / "resumed", monkeypatch, saves)
+    again = replace(job, settings=replace(job.settings, resume=True))
+    resumed = train_alone(again, tmp_path / "resumed")
+    assert_same(undisturbed, resumed, 0.0)
+    for mine, others in zip(history(undisturbed), history(resumed), strict=True):
+        assert others["valid_rmse"] == mine["valid_rmse"]
+        assert others["train_loss"] == pytest.approx(mine["train_loss"], rel=1e-12)
+
+
+def test_another_number_of_ranks_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make_job(tmp_path, **{**MLP, "checkpoint_steps": 2})
+    undisturbed = train_alone(job, tmp_path / "undisturbed")
+    interrupt(job, tmp_path / "resumed", monkeypatch, 3)
+    again = replace(job, settings=replace(job.settings, resume=True))
+    resumed = train_together(again, tmp_path / "resumed", 2)
+    assert_same(undisturbed, resumed, 2e-4)
+
+
+def test_a_fresh_start_forgets_old_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(tmp_path, checkpoint_steps=2)
+    interrupt(job, tmp_path / "one", monkeypatch, 1)
+    assert list(Path(job.checkpoints).iterdir())
+    other = replace(job, settings=replace(job.settings, batch_size=32))
+    train_alone(other, tmp_path / "two")
+    found = Checkpoints(job.checkpoints, {})._whole()
+    assert all("train.batch_size" in Path(one, "state.json").read_text() for one in found)
+    assert all(
+        json.loads(Path(one, "state.json").read_text())["belongs_to"]["train.batch_size"] == 32
+        for one in found
+    )
+
+
+def test_clipping_bounds_the_joint_norm_of_all_gradients(tmp_path: Path) -> None:
+    # One step of plain gradient descent moves all parameters by rate times the clipped norm.
+    settings = {"optimizer": "sgd", "momentum": 0.0, "epochs": 1, "batch_size": 10_000, "reg": 0.0}
+    job = make_job(tmp_path, learning_rate=1.0, **settings)
+    start = train_alone(
+        replace(job, settings=replace(job.settings, learning_rate=1e-12)), tmp_path / "start"
+    )
+    moved = train_alone(
+        replace(job, settings=replace(job.settings, clip_norm=0.01)), tmp_path / "moved"
+    )
+    before, after = weights(start), weights(moved)
+    names = [name for name in before if not name.endswith("seen")]
+    squares = sum(float((after[n].double() - before[n].double()).square().sum()) for n in names)
+    assert np.sqrt(squares) == pytest.approx(0.01, rel=1e-3)
+    together = train_together(
+        replace(job, settings=replace(job.settings, clip_norm=0.01)), tmp_path / "together", 2
+    )
+    assert_same(moved, together, 1e-6)
+
+
+def test_training_stops_when_validation_has_not_got_better_for_long_enough(tmp_path: Path) -> None:
+    job = train_alone(
+        make_job(tmp_path, epochs=50, patience=2, learning_rate=0.3, reg=0.0), tmp_path / "m"
+    )
+    rmse = [one["valid_rmse"] for one in history(job)]
+    best = int(np.argmin(rmse))
+    assert len(rmse) == best + 3 < 50
+
+
+def test_history_tells_where_the_time_went(tmp_path: Path) -> None:
+    [first, *_] = history(train_alone(make_job(tmp_path), tmp_path / "m"))
+    parts = [
+        first[f"seconds_{part}"]
+        for part in ("feed", "forward_backward", "optimiser", "communication")
+    ]
+    assert all(part >= 0 for part in parts)
+    assert 0 < sum(parts) <= first["seconds"] + 0.01
+    assert first["peak_memory_mib"] > 50
