@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from recspark.config import Config
+from recspark.configure import load_config, load_model_configs
+from recspark.models.registry import find_architecture
+from recspark.models.spec import ModelSpec
+from recspark.models.target import Target
+
+CONF = Path(__file__).parents[2] / "conf"
+DATA = str(CONF / "movielens-100k.yaml")
+PRESETS = sorted(path.stem for path in (CONF / "models").glob("*.yaml"))
+RECIPES = {
+    *("netflix_embedding_nn", "lesson_dot", "lesson_bias", "lesson_nn", "softmax_classifier"),
+    *("autorec", "netflix_mf", "netflix_deep", "netflix_residual", "scaled_nn"),
+}
+
+
+def test_every_recipe_has_a_preset_and_a_large_twin() -> None:
+    expected = RECIPES | {f"{name}_large" for name in RECIPES}
+    assert set(PRESETS) == expected | {"als", "bias", "biased_mf", "cosine_user"}
+
+
+@pytest.fixture(scope="module")
+def configs() -> dict[str, Config]:
+    """The config of every preset, by one pass of the parser: it takes a while."""
+    argv = ["--config", DATA, "--models", ",".join(PRESETS)]
+    return load_model_configs(argv, prog="test.py")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_names_one_known_model_that_can_be_built(
+    name: str, configs: dict[str, Config]
+) -> None:
+    config = configs[name]
+    assert config.prepare.split == "pairs"  # the data's own split holds
+    if config.train.architecture is None:
+        assert config.baseline.algorithm in ("als", "bias", "cosine_user")
+        return
+    values = (1.0, 2.0, 3.0, 4.0, 5.0) if config.train.target == "one_of_k" else ()
+    spec = ModelSpec.from_settings(
+        config.train, num_movies=7, target=Target(kind=config.train.target, values=values)
+    )
+    model = find_architecture(config.train.architecture).build(spec, torch.Generator()).eval()
+    users = model.init_users(2, torch.Generator())
+    assert model(users, torch.tensor([0, 6])).isfinite().all()
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_a_recipe_given_as_a_config_file_brings_its_split(name: str) -> None:
+    preset = str(CONF / "models" / f"{name}.yaml")
+    config = load_config(["--config", DATA, "--config", preset, "--models", name], prog="test.py")
+    assert config.name == "movielens-100k"
+    assert config.prepare.split == "random"
+    assert config.prepare.test_fraction == (0.1 if name == "scaled_nn" else 0.2)
+    is_filtered = name in ("netflix_mf", "netflix_deep", "netflix_residual")
+    minimums = config.prepare.min_ratings_per_movie, config.prepare.min_ratings_per_user
+    assert minimums == ((10_001, 231) if is_filtered else (1, 1))
+
+
+def test_twins_take_large_steps_and_cosine(configs: dict[str, Config]) -> None:
+    for name in RECIPES:
+        recipe, large = configs[name].train, configs[f"{name}_large"].train
+        assert recipe.architecture == large.architecture
+        assert large.batch_size >= 2 * recipe.batch_size
+        assert (large.schedule, large.embedding_updates) == ("cosine", "rows")
