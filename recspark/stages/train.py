@@ -162,9 +162,8 @@ def _launch(job: TrainJob, spark: SparkSession) -> None:
             distributor.run(train_rank, job)
     except Exception as error:
         failures = read_failures(job.folder)
-        raise TrainingError(
-            f"training {job.model_name}: {explain_failures(failures, str(error))}"
-        ) from error
+        cause = explain_failures(failures, str(error), job.settings.num_ranks)
+        raise TrainingError(f"training {job.model_name}: {cause}") from error
 
 
 @contextlib.contextmanager

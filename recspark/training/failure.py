@@ -18,6 +18,8 @@ from typing import Any
 from recspark import storage
 
 LAST_LINES = 20
+# How gloo and NCCL say that it is another rank that does not answer.
+_PEER_SIGNS = ("connection closed", "connection reset", "timed out", "timeout", "remote process")
 MEMORY = (
     "To need less memory, lower train.batch_size or train.embedding_size, raise train.num_ranks "
     "(each rank holds its share of the users), or set train.feed streaming."
@@ -53,12 +55,13 @@ def read_failures(folder: str) -> list[dict[str, Any]]:
     return sorted((storage.read_json(file.path) for file in files), key=lambda one: one["time"])
 
 
-def explain_failures(failures: list[dict[str, Any]], launcher: str) -> str:
+def explain_failures(failures: list[dict[str, Any]], launcher: str, num_ranks: int) -> str:
     """Return what happened: the first rank's error and last lines, the others' errors in brief.
 
     Args:
-        failures: What `read_failures` returned; empty where a rank was killed and wrote nothing.
+        failures: What `read_failures` returned; a rank that was killed wrote nothing.
         launcher: What the launcher said.
+        num_ranks: Ranks that there were.
     """
     if not failures:
         return (
@@ -72,6 +75,13 @@ def explain_failures(failures: list[dict[str, Any]], launcher: str) -> str:
         for other in others
         if other["error"] != first["error"]
     ]
+    silent = sorted(set(range(num_ranks)) - {one["rank"] for one in failures})
+    if silent and any(sign in first["error"].lower() for sign in _PEER_SIGNS):
+        lines[0] = (
+            f"rank {', '.join(map(str, silent))} was killed or hangs, the others waited in vain. "
+            f"Where memory ran out: {MEMORY}"
+        )
+        lines.append(f"rank {first['rank']} on {first['host']} saw: {first['error']}")
     lines += ["last log lines:", *first["log"]] if first["log"] else []
     return "\n  ".join([*lines, "traceback:", *first["traceback"]])
 
