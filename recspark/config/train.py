@@ -106,7 +106,6 @@ class TrainConfig:
 # Settings that change how a run goes, and not what comes out of it (beyond rounding).
 _WITHOUT_INFLUENCE = (
     *("timeout_seconds", "checkpoint_steps", "resume", "tensorboard", "num_ranks", "device"),
-    "feed_memory_mib",
 )
 
 

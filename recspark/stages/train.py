@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import io
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from recspark.config import Config
 from recspark.config.train import result_settings
@@ -156,14 +159,38 @@ def _launch(job: TrainJob, spark: SparkSession) -> None:
     distributor = TorchDistributor(
         num_processes=job.settings.num_ranks, local_mode=is_local, use_gpu=has_gpus
     )
+    # TorchDistributor's error says next to nothing; torchrun tells on stdout which rank went how.
+    tail = _Tail(sys.stdout)
     try:
-        with show_progress(job.folder, job.model_name), _quiet_torchrun():
+        with (
+            show_progress(job.folder, job.model_name),
+            _quiet_torchrun(),
+            contextlib.redirect_stdout(tail),
+        ):
             # A function: with the path of a script, a failure would come back as success.
             distributor.run(train_rank, job)
     except Exception as error:
         failures = read_failures(job.folder)
-        cause = explain_failures(failures, str(error), job.settings.num_ranks)
+        said = "".join(tail.kept) + str(error)
+        cause = explain_failures(failures, said, job.settings.num_ranks)
         raise TrainingError(f"training {job.model_name}: {cause}") from error
+
+
+class _Tail(io.TextIOBase):
+    """Passes text on to another stream and keeps its last pieces."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.kept: collections.deque[str] = collections.deque(maxlen=200)
+
+    def write(self, text: str) -> int:
+        """Write and keep."""
+        self.kept.append(text)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush what it passes on to."""
+        self._stream.flush()
 
 
 @contextlib.contextmanager

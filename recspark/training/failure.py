@@ -9,6 +9,7 @@ import collections
 import contextlib
 import logging
 import posixpath
+import re
 import socket
 import time
 import traceback
@@ -19,6 +20,7 @@ from recspark import storage
 
 LAST_LINES = 20
 # How gloo and NCCL say that it is another rank that does not answer.
+_EXIT = re.compile(r"rank\s*:\s*(\d+).*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 _PEER_SIGNS = ("connection closed", "connection reset", "timed out", "timeout", "remote process")
 MEMORY = (
     "To need less memory, lower train.batch_size or train.embedding_size, raise train.num_ranks "
@@ -64,8 +66,12 @@ def explain_failures(failures: list[dict[str, Any]], launcher: str, num_ranks: i
         num_ranks: Ranks that there were.
     """
     if not failures:
+        ended = _EXIT.search(launcher)
+        who = "no rank said why: one"
+        if ended:
+            who = f"rank {ended.group(1)} ended with exit code {ended.group(2)} without a word: it"
         return (
-            f"no rank said why: one was killed, as the system does when memory runs out. {MEMORY} "
+            f"{who} was killed or hangs, as when the system runs out of memory. {MEMORY} "
             f"The launcher's last words:\n{_tail(launcher)}"
         )
     first, *others = failures

@@ -38,6 +38,8 @@ class Group:
     device: torch.device
     steps: dist.ProcessGroup
     """For what all ranks do in step; times out after `train.timeout_seconds`."""
+    norms: dist.ProcessGroup
+    """For the sums of batch norms, which run between those of gradients in no common order."""
     seconds: float = 0.0
     """Time spent in sums over the ranks so far; on GPUs, where they overlap, without DDP's."""
 
@@ -75,7 +77,7 @@ class Group:
         """
         for module in objective.modules():
             if isinstance(module, BatchNorm):
-                module.group = self.steps
+                module.group = self.norms
         if self.num_ranks == 1:
             return objective
         ids = [self.device] if self.device.type == "cuda" else None
@@ -116,8 +118,9 @@ def join_group(settings: TrainConfig, num_cores: int | None = None) -> Iterator[
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=READ_TIMEOUT)
     try:
-        steps = dist.new_group(timeout=timedelta(seconds=settings.timeout_seconds))
-        yield Group(dist.get_rank(), dist.get_world_size(), device, steps)
+        timeout = timedelta(seconds=settings.timeout_seconds)
+        steps, norms = (dist.new_group(timeout=timeout) for _ in range(2))
+        yield Group(dist.get_rank(), dist.get_world_size(), device, steps, norms)
     finally:
         dist.destroy_process_group()
 

@@ -82,9 +82,13 @@ class Learner(ABC):
 def make_optimiser(model: RatingModel, settings: TrainConfig) -> torch.optim.Optimizer:
     """Return Adam or SGD over the module, `weight_decay` on the weights of its dense layers.
 
+    The movie table of an autoencoder is the last of those.
+
     torch adds weight_decay · w to the gradient; the gradient of an L2 term λ·w² is twice that.
     """
-    dense = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
+    dense: list[nn.Parameter] = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
+    if model.encodes_users:
+        dense.append(model.get_parameter("movies"))
     ids = {id(weight) for weight in dense}
     others = [p for p in model.parameters() if id(p) not in ids]
     groups = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,10 +96,10 @@ def test_job_ends_within_a_minute_and_names_the_rank(prepared: Path, blow: int) 
         _, err = job.communicate(timeout=2 * MOST_SECONDS)
         assert time.monotonic() - struck < MOST_SECONDS
         assert job.returncode == 6, err
-        assert "rank 1 was killed or hangs" in err
-        assert "rank 0 on" in err
+        # Which of them is seen first depends on who tells: the launcher, or the rank that waited.
+        assert re.search("rank 1 (was killed|ended with exit code -9)", err), err
         assert "lower train.batch_size" in err
-        assert "last log lines" in err
+        assert "traceback" in err or "last words" in err
         psutil.wait_procs(family, timeout=5)
         assert not [one for one in family if one.is_running()]
     assert not (prepared.parent / "run" / "models" / "biased_mf").exists()
