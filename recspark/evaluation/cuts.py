@@ -34,7 +34,7 @@ _CALIBRATION_STEPS = 4
 # Month (since 1970-01) of each SMALLINT day, day 0 in the middle.
 _FIRST_DAY = -(2**15)
 _MONTHS = (
-    np.arange(_FIRST_DAY, -_FIRST_DAY, dtype="datetime64[D]").astype("datetime64[M]").astype(int)
+    np.arange(_FIRST_DAY, -_FIRST_DAY).astype("datetime64[D]").astype("datetime64[M]").astype(int)
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +46,7 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
         jobs[BLEND] = "blend"
     seconds = {name: _check_scored(paths, name, job, test) for name, job in jobs.items()}
     if BLEND in jobs:
-        # A blend costs what its members cost, and its own part.
-        seconds[BLEND] += sum(_check_scored(paths, m, jobs[m], test) for m in config.blend.members)
+        seconds[BLEND] += _members_seconds(paths, config.blend.members)
     frame = Frame(
         train=paths.train,
         num_users=test.counts["num_users"],
@@ -97,6 +96,16 @@ def _check_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> float
             )
         )
     return fitted.seconds + scored.seconds
+
+
+def _members_seconds(paths: RunPaths, members: Sequence[str]) -> float:
+    """Return the seconds of a blend's members: it costs what they cost, and its own part."""
+    manifests = [
+        require_manifest(path, "score")
+        for name in members
+        for path in (paths.model(name), paths.predictions(name))
+    ]
+    return sum(manifest.seconds for manifest in manifests)
 
 
 def _measure_lists(
