@@ -147,6 +147,19 @@ def test_spark_submit_takes_the_same_config(
     assert changed == {"predictions/als"}
 
 
+def test_the_blend_is_a_job_of_its_own_and_joins_the_leaderboard(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    assert pipeline.returncode == 0
+    members = ["--blend.members", "bias,als,biased_mf"]
+    submit = [BIN / "spark-submit", "--master", "local[2]"]
+    done = start(*submit, "jobs/blend.py", "--config", raw[0], *members)
+    assert done.returncode == 0, done.stderr
+    done = start(sys.executable, "jobs/evaluate.py", "--config", raw[0], *members)
+    assert done.returncode == 0, done.stderr
+    assert "\nblend " in "\n" + done.stdout
+
+
 def test_torchrun_trains_the_same_model(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:
