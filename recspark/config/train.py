@@ -5,44 +5,99 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from recspark.checks import require
+from recspark.checks import require, require_share
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Models that PyTorch trains on one or more ranks."""
 
-    architecture: Literal["biased_mf"] | None = None
+    architecture: (
+        Literal[
+            "biased_mf",
+            "dot_product",
+            "embedding_mlp",
+            "residual_mf",
+            "rating_classifier",
+            "autorec",
+        ]
+        | None
+    ) = None
     """The model that a preset stands for; null where the preset is a baseline."""
     embedding_size: int = 32
     """Factors per user and movie (count)."""
-    init_std: float = 0.05
-    """Standard deviation of the initial embeddings (rating units)."""
+    init: Literal["normal", "uniform"] = "normal"
+    """Distribution of the initial embeddings, around 0."""
+    init_scale: float = 0.05
+    """Standard deviation (normal) or half the width (uniform) of the initial embeddings."""
+    layers: tuple[str, ...] = ()
+    """Hidden layers in order, each `dense N`, `relu`, `batch_norm` or `dropout P`; the dense layer
+    that puts out the prediction follows by itself."""
+    target: Literal["raw", "centered", "standardized", "one_of_k"] = "centered"
+    """What the model is taught: the rating, minus the mean, also divided by the standard deviation,
+    or one class for each rating value (then the loss is cross-entropy, else squared error)."""
     epochs: int = 30
     """Most passes over train (count)."""
     patience: int = 3
     """Epochs without a better validation RMSE before training stops (count)."""
     batch_size: int = 8192
-    """Rows in one step over all ranks (count)."""
+    """Rows in one step over all ranks (count); autorec: users."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """Adam, or gradient descent with momentum."""
+    momentum: float = 0.9
+    """Momentum of sgd (0 up to 1)."""
     learning_rate: float = 0.01
-    """Adam's step size in the first epoch (> 0)."""
+    """Step size before any decay (> 0)."""
+    schedule: Literal["decay", "cosine"] = "decay"
+    """decay multiplies the step size by learning_rate_decay; cosine takes it down to 0 over epochs,
+    step by step."""
     learning_rate_decay: float = 1.0
-    """Factor on the step size from one epoch to the next (above 0, up to 1; 1 keeps it)."""
+    """Factor on the step size (above 0, up to 1; 1 keeps it)."""
+    decay_epochs: tuple[int, ...] = ()
+    """Epochs, from 0, before which the factor is applied; left empty, before each but the first."""
+    warmup_epochs: float = 0.0
+    """Epochs over which the step size rises from 0 (0 or more, a part of an epoch allowed)."""
     reg: float = 0.02
-    """L2 weight on the embeddings and biases that a row uses, per row (0 or more)."""
+    """L2 weight on the embeddings and biases: per row that uses them, or, with embedding_updates
+    table, on the whole tables in every step (0 or more)."""
+    embedding_updates: Literal["rows", "table"] = "rows"
+    """rows updates the users of a step only, at a cost in proportion to the step; table moves every
+    user in every step, as textbook Adam does."""
+    weight_decay: float = 0.0
+    """L2 weight on the dense layers' weights, as added to the mean loss of a step (0 or more)."""
+    clip_norm: float | None = None
+    """Largest norm of a step's gradient over all parameters; null does not clip."""
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    """Arithmetic of matrix products: tf32 on GPUs that have it, bf16 by autocast."""
+    feed: Literal["auto", "resident", "streaming"] = "auto"
+    """resident holds a rank's ratings in memory, streaming reads them anew each epoch; auto takes
+    resident where they fit feed_memory_mib."""
+    feed_memory_mib: int = 4096
+    """Memory for a rank's ratings, or for its shuffle buffers where they stream (MiB)."""
     num_ranks: int = 1
     """Training processes (count); each takes the buckets b with b mod num_ranks = rank."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where ranks compute: auto takes CUDA where it is, with NCCL, else the CPU with gloo."""
     timeout_seconds: int = 60
     """How long a rank waits for the others before the job fails (seconds)."""
+    checkpoint_steps: int = 0
+    """Steps between checkpoints inside an epoch (count); 0 writes one after each epoch only."""
+    resume: bool = False
+    """Continue from the newest whole checkpoint, on any number of ranks; without one, start."""
+    tensorboard: bool = False
+    """Write the history for TensorBoard too, under the run's tensorboard/ (extra `tracking`)."""
 
     def __post_init__(self) -> None:
-        for name in ("embedding_size", "epochs", "batch_size", "num_ranks", "timeout_seconds"):
+        for name in (
+            *("embedding_size", "epochs", "batch_size", "num_ranks", "timeout_seconds"),
+            *("patience", "feed_memory_mib"),
+        ):
             require(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "≥ 1")
-        require(self.patience >= 1, "train.patience", self.patience, "≥ 1")
-        require(self.init_std >= 0, "train.init_std", self.init_std, "≥ 0")
+        for name in ("init_scale", "reg", "weight_decay", "warmup_epochs", "checkpoint_steps"):
+            require(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "≥ 0")
         require(self.learning_rate > 0, "train.learning_rate", self.learning_rate, "> 0")
+        require_share("train.momentum", self.momentum)
         decay = self.learning_rate_decay
         require(0 < decay <= 1, "train.learning_rate_decay", decay, "above 0, up to 1")
-        require(self.reg >= 0, "train.reg", self.reg, "≥ 0")
+        norm = self.clip_norm
+        require(norm is None or norm > 0, "train.clip_norm", norm, "null or > 0")

@@ -1,6 +1,7 @@
 """What every architecture offers to training and scoring.
 
-Shape legend: B rows of a batch, U columns of the user table, V columns of the movie table.
+Shape legend: B rows of a batch, U columns of the user table, V columns of the movie table, K
+outputs a row.
 
 The user table is not part of a module: training shards it by bucket and scoring reads it bucket by
 bucket, so a module gets the rows of a batch's users handed in. What is in the module, movie table
@@ -10,12 +11,11 @@ and dense layers, is on every rank.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from recspark.config import TrainConfig
+from recspark.models.spec import ModelSpec
 
 
 class RatingModel(nn.Module, ABC):
@@ -24,21 +24,17 @@ class RatingModel(nn.Module, ABC):
     user_width: int
     """U: columns that this model needs of a user."""
 
-    @classmethod
-    @abstractmethod
-    def from_settings(
-        cls,
-        settings: TrainConfig,
-        *,
-        num_movies: int,
-        rating_mean: float,
-        generator: torch.Generator,
-    ) -> RatingModel:
-        """Return a module with fresh parameters, drawn from `generator`."""
+    def __init__(self, spec: ModelSpec) -> None:
+        """Keep the spec; architectures make their parameters from it, at random."""
+        super().__init__()
+        self.spec = spec
 
-    @abstractmethod
-    def hyper_parameters(self) -> dict[str, Any]:
-        """Return the constructor's arguments (JSON values): enough to build the module again."""
+    @classmethod
+    def build(cls, spec: ModelSpec, generator: torch.Generator) -> RatingModel:
+        """Return a module whose parameters depend on the spec and the generator's seed alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator.initial_seed())
+            return cls(spec)
 
     @abstractmethod
     def init_users(self, num_users: int, generator: torch.Generator) -> Tensor:
@@ -49,8 +45,12 @@ class RatingModel(nn.Module, ABC):
         """Return what is learned of each movie alone, [B, V], for movie_index [B]."""
 
     @abstractmethod
+    def score(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
+        """Return outputs, [B] or [B, K] as `spec.target` has it, from [B, U] and [B, V]."""
+
     def combine(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
         """Return predictions [B] in rating units from user_rows [B, U] and movie_rows [B, V]."""
+        return self.spec.target.decode(self.score(user_rows, movie_rows))
 
     def forward(self, user_rows: Tensor, movie_index: Tensor) -> Tensor:
         """Return predictions [B] in rating units, not clipped.

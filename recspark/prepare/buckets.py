@@ -55,6 +55,7 @@ class Written:
     rating_min: float
     rating_max: float
     rating_sum: float
+    rating_squares: float
 
     def num_rows(self, split: str) -> int:
         """Rows of one split in this bucket."""
@@ -125,6 +126,7 @@ def write_bucket(
         rating_min=float(in_train.min(initial=np.inf)),
         rating_max=float(in_train.max(initial=-np.inf)),
         rating_sum=float(in_train.sum(dtype=np.float64)),
+        rating_squares=float(np.square(in_train, dtype=np.float64).sum()),
     )
 
 

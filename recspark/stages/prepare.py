@@ -183,6 +183,8 @@ def _count(
 ) -> dict[str, Any]:
     """Return what the manifests of the splits tell beside their rows."""
     rows = {name: sum(one.num_rows(name) for one in written) for name in SPLITS}
+    mean = sum(one.rating_sum for one in written) / max(rows["train"], 1)
+    squares = sum(one.rating_squares for one in written) / max(rows["train"], 1)
     return {
         "ratings": kept.num_read,
         **rows,
@@ -192,7 +194,8 @@ def _count(
         "num_buckets": settings.num_buckets,
         "rating_min": min(one.rating_min for one in written),
         "rating_max": max(one.rating_max for one in written),
-        "rating_mean": sum(one.rating_sum for one in written) / max(rows["train"], 1),
+        "rating_mean": mean,
+        "rating_std": max(squares - mean * mean, 0.0) ** 0.5,
     }
 
 

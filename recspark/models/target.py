@@ -1,0 +1,56 @@
+"""What a model is taught to put out for a rating, and how its output becomes a rating again.
+
+Shape legend: B rows of a batch, K different rating values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+TargetKind = Literal["raw", "centered", "standardized", "one_of_k"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A transform of ratings that was learned from train and is saved with the model."""
+
+    kind: TargetKind
+    """raw: the rating; centered: minus the mean; standardized: also divided by the standard
+    deviation; one_of_k: the rating's place among the values, and the output a score for each."""
+    mean: float = 0.0
+    """Mean rating of train."""
+    std: float = 1.0
+    """Standard deviation of the ratings of train (> 0)."""
+    values: tuple[float, ...] = ()
+    """The different ratings of train, rising; one_of_k only."""
+
+    @property
+    def num_outputs(self) -> int:
+        """K for one_of_k, else 1: an output is then a [B] tensor."""
+        return len(self.values) if self.kind == "one_of_k" else 1
+
+    def encode(self, ratings: Tensor) -> Tensor:
+        """Return what the model should put out for ratings [B]: float32 [B], or int64 classes."""
+        if self.kind == "one_of_k":
+            values = torch.tensor(self.values, dtype=ratings.dtype, device=ratings.device)
+            return torch.bucketize(ratings, values).clamp_max(len(self.values) - 1)
+        return (ratings - self._shift) / self._scale
+
+    def decode(self, outputs: Tensor) -> Tensor:
+        """Return ratings [B] for outputs [B], or the expected rating for scores [B, K]."""
+        if self.kind == "one_of_k":
+            values = torch.tensor(self.values, dtype=torch.float32, device=outputs.device)
+            return torch.softmax(outputs.float(), dim=1) @ values
+        return outputs * self._scale + self._shift
+
+    @property
+    def _shift(self) -> float:
+        return 0.0 if self.kind == "raw" else self.mean
+
+    @property
+    def _scale(self) -> float:
+        return self.std if self.kind == "standardized" else 1.0
