@@ -126,6 +126,17 @@ def test_order_depends_on_seed_and_epoch_alone(folder: Path, mode: str) -> None:
     assert epoch_markers(folder, mode, seed=4) != first
 
 
+def test_one_row_group_alone_is_permuted_anew_each_epoch(tmp_path: Path) -> None:
+    write_bucket(tmp_path, 0, np.zeros(30), np.arange(30), np.arange(30))
+    one = Shard(num_users=1, num_buckets=1, rank=0, num_ranks=1)
+    settings, plan = TrainConfig(feed="streaming"), StepPlan({0: 30}, 30, 3)
+    batches = feed.open_batches(str(tmp_path), {0: 30}, one, plan, CPU, settings)
+    first, second = (markers(list(batches.epoch_steps(epoch)))[0] for epoch in (0, 1))
+    batches.close()
+    assert sorted(first) == sorted(second) == list(range(30))
+    assert first != second
+
+
 @pytest.mark.usefixtures("small_buffers")
 def test_a_buffer_mixes_the_rows_of_its_row_groups(folder: Path) -> None:
     rows = [row for step in epoch_markers(folder, "streaming") for row in step if row < 205]
@@ -206,17 +217,20 @@ def test_nothing_leaks_over_50_epochs_however_they_end(folder: Path) -> None:
     batches = open_feed(folder, "streaming", 1, 3)  # two buckets: 8 row groups an epoch
     list(batches.epoch_steps(0))
     before = handles()
+    left = []  # kept, so that nothing is tidied up by the collector
     for epoch in range(50):
         steps = batches.epoch_steps(epoch)
         next(steps)
+        left.append(steps)
         if epoch % 4 == 0:
             list(steps)
-        elif epoch % 4 == 1:
-            steps.close()  # type: ignore[attr-defined]
         elif epoch % 4 == 2:
             with pytest.raises(KeyboardInterrupt):
                 steps.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
-        # else it is left hanging, for the next epoch or close() to end
+        elif epoch % 4 == 3:
+            steps.close()  # type: ignore[attr-defined]
+        # else the next epoch ends it, or close()
+    assert threading.active_count() == before[0] + 1
     batches.close()
     assert handles() == before
     assert not list(steps)
