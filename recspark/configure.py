@@ -23,6 +23,8 @@ jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 Section = TypeVar("Section")
 
+# Options whose value is a list of names.
+_LISTS = ("--models", "--blend.members")
 _OPTION = re.compile(r"--([\w.]+)|[Oo]ption '([\w.]+)'|[Kk]ey '([\w.]+)'")
 _GROUP = re.compile(r"Group '([\w.]+)'")
 
@@ -77,12 +79,12 @@ def load_settings(section: type[Section], argv: Sequence[str], prog: str) -> Sec
 
 
 def _normalise(argv: Sequence[str]) -> list[str]:
-    """Return argv with `--force` and `--models als,bias` as the YAML values they stand for."""
+    """Return argv with `--force` and lists like `--models als,bias` as YAML values."""
     words: list[str] = []
     for word in argv:
         if word == "--force":
             word = "--force=true"
-        elif words and words[-1] == "--models" and not word.startswith("["):
+        elif words and words[-1] in _LISTS and not word.startswith("["):
             word = f"[{word}]"
         words.append(word)
     return words

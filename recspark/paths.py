@@ -84,5 +84,8 @@ class RunPaths:
     def predictions(self, name: str) -> str:
         return self._at("predictions", name)
 
+    def recommendations(self, name: str) -> str:
+        return self._at("recommendations", name)
+
     def metrics(self, name: str) -> str:
         return self._at("metrics", f"{name}.json")

@@ -10,7 +10,7 @@ import json
 import posixpath
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,6 +184,20 @@ def count_rows(path: str) -> int:
     fs, stripped = filesystem(path)
     with fs.open(stripped, "rb") as file:
         return int(pq.ParquetFile(file).metadata.num_rows)
+
+
+def read_batches(
+    path: str, columns: Sequence[str], batch_rows: int = 262_144
+) -> Iterator[pa.RecordBatch]:
+    """Yield columns of all Parquet files under `path`, at most `batch_rows` rows at a time.
+
+    For tasks that read by themselves; nothing where the folder is missing. Memory: one row group's
+    pages and one batch.
+    """
+    for name in parquet_files(path):
+        fs, stripped = filesystem(name)
+        with fs.open(stripped, "rb") as file:
+            yield from pq.ParquetFile(file).iter_batches(batch_rows, columns=list(columns))
 
 
 def write_dataset(frame: DataFrame, path: str, schema: Schema) -> None:

@@ -63,7 +63,12 @@ def pack(sizes: Sequence[int], capacity: int) -> list[range]:
 
 
 def write_part(
-    table: pa.Table, root: str, name: str, *, distinct: Collection[str] = ()
+    table: pa.Table,
+    root: str,
+    name: str,
+    *,
+    distinct: Collection[str] = (),
+    row_group_rows: int = ROW_GROUP_ROWS,
 ) -> PartFile:
     """Write a table as `<root>/<name>` from inside a task; it shows up at `commit_parts`.
 
@@ -73,6 +78,7 @@ def write_part(
         name: Path below the root, e.g. `bucket=3/part-0.parquet`.
         distinct: Columns whose values seldom repeat: trying a dictionary on them costs half of
             the writing and is then given up.
+        row_group_rows: Rows in a row group, at most.
     """
     written = posixpath.join(root, ATTEMPTS, uuid.uuid4().hex, posixpath.basename(name))
     fs, stripped = storage.filesystem(written)
@@ -82,7 +88,7 @@ def write_part(
             table,
             file,
             compression="snappy",
-            row_group_size=ROW_GROUP_ROWS,
+            row_group_size=row_group_rows,
             use_dictionary=[column for column in table.column_names if column not in distinct],
         )
     return PartFile(written, posixpath.join(root, name), table.num_rows)

@@ -29,8 +29,9 @@ def write_prepared(
     test: Sequence[Cell],
     num_users: int,
     num_movies: int,
+    valid: Sequence[Cell] = (),
 ) -> None:
-    """Write train, an empty valid, and test into the run directory as the prepare stage does."""
+    """Write train, valid and test into the run directory as the prepare stage does."""
     paths, num_buckets = RunPaths(config.root), config.prepare.num_buckets
     ratings = [rating for _, _, rating in train]
     counts = {
@@ -43,7 +44,7 @@ def write_prepared(
     }
     outputs = {
         paths.train: (schemas.TRAIN, train),
-        paths.valid: (schemas.VALID, ()),
+        paths.valid: (schemas.VALID, valid),
         paths.test: (schemas.TEST, test),
     }
     step = Step("prepare", {**asdict(config.prepare), "seed": config.seed}, {}, list(outputs), True)

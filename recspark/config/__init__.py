@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
+from recspark.config.blend import BlendConfig
+from recspark.config.evaluate import EvaluateConfig
 from recspark.config.ingest import IngestConfig
 from recspark.config.prepare import PrepareConfig
 from recspark.config.spark import SparkConfig
@@ -17,8 +19,10 @@ __all__ = [
     "AlsConfig",
     "BaselineConfig",
     "BiasConfig",
+    "BlendConfig",
     "Config",
     "CosineUserConfig",
+    "EvaluateConfig",
     "IngestConfig",
     "PrepareConfig",
     "SparkConfig",
@@ -45,6 +49,8 @@ class Config:
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    blend: BlendConfig = field(default_factory=BlendConfig)
 
     @property
     def root(self) -> str:

@@ -1,24 +1,93 @@
-"""The models of a run side by side, best first."""
+"""The models of a run side by side, best first, and whether the test set tells them apart."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from recspark.errors import DataError, describe
+import numpy as np
 
-# One model's figures: model, protocol, num_rows, rmse, mae, coverage, num_fallbacks, seconds.
+from recspark.errors import DataError, describe
+from recspark.evaluation.bootstrap import Comparison, compare
+
+# One model's figures: the content of metrics/<model>.json (recspark.evaluation.metrics).
 Metrics = dict[str, Any]
 
-_HEADER = ("model", "RMSE", "MAE", "coverage", "fallbacks", "seconds")
+FLOOR = "bias"
+"""The model that every other one must beat."""
+
+_HEADER = (
+    *("model", "RMSE", "", "95% interval", "vs best", f"vs {FLOOR}"),
+    *("MAE", "coverage", "fallbacks", "seconds"),
+)
+_TIE = "="
+# Too long for a table of models; they stay in metrics/<model>.json.
+_DETAILS = ("cuts", "calibration", "bootstrap")
 
 
 def rank_models(metrics: Sequence[Metrics]) -> list[Metrics]:
-    """Return the figures by rising RMSE, equal ones by name.
+    """Return the leaderboard's rows by rising RMSE, equal ones by name.
+
+    A row is the model's metrics without cuts, calibration and resamples, and with `versus`: the
+    paired comparisons with the best model and with `bias`, where there are these.
 
     Raises:
-        DataError: They were measured under different protocols.
+        DataError: They were measured under different protocols, or with different resamples.
     """
+    _require_one_protocol(metrics)
+    ranked = sorted(metrics, key=lambda one: (one["rmse"], one["model"]))
+    others = {"best": ranked[0]}
+    for one in ranked:
+        if one["model"] == FLOOR:
+            others[FLOOR] = one
+    return [
+        {
+            **{name: value for name, value in one.items() if name not in _DETAILS},
+            "versus": {
+                name: _describe(compare_models(one, other))
+                for name, other in others.items()
+                if other is not one
+            },
+        }
+        for one in ranked
+    ]
+
+
+def compare_models(one: Metrics, other: Metrics) -> Comparison:
+    """Return the difference of two models' RMSE with its interval over the same users.
+
+    Raises:
+        DataError: They were measured under different protocols, or with different resamples.
+    """
+    _require_one_protocol([one, other])
+    if _draw(one) != _draw(other):
+        raise DataError(
+            describe(
+                f"{one['model']} and {other['model']}",
+                found=f"{_draw(one)} and {_draw(other)}",
+                expected="the same resamples",
+                remedy="Run jobs/evaluate.py for both with one config.",
+            )
+        )
+    return compare(
+        one["rmse"],
+        np.array(one["bootstrap"]["rmse"]),
+        other["rmse"],
+        np.array(other["bootstrap"]["rmse"]),
+    )
+
+
+def _draw(metrics: Metrics) -> str:
+    drawn = metrics["bootstrap"]
+    return f"{drawn['resamples']} resamples of seed {drawn['seed']}"
+
+
+def _describe(comparison: Comparison) -> dict[str, Any]:
+    return {**asdict(comparison), "is_tie": comparison.is_tie}
+
+
+def _require_one_protocol(metrics: Sequence[Metrics]) -> None:
     protocols: dict[tuple[str, int], list[str]] = {}
     for one in metrics:
         protocols.setdefault((one["protocol"], one["num_rows"]), []).append(one["model"])
@@ -35,11 +104,14 @@ def rank_models(metrics: Sequence[Metrics]) -> list[Metrics]:
                 remedy="Run jobs/score.py and jobs/evaluate.py for all of them with one config.",
             )
         )
-    return sorted(metrics, key=lambda one: (one["rmse"], one["model"]))
 
 
 def render_table(ranked: Sequence[Metrics]) -> str:
-    """Return the leaderboard as plain text: a header, a rule, one line a model, the protocol."""
+    """Return the leaderboard as plain text: a header, a rule, one line a model, notes.
+
+    Args:
+        ranked: Rows of `rank_models`.
+    """
     rows = [_HEADER, *(_cells(one) for one in ranked)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     lines = [
@@ -50,16 +122,35 @@ def render_table(ranked: Sequence[Metrics]) -> str:
         for row in rows
     ]
     lines.insert(1, "-" * len(lines[0]))
-    protocols = sorted({f"{one['protocol']} ({one['num_rows']:,} test ratings)" for one in ranked})
-    return "\n".join([*lines, *protocols])
+    lines += sorted({f"{one['protocol']} ({one['num_rows']:,} test ratings)" for one in ranked})
+    if any(_is_tied(one) for one in ranked):
+        lines.append(f"{_TIE} not told apart from the best: the interval of the difference holds 0")
+    return "\n".join(lines)
+
+
+def _is_tied(one: Metrics) -> bool:
+    return bool(one["versus"].get("best", {}).get("is_tie"))
 
 
 def _cells(one: Metrics) -> tuple[str, ...]:
+    low, high = one["rmse_interval"]
     return (
         one["model"],
         f"{one['rmse']:.4f}",
+        _TIE if _is_tied(one) else "",
+        f"{low:.4f}–{high:.4f}",
+        _difference(one, "best"),
+        _difference(one, FLOOR),
         f"{one['mae']:.4f}",
         f"{one['coverage']:.2%}",
         f"{one['num_fallbacks']:,}",
         f"{one['seconds']:.1f}",
     )
+
+
+def _difference(one: Metrics, other: str) -> str:
+    """Return e.g. `-0.0281 ±0.0040`, half the interval's width after the difference."""
+    versus = one["versus"].get(other)
+    if versus is None:
+        return ""
+    return f"{versus['difference']:+.4f} ±{(versus['high'] - versus['low']) / 2:.4f}"

@@ -1,64 +1,171 @@
-"""How far predictions are off, in one pass, with nothing left out."""
+"""How far predictions are off: all figures of any number of models, in one pass over their rows.
+
+`metrics/<model>.json` is what `measure_models` returns, with the model's name and protocol in
+front and its top-N figures (`recspark.evaluation.top_n`) behind:
+
+    num_rows, num_users      rows of test, and users that have one
+    rmse, mae                over all rows, fallbacks included (rating units)
+    rmse_interval            [low, high], 95 % of the resamples of the users
+    coverage, num_fallbacks  share of rows that the model answered itself (0 to 1); rows it did not
+    cuts                     user_activity, movie_popularity (by ratings in train, `from` – `to`),
+                             rating_value, month, fallbacks (`answered_by`: model, or the fallback)
+    calibration              by predicted rating, `from` – `to`: mean_prediction against mean_rating
+    bootstrap                resamples, seed, level, and the RMSE in each resample
+
+Each group of a cut has num_rows, rmse, mae, mean_error (prediction − rating), mean_prediction,
+mean_rating.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+import functools
+import posixpath
+from collections.abc import Mapping
+from typing import Any
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import numpy as np
+import numpy.typing as npt
+from pyspark.sql import SparkSession
 
 from recspark import columns as c
+from recspark import storage
 from recspark.errors import DataError, describe
+from recspark.evaluation import bootstrap, cuts
+from recspark.evaluation.sums import Frame, Sums, sum_bucket
+from recspark.tasks import spread
+
+Figures = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Accuracy:
-    """The error of one model on one test set; every row of it counts."""
-
-    num_rows: int
-    rmse: float
-    """Root of the mean squared error, in rating units."""
-    mae: float
-    """Mean absolute error, in rating units."""
-    coverage: float
-    """Share of rows that the model itself answered, 0 to 1."""
-    num_fallbacks: int
-    """Rows that it did not answer and that the fallback chain did."""
-
-
-def measure_accuracy(predictions: DataFrame, *, num_rows: int, where: str) -> Accuracy:
-    """Return the accuracy over all rows, fallbacks included.
+def count_movie_ratings(
+    spark: SparkSession, train: str, bucket_rows: Mapping[int, int], num_movies: int
+) -> npt.NDArray[np.int64]:
+    """Return the ratings of each movie in train, [movies].
 
     Args:
-        predictions: Rows with `rating`, `prediction`, `fallback`.
-        num_rows: Rows that there must be: those of test.
-        where: The data set's name, for messages.
+        spark: The session whose tasks count.
+        train: Path of train.
+        bucket_rows: Bucket to rows, from train's manifest.
+        num_movies: Movies in the index.
+    """
+
+    def count(bucket: int) -> npt.NDArray[np.int64]:
+        counts = np.zeros(num_movies, np.int64)
+        folder = posixpath.join(train, f"{c.BUCKET}={bucket}")
+        for batch in storage.read_batches(folder, [c.MOVIE_INDEX]):
+            counts += np.bincount(batch.column(0).to_numpy(), minlength=num_movies)
+        return counts
+
+    buckets = sorted(bucket_rows)
+    return spread(spark, buckets, len(buckets)).map(count).treeReduce(np.add)
+
+
+def measure_models(
+    spark: SparkSession,
+    predictions: Mapping[str, str],
+    frame: Frame,
+    bucket_rows: Mapping[int, int],
+) -> dict[str, Figures]:
+    """Return the figures of each model; every row of test counts in every one.
+
+    One task a bucket. Sums are added in the order of the buckets, so neither the tasks' number nor
+    their order shows in a figure.
+
+    Args:
+        spark: The session whose tasks measure.
+        predictions: Model to the path of its predictions, stored by bucket.
+        frame: What they are measured against.
+        bucket_rows: Bucket to rows that there must be, from test's manifest.
 
     Raises:
-        DataError: Another number of rows, none at all, or rows without a finite prediction.
+        DataError: Test is empty; a bucket has another number of rows, ids that are not its own,
+            or rows without a finite prediction.
     """
-    error = F.col(c.PREDICTION).cast("double") - F.col(c.RATING).cast("double")
-    # Null, NaN and infinite errors all fail this.
-    is_finite = F.coalesce(F.abs(error) < math.inf, F.lit(False))
-    [(count, bad, squares, absolutes, fallbacks)] = predictions.agg(
-        F.count(F.lit(1)),
-        F.count(F.when(~is_finite, 1)),
-        F.sum(error * error),
-        F.sum(F.abs(error)),
-        F.count(c.FALLBACK),
-    ).collect()
-    if count != num_rows or num_rows == 0:
-        found, expected = f"{count:,} rows", f"{num_rows:,}, one for each of test, and some"
-    elif bad:
-        found, expected = f"{bad:,} rows without a finite prediction", "none"
-    else:
-        return Accuracy(
-            num_rows=count,
-            rmse=math.sqrt(squares / count),
-            mae=absolutes / count,
-            coverage=1 - fallbacks / count,
-            num_fallbacks=fallbacks,
-        )
+    buckets = sorted(bucket for bucket, rows in bucket_rows.items() if rows)
+    if not buckets:
+        remedy = "Run jobs/prepare.py with another prepare.split or test share."
+        raise DataError(describe("test", found="no rows", expected="some", remedy=remedy))
+    shared = spark.sparkContext.broadcast(frame)
+    paths = dict(predictions)
+    by_bucket = (
+        spread(spark, buckets, len(buckets))
+        .map(lambda bucket: sum_bucket(bucket, paths, shared.value))
+        .collect()
+    )
+    figures = {}
+    for name, path in paths.items():
+        parts = [part[name] for part in by_bucket]
+        _check_rows(path, dict(zip(buckets, parts, strict=True)), bucket_rows)
+        figures[name] = _figures(parts, frame)
+    return figures
+
+
+def _check_rows(path: str, parts: Mapping[int, Sums], expected: Mapping[int, int]) -> None:
     remedy = "Run jobs/score.py with --force for this model."
-    raise DataError(describe(where, found=found, expected=expected, remedy=remedy))
+    for bucket, sums in parts.items():
+        found = int(_total(sums)[cuts.ROWS]) + sums.num_bad
+        if found != expected[bucket]:
+            raise DataError(
+                describe(
+                    f"{path}, bucket {bucket}",
+                    found=f"{found:,} rows",
+                    expected=f"{expected[bucket]:,}, one for each of test",
+                    remedy=remedy,
+                )
+            )
+    bad = sum(sums.num_bad for sums in parts.values())
+    if bad:
+        problem = f"{bad:,} rows without a finite prediction"
+        raise DataError(describe(path, found=problem, expected="none", remedy=remedy))
+
+
+def _total(sums: Sums) -> cuts.FloatArray:
+    groups = sums.cuts.get(cuts.FALLBACKS, {}).values()
+    return functools.reduce(np.add, groups, np.zeros(cuts.MEASURES))
+
+
+def _figures(parts: list[Sums], frame: Frame) -> Figures:
+    """Return one model's figures from the sums of its buckets."""
+    sums = Sums(0, {}, 0, np.zeros((frame.num_resamples, 2)))
+    for part in parts:
+        sums.add(part)
+    total = _total(sums)
+    rows = total[cuts.ROWS]
+    answered = sums.cuts[cuts.FALLBACKS].get(cuts.MODEL, np.zeros(cuts.MEASURES))[cuts.ROWS]
+    resampled_rows, resampled_squares = sums.resampled.T
+    # A resample of very few users can be empty; it says nothing and takes the figure itself.
+    resampled = np.sqrt(
+        np.divide(
+            resampled_squares,
+            resampled_rows,
+            out=np.full(frame.num_resamples, total[cuts.SQUARED] / rows),
+            where=resampled_rows > 0,
+        )
+    )
+    return {
+        "num_rows": int(rows),
+        "num_users": sums.num_users,
+        "rmse": float(np.sqrt(total[cuts.SQUARED] / rows)),
+        "rmse_interval": list(bootstrap.interval(resampled)),
+        "mae": float(total[cuts.ABSOLUTE] / rows),
+        "coverage": float(answered / rows),
+        "num_fallbacks": int(rows - answered),
+        "cuts": {
+            cut: cuts.list_groups(sums.cuts, cut)
+            for cut in (
+                cuts.USER_ACTIVITY,
+                cuts.MOVIE_POPULARITY,
+                cuts.RATING_VALUE,
+                cuts.MONTH,
+                cuts.FALLBACKS,
+            )
+        },
+        "calibration": cuts.list_groups(sums.cuts, cuts.CALIBRATION),
+        "bootstrap": {
+            "unit": "user",
+            "level": bootstrap.LEVEL,
+            "resamples": frame.num_resamples,
+            "seed": frame.seed,
+            "rmse": resampled.tolist(),
+        },
+    }

@@ -23,6 +23,9 @@ from recspark.tasks import PartFile, write_part
 
 # Scales have few different ratings; of data without a scale, not all need to be known.
 MAX_VALUES = 1000
+# The streaming feed reads whole row groups and holds one of each bucket: 100 MB with 64 buckets.
+ROW_GROUP_ROWS = 131_072
+
 _MOVED = pa.schema(
     [
         (c.USER_INDEX, pa.int32()),
@@ -124,7 +127,8 @@ def write_bucket(
         chosen = shuffled[code[shuffled] == number]
         if len(chosen):
             name = f"{c.BUCKET}={bucket}/part-0.parquet"
-            files[split] = write_part(table.take(pa.array(chosen)), folders[split], name)
+            part = table.take(pa.array(chosen))
+            files[split] = write_part(part, folders[split], name, row_group_rows=ROW_GROUP_ROWS)
     in_train = rows.ratings[code == TRAIN]
     return Written(
         files=files,

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 from pyspark.sql import SparkSession
 
 from recspark import schemas, storage
+from recspark.blend.card import BLEND
 from recspark.config import Config
 from recspark.errors import DataError, describe
+from recspark.evaluation import top_n
 from recspark.evaluation.leaderboard import Metrics, rank_models, render_table
-from recspark.evaluation.metrics import measure_accuracy
+from recspark.evaluation.metrics import Figures, count_movie_ratings, measure_models
 from recspark.evaluation.protocol import describe_protocol
-from recspark.manifest import require_manifest
+from recspark.evaluation.sums import Frame
+from recspark.manifest import Manifest, read_manifest, require_manifest
 from recspark.paths import RunPaths
 
 logger = logging.getLogger(__name__)
@@ -24,7 +28,7 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     """Write `metrics/<model>.json` and `leaderboard.json`, and print the table to stdout.
 
     Always computed anew: one pass over the predictions costs less than finding out whether
-    anything changed could save.
+    anything changed could save. The blend, where the config names its members, is measured too.
 
     Args:
         models: Model name to its resolved config; all of one run.
@@ -33,38 +37,113 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     Raises:
         DataError: Predictions are missing, belong to another test, or lack rows or values.
     """
-    measured = [_evaluate(config, name, spark) for name, config in models.items()]
-    paths = RunPaths(next(iter(models.values())).root)
-    ranked = rank_models(measured)
+    config = next(iter(models.values()))
+    paths = RunPaths(config.root)
+    train = require_manifest(paths.train, "prepare")
+    test = require_manifest(paths.test, "prepare")
+    jobs = {name: _fitting_job(one) for name, one in models.items()}
+    if config.blend.members:
+        jobs[BLEND] = "blend"
+    seconds = {name: _check_scored(paths, name, job, test) for name, job in jobs.items()}
+    if BLEND in jobs:
+        seconds[BLEND] += _members_seconds(paths, config.blend.members)
+    frame = Frame(
+        train=paths.train,
+        num_users=test.counts["num_users"],
+        num_buckets=test.counts["num_buckets"],
+        movie_support=count_movie_ratings(
+            spark, paths.train, train.bucket_rows, train.counts["num_movies"]
+        ),
+        num_resamples=config.evaluate.resamples,
+        seed=config.seed,
+    )
+    predictions = {name: paths.predictions(name) for name in jobs}
+    measured = measure_models(spark, predictions, frame, test.bucket_rows)
+    metrics: list[Metrics] = []
+    for name, figures in measured.items():
+        one = {
+            "model": name,
+            "protocol": describe_protocol(config.name, test.settings),
+            "seconds": round(seconds[name], 3),
+            **figures,
+            "top_n": _measure_lists(spark, config, name, frame.movie_support, frame.num_users),
+        }
+        storage.write_json(paths.metrics(name), one)
+        logger.info("evaluate: %s has RMSE %.4f, in %s", name, one["rmse"], paths.metrics(name))
+        metrics.append(one)
+    ranked = rank_models(metrics)
     storage.write_json(paths.leaderboard, ranked)
     print(render_table(ranked))
     logger.info("evaluate: leaderboard in %s, everything else beside it", paths.leaderboard)
 
 
-def _evaluate(config: Config, name: str, spark: SparkSession) -> Metrics:
-    paths = RunPaths(config.root)
-    test = require_manifest(paths.test, "prepare")
-    scored = require_manifest(paths.predictions(name), "score")
-    fitted = require_manifest(
-        paths.model(name), "baseline" if config.baseline.algorithm else "train"
-    )
+def _fitting_job(config: Config) -> str:
+    return "baseline" if config.baseline.algorithm else "train"
+
+
+def _check_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> float:
+    """Return the seconds that a model took to fit and score, once its predictions are in order."""
+    scoring_job = "blend" if name == BLEND else "score"
+    scored = require_manifest(paths.predictions(name), scoring_job)
+    fitted = require_manifest(paths.model(name), job)
     if (scored.inputs.get("test"), scored.inputs.get("model")) != (test.id, fitted.id):
         raise DataError(
             describe(
                 paths.predictions(name),
                 found="predictions of an earlier test set or model",
                 expected="those of the test set and model that are there now",
-                remedy="Run jobs/score.py with the same --config again.",
+                remedy=f"Run jobs/{scoring_job}.py with the same --config again.",
             )
         )
-    predictions = storage.read_dataset(spark, paths.predictions(name), schemas.PREDICTIONS)
-    accuracy = measure_accuracy(predictions, num_rows=test.num_rows, where=paths.predictions(name))
-    metrics: Metrics = {
-        "model": name,
-        "protocol": describe_protocol(config.name, test.settings),
-        **asdict(accuracy),
-        "seconds": round(fitted.seconds + scored.seconds, 3),
-    }
-    storage.write_json(paths.metrics(name), metrics)
-    logger.info("evaluate: %s has RMSE %.4f, in %s", name, accuracy.rmse, paths.metrics(name))
-    return metrics
+    return fitted.seconds + scored.seconds
+
+
+def _members_seconds(paths: RunPaths, members: Sequence[str]) -> float:
+    """Return the seconds of a blend's members: it costs what they cost, and its own part."""
+    manifests = [
+        require_manifest(path, "score")
+        for name in members
+        for path in (paths.model(name), paths.predictions(name))
+    ]
+    return sum(manifest.seconds for manifest in manifests)
+
+
+def _measure_lists(
+    spark: SparkSession,
+    config: Config,
+    name: str,
+    movie_support: npt.NDArray[np.int64],
+    num_users: int,
+) -> Figures | None:
+    """Return the top-N figures of a model, None where it has no lists."""
+    paths = RunPaths(config.root)
+    path = paths.recommendations(name)
+    manifest = read_manifest(path)
+    if manifest is None:
+        return None
+    fitted = require_manifest(paths.model(name), _fitting_job(config))
+    if manifest.inputs.get("model") != fitted.id:
+        raise DataError(
+            describe(
+                path,
+                found="lists of an earlier model",
+                expected="those of the model that is there now",
+                remedy="Run jobs/recommend.py with the same --config again.",
+            )
+        )
+    users, movies = (
+        storage.read_dataset(spark, index, schema)
+        for index, schema in (
+            (paths.user_index, schemas.USER_INDEX),
+            (paths.movie_index, schemas.MOVIE_INDEX),
+        )
+    )
+    return top_n.measure_lists(
+        top_n.index_lists(spark.read.parquet(path), users, movies),
+        storage.read_dataset(spark, paths.test, schemas.TEST),
+        top_k=config.evaluate.top_k,
+        relevant_rating=config.evaluate.relevant_rating,
+        movie_support=movie_support,
+        num_users=num_users,
+        where=path,
+    )

@@ -8,11 +8,11 @@ from pyspark.sql import SparkSession
 
 from recspark.config import Config
 from recspark.errors import ConfigError, describe
-from recspark.stages import baseline, evaluate, ingest, prepare, score, train
+from recspark.stages import baseline, blend, evaluate, ingest, prepare, score, train
 
 
 def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
-    """Run ingest, prepare, then fit and score each model, then evaluate them together.
+    """Run ingest, prepare, fit and score each model, blend them if asked, evaluate all together.
 
     Args:
         config: The run's own settings.
@@ -20,6 +20,7 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
         spark: The session of all stages.
     """
     _require_fallback(config, models)
+    _require_members(config, models)
     ingest.run(config, spark)
     prepare.run(config, spark)
     for name, settings in models.items():
@@ -27,6 +28,8 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
         fit.run(settings, name, spark)
     for name, settings in models.items():
         score.run(settings, name, spark)
+    if config.blend.members:
+        blend.run(config, spark)
     evaluate.run(models, spark)
 
 
@@ -39,5 +42,19 @@ def _require_fallback(config: Config, models: Mapping[str, Config]) -> None:
                 found=", ".join(config.models),
                 expected=f"{score.FALLBACK_MODEL} among them, which answers for unseen ids",
                 remedy=f"Add it: --models {score.FALLBACK_MODEL},{','.join(config.models)}",
+            )
+        )
+
+
+def _require_members(config: Config, models: Mapping[str, Config]) -> None:
+    """Refuse a blend of models that this run does not make."""
+    missing = [name for name in config.blend.members if name not in models]
+    if missing:
+        raise ConfigError(
+            describe(
+                "blend.members",
+                found=f"{', '.join(missing)} without being in models",
+                expected=f"some of {', '.join(config.models)}",
+                remedy=f"Add to models, or leave out of blend.members: {', '.join(missing)}.",
             )
         )

@@ -17,7 +17,7 @@ from recspark.training import weights
 from recspark.training.checkpoint import Checkpoints, Position
 from recspark.training.engine import Engine, OnProgress
 from recspark.training.failure import report_failure
-from recspark.training.feed import read_ratings
+from recspark.training.feed import is_resident, read_ratings
 from recspark.training.group import Group, join_group
 from recspark.training.job import TrainJob
 from recspark.training.learner import Learner
@@ -65,7 +65,7 @@ def run_rank(job: TrainJob, group: Group) -> None:
         on_progress = make_writer(job.folder, job.settings.epochs)
     with make_learner(job, shard, group) as learner:
         valid = read_ratings(job.valid, job.valid_rows, shard, group.device)
-        checkpoints = Checkpoints(job.checkpoints, _belongs_to(job))
+        checkpoints = Checkpoints(job.checkpoints, _belongs_to(job, shard))
         engine = Engine(
             learner,
             valid,
@@ -145,9 +145,12 @@ def _make_card(job: TrainJob, position: Position, spec: dict[str, Any]) -> dict[
     }
 
 
-def _belongs_to(job: TrainJob) -> dict[str, Any]:
+def _belongs_to(job: TrainJob, shard: Shard) -> dict[str, Any]:
     """Return what a run and a checkpoint that it continues have in common, as JSON gives it."""
     settings = {f"train.{name}": value for name, value in result_settings(job.settings).items()}
+    # What auto came to: the two feeds have orders of their own.
+    is_in_memory = is_resident(job.train_rows, shard, job.settings)
+    settings["train.feed"] = "resident" if is_in_memory else "streaming"
     return dict(
         json.loads(
             json.dumps({**settings, "seed": job.seed, "train": job.train_id, **job.index_ids})

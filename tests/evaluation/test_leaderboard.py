@@ -5,20 +5,36 @@ from typing import Any
 import pytest
 
 from recspark.errors import DataError
-from recspark.evaluation.leaderboard import rank_models, render_table
+from recspark.evaluation.leaderboard import compare_models, rank_models, render_table
 from recspark.evaluation.protocol import describe_protocol
 
 
-def figures(model: str, rmse: float, protocol: str = "p", num_rows: int = 20_000) -> dict[str, Any]:
+def figures(
+    model: str,
+    rmse: float,
+    protocol: str = "p",
+    num_rows: int = 20_000,
+    resampled: tuple[float, ...] = (-0.01, 0.0, 0.01),
+    seed: int = 42,
+) -> dict[str, Any]:
+    """Return metrics of a model; `resampled` are its resamples' distances from `rmse`."""
     return {
         "model": model,
         "protocol": protocol,
         "num_rows": num_rows,
         "rmse": rmse,
+        "rmse_interval": [rmse - 0.01, rmse + 0.01],
         "mae": rmse * 0.8,
         "coverage": 0.998,
         "num_fallbacks": 1_234,
         "seconds": 3.14,
+        "cuts": {},
+        "calibration": [],
+        "bootstrap": {
+            "resamples": len(resampled),
+            "seed": seed,
+            "rmse": [rmse + step for step in resampled],
+        },
     }
 
 
@@ -31,14 +47,54 @@ def test_best_first_and_equal_ones_by_name() -> None:
 def test_figures_of_two_protocols_are_not_ranked(other: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=r"a under “p” with 20,000 rows and b under .*one protocol"):
         rank_models([figures("a", 0.9), figures("b", 0.8, **other)])
+    with pytest.raises(DataError, match="one protocol"):
+        compare_models(figures("a", 0.9), figures("b", 0.8, **other))
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"resampled": (0.0, 0.0)}])
+def test_other_resamples_are_not_compared(other: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=r"a and b: found 3 resamples of seed 42 and .*the same"):
+        compare_models(figures("a", 0.9), figures("b", 0.8, **other))
+
+
+def test_a_row_tells_how_it_stands_to_the_best_and_to_bias() -> None:
+    best, tied, floor = rank_models(
+        [
+            figures("bias", 1.0),
+            figures("tied", 0.805, resampled=(0.01, 0.0, -0.01)),
+            figures("best", 0.8),
+        ]
+    )
+    assert set(best["versus"]) == {"bias"}
+    assert best["versus"]["bias"] == pytest.approx(
+        {"difference": -0.2, "low": -0.2, "high": -0.2, "is_tie": False}, abs=1e-12
+    )
+    # The resamples differ by 0.025, 0.005 and -0.015; 2.5 % lie 5 % of the way between two.
+    assert tied["versus"]["best"] == pytest.approx(
+        {"difference": 0.005, "low": -0.014, "high": 0.024, "is_tie": True}, abs=1e-12
+    )
+    assert set(floor["versus"]) == {"best"}
+    assert not set(best) & {"cuts", "calibration", "bootstrap"}
 
 
 def test_the_table_shows_every_figure_and_the_protocol() -> None:
-    lines = render_table([figures("long_name", 0.93561), figures("a", 1.2)]).splitlines()
-    assert lines[0].split() == ["model", "RMSE", "MAE", "coverage", "fallbacks", "seconds"]
-    assert lines[2].split() == ["long_name", "0.9356", "0.7485", "99.80%", "1,234", "3.1"]
+    ranked = rank_models([figures("long_name", 0.93561), figures("bias", 1.2)])
+    lines = render_table(ranked).splitlines()
+    assert " ".join(lines[0].split()) == (
+        "model RMSE 95% interval vs best vs bias MAE coverage fallbacks seconds"
+    )
+    assert " ".join(lines[2].split()) == (
+        "long_name 0.9356 0.9256–0.9456 -0.2644 ±0.0000 0.7485 99.80% 1,234 3.1"
+    )
     assert len({len(line) for line in lines[:4]}) == 1
-    assert lines[4] == "p (20,000 test ratings)"
+    assert lines[4:] == ["p (20,000 test ratings)"]
+
+
+def test_the_table_marks_ties() -> None:
+    pair = [figures("a", 0.8), figures("b", 0.805, resampled=(0.01, 0.0, -0.01))]
+    lines = render_table(rank_models([*pair, figures("c", 1.0)])).splitlines()
+    assert [" = " in line for line in lines[2:5]] == [False, True, False]
+    assert lines[-1].startswith("= not told apart from the best")
 
 
 PREPARE = {

@@ -143,7 +143,8 @@ def test_evaluate_writes_figures_and_prints_the_table(
     paths = RunPaths(scored.root)
     metrics = json.loads(Path(paths.metrics("bias")).read_text())
     assert list(metrics) == [
-        *("model", "protocol", "num_rows", "rmse", "mae", "coverage", "num_fallbacks", "seconds")
+        *("model", "protocol", "seconds", "num_rows", "num_users", "rmse", "rmse_interval", "mae"),
+        *("coverage", "num_fallbacks", "cuts", "calibration", "bootstrap", "top_n"),
     ]
     rows = predictions(spark, scored, "bias").values()
     errors = np.array([row[c.PREDICTION] - row[c.RATING] for row in rows])

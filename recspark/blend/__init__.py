@@ -1,0 +1,1 @@
+"""Several models' predictions to one, by weights that the valid ratings decide."""

@@ -1,0 +1,91 @@
+"""Ridge regression of ratings on the members' predictions, out of sums that add up over tasks.
+
+Source: Hoerl and Kennard 1970; blending as Töscher and Jahrer 2008 did for the Netflix Prize:
+weights from ratings that no member was fitted on.
+
+Legend: M members, F folds of users, P = M + 1 columns: the members' predictions less the mean
+rating, then a constant 1. With X [rows, P] and y the ratings less the mean, the weights
+w = (XᵀX + n·reg·I)⁻¹ Xᵀy need of the rows only XᵀX, Xᵀy and yᵀy, and so does the error of any
+other weights on them: Σ (y − Xw)² = yᵀy − 2 wᵀXᵀy + wᵀXᵀX w. The constant is not shrunk. So one
+pass over valid serves every reg, every fold and every set of members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+# What null in blend.reg chooses from, per rating.
+REGS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+
+
+def sum_products(
+    predictions: FloatArray, ratings: FloatArray, folds: npt.NDArray[np.integer], num_folds: int
+) -> FloatArray:
+    """Return [F, P + 1, P + 1], for each fold ZᵀZ of Z = [X, y].
+
+    Args:
+        predictions: [rows, M], less the mean rating.
+        ratings: [rows], less the mean rating.
+        folds: [rows], each row's fold, below `num_folds`.
+        num_folds: F.
+    """
+    columns = np.column_stack([predictions, np.ones(len(ratings)), ratings])
+    return np.stack(
+        [columns[folds == fold].T @ columns[folds == fold] for fold in range(num_folds)]
+    )
+
+
+def solve(products: FloatArray, reg: float) -> FloatArray:
+    """Return the weights [P], the constant's last.
+
+    Args:
+        products: [P + 1, P + 1], ZᵀZ of the rows to fit.
+        reg: L2 weight on the members' weights, per row.
+    """
+    gram, target = products[:-1, :-1].copy(), products[:-1, -1]
+    num_rows = gram[-1, -1]
+    members = np.arange(len(gram) - 1)
+    gram[members, members] += reg * num_rows
+    # Two members can be the same model: least squares takes the shortest of many weights.
+    return np.linalg.lstsq(gram, target, rcond=None)[0]
+
+
+def squared_error(products: FloatArray, weights: FloatArray) -> float:
+    """Return Σ (y − Xw)² over the rows that `products` were summed over."""
+    signed = np.append(-weights, 1.0)
+    return float(signed @ products @ signed)
+
+
+def cross_validate(folds: FloatArray, reg: float) -> float:
+    """Return the RMSE over all folds, each predicted by weights fitted on the others.
+
+    Args:
+        folds: [F, P + 1, P + 1]
+        reg: L2 weight on the members' weights, per row.
+    """
+    total = folds.sum(axis=0)
+    squares = sum(squared_error(fold, solve(total - fold, reg)) for fold in folds)
+    return float(np.sqrt(squares / total[-2, -2]))
+
+
+def choose_reg(folds: FloatArray, regs: Sequence[float] = REGS) -> float:
+    """Return the reg with the lowest cross-validated RMSE, the larger of equal ones."""
+    return min(sorted(regs, reverse=True), key=lambda reg: cross_validate(folds, reg))
+
+
+def without_member(folds: FloatArray, member: int) -> FloatArray:
+    """Return the products as if a member had never been there, [F, P, P]."""
+    return np.delete(np.delete(folds, member, axis=1), member, axis=2)
+
+
+def member_rmse(folds: FloatArray, member: int) -> float:
+    """Return the RMSE of a member's predictions as they are."""
+    total = folds.sum(axis=0)
+    weights = np.zeros(len(total) - 1)
+    weights[member] = 1.0
+    return float(np.sqrt(squared_error(total, weights) / total[-2, -2]))

@@ -1,0 +1,169 @@
+"""One bucket of predictions to the sums that every figure is made of, in one pass over its rows.
+
+A user's rows all lie in one bucket, at `user_index // num_buckets` of the bucket's users, so sums
+by user are plain arrays and never leave the task; what leaves it is a few hundred numbers.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recspark import columns as c
+from recspark import storage
+from recspark.errors import DataError, describe
+from recspark.evaluation import cuts
+from recspark.evaluation.bootstrap import resample_sums
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.integer]
+
+_NUMBERS = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_DAY, c.PREDICTION)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What all models are measured against; small but for one number a movie."""
+
+    train: str
+    """Path of train."""
+    num_users: int
+    num_buckets: int
+    movie_support: npt.NDArray[np.int64]
+    """[movies], ratings in train."""
+    num_resamples: int
+    seed: int
+
+    def users_of(self, bucket: int) -> npt.NDArray[np.int64]:
+        """Return the `user_index` of all users of a bucket, rising."""
+        return np.arange(bucket, self.num_users, self.num_buckets)
+
+
+@dataclass
+class Sums:
+    """What some rows of one model's predictions add up to."""
+
+    num_bad: int
+    """Rows without a finite prediction; they are in no other sum."""
+    cuts: dict[str, cuts.Groups]
+    """Cut to group to sums over its rows."""
+    num_users: int
+    """Users with a row."""
+    resampled: FloatArray
+    """[resamples, 2]: rows and Σ error² in each resample of the users."""
+
+    def add(self, other: Sums) -> None:
+        """Add the sums of other users' rows."""
+        self.num_bad += other.num_bad
+        self.num_users += other.num_users
+        self.resampled = self.resampled + other.resampled
+        for cut, groups in other.cuts.items():
+            for key, sums in groups.items():
+                cuts.add_sums(self.cuts.setdefault(cut, {}), key, sums)
+
+
+def sum_bucket(bucket: int, predictions: Mapping[str, str], frame: Frame) -> dict[str, Sums]:
+    """Return the sums of one bucket for each model; the users' weights are drawn once for all.
+
+    Memory: a batch of rows, and 8 bytes for each user of the bucket, twice a model.
+
+    Args:
+        bucket: The bucket.
+        predictions: Model to the path of its predictions.
+        frame: What they are measured against.
+
+    Raises:
+        DataError: A row names a user of another bucket, or a movie that is in no index.
+    """
+    users = frame.users_of(bucket)
+    support = count_user_ratings(frame, bucket)
+    found, by_user = {}, []
+    for name, path in predictions.items():
+        folder = posixpath.join(path, f"{c.BUCKET}={bucket}")
+        sums, squares = _sum_rows(folder, bucket, support, frame)
+        found[name] = sums
+        by_user.append(squares)
+    stacked = np.concatenate(by_user, axis=1)
+    present = np.flatnonzero(stacked.any(axis=1))
+    resampled = resample_sums(users[present], stacked[present], frame.num_resamples, frame.seed)
+    for position, sums in enumerate(found.values()):
+        sums.resampled = resampled[:, 2 * position : 2 * position + 2]
+    return found
+
+
+def count_user_ratings(frame: Frame, bucket: int) -> npt.NDArray[np.int64]:
+    """Return the ratings in train of each user of a bucket, [users of the bucket]."""
+    num_users = len(frame.users_of(bucket))
+    counts = np.zeros(num_users, np.int64)
+    folder = posixpath.join(frame.train, f"{c.BUCKET}={bucket}")
+    for batch in storage.read_batches(folder, [c.USER_INDEX]):
+        rows = batch.column(0).to_numpy() // frame.num_buckets
+        counts += np.bincount(rows, minlength=num_users)
+    return counts
+
+
+def _sum_rows(
+    folder: str, bucket: int, support: npt.NDArray[np.int64], frame: Frame
+) -> tuple[Sums, FloatArray]:
+    """Return the sums over a bucket's rows, and rows and Σ error² of each user, [users, 2]."""
+    sums = Sums(0, {}, 0, np.empty((0, 2)))
+    by_user = np.zeros((len(support), 2))
+    for batch in storage.read_batches(folder, [*_NUMBERS, c.FALLBACK]):
+        kept = _drop_bad(batch)
+        sums.num_bad += batch.num_rows - kept.num_rows
+        user, movie, rating, day, prediction = (kept.column(n).to_numpy() for n in _NUMBERS)
+        _check_ids(folder, user, movie, bucket, frame)
+        row = user // frame.num_buckets
+        measures = cuts.measure_rows(rating, prediction)
+        for column, measure in enumerate((cuts.ROWS, cuts.SQUARED)):
+            by_user[:, column] += np.bincount(row, measures[measure], minlength=len(support))
+        keys = {
+            cuts.USER_ACTIVITY: cuts.support_key(support)[row],
+            cuts.MOVIE_POPULARITY: cuts.support_key(frame.movie_support)[movie],
+            cuts.RATING_VALUE: cuts.rating_key(rating),
+            cuts.MONTH: cuts.month_key(day),
+            cuts.CALIBRATION: cuts.calibration_key(prediction),
+        }
+        for cut, key in keys.items():
+            cuts.add_rows(sums.cuts.setdefault(cut, {}), key, measures)
+        _add_fallbacks(sums.cuts.setdefault(cuts.FALLBACKS, {}), kept.column(c.FALLBACK), measures)
+    sums.num_users = int(np.count_nonzero(by_user[:, 0]))
+    return sums, by_user
+
+
+def _drop_bad(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the rows that have a finite prediction."""
+    prediction = batch.column(c.PREDICTION)
+    is_good = np.isfinite(prediction.fill_null(np.nan).to_numpy(zero_copy_only=False))
+    return batch if is_good.all() else batch.filter(pa.array(is_good))
+
+
+def _add_fallbacks(groups: cuts.Groups, column: pa.Array, measures: FloatArray) -> None:
+    encoded = column.fill_null(cuts.MODEL).dictionary_encode()
+    by_code: cuts.Groups = {}
+    cuts.add_rows(by_code, encoded.indices.to_numpy(), measures)
+    for code, label in enumerate(encoded.dictionary.to_pylist()):
+        cuts.add_sums(groups, label, by_code[code])
+
+
+def _check_ids(folder: str, users: IntArray, movies: IntArray, bucket: int, frame: Frame) -> None:
+    """Refuse predictions that were made for another index or other buckets."""
+    wrong = (users % frame.num_buckets != bucket) | (users >= frame.num_users) | (users < 0)
+    wrong |= (movies >= len(frame.movie_support)) | (movies < 0)
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise DataError(
+            describe(
+                folder,
+                found=f"{int(wrong.sum()):,} rows like user_index {users[first]}, "
+                f"movie_index {movies[first]}",
+                expected=f"users of bucket {bucket} of {frame.num_buckets} below "
+                f"{frame.num_users:,} and movies below {len(frame.movie_support):,}",
+                remedy="Run jobs/score.py with --force for this model.",
+            )
+        )

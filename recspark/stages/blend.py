@@ -1,0 +1,182 @@
+"""The blend job: weights of the members from valid, and the blend's predictions on test."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from recspark import schemas, storage
+from recspark.baselines import bias
+from recspark.baselines.user_block import locate_train
+from recspark.blend.card import BLEND, make_card
+from recspark.blend.combine import combine
+from recspark.blend.fit import attach_predictions, sum_valid
+from recspark.config import Config
+from recspark.errors import ConfigError, DataError, describe
+from recspark.manifest import Manifest, Step, read_manifest, require_manifest
+from recspark.paths import MODEL_CARD, RunPaths
+from recspark.scoring.fallback import clip_predictions
+
+logger = logging.getLogger(__name__)
+
+FALLBACK_MODEL = "bias"
+
+
+def run(config: Config, spark: SparkSession) -> None:
+    """Write `models/blend` and `predictions/blend`.
+
+    Raises:
+        ConfigError: `blend.members` is empty.
+        DataError: A member is not fitted or scored, or on another train or test; valid is empty.
+    """
+    if not config.blend.members:
+        raise ConfigError(
+            describe(
+                "blend.members",
+                found="no members",
+                expected="two or more models",
+                remedy="Name them: --blend.members bias,als",
+            )
+        )
+    paths = RunPaths(config.root)
+    train, valid, test = (
+        require_manifest(path, "prepare") for path in (paths.train, paths.valid, paths.test)
+    )
+    if valid.num_rows == 0:
+        raise DataError(
+            describe(
+                paths.valid,
+                found="no ratings",
+                expected="some to learn the members' weights from",
+                remedy="Run jobs/prepare.py with prepare.valid_fraction above 0.",
+            )
+        )
+    fitted = {name: _require_model(paths, name, train) for name in config.blend.members}
+    _fit(config, spark, train, valid, fitted)
+    _score(config, spark, train, test, fitted)
+
+
+def _require_model(paths: RunPaths, name: str, train: Manifest) -> Manifest:
+    path = paths.model(name)
+    model = read_manifest(path)
+    found = "no finished model" if model is None else f"a model of train {model.inputs['train']}"
+    if model is None or model.inputs.get("train") != train.id:
+        raise DataError(
+            describe(
+                path,
+                found=found,
+                expected=f"one of the train that is there now, {train.id}",
+                remedy=f"Fit and score it with the same --config and --models {name} first.",
+            )
+        )
+    return model
+
+
+def _fit(
+    config: Config,
+    spark: SparkSession,
+    train: Manifest,
+    valid: Manifest,
+    fitted: dict[str, Manifest],
+) -> None:
+    paths = RunPaths(config.root)
+    fallback = _require_model(paths, FALLBACK_MODEL, train)
+    output = paths.model(BLEND)
+    inputs = {
+        "train": train.id,
+        "valid": valid.id,
+        "fallback": fallback.id,
+        **{f"models/{name}": model.id for name, model in fitted.items()},
+    }
+    settings = {"members": list(fitted), "reg": config.blend.reg, "seed": config.seed}
+    step = Step("blend", settings, inputs, (output,), config.force)
+    if step.is_done():
+        return
+    with step:
+        mean = train.counts["rating_mean"]
+        rows = attach_predictions(
+            storage.read_dataset(spark, paths.valid, schemas.VALID),
+            {name: paths.model(name) for name in fitted},
+            locate_train(paths.train, train),
+            bias.load(spark, paths.model(FALLBACK_MODEL)),
+            lowest=train.counts["rating_min"],
+            highest=train.counts["rating_max"],
+        )
+        folds = sum_valid(rows, len(fitted), mean=mean, seed=config.seed)
+        card = make_card(list(fitted), folds, mean=mean, reg=config.blend.reg)
+        _check_rows(paths.valid, card["valid_rows"], valid.num_rows)
+        storage.write_json(posixpath.join(step.staging(output), MODEL_CARD), card)
+        step.publish(output, None, counts=card)
+    _log(card)
+
+
+def _log(card: dict[str, Any]) -> None:
+    rmse, reg = card["valid_rmse"], card["reg"]
+    logger.info("blend: RMSE %.4f on valid, cross-validated, with reg %g", rmse, reg)
+    for member in card["members"]:
+        logger.info(
+            "blend: %s has weight %+.3f, RMSE %.4f alone; without it the blend is %+.4f worse",
+            *(member[name] for name in ("model", "weight", "valid_rmse", "gain")),
+        )
+
+
+def _score(
+    config: Config,
+    spark: SparkSession,
+    train: Manifest,
+    test: Manifest,
+    fitted: dict[str, Manifest],
+) -> None:
+    paths = RunPaths(config.root)
+    blend = require_manifest(paths.model(BLEND), "blend")
+    scored = {name: _require_scored(paths, name, model, test) for name, model in fitted.items()}
+    output = paths.predictions(BLEND)
+    inputs = {"test": test.id, "model": blend.id}
+    inputs |= {f"predictions/{name}": one.id for name, one in scored.items()}
+    step = Step("blend", {"model": BLEND}, inputs, (output,), config.force)
+    if step.is_done():
+        return
+    with step:
+        card = storage.read_json(posixpath.join(paths.model(BLEND), MODEL_CARD))
+        members = {name: paths.predictions(name) for name in scored}
+        buckets = sorted(bucket for bucket, rows in test.bucket_rows.items() if rows)
+        clipped = clip_predictions(
+            combine(spark, members, card, buckets),
+            lowest=train.counts["rating_min"],
+            highest=train.counts["rating_max"],
+        )
+        storage.write_dataset(clipped, step.staging(output), schemas.PREDICTIONS)
+        written = storage.parquet_files(step.staging(output))
+        _check_rows(output, sum(map(storage.count_rows, written)), test.num_rows)
+        step.publish(output, schemas.PREDICTIONS)
+
+
+def _require_scored(paths: RunPaths, name: str, model: Manifest, test: Manifest) -> Manifest:
+    path = paths.predictions(name)
+    scored = require_manifest(path, "score")
+    if (scored.inputs.get("test"), scored.inputs.get("model")) != (test.id, model.id):
+        raise DataError(
+            describe(
+                path,
+                found="predictions of an earlier test set or model",
+                expected="those of the test set and model that are there now",
+                remedy=f"Run jobs/score.py with the same --config and --models {name} again.",
+            )
+        )
+    return scored
+
+
+def _check_rows(path: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise DataError(
+            describe(
+                path,
+                found=f"{found:,} blended rows",
+                expected=f"{expected:,}",
+                remedy="Run jobs/score.py and jobs/blend.py with --force; if it stays, report it: "
+                "recspark must not lose rows.",
+            )
+        )

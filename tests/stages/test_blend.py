@@ -1,0 +1,213 @@
+"""blend on one small prepared run, from members to the leaderboard."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.config import AlsConfig, BaselineConfig, BlendConfig, Config, PrepareConfig
+from recspark.errors import ConfigError, DataError
+from recspark.manifest import Step, read_manifest
+from recspark.paths import RunPaths
+from recspark.stages import baseline, blend, evaluate, pipeline, score
+from tests.runs import Cell, write_prepared
+
+NUM_USERS, NUM_MOVIES = 40, 30
+MEMBERS = ("bias", "als")
+
+
+def planted_cells() -> list[Cell]:
+    """Return ratings with user and movie effects and one taste, half of all pairs."""
+    rng = np.random.default_rng(11)
+    taste = np.outer(rng.normal(0, 0.8, NUM_USERS), rng.normal(0, 0.8, NUM_MOVIES))
+    effects = rng.normal(0, 0.5, NUM_USERS)[:, None] + rng.normal(0, 0.5, NUM_MOVIES)
+    ratings = np.clip(np.rint(3 + effects + taste + rng.normal(0, 0.3, taste.shape)), 1, 5)
+    chosen = np.argwhere(rng.random(taste.shape) < 0.7)
+    cells = [(int(u), int(m), float(ratings[u, m])) for u, m in rng.permutation(chosen)]
+    return [cell for cell in cells if cell[0] != 39] + [(39, 1, 3.0)]  # user 39 is in test only
+
+
+CELLS = planted_cells()
+TRAIN, VALID, TEST = CELLS[:500], CELLS[500:650], CELLS[650:]
+
+
+def prepared(spark: SparkSession, root: Path, valid: list[Cell] = VALID) -> Config:
+    config = Config(
+        name="t",
+        run_dir=str(root),
+        models=MEMBERS,
+        prepare=PrepareConfig(num_buckets=4),
+        blend=BlendConfig(members=MEMBERS, reg=0.01),
+    )
+    write_prepared(
+        spark,
+        config,
+        train=TRAIN,
+        valid=valid,
+        test=TEST,
+        num_users=NUM_USERS,
+        num_movies=NUM_MOVIES,
+    )
+    return config
+
+
+def presets(config: Config) -> dict[str, Config]:
+    als = AlsConfig(embedding_size=2, epochs=5, reg=0.05)
+    return {
+        name: dataclasses.replace(
+            config,
+            baseline=BaselineConfig(algorithm=name, als=als),  # type: ignore[arg-type]
+        )
+        for name in MEMBERS
+    }
+
+
+@pytest.fixture(scope="module")
+def blended(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A run with two members scored, and their blend."""
+    config = prepared(spark, tmp_path_factory.mktemp("run"))
+    for name, one in presets(config).items():
+        baseline.run(one, name, spark)
+        score.run(one, name, spark)
+    blend.run(config, spark)
+    return config
+
+
+@pytest.fixture
+def copied(blended: Config, tmp_path: Path) -> Config:
+    """The same run in a folder of its own, to break."""
+    shutil.copytree(blended.root, tmp_path / "run")
+    return dataclasses.replace(blended, run_dir=str(tmp_path / "run"))
+
+
+def rows_of(spark: SparkSession, path: str) -> dict[tuple[int, int], dict[str, object]]:
+    rows = storage.read_dataset(spark, path, schemas.PREDICTIONS).collect()
+    return {(row[c.USER_INDEX], row[c.MOVIE_INDEX]): row.asDict() for row in rows}
+
+
+def test_the_blend_is_ridge_over_what_scoring_says_of_valid(
+    spark: SparkSession, blended: Config, tmp_path: Path
+) -> None:
+    """Score valid as if it were test, and solve by NumPy over the rows."""
+    root = tmp_path / "run"
+    shutil.copytree(blended.root, root)
+    paths = RunPaths(str(root))
+    shutil.rmtree(paths.test)
+    shutil.copytree(paths.valid, paths.test)
+    columns = []
+    for name, one in presets(dataclasses.replace(blended, run_dir=str(root))).items():
+        score.run(dataclasses.replace(one, force=True), name, spark)
+        rows = rows_of(spark, paths.predictions(name))
+        columns.append([rows[user, movie][c.PREDICTION] for user, movie, _ in VALID])
+    x, y = np.array(columns, float).T, np.array([rating for *_, rating in VALID])
+    centred = x - x.mean(axis=0)
+    gram = centred.T @ centred + 0.01 * len(y) * np.eye(2)
+    # Shrinking toward predictions less train's mean, with a free constant.
+    expected = np.linalg.solve(gram, centred.T @ (y - y.mean()))
+    card = json.loads(Path(RunPaths(blended.root).model("blend"), "model.json").read_text())
+    assert [one["weight"] for one in card["members"]] == pytest.approx(expected, abs=1e-9)
+    intercept = y.mean() - x.mean(axis=0) @ expected
+    assert card["intercept"] == pytest.approx(intercept, abs=1e-9)
+    alone = np.sqrt(np.mean((x - y[:, None]) ** 2, axis=0))
+    assert [one["valid_rmse"] for one in card["members"]] == pytest.approx(alone, abs=1e-9)
+
+
+def test_test_is_the_weighted_sum_of_the_members_clipped(
+    spark: SparkSession, blended: Config
+) -> None:
+    paths = RunPaths(blended.root)
+    card = json.loads(Path(paths.model("blend"), "model.json").read_text())
+    members = [rows_of(spark, paths.predictions(name)) for name in MEMBERS]
+    found = rows_of(spark, paths.predictions("blend"))
+    assert set(found) == {(user, movie) for user, movie, _ in TEST}
+    for pair, row in found.items():
+        total = card["intercept"] + sum(
+            one["weight"] * rows[pair][c.PREDICTION]
+            for one, rows in zip(card["members"], members, strict=True)
+        )
+        assert row[c.PREDICTION] == pytest.approx(np.clip(total, 1, 5), abs=1e-5)
+        assert row[c.FALLBACK] == members[0][pair][c.FALLBACK]
+    assert found[39, 1][c.FALLBACK] == "movie_effect"
+
+
+def test_the_blend_is_on_the_leaderboard_and_no_worse_than_its_members(
+    spark: SparkSession, blended: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate.run(presets(blended), spark)
+    board = json.loads(Path(RunPaths(blended.root).leaderboard).read_text())
+    rmse = {one["model"]: one["rmse"] for one in board}
+    assert set(rmse) == {*MEMBERS, "blend"}
+    assert rmse["blend"] < min(rmse[name] for name in MEMBERS) + 0.01
+    assert "\nblend " in "\n" + capsys.readouterr().out
+    seconds = {one["model"]: one["seconds"] for one in board}
+    assert seconds["blend"] > seconds["bias"] + seconds["als"]
+
+
+def test_what_is_there_is_not_made_again_and_a_new_member_is(
+    spark: SparkSession, copied: Config
+) -> None:
+    paths = RunPaths(copied.root)
+    outputs = [paths.model("blend"), paths.predictions("blend")]
+    before = [read_manifest(path) for path in outputs]
+    blend.run(copied, spark)
+    assert [read_manifest(path) for path in outputs] == before
+    one = dataclasses.replace(presets(copied)["als"], force=True)
+    baseline.run(one, "als", spark)
+    with pytest.raises(DataError, match=r"predictions/als: found .*earlier.*Run jobs/score\.py"):
+        blend.run(copied, spark)
+    score.run(one, "als", spark)
+    blend.run(copied, spark)
+    ids = [manifest.id for manifest in before if manifest]
+    after = [read_manifest(path) for path in outputs]
+    assert not {manifest.id for manifest in after if manifest} & set(ids)
+
+
+def test_missing_members_are_named(spark: SparkSession, copied: Config) -> None:
+    paths = RunPaths(copied.root)
+    shutil.rmtree(paths.predictions("als"))
+    with pytest.raises(DataError, match=r"predictions/als: found no finished.*jobs/score\.py"):
+        blend.run(copied, spark)
+    shutil.rmtree(paths.model("als"))
+    with pytest.raises(DataError, match=r"models/als: found no finished model.*--models als"):
+        blend.run(copied, spark)
+    with pytest.raises(ConfigError, match=r"blend\.members: found no members"):
+        blend.run(dataclasses.replace(copied, blend=BlendConfig()), spark)
+    asked = dataclasses.replace(copied, models=("bias",))
+    with pytest.raises(ConfigError, match=r"blend\.members: found als without being in models"):
+        pipeline.run(asked, {"bias": presets(copied)["bias"]}, spark)
+
+
+def test_members_of_another_train_or_test_are_refused(spark: SparkSession, copied: Config) -> None:
+    paths = RunPaths(copied.root)
+    test = Step("prepare", {}, {}, [paths.test])
+    with test:
+        shutil.copytree(paths.test, test.staging(paths.test))
+        test.publish(paths.test, schemas.TEST)
+    with pytest.raises(DataError, match=r"predictions/bias: found .* of an earlier test set"):
+        blend.run(copied, spark)
+    prepared(spark, Path(copied.root))
+    with pytest.raises(DataError, match=r"models/bias: found a model of train "):
+        blend.run(copied, spark)
+
+
+def test_without_valid_there_is_nothing_to_learn_from(spark: SparkSession, tmp_path: Path) -> None:
+    config = prepared(spark, tmp_path, valid=[])
+    with pytest.raises(DataError, match=r"valid: found no ratings.*prepare\.valid_fraction"):
+        blend.run(config, spark)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [(("bias",), "two or more"), (("als", "als"), "each model once"), (("als", "blend"), "other")],
+)
+def test_members_that_make_no_blend_are_refused(members: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        BlendConfig(members=members)

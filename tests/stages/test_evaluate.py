@@ -1,0 +1,109 @@
+"""evaluate where there are top-N lists, on one small prepared run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.config import BaselineConfig, Config, EvaluateConfig, PrepareConfig
+from recspark.errors import ConfigError, DataError
+from recspark.manifest import Step, require_manifest
+from recspark.paths import RunPaths
+from recspark.stages import baseline, evaluate, score
+from tests.runs import write_prepared
+
+# Raw ids are the index plus 100 (users) and plus 200 (movies).
+TRAIN = [(0, 0, 4.0), (0, 1, 2.0), (1, 0, 5.0), (2, 2, 3.0), (3, 1, 1.0)]
+TEST = [(0, 2, 5.0), (0, 3, 3.5), (1, 1, 4.0), (1, 2, 5.0), (2, 0, 2.0), (3, 0, 4.0)]
+# User 1 likes both of its two; user 0 likes the second; user 2 likes nothing; user 3 has no list.
+LISTS = [(100, 1, 203), (100, 2, 202), (101, 1, 201), (101, 2, 202), (102, 1, 200)]
+
+
+@pytest.fixture
+def config(spark: SparkSession, tmp_path: Path) -> Config:
+    config = Config(
+        name="t",
+        run_dir=str(tmp_path),
+        prepare=PrepareConfig(num_buckets=2),
+        baseline=BaselineConfig(algorithm="bias"),
+        evaluate=EvaluateConfig(top_k=2, resamples=20),
+    )
+    write_prepared(spark, config, train=TRAIN, test=TEST, num_users=4, num_movies=4)
+    baseline.run(config, "bias", spark)
+    score.run(config, "bias", spark)
+    paths = RunPaths(config.root)
+    for path, schema, first in (
+        (paths.user_index, schemas.USER_INDEX, 100),
+        (paths.movie_index, schemas.MOVIE_INDEX, 200),
+    ):
+        rows = [(first + index, index, 1) for index in range(4)]
+        storage.write_dataset(spark.createDataFrame(rows, schema.ddl), path, schema)
+    return config
+
+
+def write_lists(spark: SparkSession, config: Config, model_id: str) -> None:
+    path = RunPaths(config.root).recommendations("bias")
+    step = Step("recommend", {}, {"model": model_id}, [path])
+    kinds = f"{c.USER_ID} INT, {c.RANK} INT, {c.MOVIE_ID} INT, {c.SCORE} FLOAT"
+    with step:
+        frame = spark.createDataFrame([(*row, 4.0) for row in LISTS], kinds)
+        frame.write.parquet(step.staging(path))
+        step.publish(path, None)
+
+
+def test_lists_are_measured_where_they_are(spark: SparkSession, config: Config) -> None:
+    paths = RunPaths(config.root)
+    evaluate.run({"bias": config}, spark)
+    assert json.loads(Path(paths.metrics("bias")).read_text())["top_n"] is None
+    write_lists(spark, config, require_manifest(paths.model("bias"), "baseline").id)
+    evaluate.run({"bias": config}, spark)
+    found = json.loads(Path(paths.metrics("bias")).read_text())["top_n"]
+    # By hand: user 0 hits at rank 2 of one relevant movie, user 1 at both ranks of two.
+    assert found == pytest.approx(
+        {
+            "k": 2,
+            "relevant_rating": 4.0,
+            "num_lists": 3,
+            "num_users": 2,
+            "num_users_without_list": 1,
+            "precision": (1 / 2 + 1) / 2,
+            "recall": 1.0,
+            "ndcg": (1 / math.log2(3) + 1) / 2,
+            "map": (1 / 2 + 1) / 2,
+            "catalogue_coverage": 1.0,
+            # Movies 3, 2, 1, 2, 0 have 0, 1, 2, 1, 2 of train's ratings; there are 4 users.
+            "novelty": (2 + 2 + 1 + 2 + 1) / 5,
+        },
+        abs=1e-9,
+    )
+
+
+def test_lists_of_an_earlier_model_are_refused(spark: SparkSession, config: Config) -> None:
+    write_lists(spark, config, "another")
+    with pytest.raises(DataError, match=r"recommendations/bias: .*earlier.*jobs/recommend\.py"):
+        evaluate.run({"bias": config}, spark)
+
+
+def test_figures_do_not_depend_on_the_tasks(spark: SparkSession, config: Config) -> None:
+    path = Path(RunPaths(config.root).metrics("bias"))
+    evaluate.run({"bias": config}, spark)
+    before = path.read_bytes()
+    evaluate.run({"bias": config}, spark)
+    assert path.read_bytes() == before
+    evaluate.run({"bias": dataclasses.replace(config, seed=7)}, spark)
+    first, second = json.loads(before), json.loads(path.read_text())
+    assert first["rmse"] == second["rmse"]
+    assert first["bootstrap"]["rmse"] != second["bootstrap"]["rmse"]
+
+
+@pytest.mark.parametrize("settings", [{"resamples": 1}, {"top_k": 0}])
+def test_settings_that_mean_nothing_are_refused(settings: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=f"evaluate.{next(iter(settings))}"):
+        EvaluateConfig(**settings)

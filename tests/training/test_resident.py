@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import torch
+
+from recspark.training.batches import Ratings
+from recspark.training.plan import StepPlan
+from recspark.training.resident import ResidentBatches
+from recspark.training.shard import Shard
+
+
+def test_steps_gathered_by_parts_are_those_of_the_plan_row_by_row() -> None:
+    rows = {0: 41, 1: 70, 2: 3, 3: 30}
+    plan = StepPlan(rows, 5, seed=8)  # 29 steps: 8 parts of 4 and a last one of 1
+    shard = Shard(num_users=8, num_buckets=5, rank=1, num_ranks=2)  # buckets 1 and 3
+    numbers = torch.arange(100, dtype=torch.int32)
+    batches = ResidentBatches(Ratings(numbers + 1000, numbers, numbers / 2), plan, shard)
+    for first in (0, 6, 28):
+        found = list(batches.epoch_steps(3, first))
+        expected = list(plan.epoch_steps(3, [1, 3]))[first:]
+        assert len(found) == len(expected) == 29 - first
+        for (users, movies, ratings), positions in zip(found, expected, strict=True):
+            assert movies.tolist() == positions.tolist()
+            assert users.tolist() == (positions + 1000).tolist()
+            assert ratings.tolist() == (positions / 2).tolist()
