@@ -118,8 +118,8 @@ def _write_rejects(
             lines[number] = lines.get(number, 0) + count
     firsts, path, first = [], "", 0
     for one in (one for ranges in tasks for one in ranges):
-        first = first if one.path == path else 1
-        path = one.path
+        first = first if one.source.name == path else 1
+        path = one.source.name
         firsts.append((one.number, path, first))
         first += lines.get(one.number, 0)
     names = spark.createDataFrame(firsts, f"{RANGE} INT, {c.FILE} STRING, {_FIRST_LINE} BIGINT")
