@@ -114,6 +114,21 @@ def test_half_stars_and_days() -> None:
 
 
 @pytest.mark.parametrize(
+    ("layout", "line", "reason"),
+    [
+        (movielens.ML_CSV, b"1,2,3,-0", r.BAD_TIME),  # Arrow takes these for numbers
+        (movielens.ML_CSV, b"0x1,2,3,86400", r.BAD_USER),
+        (movielens.ML_CSV, b"1,2,nan,86400", r.BAD_HALF_RATING),
+        (movielens.ML_10M, b"1::2\t3::86400", r.WRONG_FIELDS),
+        (table(ISO_DATE), b'"1"2,n,3,7,2005-01-31', r.BAD_QUOTES),
+    ],
+)
+def test_one_line_that_arrow_would_misread(layout: Delimited, line: bytes, reason: str) -> None:
+    assert layout.parse_clean(line) is None
+    assert [x.reason for x in layout.parse(line + b"\n").rejects] == [reason]
+
+
+@pytest.mark.parametrize(
     ("line", "reason"),
     [
         (b"abc,n,3,7,2005-01-31", r.BAD_USER),
