@@ -109,6 +109,7 @@ def _write_rejects(
     if not files:
         return
     staged = f"{root}.parts"
+    storage.remove(staged)  # what a run that was killed left there
     commit_parts(
         (replace(file, target=file.target.replace(root, staged, 1)) for file in files), root
     )
