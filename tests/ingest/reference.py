@@ -103,8 +103,9 @@ def netflix_row(fields: list[str], movie: int | None) -> Rating | None:
 
 
 def stars(text: str, step: str) -> float | None:
-    """A rating up to 5: a decimal number, exactly a multiple of the step."""
-    value = decimal(text)
+    """A rating up to 5: a number that as a 64-bit float is a multiple of the step."""
+    number = decimal(text)
+    value = None if number is None else Decimal(float(number))
     if value is None or not 0 < value <= 5 or value % Decimal(step):
         return None
     return float(value)
