@@ -37,6 +37,10 @@ class RunPaths:
         return self._at("rejects")
 
     @property
+    def unpacked(self) -> str:
+        return self._at("unpacked")
+
+    @property
     def explore(self) -> str:
         return self._at("explore")
 

@@ -29,7 +29,8 @@ class Schema:
 
 RATINGS = Schema(
     name="ratings",
-    grain="one row per (user, movie), raw ids as in the source",
+    grain="one row per (user, movie), raw ids as in the source; rated_on is 1970-01-01 throughout "
+    "where the source has no times",
     key=(c.USER_ID, c.MOVIE_ID),
     columns={
         c.USER_ID: "INT",
@@ -72,7 +73,8 @@ QUALIFYING = Schema(
 REJECTS = Schema(
     name="rejects",
     grain="one row per refused line; `line` counts from 1, `offset` is the byte where it starts "
-    "in the (decompressed) file",
+    "in the (decompressed) file; a file in an archive is `archive!member`; of Parquet tables line "
+    "and offset tell the row, from 1 and from 0",
     key=(c.FILE, c.LINE),
     columns={
         c.FILE: "STRING",

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from recspark.checks import require
 from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
 from recspark.config.blend import BlendConfig
 from recspark.config.evaluate import EvaluateConfig
 from recspark.config.ingest import IngestConfig
 from recspark.config.prepare import PrepareConfig
 from recspark.config.spark import SparkConfig
+from recspark.config.table import TableConfig
 from recspark.config.train import TrainConfig
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "IngestConfig",
     "PrepareConfig",
     "SparkConfig",
+    "TableConfig",
     "TrainConfig",
 ]
 
@@ -51,6 +54,16 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
+
+    def __post_init__(self) -> None:
+        require(
+            self.prepare.split not in ("time", "last")
+            or self.ingest.format != "table"
+            or self.ingest.table.time is not None,
+            "prepare.split",
+            f"{self.prepare.split} with a table without times",
+            "random or pairs, or the column of times in ingest.table.time",
+        )
 
     @property
     def root(self) -> str:

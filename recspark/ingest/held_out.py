@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 
-import fsspec
 import numpy as np
 import pandas as pd
 
@@ -13,6 +12,7 @@ from recspark import columns as c
 from recspark.ingest import rows as r
 from recspark.ingest.netflix import header_movie, is_header, parse_day
 from recspark.ingest.rows import Reject, as_text, parse_id, split_lines
+from recspark.ingest.sources import BOM, Source, open_text
 
 
 @dataclass
@@ -27,17 +27,17 @@ class HeldOut:
     num_blanks: int = 0
 
 
-def read_held_out(path: str, *, has_dates: bool) -> HeldOut:
+def read_held_out(source: Source, *, has_dates: bool) -> HeldOut:
     """Return the pairs of a file and the lines that were refused.
 
     The driver reads it: the real files have 1.4 and 2.8 million pairs (seconds, 100 MB).
 
     Args:
-        path: probe.txt or qualifying.txt, read through gzip where its name ends so.
+        source: probe.txt or qualifying.txt.
         has_dates: Whether lines are `user,date` (qualifying) or a user alone (probe).
     """
-    with fsspec.open(path, "rb", compression="infer") as file:
-        data = file.read().removeprefix(b"\xef\xbb\xbf")
+    with open_text(source) as file:
+        data = file.read().removeprefix(BOM)
     users, movies, days = array("i"), array("i"), array("i")
     found = HeldOut(pd.DataFrame())
     movie: int | None = None

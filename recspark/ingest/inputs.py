@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
+import fnmatch
 import posixpath
 import re
 
 from recspark import storage
 from recspark.errors import DataError, describe
+from recspark.ingest.archives import Archives, is_archive
 from recspark.ingest.formats import FORMATS, Format
+from recspark.ingest.sources import Source, open_text
 from recspark.storage import FileInfo
 
 SAMPLE_BYTES = 16 * 1024
@@ -22,59 +24,135 @@ _BINARY = {
 }
 
 
-def find_files(option: str, pattern: str, layout: Format | None = None) -> list[FileInfo]:
-    """Return the files that a setting names, by path.
+def split_member(pattern: str) -> tuple[str, str | None]:
+    """Return (path, member) of `archive.zip!member`; the member is None where none is named."""
+    path, mark, member = pattern.partition("!")
+    return (path, member) if mark and is_archive(path) else (pattern, None)
+
+
+def find_files(option: str, setting: str, file_pattern: str | None = None) -> list[FileInfo]:
+    """Return the files that a setting names, by path; those of `archive!member` are the archives.
 
     Args:
-        option: The setting, for messages, e.g. `ingest.ratings`.
-        pattern: Its value: a file, a folder (only with a layout) or a glob.
-        layout: With a folder, the files whose names fit this layout are taken.
+        option: The setting's name, for messages, e.g. `ingest.ratings`.
+        setting: Its value: a file, a folder (only with a file pattern) or a glob.
+        file_pattern: Expression for the names of the files to take from a folder.
 
     Raises:
         DataError: Nothing is there, a folder holds no such file, or a file is empty.
     """
+    pattern, _ = split_member(setting)
     fs, stripped = storage.filesystem(pattern) if pattern else (None, "")
     if fs is None:
         raise DataError(
             describe(option, found="no path", expected="one", remedy=f"Set {option} in the config.")
         )
     is_folder = fs.isdir(stripped)
-    files = storage.list_files(pattern) if layout or not is_folder else []
-    if is_folder and layout:
+    files = storage.list_files(pattern) if file_pattern or not is_folder else []
+    if is_folder and file_pattern:
         files = [
-            file
-            for file in files
-            if re.fullmatch(layout.file_pattern, posixpath.basename(file.path))
+            file for file in files if re.fullmatch(file_pattern, posixpath.basename(file.path))
         ]
     if not files:
         found = "no file"
         if is_folder:
-            found = "a directory without files of that name" if layout else "a directory"
-        expected = f"files named {layout.file_pattern}" if is_folder and layout else "a file"
+            found = "a directory without files of that name" if file_pattern else "a directory"
+        expected = f"files named {file_pattern}" if is_folder and file_pattern else "a file"
         raise DataError(
             describe(
                 f"{option} {pattern}", found=found, expected=expected, remedy=f"Correct {option}."
             )
         )
     for file in files:
-        if file.size == 0:
-            raise DataError(
-                describe(
-                    file.path,
-                    found="an empty file",
-                    expected="text",
-                    remedy="Fetch it again, or take it out of the folder.",
-                )
-            )
+        _require_content(file.path, file.size)
     return files
 
 
-def check_format(file: FileInfo, name: str) -> None:
+def open_files(
+    archives: Archives,
+    option: str,
+    setting: str,
+    files: list[FileInfo],
+    file_pattern: str | None = None,
+) -> list[Source]:
+    """Return the raw files among `files` (from `find_files`), those in archives included.
+
+    Args:
+        archives: Unpacks what needs it.
+        option: The setting's name, for messages.
+        setting: Its value; `archive!member` names a file in an archive by its path there, by the
+            end of that path, or by a glob.
+        files: What `find_files` made of it.
+        file_pattern: Expression for the names of the members to take where none is named.
+
+    Raises:
+        DataError: As `Archives.find_members`; or nothing in an archive fits, or a file is empty.
+    """
+    _, member = split_member(setting)
+
+    def is_wanted(path: str) -> bool:
+        if member is None:
+            return bool(re.fullmatch(file_pattern or "", posixpath.basename(path)))
+        # Case is kept and / is no wall, so that * and the end of a path both do.
+        return fnmatch.fnmatchcase(f"/{path}", f"*/{member.lstrip('/')}")
+
+    sources: list[Source] = []
+    for file in files:
+        source = Source.of(file)
+        if not is_archive(file.path):
+            sources.append(source)
+            continue
+        members = archives.find_members(source, is_wanted)
+        if not members:
+            raise DataError(
+                describe(
+                    f"{option} {file.path}",
+                    found="no such file in the archive",
+                    expected=member
+                    or (f"files named {file_pattern}" if file_pattern else "a name"),
+                    remedy=f"Name them: {option}: {posixpath.basename(file.path)}!name-or-glob.",
+                )
+            )
+        for one in members:
+            _require_content(one.name, one.size)
+        sources += members
+    return sources
+
+
+def open_one(archives: Archives, option: str, setting: str, file: FileInfo) -> Source:
+    """Return the one raw file that a setting names, as `open_files`; two are a DataError."""
+    sources = open_files(archives, option, setting, [file])
+    if len(sources) > 1:
+        raise DataError(
+            describe(
+                f"{option} {setting}",
+                found=f"{len(sources)} files: {sources[0].name}, {sources[1].name}",
+                expected="one",
+                remedy=f"Name one of them in {option} by its whole path in the archive.",
+            )
+        )
+    return sources[0]
+
+
+def _require_content(name: str, size: int) -> None:
+    if size == 0:
+        raise DataError(
+            describe(
+                name,
+                found="an empty file",
+                expected="text",
+                remedy="Fetch it again, or take it out of the folder.",
+            )
+        )
+
+
+def check_format(source: Source, name: str) -> None:
     """Raise a DataError if a file's beginning does not look like the format `name`.
 
     One line in two is enough: damaged lines are for the parser to refuse.
     """
-    start = _beginning(file.path)
+    with open_text(source) as file:
+        start = file.read(SAMPLE_BYTES)
     looks_like = next((what for magic, what in _BINARY.items() if start.startswith(magic)), None)
     if looks_like is None and b"\x00" in start:
         looks_like = "binary data"
@@ -88,31 +166,12 @@ def check_format(file: FileInfo, name: str) -> None:
     first = start.split(b"\n", 1)[0][:60].decode("utf-8", "backslashreplace")
     raise DataError(
         describe(
-            f"{file.path}:1",
+            f"{source.name}:1",
             found=looks_like or f"{first!r}",
             expected=f"lines like {FORMATS[name].example}",
             remedy=remedy,
         )
     )
-
-
-def _beginning(path: str) -> bytes:
-    fs, stripped = storage.filesystem(path)
-    with fs.open(stripped, "rb") as file:
-        if not path.endswith(".gz"):
-            return bytes(file.read(SAMPLE_BYTES))
-        try:
-            with gzip.open(file) as stream:
-                return stream.read(SAMPLE_BYTES)
-        except (OSError, EOFError) as error:
-            raise DataError(
-                describe(
-                    path,
-                    found=f"damaged gzip data ({error})",
-                    expected="a whole .gz file",
-                    remedy="Fetch it again.",
-                )
-            ) from error
 
 
 def _share(start: bytes, layout: Format) -> float:

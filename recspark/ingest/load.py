@@ -109,6 +109,7 @@ def _write_rejects(
     if not files:
         return
     staged = f"{root}.parts"
+    storage.remove(staged)  # what a run that was killed left there
     commit_parts(
         (replace(file, target=file.target.replace(root, staged, 1)) for file in files), root
     )
@@ -118,8 +119,8 @@ def _write_rejects(
             lines[number] = lines.get(number, 0) + count
     firsts, path, first = [], "", 0
     for one in (one for ranges in tasks for one in ranges):
-        first = first if one.path == path else 1
-        path = one.path
+        first = first if one.source.name == path else 1
+        path = one.source.name
         firsts.append((one.number, path, first))
         first += lines.get(one.number, 0)
     names = spark.createDataFrame(firsts, f"{RANGE} INT, {c.FILE} STRING, {_FIRST_LINE} BIGINT")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,9 @@ import pyarrow as pa
 from recspark import columns as c
 from recspark.ingest import rows as r
 from recspark.ingest.duplicates import Keys, find_losers, pair_keys, run_starts
-from recspark.ingest.formats import Format
+from recspark.ingest.formats import Block, Format
 from recspark.ingest.rows import Parsed, Reject, Rows
-from recspark.ingest.text import Range, movie_in_force, read_pieces
+from recspark.ingest.text import Range
 from recspark.tasks import PartFile, write_part
 
 RANGE = "range"
@@ -55,7 +55,7 @@ class _Piece:
     range_number: int
     first_line: int
     offset: int
-    text: bytes
+    block: Block
     movie: int | None
     parsed: Parsed
 
@@ -91,12 +91,12 @@ def ingest_ranges(
     """
     pending, number = _Pending(), 0
     for one in ranges:
-        movie = movie_in_force(one) if layout.has_headers and not one.is_compressed else None
+        movie = layout.movie_above(one)
         line = 0
-        for offset, text in read_pieces(one):
-            parsed = layout.parse(text, movie)
-            pending.pieces.append(_Piece(one.number, line, offset, text, movie, parsed))
-            pending.num_bytes += len(text)
+        for offset, block in layout.read(one):
+            parsed = layout.parse(block, movie)
+            pending.pieces.append(_Piece(one.number, line, offset, block, movie, parsed))
+            pending.num_bytes += layout.size(block)
             movie, line = parsed.movie, line + parsed.num_lines
             if pending.num_bytes >= part_bytes:
                 name = f"{task:05d}-{number:03d}"
@@ -162,12 +162,8 @@ def _locate(
     for piece, end in zip(pieces, ends.tolist(), strict=True):
         positions = np.flatnonzero(loses[end - len(piece.parsed.rows) : end])
         if len(positions):
-            lines = r.split_lines(piece.text)
-            row_lines = layout.parse_lines(piece.text, piece.movie).row_lines
-            for position in positions.tolist():
-                number = row_lines[position]
-                offset, text = lines[number]
-                found.append((piece, Reject(number, offset, r.as_text(text), r.DUPLICATE)))
+            lines = layout.locate(piece.block, piece.movie, positions.tolist())
+            found += [(piece, replace(line, reason=r.DUPLICATE)) for line in lines]
     return found
 
 

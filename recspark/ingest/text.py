@@ -2,52 +2,45 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from recspark import storage
 from recspark.ingest.netflix import header_movie, is_header
-from recspark.storage import FileInfo
+from recspark.ingest.sources import BOM, Source, open_raw, open_text
 from recspark.tasks import pack
 
 PIECE_BYTES = 256 * 1024  # what is parsed at a time: a damaged line slows down no more than this
 LOOK_BACK_BYTES = 64 * 1024
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class Range:
-    """Bytes start … end-1 of a file; its lines are those that start there.
+    """Bytes start … end-1 of a raw file; its lines are those that start there.
 
     Attributes:
         number: Position in the plan; ranges of a file follow each other.
-        path: The file.
-        start: First byte.
+        source: The file.
+        start: First byte, counted in the file.
         end: First byte beyond; for compressed files both count compressed bytes and are the whole.
-        is_compressed: Whether the file is read through gzip.
     """
 
     number: int
-    path: str
+    source: Source
     start: int
     end: int
-    is_compressed: bool
 
 
-def plan_ranges(files: list[FileInfo], split_bytes: int) -> list[list[Range]]:
+def plan_ranges(sources: Sequence[Source], split_bytes: int) -> list[list[Range]]:
     """Return the ranges for each task: large files are cut, small ones travel together.
 
     A compressed file cannot be cut and is one range.
     """
     ranges: list[Range] = []
-    for file in files:
-        is_compressed = file.path.endswith(".gz")
-        step = file.size if is_compressed else split_bytes
-        for start in range(0, file.size, max(step, 1)):
-            end = min(start + step, file.size)
-            ranges.append(Range(len(ranges), file.path, start, end, is_compressed))
+    for source in sources:
+        step = source.size if source.is_compressed else split_bytes
+        for start in range(0, source.size, max(step, 1)):
+            ranges.append(Range(len(ranges), source, start, min(start + step, source.size)))
     sizes = [one.end - one.start for one in ranges]
     return [[ranges[i] for i in run] for run in pack(sizes, split_bytes)]
 
@@ -57,11 +50,9 @@ def read_pieces(one: Range) -> Iterator[tuple[int, bytes]]:
 
     The offset counts bytes of the (decompressed) file. A byte order mark is left out.
     """
-    fs, path = storage.filesystem(one.path)
-    with fs.open(path, "rb") as file:
-        if one.is_compressed:
-            with gzip.open(file) as stream:
-                yield from _cut(stream, 0, None)
+    with open_text(one.source) as file:
+        if one.source.is_compressed:
+            yield from _cut(file, 0, None)
             return
         first = _next_line(file, one.start)
         if first < one.end:
@@ -74,10 +65,9 @@ def movie_in_force(one: Range) -> int | None:
 
     The search goes backward in steps, so it reads about as far as that header is away.
     """
-    if one.start == 0:
+    if one.start == 0 or one.source.is_compressed:
         return None
-    fs, path = storage.filesystem(one.path)
-    with fs.open(path, "rb") as file:
+    with open_raw(one.source) as file:
         below = _next_line(file, one.start)  # lines from here on have been looked at
         step = LOOK_BACK_BYTES
         while below > 0:
@@ -91,7 +81,7 @@ def movie_in_force(one: Range) -> int | None:
                 continue
             for line in reversed(text[whole:].split(b"\n")) if b":" in text[whole:] else ():
                 if is_header(line):
-                    return header_movie(line.removeprefix(_BOM))
+                    return header_movie(line.removeprefix(BOM))
             below = start + whole
     return None
 
@@ -105,9 +95,7 @@ def _next_line(file: BinaryIO, position: int) -> int:
     return position - 1 + len(rest)
 
 
-def _cut(
-    file: BinaryIO | gzip.GzipFile, offset: int, end: int | None
-) -> Iterator[tuple[int, bytes]]:
+def _cut(file: BinaryIO, offset: int, end: int | None) -> Iterator[tuple[int, bytes]]:
     """Yield pieces of whole lines from the file's position on, those that start before `end`."""
     while end is None or offset < end:
         wanted = PIECE_BYTES if end is None else min(PIECE_BYTES, end - offset)
@@ -116,6 +104,6 @@ def _cut(
             return
         if not piece.endswith(b"\n"):
             piece += file.readline()
-        text = piece.removeprefix(_BOM) if offset == 0 else piece
+        text = piece.removeprefix(BOM) if offset == 0 else piece
         yield offset + len(piece) - len(text), text
         offset += len(piece)

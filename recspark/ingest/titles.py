@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-import gzip
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from recspark import columns as c
-from recspark import schemas, storage
-from recspark.ingest.rows import BAD_MOVIE, WRONG_FIELDS, Reject, as_text, parse_id, split_lines
+from recspark import schemas
+from recspark.ingest.delimited import split_fields
+from recspark.ingest.rows import (
+    BAD_MOVIE,
+    BAD_QUOTES,
+    WRONG_FIELDS,
+    Reject,
+    as_text,
+    parse_id,
+    split_lines,
+)
+from recspark.ingest.sources import BOM, Source, open_text
 
 BAD_YEAR = "year is neither NULL nor a number from 1850 to 2100"
 REPEATED = "movie id occurs above already"
 _YEARS = range(1850, 2101)
 _NO_YEAR = {"", "NULL"}
-_ITEM_HEADER = b"item_id:token"
+_ITEM_HEADER = "item_id:token"
+_CSV_HEADER = "movieId,title"
+_YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
+
+Fields = tuple[str, str, str] | str
+"""(id, year, title) as text, or the reason why the line is refused."""
 
 
 @dataclass
@@ -36,30 +51,29 @@ class Titles:
         return frame.astype({c.MOVIE_ID: "int32", c.YEAR: "Int32", c.TITLE: "object"})
 
 
-def read_titles(path: str) -> Titles:
+def read_titles(source: Source) -> Titles:
     """Return the movies of a file and the lines that were refused.
 
-    Three layouts are told apart by the first line: Netflix's `id,year,title` (unquoted, commas
-    in titles), MovieLens' u.item (`|`, the title first), and the tab-separated .item with column
-    names. A file that is not UTF-8 throughout is read as Latin-1, which both publishers used.
+    Five layouts are told apart by the first line: Netflix's `id,year,title` (unquoted, commas in
+    titles), MovieLens' u.item (`|`), movies.dat (`::`), movies.csv (quoted, with column names), and
+    the tab-separated .item with column names. The year of movies.dat and movies.csv is the one at
+    the end of the title. A file that is not UTF-8 throughout is read as Latin-1, which both
+    publishers used.
     """
-    fs, stripped = storage.filesystem(path)
-    with fs.open(stripped, "rb") as file:
-        data = gzip.decompress(file.read()) if path.endswith(".gz") else file.read()
-    data = data.removeprefix(b"\xef\xbb\xbf")
+    with open_text(source) as file:
+        data = file.read().removeprefix(BOM)
     encoding = "utf-8" if _is_utf8(data) else "latin-1"
-    first = data.split(b"\n", 1)[0]
-    separator = "\t" if first.startswith(_ITEM_HEADER) else "|" if b"|" in first else ","
+    split, header = _layout(data.split(b"\n", 1)[0].decode(encoding))
     titles, seen = Titles(), set()
     for number, (offset, line) in enumerate(split_lines(data)):
         titles.num_lines += 1
         text = line.decode(encoding)
         if not text.strip():
             titles.num_blanks += 1
-        elif line.startswith(_ITEM_HEADER):
+        elif header is not None and text.startswith(header):
             titles.num_headers += 1
         else:
-            movie = _parse(text, separator)
+            movie = _check(split(text), is_strict=split is _split_netflix)
             if not isinstance(movie, str) and movie[0] in seen:
                 movie = REPEATED
             if isinstance(movie, str):
@@ -70,29 +84,66 @@ def read_titles(path: str) -> Titles:
     return titles
 
 
-def _parse(text: str, separator: str) -> tuple[int, int | None, str] | str:
+def _layout(first: str) -> tuple[Callable[[str], Fields], str | None]:
+    """Return how lines are split and how the line of column names begins, by the first line."""
+    if first.startswith(_ITEM_HEADER):
+        return _split_item_table, _ITEM_HEADER
+    if first.startswith(_CSV_HEADER):
+        return _split_csv, _CSV_HEADER
+    if re.match(r"[^,|]*::", first):
+        return _split_dat, None
+    return (_split_item if "|" in first else _split_netflix), None
+
+
+def _split_netflix(text: str) -> Fields:
+    fields = text.split(",", 2)  # 336 titles hold commas
+    return (fields[0], fields[1], fields[2]) if len(fields) == 3 else WRONG_FIELDS
+
+
+def _split_item(text: str) -> Fields:
+    fields = text.split("|")
+    if len(fields) < 3:
+        return WRONG_FIELDS
+    return fields[0], fields[2][-4:], fields[1]  # 01-Jan-1995
+
+
+def _split_item_table(text: str) -> Fields:
+    fields = text.split("\t")
+    return (fields[0], fields[2], fields[1]) if len(fields) >= 3 else WRONG_FIELDS
+
+
+def _split_dat(text: str) -> Fields:
+    number, _, rest = text.partition("::")
+    title, mark, _ = rest.rpartition("::")  # what follows are genres
+    return (number, _year_in(title), title) if mark else WRONG_FIELDS
+
+
+def _split_csv(text: str) -> Fields:
+    fields = split_fields(text.encode(), b",")
+    if fields is None:
+        return BAD_QUOTES
+    if len(fields) != 3:
+        return WRONG_FIELDS
+    title = fields[1].decode()
+    return fields[0].decode(), _year_in(title), title
+
+
+def _year_in(title: str) -> str:
+    found = _YEAR_IN_TITLE.search(title)
+    return found[1] if found else ""
+
+
+def _check(fields: Fields, *, is_strict: bool) -> tuple[int, int | None, str] | str:
     """Return (id, year, title), or the reason why the line is refused."""
-    if separator == ",":
-        fields = text.split(",", 2)  # 336 Netflix titles hold commas
-        if len(fields) != 3:
-            return WRONG_FIELDS
-        number, year, title = fields
-    elif separator == "|":
-        fields = text.split("|")
-        if len(fields) < 3:
-            return WRONG_FIELDS
-        number, title, year = fields[0], fields[1], fields[2][-4:]  # 01-Jan-1995
-    else:
-        fields = text.split("\t")
-        if len(fields) < 3:
-            return WRONG_FIELDS
-        number, title, year = fields[:3]
+    if isinstance(fields, str):
+        return fields
+    number, year, title = fields
     movie = parse_id(number.encode())
     if movie is None:
         return BAD_MOVIE
     if re.fullmatch(r"\d{4}", year.strip()) and int(year) in _YEARS:
         return movie, int(year), title
-    if year.strip() in _NO_YEAR or separator != ",":
+    if year.strip() in _NO_YEAR or not is_strict:
         return movie, None, title  # MovieLens has words where it knows no year
     return BAD_YEAR
 

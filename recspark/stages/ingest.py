@@ -10,13 +10,14 @@ from pyspark.sql import SparkSession
 
 from recspark import columns as c
 from recspark import storage
-from recspark.config import Config
+from recspark.config import Config, IngestConfig
 from recspark.errors import DataError, describe
+from recspark.ingest import table
+from recspark.ingest.archives import Archives
 from recspark.ingest.formats import FORMATS
 from recspark.ingest.held_out import HeldOut, read_held_out
-from recspark.ingest.inputs import check_format, find_files
+from recspark.ingest.inputs import check_format, find_files, open_files, open_one
 from recspark.ingest.load import LineCounts, load_ratings
-from recspark.ingest.text import plan_ranges
 from recspark.ingest.titles import Titles, read_titles
 from recspark.manifest import Step
 from recspark.paths import RunPaths
@@ -36,15 +37,14 @@ def run(config: Config, spark: SparkSession) -> None:
             `ingest.max_reject_fraction` of the lines were refused (then `rejects` is written).
     """
     paths, settings = RunPaths(config.root), config.ingest
-    layout = FORMATS[settings.format]
-    files = find_files("ingest.ratings", settings.ratings, layout)
-    small = [(MOVIES, find_files("ingest.movies", settings.movies)[0])]
-    for schema, pattern in ((PROBE, settings.probe), (QUALIFYING, settings.qualifying)):
-        if pattern is not None:
-            small.append((schema, find_files(f"ingest.{schema.name}", pattern)[0]))
+    pattern = table.FILE_PATTERN
+    if settings.format != "table":
+        pattern = FORMATS[settings.format].file_pattern
+    files = find_files("ingest.ratings", settings.ratings, pattern)
+    small = _find_small(settings)
     outputs = [getattr(paths, schema.name) for schema in (RATINGS, REJECTS)]
-    outputs += [getattr(paths, schema.name) for schema, _ in small]
-    raw = [*files, *(file for _, file in small)]
+    outputs += [getattr(paths, schema.name) for schema, _, _ in small]
+    raw = [*files, *(file for _, _, file in small if file)]
     step = Step(
         stage="ingest",
         settings={**asdict(settings), "run": config.name},
@@ -54,11 +54,17 @@ def run(config: Config, spark: SparkSession) -> None:
     )
     if step.is_done():
         return
-    with step:
-        check_format(files[0], settings.format)
+    unpacked = Archives(step.staging(paths.unpacked), settings.max_unpacked_bytes)
+    with step, unpacked as archives:
+        sources = open_files(archives, "ingest.ratings", settings.ratings, files, pattern)
+        if settings.format == "table":
+            layout = table.table_format(settings.table, sources)
+        else:
+            layout = FORMATS[settings.format]
+            check_format(sources[0], settings.format)
         counts = load_ratings(
             spark,
-            plan_ranges(files, settings.split_bytes),
+            layout.plan(sources, settings.split_bytes),
             layout,
             part_bytes=settings.split_bytes,
             ratings_root=step.staging(paths.ratings),
@@ -67,8 +73,10 @@ def run(config: Config, spark: SparkSession) -> None:
         _check_balance(counts)
         refused = pa.concat_tables(
             [
-                _write_small(schema, file, step.staging(getattr(paths, schema.name)))
-                for schema, file in small
+                _write_small(
+                    archives, schema, setting, file, step.staging(getattr(paths, schema.name))
+                )
+                for schema, setting, file in small
             ],
             promote_options="default",
         )
@@ -76,24 +84,48 @@ def run(config: Config, spark: SparkSession) -> None:
         rejects = step.publish(paths.rejects, REJECTS, asdict(counts))
         _check_fraction(spark, counts, paths.rejects, settings.max_reject_fraction)
         ratings = step.publish(paths.ratings, RATINGS, asdict(counts))
-        for schema, _ in small:
+        for schema, _, _ in small:
             step.publish(getattr(paths, schema.name), schema)
         if (ratings.num_rows, rejects.num_rows) != (counts.ratings, counts.rejects + len(refused)):
             raise DataError(_lost(ratings.num_rows + rejects.num_rows, counts.lines))
 
 
-def _write_small(schema: Schema, file: FileInfo, target: str) -> pa.Table:
+def _find_small(settings: IngestConfig) -> list[tuple[Schema, str, FileInfo | None]]:
+    """Return the files that the driver parses: what they become, their setting, and where.
+
+    Movies are always written, if only as an empty data set for a table without titles.
+    """
+    found: list[tuple[Schema, str, FileInfo | None]] = []
+    for schema, setting in (
+        (MOVIES, settings.movies),
+        (PROBE, settings.probe),
+        (QUALIFYING, settings.qualifying),
+    ):
+        if setting or (schema is MOVIES and settings.format != "table"):
+            file = find_files(f"ingest.{schema.name}", setting or "")[0]
+            found.append((schema, setting or "", file))
+        elif schema is MOVIES:
+            found.append((schema, "", None))
+    return found
+
+
+def _write_small(
+    archives: Archives, schema: Schema, setting: str, file: FileInfo | None, target: str
+) -> pa.Table:
     """Stage a file that the driver parses, and return what it refused, as rows of `rejects`."""
-    if schema is MOVIES:
-        parsed: Titles | HeldOut = read_titles(file.path)
-    else:
-        parsed = read_held_out(file.path, has_dates=schema is QUALIFYING)
+    source = open_one(archives, f"ingest.{schema.name}", setting, file) if file else None
+    parsed: Titles | HeldOut = Titles()
+    if source and schema is MOVIES:
+        parsed = read_titles(source)
+    elif source:
+        parsed = read_held_out(source, has_dates=schema is QUALIFYING)
     rows = parsed.frame
     accounted = len(rows) + len(parsed.rejects) + parsed.num_headers + parsed.num_blanks
     if accounted != parsed.num_lines:
         raise DataError(_lost(accounted, parsed.num_lines))
     storage.write_table(pa.Table.from_pandas(rows, preserve_index=False), target, schema)
-    refused = [(file.path, x.line + 1, x.offset, x.text, x.reason) for x in parsed.rejects]
+    name = source.name if source else ""
+    refused = [(name, x.line + 1, x.offset, x.text, x.reason) for x in parsed.rejects]
     columns = zip(*refused, strict=True) if refused else ([] for _ in REJECTS.columns)
     return pa.table(dict(zip(REJECTS.columns, map(list, columns), strict=True)))
 

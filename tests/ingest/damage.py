@@ -98,51 +98,163 @@ MOVIELENS_GOOD = st.builds(
     st.integers(1, 5),
     st.integers(874_724_710, 893_286_638),
 )
-MOVIELENS_BAD = st.sampled_from(
-    [
-        b"1\t2\t6\t881250949",
-        b"1\t2\t0\t881250949",
-        b"1\t2\t3.5\t881250949",
-        b"1\t2\t\t881250949",
-        b"1\t2\t3\t",
-        b"1\t2\t3",
-        b"1\t2\t3\t881250949\t",
-        b"1\t2\t3\t881250949,",
-        b"1\t2\t3\t881250949\t9",
-        b"1\t2\t3\t-1",
-        b"1\t2\t3\t0",
-        b"1\t2\t3\t2831155199",
-        b"1\t2\t3\t2831155200",
-        b"1\t2\t3\t99999999999999999999",
-        b"1\t2\t3\t881250949.5",
-        b"1\t2\t3\t1997-12-04",
-        b"abc\t2\t3\t881250949",
-        b"1\tabc\t3\t881250949",
-        b"0\t2\t3\t881250949",
-        b"1\t0\t3\t881250949",
-        b"1\t-2\t3\t881250949",
-        b" 1\t 2\t3 \t881250949 ",
-        b"001\t02\t03\t0881250949",
-        b"0x1\t2\t3\t881250949",
-        b"2147483648\t2\t3\t881250949",
-        b"1\t2147483648\t3\t881250949",
-        b"1\x00\t2\t3\t881250949",
-        b"1\t2\t3\t881250949\xe9",
-        b"1\t2\r\t3\t881250949",
-        b"1\t2\t3\t881250949\r1\t2\t3\t881250949",
-        b"user_id:token\titem_id:token\trating:float\ttimestamp:float",
-        b"user\titem\trating\ttimestamp",
-        b"a\tb\tc\td",
-        b"",
-        b"  ",
-        b"\t\t\t",
-        b"\r",
-        b"1::2::3::881250949",
-        b"1,2,3,881250949",
-        b'"1"\t2\t3\t881250949',
+MOVIELENS_BAD = [
+    b"1\t2\t6\t881250949",
+    b"1\t2\t0\t881250949",
+    b"1\t2\t3.5\t881250949",
+    b"1\t2\t3.0\t881250949",
+    b"1\t2\t\t881250949",
+    b"1\t2\t3\t",
+    b"1\t2\t3",
+    b"1\t2\t3\t881250949\t",
+    b"1\t2\t3\t881250949,",
+    b"1\t2\t3\t881250949\t9",
+    b"1\t2\t3\t-1",
+    b"1\t2\t3\t0",
+    b"1\t2\t3\t2831155199",
+    b"1\t2\t3\t2831155200",
+    b"1\t2\t3\t99999999999999999999",
+    b"1\t2\t3\t881250949.5",
+    b"1\t2\t3\t1997-12-04",
+    b"abc\t2\t3\t881250949",
+    b"1\tabc\t3\t881250949",
+    b"0\t2\t3\t881250949",
+    b"1\t0\t3\t881250949",
+    b"1\t-2\t3\t881250949",
+    b" 1\t 2\t3 \t881250949 ",
+    b"001\t02\t03\t0881250949",
+    b"0x1\t2\t3\t881250949",
+    b"2147483648\t2\t3\t881250949",
+    b"1\t2147483648\t3\t881250949",
+    b"1\x00\t2\t3\t881250949",
+    b"1\t2\t3\t881250949\xe9",
+    b"1\t2\r\t3\t881250949",
+    b"1\t2\t3\t881250949\r1\t2\t3\t881250949",
+    b"user_id:token\titem_id:token\trating:float\ttimestamp:float",
+    b"user\titem\trating\ttimestamp",
+    b"a\tb\tc\td",
+    b"",
+    b"  ",
+    b"\t\t\t",
+    b"\r",
+    b"1::2::3::881250949",
+    b"1,2,3,881250949",
+    b'"1"\t2\t3\t881250949',
+    b"\x00",
+]
+
+_STARS = [b"3", b"0.5", b"4.5", b"5.0", b"3.50", b"6", b"0", b"0.25", b"5.5", b"3,5", b"-1", b"nan"]
+_STARS += [
+    b"inf",
+    b"1e0",
+    b"1e400",
+    b".5",
+    b"4.",
+    b".",
+    b"+3",
+    b"-0",
+    b" 2.5 ",
+    b"0x1",
+    b"1_0",
+    b"",
+]
+_STARS += [b"3.5000000000000001", b"3.50000001", b"\xd9\xa3", b"1e", b"e", b"5e-1", b"-.5", b"--1"]
+
+
+def half_star_lines(separator: bytes) -> tuple[st.SearchStrategy[bytes], st.SearchStrategy[bytes]]:
+    """Good and damaged lines of MovieLens with half stars."""
+    good = st.builds(
+        lambda user, movie, halves, seconds: separator.join(
+            (b"%d" % user, b"%d" % movie, b"%g" % (halves / 2), b"%d" % seconds)
+        ),
+        st.integers(1, 162_541),
+        st.integers(1, 209_171),
+        st.integers(1, 10),
+        st.integers(789_652_009, 1_574_327_703),
+    )
+    fields = st.tuples(
+        st.sampled_from([b"7", b"007", b"0", b"-7", b"x7", b"0x7", b"2147483648", b" 7", b""]),
+        st.sampled_from([b"7", b"7.0", b"1e1", b"0", b"2147483647", b"\t7", b'"7"', b"7:"]),
+        st.sampled_from(_STARS),
+        st.sampled_from(
+            [b"881250949", b"-0", b"0", b"-1", b"881250949.5", b"2831155200", b"9" * 20]
+        ),
+    ).map(separator.join)
+    moved = st.sampled_from([byte.replace(b"\t", separator) for byte in MOVIELENS_BAD])
+    names = st.just(separator.join((b"userId", b"movieId", b"rating", b"timestamp")))
+    return good, st.one_of(fields, fields, moved, names, st.sampled_from(MOVIELENS_MIXED))
+
+
+MOVIELENS_MIXED = [
+    b"1:2:3:881250949",
+    b"1:::2::3::881250949",
+    b"1::2:::3::881250949",
+    b"1::2\t3::881250949",
+    b"1\t2::3::881250949",
+    b"1::2::3::881250949::",
+    b"1,2,3,881250949,,",
+    b"userId,movieId,rating,timestamp",
+    b"::",
+]
+
+TABLE_HEADER = b"user,note,stars,item,when"
+
+
+def table_lines(
+    times: list[bytes], bad: list[bytes]
+) -> tuple[st.SearchStrategy[bytes], st.SearchStrategy[bytes]]:
+    """Good and damaged lines of a table `user,note,stars,item,when`, some fields in quotes."""
+    notes = [b"", b"plain", b'"quoted, with ""marks"""', b'"a"', "é".encode(), b"0 x", b'""']
+
+    def line(user: bytes, note: bytes, stars: bytes, item: bytes, when: bytes) -> bytes:
+        return b",".join((user, note, stars, item, when))
+
+    ids = st.sampled_from([b"1", b"22", b"2147483647", b'"5"'])
+    good = st.builds(
+        line,
+        ids,
+        st.sampled_from(notes),
+        st.sampled_from([b"3", b"-2.5", b"1e2", b'"4"', b"0", b"100"]),
+        ids,
+        st.sampled_from(times),
+    )
+    odd_notes = [
+        b'"open',
+        b'open"',
+        b'"a"b',
+        b'a"b"',
+        b'"',
+        b'"\r"',
+        b"\xe9",
+        b'"a,b',
+        b'0x"y',
         b"\x00",
     ]
-)
+    odd_ids = [
+        b"x",
+        b"0",
+        b"-3",
+        b"2147483648",
+        b"1.0",
+        b"",
+        b'"7',
+        b'7"',
+        b'"1"2',
+        b'" 8"',
+        b"1e3",
+    ]
+    damaged = st.builds(
+        line,
+        st.sampled_from([b"1", *odd_ids]),
+        st.sampled_from([*notes, *odd_notes]),
+        st.sampled_from([b"3", *_STARS]),
+        st.sampled_from([b"1", *odd_ids]),
+        st.sampled_from([*times, *bad]),
+    )
+    others = st.sampled_from(
+        [TABLE_HEADER, b"", b" ", b",,,,", b"1,2", b"1,a,3,4,5,6", b'"', b'""']
+    )
+    return good, st.one_of(damaged, others)
 
 
 def texts(
@@ -162,4 +274,18 @@ def texts(
 
 
 NETFLIX = texts(st.one_of(NETFLIX_GOOD, NETFLIX_GOOD, NETFLIX_GOOD, NETFLIX_HEADER), NETFLIX_BAD)
-MOVIELENS = texts(MOVIELENS_GOOD, MOVIELENS_BAD)
+MOVIELENS = texts(MOVIELENS_GOOD, st.sampled_from(MOVIELENS_BAD))
+HALVES_DAT = texts(*half_star_lines(b"::"))
+HALVES_CSV = texts(*half_star_lines(b","))
+TABLE_DATES = texts(
+    *table_lines(
+        [b"2005-01-31", b"2004-02-29 10:00:00", b'"2004-02-29T10:00:00Z"'],
+        [b"2005-02-29", b"2005-1-1", b"31.01.2005", b"", b"2005-01-31x", b"1969-12-31", b"2005"],
+    )
+)
+TABLE_MILLISECONDS = texts(
+    *table_lines(
+        [b"881250949000", b"86399999", b"86400000"],
+        [b"-1", b"-0", b"0", b"8e11", b"2831155200000", b"2831155199999", b"2005-01-01", b""],
+    )
+)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
+from decimal import Decimal, InvalidOperation
 
 from recspark.ingest.rows import Parsed, Rows
 
@@ -25,8 +27,12 @@ class Reading:
     lines: int = 0
 
 
-def read(data: bytes, separator: str) -> Reading:
-    """Read a file as one would by hand, over text and not over bytes."""
+def read(data: bytes, separator: str, *, halves: bool = False) -> Reading:
+    """Read a Netflix (`,` with headers) or MovieLens file as one would by hand, over text.
+
+    `halves` reads MovieLens with half stars; then a comma separates its four fields too.
+    """
+    is_netflix = separator == "," and not halves
     found = Reading()
     movie: int | None = None
     offset = 0
@@ -46,7 +52,7 @@ def read(data: bytes, separator: str) -> Reading:
         if not text.strip(" \t\r\n\v\f"):
             found.blanks += 1
             continue
-        if separator == "," and text.rstrip(" \t\r,").endswith(":"):
+        if is_netflix and text.rstrip(" \t\r,").endswith(":"):
             movie = number(text.rstrip(" \t\r,")[:-1])
             if movie is None:
                 found.rejects.append((found.lines, start, text))
@@ -54,7 +60,7 @@ def read(data: bytes, separator: str) -> Reading:
                 found.headers += 1
             continue
         names = text.split(separator)
-        columns = 3 if separator == "," else 4
+        columns = 3 if is_netflix else 4
         if len(names) == columns and all(n.strip() and not has_digit(n) for n in names):
             if "rating" in text.lower():
                 found.headers += 1
@@ -62,7 +68,7 @@ def read(data: bytes, separator: str) -> Reading:
                 found.rejects.append((found.lines, start, text))
             continue
         fields = bare.split(separator)
-        row = netflix_row(fields, movie) if separator == "," else movielens_row(fields)
+        row = netflix_row(fields, movie) if is_netflix else movielens_row(fields, halves)
         if row is None:
             found.rejects.append((found.lines, start, text))
         else:
@@ -96,19 +102,99 @@ def netflix_row(fields: list[str], movie: int | None) -> Rating | None:
     return (user, movie, float(rating), (day - EPOCH).days) if EPOCH <= day <= LAST else None
 
 
-def movielens_row(fields: list[str]) -> Rating | None:
+def stars(text: str, step: str) -> float | None:
+    """A rating up to 5: a number that as a 64-bit float is a multiple of the step."""
+    number = decimal(text)
+    value = None if number is None else Decimal(float(number))
+    if value is None or not 0 < value <= 5 or value % Decimal(step):
+        return None
+    return float(value)
+
+
+def decimal(text: str) -> Decimal | None:
+    text = text.strip(" \t\r\n\v\f")
+    if not text or any(ch not in "0123456789.-eE+" for ch in text) or text[0] == "+":
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+def movielens_row(fields: list[str], halves: bool) -> Rating | None:
     if len(fields) != 4:
         return None
-    user, movie, rating = number(fields[0]), number(fields[1]), number(fields[2])
+    user, movie = number(fields[0]), number(fields[1])
+    rating = stars(fields[2], "0.5" if halves else "1")
     seconds = fields[3].strip(" \t\r\n\v\f")
-    if None in (user, movie) or rating not in (1, 2, 3, 4, 5):
+    if user is None or movie is None or rating is None:
         return None
     if not seconds or len(seconds) > 15 or any(ch not in "0123456789" for ch in seconds):
         return None
     if int(seconds) >= 2**33:
         return None
     day = datetime.fromtimestamp(int(seconds), timezone.utc).date()
-    return (user, movie, float(rating), (day - EPOCH).days) if day <= LAST else None
+    return (user, movie, rating, (day - EPOCH).days) if day <= LAST else None
+
+
+ParseDay = Callable[[str], date | None]
+
+
+def read_table(data: bytes, header: str, separator: str, parse_day: ParseDay) -> Reading:
+    """Read a table with the columns user, text, rating, movie, time; fields may be quoted."""
+    found, offset = Reading(), 0
+    for raw in data.removesuffix(b"\n").split(b"\n") if data else []:
+        start, offset = offset, offset + len(raw) + 1
+        found.lines += 1
+        text = raw.decode("utf-8", "backslashreplace").removesuffix("\r")
+        fields = quoted_fields(text, separator)
+        if not text.strip(" \t\r\n\v\f"):
+            found.blanks += 1
+        elif text == header:
+            found.headers += 1
+        elif fields is None or len(fields) != 5 or (row := table_row(fields, parse_day)) is None:
+            found.rejects.append((found.lines, start, text))
+        else:
+            found.ratings.append(row)
+    return found
+
+
+def table_row(fields: list[str], parse_day: ParseDay) -> Rating | None:
+    user, _, rating, movie, time = fields
+    ids, value = (number(user), number(movie)), decimal(rating)
+    try:
+        day = parse_day(time.strip(" \t\r\n\v\f"))
+    except ValueError:
+        return None
+    if None in ids or value is None or abs(value) > Decimal(2) ** 127 or day is None:
+        return None
+    if not EPOCH <= day <= LAST:
+        return None
+    return (number(user) or 0, number(movie) or 0, float(value), (day - EPOCH).days)
+
+
+def quoted_fields(text: str, separator: str) -> list[str] | None:
+    """Split by hand, a character at a time; None where a quote is out of place."""
+    fields, place, quoted = [""], "start", False
+    for ch in text:
+        if quoted:
+            quoted = ch != '"'
+            if quoted:
+                fields[-1] += ch
+            else:
+                place = "after"
+        elif ch == separator:
+            fields.append("")
+            place = "start"
+        elif ch == '"' and place in ("start", "after"):
+            fields[-1] += '"' if place == "after" else ""
+            quoted = True
+        elif place == "after" or (ch == "\r" and '"' in text):
+            return None
+        else:
+            fields[-1] += ch
+            place = "inside"
+    return None if quoted else fields
 
 
 def as_list(rows: Rows) -> list[Rating]:

@@ -13,7 +13,7 @@ ROW = (196, 242, 3.0, 10_199)
 
 
 def test_clean_text_goes_the_vectorised_way() -> None:
-    parsed = movielens._parse_clean(GOOD + b"\n\n" + GOOD + b"\r\n")
+    parsed = movielens.ML_100K.parse_clean(GOOD + b"\n\n" + GOOD + b"\r\n")
     assert parsed is not None
     assert as_list(parsed.rows) == [ROW, ROW]
     assert (parsed.num_lines, parsed.num_headers, parsed.num_blanks) == (3, 0, 1)
@@ -30,13 +30,13 @@ def test_clean_text_goes_the_vectorised_way() -> None:
     ],
 )
 def test_ways_to_write_one_rating(line: bytes) -> None:
-    parsed = movielens.parse(line)
+    parsed = movielens.ML_100K.parse(line)
     assert (as_list(parsed.rows), parsed.rejects) == ([ROW], [])
 
 
 def test_added_row_of_column_names_is_a_header() -> None:
     names = b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
-    parsed = movielens.parse(names + GOOD)
+    parsed = movielens.ML_100K.parse(names + GOOD)
     assert (as_list(parsed.rows), parsed.num_headers) == ([ROW], 1)
 
 
@@ -58,7 +58,7 @@ def test_added_row_of_column_names_is_a_header() -> None:
     ],
 )
 def test_refused_lines(line: bytes, reason: str) -> None:
-    parsed = movielens.parse(GOOD + b"\n" + line + b"\n" + GOOD)
+    parsed = movielens.ML_100K.parse(GOOD + b"\n" + line + b"\n" + GOOD)
     assert as_list(parsed.rows) == [ROW, ROW]
     assert [(x.line, x.offset, x.reason) for x in parsed.rejects] == [(1, len(GOOD) + 1, reason)]
 
@@ -66,7 +66,7 @@ def test_refused_lines(line: bytes, reason: str) -> None:
 @settings(max_examples=600, deadline=None)
 @given(data=damage.MOVIELENS)
 def test_vectorised_and_line_by_line_agree(data: bytes) -> None:
-    clean, slow = movielens._parse_clean(data), movielens.parse_lines(data)
+    clean, slow = movielens.ML_100K.parse_clean(data), movielens.ML_100K.parse_lines(data)
     total = len(slow.rows) + len(slow.rejects) + slow.num_headers + slow.num_blanks
     assert total == slow.num_lines
     if clean is not None:
@@ -77,4 +77,4 @@ def test_vectorised_and_line_by_line_agree(data: bytes) -> None:
 @given(data=damage.MOVIELENS)
 def test_parser_agrees_with_the_obvious_reading(data: bytes) -> None:
     data = data.removeprefix(b"\xef\xbb\xbf")
-    assert reading_of(movielens.parse(data)) == read(data, "\t")
+    assert reading_of(movielens.ML_100K.parse(data)) == read(data, "\t")

@@ -3,14 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from recspark.ingest import titles as t
-from recspark.ingest.rows import BAD_MOVIE, WRONG_FIELDS
+from recspark.ingest.rows import BAD_MOVIE, BAD_QUOTES, WRONG_FIELDS
+from recspark.ingest.sources import Source
 from recspark.ingest.titles import read_titles
+from tests.ingest.sources import source_of
 
 
-def write(tmp_path: Path, data: bytes) -> str:
+def write(tmp_path: Path, data: bytes) -> Source:
     path = tmp_path / "movies.txt"
     path.write_bytes(data)
-    return str(path)
+    return source_of(path)
 
 
 def test_netflix_titles_with_every_quirk(tmp_path: Path) -> None:
@@ -47,6 +49,33 @@ def test_movielens_layouts(tmp_path: Path) -> None:
     )
     found = read_titles(write(tmp_path, named))
     assert found.movies == [(1, 1995, "Film One"), (267, None, "unkonwn")]
+    assert found.num_headers == 1
+
+
+def test_movielens_dat_and_csv(tmp_path: Path) -> None:
+    dat = (
+        "1::Toy Story (1995)::Animation|Children's\n"
+        "2::Cité des enfants perdus, La (1995)::Drama\n"
+        "3::No Year: A Film::Drama\n4::broken\n"
+    )
+    found = read_titles(write(tmp_path, dat.encode("latin-1")))
+    assert found.movies == [
+        (1, 1995, "Toy Story (1995)"),
+        (2, 1995, "Cité des enfants perdus, La (1995)"),
+        (3, None, "No Year: A Film"),
+    ]
+    assert [x.reason for x in found.rejects] == [WRONG_FIELDS]
+    csv = (
+        'movieId,title,genres\r\n11,"American President, The (1995)",Comedy\r\n'
+        '12,"Say ""Ah"" (2006–2007)",Drama\r\n13,"Open (1999),Drama\r\n14,Plain (1980) ,Drama\r\n'
+    )
+    found = read_titles(write(tmp_path, csv.encode()))
+    assert found.movies == [
+        (11, 1995, "American President, The (1995)"),
+        (12, 2006, 'Say "Ah" (2006–2007)'),
+        (14, 1980, "Plain (1980) "),
+    ]
+    assert [(x.line, x.reason) for x in found.rejects] == [(3, BAD_QUOTES)]
     assert found.num_headers == 1
 
 

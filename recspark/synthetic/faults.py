@@ -1,0 +1,89 @@
+"""Damage for Netflix-format text: some lines spoilt in ten ways at random, remembered places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from recspark import storage
+
+_BLOCK_BYTES = 8 * 1024 * 1024
+
+# Each takes (user, rating, date) of a good line; none of the results is a line to be accepted.
+KINDS: dict[str, Callable[[bytes, bytes, bytes], bytes]] = {
+    "rating out of range": lambda user, rating, date: b"%b,6,%b" % (user, date),
+    "rating missing": lambda user, rating, date: b"%b,,%b" % (user, date),
+    "rating between stars": lambda user, rating, date: b"%b,%b.5,%b" % (user, rating, date),
+    "user of letters": lambda user, rating, date: b"u%b,%b,%b" % (user, rating, date),
+    "user too large": lambda user, rating, date: b"9999999999,%b,%b" % (rating, date),
+    "impossible day": lambda user, rating, date: b"%b,%b,%b-02-30" % (user, rating, date[:4]),
+    "other form of date": lambda user, rating, date: b"%b,%b,31/12/%b" % (user, rating, date[:4]),
+    "cut off": lambda user, rating, date: b"%b,%b" % (user, rating),
+    "a field too many": lambda user, rating, date: b"%b,%b,%b,1" % (user, rating, date),
+    "undecodable bytes": lambda user, rating, date: b"%b,%b,\xff\xfe%b" % (user, rating, date),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One spoilt line: where it stands in the damaged file, its text, and what it was."""
+
+    path: str
+    line: int
+    """From 1."""
+    offset: int
+    """Bytes before it in the damaged file."""
+    text: bytes
+    kind: str
+    original: bytes
+
+
+def plant_faults(source: str, target: str, *, every: int, seed: int) -> list[Fault]:
+    """Copy a clean file with about one of `every` lines spoilt; return the spoilt ones in order.
+
+    The copy is made in blocks of 8 MiB; only the faults are kept in memory.
+
+    Args:
+        source: A file of clean Netflix-format text with LF line ends.
+        target: The damaged file.
+        every: Lines for one fault (count, 1 or more); headers are spared.
+        seed: Seed of the places; the kinds come in turn.
+    """
+    draw = np.random.default_rng(seed)
+    faults: list[Fault] = []
+    kinds = list(KINDS.items())
+    line, offset = 1, 0
+    target_fs, target_path = storage.filesystem(target)
+    with target_fs.open(target_path, "wb") as copy:
+        for block in _read_blocks(source):
+            ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+            starts = np.concatenate([[0], ends[:-1] + 1])
+            position = 0
+            for number in np.flatnonzero(draw.random(len(ends)) * every < 1).tolist():
+                start, end = int(starts[number]), int(ends[number])
+                original = block[start:end]
+                if original.endswith(b":"):
+                    continue
+                kind, spoil = kinds[len(faults) % len(kinds)]
+                user, rating, date = original.split(b",")
+                text = spoil(user, rating, date)
+                copy.write(block[position:start])
+                offset += start - position
+                faults.append(Fault(target, line + number, offset, text, kind, original))
+                copy.write(text)
+                offset += len(text)
+                position = end
+            copy.write(block[position:])
+            offset += len(block) - position
+            line += len(ends)
+    return faults
+
+
+def _read_blocks(path: str) -> Iterator[bytes]:
+    """Yield the file in blocks of whole lines."""
+    fs, stripped = storage.filesystem(path)
+    with fs.open(stripped, "rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            yield block if block.endswith(b"\n") else block + file.readline()

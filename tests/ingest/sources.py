@@ -1,0 +1,16 @@
+"""Files written by a test, as the sources that parsers read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recspark import storage
+from recspark.ingest.sources import Source
+
+
+def source_of(path: Path) -> Source:
+    return sources_of(str(path))[0]
+
+
+def sources_of(pattern: str) -> list[Source]:
+    return [Source.of(file) for file in storage.list_files(pattern)]
