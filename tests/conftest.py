@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from recspark.environment import check_environment
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 check_environment()
+
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("recspark", deadline=None)
+hypothesis.settings.load_profile("recspark")
 
 
 @pytest.fixture(scope="session")

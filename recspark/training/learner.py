@@ -86,7 +86,7 @@ def make_optimiser(model: RatingModel, settings: TrainConfig) -> torch.optim.Opt
 
     torch adds weight_decay · w to the gradient; the gradient of an L2 term λ·w² is twice that.
     """
-    dense: list[nn.Parameter] = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
+    dense: list[Tensor] = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
     if model.encodes_users:
         dense.append(model.get_parameter("movies"))
     ids = {id(weight) for weight in dense}
