@@ -66,10 +66,11 @@ def explain_failures(failures: list[dict[str, Any]], launcher: str, num_ranks: i
         num_ranks: Ranks that there were.
     """
     if not failures:
-        ended = _EXIT.search(launcher)
+        ended = _EXIT.findall(launcher)
         who = "no rank said why: one"
         if ended:
-            who = f"rank {ended.group(1)} ended with exit code {ended.group(2)} without a word: it"
+            rank, code = ended[-1]  # torchrun's report ends with the root cause
+            who = f"rank {rank} ended with exit code {code} without a word: it"
         return (
             f"{who} was killed or hangs, as when the system runs out of memory. {MEMORY} "
             f"The launcher's last words:\n{_tail(launcher)}"
