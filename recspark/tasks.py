@@ -6,6 +6,7 @@ that counted into place once all tasks are through. A failed or speculative atte
 
 from __future__ import annotations
 
+import gc
 import posixpath
 import re
 import sys
@@ -43,7 +44,7 @@ class PartFile:
 def spread(spark: SparkSession, items: Sequence[Item], num_tasks: int) -> RDD[Item]:
     """Return the items as an RDD of at most `num_tasks` partitions, neighbours kept together."""
     items_rdd = spark.sparkContext.parallelize(items, max(1, min(num_tasks, len(items))))
-    return items_rdd.mapPartitions(_leave_zips)
+    return items_rdd.mapPartitions(_settle_in)
 
 
 def pack(sizes: Sequence[int], capacity: int) -> list[range]:
@@ -114,16 +115,17 @@ def exchange(
     """
 
     def run(key: int, pairs: Iterable[tuple[int, bytes]]) -> Iterable[Item]:
-        yield reduce(key, (value for _, value in _leave_zips(pairs)))
+        yield reduce(key, (value for _, value in _settle_in(pairs)))
 
     return rows.partitionBy(num_keys, lambda key: key).mapPartitionsWithIndex(run).collect()
 
 
-def _leave_zips(items: Iterable[Item]) -> Iterable[Item]:
-    """Return the items, after a worker has learned to import Spark's Python part from its package.
+def _settle_in(items: Iterable[Item]) -> Iterable[Item]:
+    """Return the items, after sparing the worker what Spark repeats around each task.
 
-    Spark puts it on the workers' path as zip files too, and has importlib read those again before
-    each task: 0.1 s, as much as a small task of ours takes. Without the package they stay.
+    Spark puts its Python part on the path as zip files too, and has importlib read those before
+    each task: 0.1 s, as much as a small task of ours takes. Without the package they stay. Spark
+    also collects garbage after each task; what was imported so far is set apart from that.
     """
     installed = [name for name in ("pyspark", "py4j") if _is_folder_on_path(name)]
     if len(installed) == 2:
@@ -131,6 +133,8 @@ def _leave_zips(items: Iterable[Item]) -> Iterable[Item]:
             if _SPARK_ZIP.search(entry):
                 sys.path_importer_cache.pop(entry, None)
         sys.path[:] = [entry for entry in sys.path if not _SPARK_ZIP.search(entry)]
+    if gc.get_freeze_count() == 0:
+        gc.freeze()
     return items
 
 

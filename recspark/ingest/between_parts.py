@@ -82,6 +82,9 @@ def _find_suspects(parts: Sequence[Part]) -> list[_Suspect]:
         mine = np.isin(part.movies, shared)
         if mine.any():
             files = tuple(file.written for file in part.ratings)
+            # Movies that only touch the ends of parts are read from a small file of their own.
+            if part.edges and np.isin(part.movies[mine], part.edge_movies).all():
+                files = (part.edges.written,)
             rows = int(part.movie_rows[mine].sum())
             suspects.append(_Suspect(position, files, part.movies[mine], rows))
     return suspects

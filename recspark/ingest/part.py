@@ -48,6 +48,10 @@ class Part:
     """The movies that the part has ratings of, rising."""
     movie_rows: npt.NDArray[np.int64]
     """Ratings of each of them."""
+    edge_movies: npt.NDArray[np.int32]
+    """The first and the last movie, in the order of the text."""
+    edges: PartFile | None
+    """The ratings of those two once more, where they stand movie by movie."""
 
 
 @dataclass
@@ -125,6 +129,8 @@ def _write(
         rejects += _locate(pieces, loses, layout)
         rows = rows.where(~loses)
     movies, movie_rows = _count_movies(rows.movies)
+    is_by_movie = len(run_starts(rows.movies)) == len(movies)
+    edges = _write_edges(rows, ratings_root, name) if is_by_movie else None
     num_lines: dict[int, int] = {}
     for piece in pieces:
         lines = num_lines.get(piece.range_number, 0) + piece.parsed.num_lines
@@ -140,6 +146,8 @@ def _write(
         num_blanks=sum(piece.parsed.num_blanks for piece in pieces),
         movies=movies,
         movie_rows=movie_rows,
+        edge_movies=rows.movies[[0, -1]] if len(rows) else rows.movies,
+        edges=edges,
     )
 
 
@@ -186,6 +194,24 @@ def _write_ratings(rows: Rows, root: str, name: str) -> list[PartFile]:
         files.append(write_part(table.slice(start, count), root, path, distinct=[c.USER_ID]))
         start += count
     return files
+
+
+def _write_edges(rows: Rows, root: str, name: str) -> PartFile | None:
+    """Write, for the search of duplicates between parts, the movies that a cut may run through.
+
+    The file is never committed, so it goes with what unfinished attempts left.
+    """
+    if len(rows) == 0:
+        return None
+    found = rows.where((rows.movies == rows.movies[0]) | (rows.movies == rows.movies[-1]))
+    table = pa.table(
+        {
+            c.USER_ID: found.users,
+            c.MOVIE_ID: found.movies,
+            c.RATED_ON: pa.array(found.days).cast(pa.date32()),
+        }
+    )
+    return write_part(table, root, f"edges-{name}.parquet", distinct=[c.USER_ID])
 
 
 def _write_rejects(rejects: list[tuple[_Piece, Reject]], root: str, name: str) -> list[PartFile]:
