@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from recspark.config import Config
 from recspark.errors import ConfigError, describe
+from recspark.scoring.require import FALLBACK_MODEL
 from recspark.stages import baseline, blend, evaluate, ingest, prepare, score, train
 
 
@@ -35,13 +36,13 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
 
 def _require_fallback(config: Config, models: Mapping[str, Config]) -> None:
     """Refuse before the work, not after training, a run that scoring could not finish."""
-    if score.FALLBACK_MODEL not in models:
+    if FALLBACK_MODEL not in models:
         raise ConfigError(
             describe(
                 "models",
                 found=", ".join(config.models),
-                expected=f"{score.FALLBACK_MODEL} among them, which answers for unseen ids",
-                remedy=f"Add it: --models {score.FALLBACK_MODEL},{','.join(config.models)}",
+                expected=f"{FALLBACK_MODEL} among them, which answers for unseen ids",
+                remedy=f"Add it: --models {FALLBACK_MODEL},{','.join(config.models)}",
             )
         )
 
