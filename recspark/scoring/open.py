@@ -12,7 +12,7 @@ import numpy as np
 from recspark import schemas, storage
 from recspark.baselines.arrays import read_movies, read_users
 from recspark.baselines.user_block import TrainBuckets, require_whole
-from recspark.errors import DataError, describe
+from recspark.errors import ConfigError, DataError, describe
 from recspark.paths import MODEL_CARD
 from recspark.scoring.models import (
     EffectModel,
@@ -66,6 +66,30 @@ def open_model(saved: SavedModel) -> PairModel:
             found=f"keys {sorted(card)} with algorithm {algorithm}",
             expected="an architecture, or algorithm bias, cosine_user or als",
             remedy="Fit the model again with jobs/baseline.py or jobs/train.py.",
+        )
+    )
+
+
+def open_vectors(saved: SavedModel) -> Floats:
+    """Return what a model has learned each movie to be like, [movies, any]; NaN where unseen.
+
+    Raises:
+        ConfigError: The model has no embeddings.
+        DataError: As `open_model`.
+    """
+    card = read_card(saved.folder)
+    if "architecture" in card:
+        from recspark.scoring import trained
+
+        return trained.open_vectors(saved.folder, card)
+    if card.get("algorithm") == "als":
+        return np.asarray(read_movies(saved.folder))
+    raise ConfigError(
+        describe(
+            saved.folder,
+            found=f"a {card.get('algorithm')} model, which has no embeddings",
+            expected="als or a model of jobs/train.py",
+            remedy="Name another in similar.models.",
         )
     )
 

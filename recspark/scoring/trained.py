@@ -5,6 +5,7 @@ The only module of scoring that imports torch.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +31,7 @@ def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
         DataError: Weights are missing or damaged.
     """
     torch.set_num_threads(1)  # Spark runs a task on every core already
-    try:
-        model, seen_movies = weights.load_module(folder, card)
-    except SafetensorError as error:
-        raise _damaged(folder, error) from error
+    model, seen_movies = _load(folder, card)
     with torch.no_grad():
         factors = model.movie_factors()
         if factors is not None:
@@ -42,6 +40,24 @@ def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
             )
         movies = model.embed_movies(torch.arange(len(seen_movies)))
     return ModuleModel(model, mask_unseen(movies, seen_movies), folder)
+
+
+def open_vectors(folder: str, card: Mapping[str, Any]) -> Floats:
+    """Return `movie_vectors` of all movies, [M, any]; NaN where a movie has no rating in train.
+
+    Raises:
+        DataError: Weights are missing or damaged.
+    """
+    model, seen = _load(folder, card)
+    with torch.no_grad():
+        return mask_unseen(model.movie_vectors(torch.arange(len(seen))), seen)
+
+
+def _load(folder: str, card: Mapping[str, Any]) -> tuple[RatingModel, Tensor]:
+    try:
+        return weights.load_module(folder, card)
+    except SafetensorError as error:
+        raise _damaged(posixpath.join(folder, weights.MOVIES), error) from error
 
 
 @dataclass(frozen=True)

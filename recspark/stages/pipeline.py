@@ -8,12 +8,23 @@ from pyspark.sql import SparkSession
 
 from recspark.config import Config
 from recspark.errors import ConfigError, describe
+from recspark.recommend.choose import choose_models
 from recspark.scoring.require import FALLBACK_MODEL
-from recspark.stages import baseline, blend, evaluate, ingest, prepare, score, train
+from recspark.stages import (
+    baseline,
+    blend,
+    evaluate,
+    ingest,
+    prepare,
+    recommend,
+    score,
+    similar,
+    train,
+)
 
 
 def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
-    """Run ingest, prepare, fit and score each model, blend them if asked, evaluate all together.
+    """Run ingest, prepare, fit and score each model, blend and list if asked, evaluate together.
 
     Args:
         config: The run's own settings.
@@ -22,6 +33,13 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
     """
     _require_fallback(config, models)
     _require_members(config, models)
+    lists = []
+    for stage, where, names in (
+        (recommend, "recommend.models", config.recommend.models),
+        (similar, "similar.models", config.similar.models),
+    ):
+        if names:
+            lists += [(stage, *one) for one in choose_models(names, models, where).items()]
     ingest.run(config, spark)
     prepare.run(config, spark)
     for name, settings in models.items():
@@ -31,6 +49,8 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
         score.run(settings, name, spark)
     if config.blend.members:
         blend.run(config, spark)
+    for stage, name, settings in lists:
+        stage.run(settings, name, spark)
     evaluate.run(models, spark)
 
 
