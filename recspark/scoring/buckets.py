@@ -6,7 +6,6 @@ import posixpath
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recspark import columns as c
 from recspark import storage
@@ -58,13 +57,7 @@ def score_bucket(scoring: Scoring, path: str, bucket: int, num_rows: int, root: 
 
 
 def _score(scoring: Scoring, folder: str) -> Iterator[pa.RecordBatch]:
-    for file in storage.parquet_files(folder):
-        fs, stripped = storage.filesystem(file)
-        with fs.open(stripped, "rb") as opened:
-            for batch in pq.ParquetFile(opened).iter_batches(
-                BLOCK_ROWS, columns=_KEPT, use_threads=False
-            ):
-                users = batch.column(c.USER_INDEX).to_numpy()
-                movies = batch.column(c.MOVIE_INDEX).to_numpy()
-                scored = score_pairs(scoring, users, movies)
-                yield pa.RecordBatch.from_arrays([*batch.columns, *scored], schema=_SCHEMA)
+    for batch in storage.read_batches(folder, _KEPT, BLOCK_ROWS):
+        users, movies = (batch.column(name).to_numpy() for name in (c.USER_INDEX, c.MOVIE_INDEX))
+        scored = score_pairs(scoring, users, movies)
+        yield pa.RecordBatch.from_arrays([*batch.columns, *scored], schema=_SCHEMA)

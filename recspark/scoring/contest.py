@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recspark import columns as c
 from recspark import storage
@@ -28,7 +24,7 @@ def write_contest(scored: str, path: str) -> int:
     storage.make_folder(path.rpartition("/")[0])
     num_ratings, movie = 0, -1
     with fs.open(stripped, "wb") as file:
-        for batch in _batches(scored):
+        for batch in storage.read_batches(scored, [c.MOVIE_ID, c.PREDICTION], BATCH_ROWS):
             movies = batch.column(c.MOVIE_ID).to_numpy()
             changes = np.flatnonzero(np.diff(movies, prepend=movie))
             lines = [f"{value:.6f}" for value in batch.column(c.PREDICTION).to_pylist()]
@@ -37,12 +33,3 @@ def write_contest(scored: str, path: str) -> int:
             file.write(("\n".join(lines) + "\n").encode())
             num_ratings, movie = num_ratings + len(lines), int(movies[-1])
     return num_ratings
-
-
-def _batches(scored: str) -> Iterator[pa.RecordBatch]:
-    for name in storage.parquet_files(scored):
-        fs, stripped = storage.filesystem(name)
-        with fs.open(stripped, "rb") as opened:
-            yield from pq.ParquetFile(opened).iter_batches(
-                BATCH_ROWS, columns=[c.MOVIE_ID, c.PREDICTION]
-            )

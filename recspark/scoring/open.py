@@ -23,6 +23,9 @@ from recspark.scoring.models import (
     keep_few,
 )
 
+# A blend asks its members in turn.
+KEPT_MODELS = 16
+
 
 @dataclass(frozen=True)
 class SavedModel:
@@ -36,7 +39,7 @@ class SavedModel:
     """What it was fitted on."""
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=KEPT_MODELS)
 def open_model(saved: SavedModel) -> PairModel:
     """Return a model ready to predict; kept for the life of a Python worker.
 

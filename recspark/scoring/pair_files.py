@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from recspark import storage
 from recspark.errors import DataError, describe
+from recspark.ingest.sources import Source
 from recspark.ingest.text import Range, plan_ranges
 from recspark.scoring import pairs_csv
 from recspark.scoring.id_columns import PAIRS, BadRow, Pairs, read_ids
@@ -101,7 +102,7 @@ def _split(path: str, columns: tuple[str, str]) -> Iterator[Piece]:
     for file in storage.list_files(path):
         if not file.path.endswith(".parquet"):
             dialect = pairs_csv.read_dialect(file.path, columns)
-            for ranges in plan_ranges([file], RANGE_BYTES):
+            for ranges in plan_ranges([Source.of(file)], RANGE_BYTES):
                 for one in ranges:
                     yield Piece(file.path, None, (one, dialect), columns)
             continue

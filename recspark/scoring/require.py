@@ -32,7 +32,7 @@ def require_scoring(config: Config, model_name: str) -> tuple[Scoring, dict[str,
                 remedy="Run jobs/baseline.py with the same --config and --models '[bias]' first.",
             )
         )
-    fallback = _saved(paths, FALLBACK_MODEL, found, train)
+    fallback = saved_model(paths, FALLBACK_MODEL, found, train)
     scoring = Scoring(
         model,
         fallback,
@@ -53,10 +53,15 @@ def require_model(config: Config, model_name: str) -> tuple[SavedModel, str]:
     train = require_manifest(paths.train, "prepare")
     job = "baseline" if config.baseline.algorithm else "train"
     manifest = require_manifest(paths.model(model_name), job)
-    return _saved(paths, model_name, manifest, train), manifest.id
+    return saved_model(paths, model_name, manifest, train), manifest.id
 
 
-def _saved(paths: RunPaths, name: str, manifest: Manifest, train: Manifest) -> SavedModel:
+def saved_model(paths: RunPaths, name: str, manifest: Manifest, train: Manifest) -> SavedModel:
+    """Return where a finished model lies.
+
+    Raises:
+        DataError: It is of another train: its indexes mean other users and movies.
+    """
     if manifest.inputs.get("train") != train.id:
         raise DataError(
             describe(
