@@ -95,7 +95,6 @@ def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDA
             stop = min(first + height, num_candidates)
             block[stop - first :] = NOTHING
             rater.fill(slice(first, stop), block[: stop - first])
-            block[np.isnan(block)] = NOTHING
             inside = (hidden >= first) & (hidden < stop)
             block[hidden[inside] - first, mine[inside]] = NOTHING
             top.add(block, first)

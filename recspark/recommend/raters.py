@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from recspark.recommend.top_n import NOTHING
 from recspark.scoring.models import EffectModel, FactorModel, Ints, PairModel
 
 # Pairs asked for at a time where a model answers pair by pair.
@@ -20,12 +21,14 @@ class Rater(Protocol):
     """Fills blocks of scores for some users."""
 
     def fill(self, movies: slice, into: Block) -> None:
-        """Write scores, [movies of the slice, users]; NaN where the model has no answer."""
+        """Write scores, [movies of the slice, users]; NOTHING where the model has no answer."""
         ...
 
 
 @dataclass(frozen=True)
 class _ByProduct:
+    """Of movies and users that are in train, so there is an answer for every pair."""
+
     movies: Block
     """[candidates, K]"""
     users: Block
@@ -37,6 +40,8 @@ class _ByProduct:
 
 @dataclass(frozen=True)
 class _ByPair:
+    """Through the model's own predictions, in batches."""
+
     model: PairModel
     candidates: Ints
     bucket: int
@@ -49,6 +54,7 @@ class _ByPair:
             some = chosen[start : start + step]
             users = np.tile(self.rows, len(some))
             found = self.model.predict(self.bucket, users, np.repeat(some, len(self.rows)))
+            found = np.where(np.isnan(found), NOTHING, found)
             into[start : start + step] = found.reshape(len(some), -1)
 
 
