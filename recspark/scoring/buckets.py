@@ -43,7 +43,8 @@ def score_bucket(scoring: Scoring, path: str, bucket: int, num_rows: int, root: 
         DataError: The bucket has another number of rows.
     """
     name = f"{c.BUCKET}={bucket}/part-0.parquet"
-    part = write_batches(_score(scoring, posixpath.dirname(f"{path}/{name}")), _SCHEMA, root, name)
+    rows = _score(scoring, posixpath.dirname(f"{path}/{name}"))
+    part = write_batches(rows, _SCHEMA, root, name, distinct=[c.PREDICTION])
     if part.num_rows != num_rows:
         raise DataError(
             describe(
