@@ -24,7 +24,7 @@ _SCHEMA = pa.schema(
         (c.RATING, pa.float32()),
         (c.RATED_DAY, pa.int16()),
         (c.PREDICTION, pa.float32()),
-        (c.FALLBACK, pa.dictionary(pa.int8(), pa.string())),
+        (c.FALLBACK, pa.string()),
     ]
 )
 

@@ -42,11 +42,10 @@ def fill(
     return effects.mean + np.nan_to_num(user) + np.nan_to_num(movie), flag.astype(np.int8)
 
 
-def as_flags(
-    positions: npt.NDArray[np.int8], is_answered: npt.NDArray[np.bool_]
-) -> pa.DictionaryArray:
+def as_flags(positions: npt.NDArray[np.int8], is_answered: npt.NDArray[np.bool_]) -> pa.StringArray:
     """Return the flags as text, null where the model itself answered."""
-    return pa.DictionaryArray.from_arrays(pa.array(positions, mask=is_answered), list(FLAGS))
+    indices = pa.array(positions, mask=is_answered)
+    return pa.DictionaryArray.from_arrays(indices, list(FLAGS)).dictionary_decode()
 
 
 def clip_predictions(predicted: DataFrame, *, lowest: float, highest: float) -> DataFrame:

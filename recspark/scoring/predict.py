@@ -29,7 +29,7 @@ class Scoring:
 
 def score_pairs(
     scoring: Scoring, users: Ints, movies: Ints
-) -> tuple[pa.FloatArray, pa.DictionaryArray]:
+) -> tuple[pa.FloatArray, pa.StringArray]:
     """Return (prediction, fallback) of each pair, in their order; every prediction is a number.
 
     Predictions are clipped to the rating scale, here and nowhere else. Fast where pairs of one
