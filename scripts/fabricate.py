@@ -24,7 +24,8 @@ from recspark import schemas, storage
 from recspark.baselines import als
 from recspark.config import SparkConfig
 from recspark.manifest import Step, require_manifest
-from recspark.models.biased_mf import BiasedMF
+from recspark.models.spec import ModelSpec
+from recspark.models.target import Target
 from recspark.paths import MODEL_CARD, SPARK_MODEL, RunPaths
 from recspark.session import create_session
 from recspark.stages import baseline
@@ -136,10 +137,8 @@ def write_biased_mf(paths: RunPaths, users: np.ndarray, movies: np.ndarray) -> N
         weights.save_users(folder, shard, rows, torch.ones(NUM_USERS, dtype=torch.bool))
         seen = torch.ones(NUM_MOVIES, dtype=torch.bool)
         weights.save_movies(folder, {"movies": table}, seen)
-        model = BiasedMF(
-            num_movies=NUM_MOVIES, embedding_size=FACTORS, init_std=0.1, rating_mean=0.0
-        )
-        card = {"architecture": "biased_mf", "hyper_parameters": model.hyper_parameters()}
+        spec = ModelSpec(num_movies=NUM_MOVIES, embedding_size=FACTORS, target=Target(kind="raw"))
+        card = {"architecture": "biased_mf", "spec": spec.to_card()}
         storage.write_json(f"{folder}/{MODEL_CARD}", card)
         step.publish(paths.model("biased_mf"), None)
 

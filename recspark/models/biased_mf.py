@@ -39,11 +39,11 @@ class BiasedMF(RatingModel):
         return biased_product(user_rows, movie_rows)
 
     def user_factors(self, user_rows: Tensor) -> Tensor:
-        """Return both sides' columns folded, see factors.py, [B, F + 2]."""
+        """Return the users' side of the product, see factors.py, [B, F + 2]."""
         return fold_users(user_rows, self.spec.target)
 
-    def movie_factors(self) -> Tensor:
-        """Return the same for all movies, [M, F + 2]."""
+    def movie_factors(self) -> Tensor | None:
+        """Return the side of all movies, [M, F + 2]."""
         return fold_movies(self.movies)
 
     def movie_vectors(self, movie_index: Tensor) -> Tensor:

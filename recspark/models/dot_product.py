@@ -36,9 +36,9 @@ class DotProduct(RatingModel):
         return (user_rows * movie_rows).sum(dim=1)
 
     def user_factors(self, user_rows: Tensor) -> Tensor:
-        """Return both sides' columns folded, see factors.py, [B, F + 2]."""
+        """Return the users' side of the product, see factors.py, [B, F + 2]."""
         return fold_users(add_bias(user_rows), self.spec.target)
 
-    def movie_factors(self) -> Tensor:
-        """Return the same for all movies, [M, F + 2]."""
+    def movie_factors(self) -> Tensor | None:
+        """Return the side of all movies, [M, F + 2]."""
         return fold_movies(add_bias(self.movies))

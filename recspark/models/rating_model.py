@@ -81,7 +81,10 @@ class RatingModel(nn.Module, ABC):
         return None
 
     def movie_factors(self) -> Tensor | None:
-        """Return [M, K] of all movies, the other side of `user_factors`; None where that is."""
+        """Return [M, K] of all movies, the other side of `user_factors`; None where that is.
+
+        A class that overrides `score` of one that has factors must override this too.
+        """
         return None
 
     def movie_vectors(self, movie_index: Tensor) -> Tensor:

@@ -7,6 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recspark.models.biased_mf import BiasedMF
+from recspark.models.dot_product import DotProduct
+from recspark.models.registry import ARCHITECTURES
+from recspark.models.spec import ModelSpec
+from recspark.models.target import Target
 from recspark.recommend.raters import RaterFactory
 from recspark.scoring import pairs_csv, trained
 from recspark.scoring.models import EffectModel, FactorModel
@@ -29,38 +33,46 @@ def test_factors_are_multiplied_pair_by_pair_over_many_chunks() -> None:
         assert value == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-def test_a_trained_model_says_the_same_as_factors_and_as_a_module(tmp_path) -> None:
+KINDS = {"biased_mf": "standardized", "dot_product": "centered", "embedding_mlp": "raw"}
+LAYERS = ("dense 4", "relu", "batch_norm")
+
+
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_every_trained_model_says_what_its_forward_does(tmp_path, name: str) -> None:
+    architecture = ARCHITECTURES[name]
+    kind = KINDS.get(name, architecture.targets[0])
+    values = (1.0, 2.0, 4.0) if kind == "one_of_k" else ()
+    spec = ModelSpec(
+        num_movies=6,
+        embedding_size=3,
+        init_scale=0.5,
+        target=Target(kind=kind, mean=3.5, std=1.2, values=values),
+        layers=LAYERS if architecture not in (BiasedMF, DotProduct) else (),
+    )
     generator = torch.Generator().manual_seed(3)
-    model = BiasedMF(num_movies=6, embedding_size=3, init_std=0.5, rating_mean=3.5)
-    movies, users = (torch.randn(n, 4, generator=generator) for n in (6, 5))
-    model.load_state_dict({"movies": movies})
+    model = architecture.build(spec, generator).eval()
+    users = torch.randn(5, model.user_width, generator=generator)
     seen_users, seen_movies = torch.ones(5, dtype=bool), torch.ones(6, dtype=bool)
     seen_users[3], seen_movies[2] = False, False
     shard = Shard(num_users=5, num_buckets=1, rank=0, num_ranks=1)
     weights.save_users(str(tmp_path), shard, users, seen_users)
     weights.save_movies(str(tmp_path), model.state_dict(), seen_movies)
-    card = {"architecture": "biased_mf", "hyper_parameters": model.hyper_parameters()}
+    card = {"architecture": name, "spec": spec.to_card()}
     opened = trained.open_model(str(tmp_path), card)
-    assert isinstance(opened, FactorModel)
-    embedded = trained.mask_unseen(movies, seen_movies)
-    module = trained.ModuleModel(model, embedded, str(tmp_path))
+    assert isinstance(opened, FactorModel) == (name in ("biased_mf", "dot_product", "autorec"))
     rows, which = (grid.ravel() for grid in np.meshgrid(np.arange(5), np.arange(6)))
-    expected = [
-        NAN
-        if row == 3 or movie == 2
-        else 3.5 + float(users[row, 3] + movies[movie, 3] + users[row, :3] @ movies[movie, :3])
-        for row, movie in zip(rows, which, strict=True)
-    ]
-    for found in (opened.predict(0, rows, which), module.predict(0, rows, which)):
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+    with torch.no_grad():
+        expected = model(users[rows], torch.from_numpy(which)).numpy()
+    expected[(rows == 3) | (which == 2)] = NAN
+    np.testing.assert_allclose(opened.predict(0, rows, which), expected, atol=1e-5)
     # Top-N asks for blocks: movies × users, by product or pair by pair.
-    for one in (opened, module):
-        block = np.zeros((3, 2), np.float32)
-        RaterFactory(one, np.array([0, 1, 3, 5])).for_users(0, np.array([4, 1])).fill(
-            slice(1, 4), block
-        )
-        grid = np.reshape(expected, (6, 5))[np.ix_([1, 3, 5], [4, 1])]
-        np.testing.assert_allclose(block, grid, atol=1e-5)
+    block = np.zeros((3, 2), np.float32)
+    rater = RaterFactory(opened, np.array([0, 1, 3, 5])).for_users(0, np.array([4, 1]))
+    rater.fill(slice(1, 4), block)
+    grid = np.reshape(expected, (6, 5))[np.ix_([1, 3, 5], [4, 1])]
+    np.testing.assert_allclose(block, grid, atol=1e-5)
+    vectors = trained.open_vectors(str(tmp_path), card)
+    assert np.isnan(vectors).all(axis=1).tolist() == [False, False, True, False, False, False]
 
 
 def test_effects_as_factors_are_the_same_predictions() -> None:

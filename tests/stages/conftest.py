@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 from recspark import storage
 from recspark.config import AlsConfig, BaselineConfig, Config, CosineUserConfig, PrepareConfig
 from recspark.manifest import Step, require_manifest
-from recspark.models.biased_mf import BiasedMF
+from recspark.models.spec import ModelSpec
+from recspark.models.target import Target
 from recspark.paths import MODEL_CARD, RunPaths
 from recspark.stages import baseline
 from recspark.training import weights
@@ -73,7 +74,8 @@ def write_biased_mf(config: Config) -> None:
     users, movies = (torch.from_numpy(table) for table in mf_tables())
     seen_users = torch.from_numpy(~np.isnan(TRAIN).all(axis=1))
     seen_movies = torch.from_numpy(~np.isnan(TRAIN).all(axis=0))
-    model = BiasedMF(num_movies=NUM_MOVIES, embedding_size=4, init_std=0.1, rating_mean=3.0)
+    target = Target(kind="standardized", mean=3.0, std=0.5)
+    spec = ModelSpec(num_movies=NUM_MOVIES, embedding_size=4, target=target)
     step = Step(
         "train",
         {},
@@ -86,6 +88,6 @@ def write_biased_mf(config: Config) -> None:
         order = torch.cat([torch.arange(b, NUM_USERS, NUM_BUCKETS) for b in range(NUM_BUCKETS)])
         weights.save_users(folder, shard, users[order], seen_users[order])
         weights.save_movies(folder, {"movies": movies}, seen_movies)
-        card = {"architecture": "biased_mf", "hyper_parameters": model.hyper_parameters()}
+        card = {"architecture": "biased_mf", "spec": spec.to_card()}
         storage.write_json(f"{folder}/{MODEL_CARD}", card)
         step.publish(step.outputs[0], None)
