@@ -38,3 +38,6 @@ NUM_MEMBERS = "num_members"
 BIN = "bin"
 SCORE = "score"
 RANK = "rank"
+
+SIMILAR_MOVIE_ID = "similar_movie_id"
+SIMILAR_TITLE = "similar_title"

@@ -24,7 +24,7 @@ jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 Section = TypeVar("Section")
 
 # Options whose value is a list of names.
-_LISTS = ("--models", "--blend.members")
+_LISTS = ("--models", "--blend.members", "--recommend.models", "--similar.models")
 _OPTION = re.compile(r"--([\w.]+)|[Oo]ption '([\w.]+)'|[Kk]ey '([\w.]+)'")
 _GROUP = re.compile(r"Group '([\w.]+)'")
 

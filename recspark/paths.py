@@ -88,8 +88,17 @@ class RunPaths:
     def predictions(self, name: str) -> str:
         return self._at("predictions", name)
 
+    def scored_pairs(self, source: str, name: str) -> str:
+        return self._at("scored_pairs", source, name)
+
+    def contest(self, name: str) -> str:
+        return self._at("contest", name)
+
     def recommendations(self, name: str) -> str:
         return self._at("recommendations", name)
+
+    def similar_movies(self, name: str) -> str:
+        return self._at("similar_movies", name)
 
     def metrics(self, name: str) -> str:
         return self._at("metrics", f"{name}.json")

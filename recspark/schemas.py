@@ -167,3 +167,39 @@ PREDICTIONS = Schema(
     },
     partition_by=c.BUCKET,
 )
+
+SCORED_PAIRS = Schema(
+    name="scored_pairs",
+    grain="one row per requested pair, in the order of the request by position (from 0); fallback "
+    "is null where the model itself answered",
+    key=(c.POSITION,),
+    columns={
+        c.POSITION: "BIGINT",
+        c.USER_ID: "BIGINT",
+        c.MOVIE_ID: "BIGINT",
+        c.PREDICTION: "FLOAT",
+        c.FALLBACK: "STRING",
+    },
+)
+
+RECOMMENDATIONS = Schema(
+    name="recommendations",
+    grain="one row per (user, rank); rank counts from 1; score in rating units, not clipped",
+    key=(c.USER_ID, c.RANK),
+    columns={c.USER_ID: "INT", c.RANK: "INT", c.MOVIE_ID: "INT", c.SCORE: "FLOAT"},
+)
+
+SIMILAR_MOVIES = Schema(
+    name="similar_movies",
+    grain="one row per (movie, rank); rank counts from 1; similarity is the cosine of the two "
+    "embeddings; titles are null where the titles file has none",
+    key=(c.MOVIE_ID, c.RANK),
+    columns={
+        c.MOVIE_ID: "INT",
+        c.RANK: "INT",
+        c.SIMILAR_MOVIE_ID: "INT",
+        c.SIMILARITY: "FLOAT",
+        c.TITLE: "STRING",
+        c.SIMILAR_TITLE: "STRING",
+    },
+)

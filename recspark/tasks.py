@@ -81,18 +81,39 @@ def write_part(
             the writing and is then given up.
         row_group_rows: Rows in a row group, at most.
     """
+    batches = table.combine_chunks().to_batches(row_group_rows)
+    return write_batches(batches, table.schema, root, name, distinct=distinct)
+
+
+def write_batches(
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    root: str,
+    name: str,
+    *,
+    distinct: Collection[str] = (),
+) -> PartFile:
+    """Write batches as `write_part` does a table; a row group is all that memory holds.
+
+    Batches are taken as row groups, so they should be large (up to ROW_GROUP_ROWS).
+    """
     written = posixpath.join(root, ATTEMPTS, uuid.uuid4().hex, posixpath.basename(name))
     fs, stripped = storage.filesystem(written)
     fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
-    with fs.open(stripped, "wb") as file:
-        pq.write_table(
-            table,
+    num_rows = 0
+    with (
+        fs.open(stripped, "wb") as file,
+        pq.ParquetWriter(
             file,
+            schema,
             compression="snappy",
-            row_group_size=row_group_rows,
-            use_dictionary=[column for column in table.column_names if column not in distinct],
-        )
-    return PartFile(written, posixpath.join(root, name), table.num_rows)
+            use_dictionary=[column for column in schema.names if column not in distinct],
+        ) as writer,
+    ):
+        for batch in batches:
+            writer.write_batch(batch)
+            num_rows += batch.num_rows
+    return PartFile(written, posixpath.join(root, name), num_rows)
 
 
 def commit_parts(parts: Iterable[PartFile], root: str) -> int:

@@ -15,6 +15,16 @@ from recspark.paths import RunPaths
 Cell = tuple[int, int, float]
 
 
+def user_id(index: int) -> int:
+    """Return the raw id of a user of these runs: falling, with gaps."""
+    return 1000 - 3 * index
+
+
+def movie_id(index: int) -> int:
+    """Return the raw id of a movie of these runs: not in the order of the index."""
+    return 7 + (index * 5) % 101
+
+
 def split_frame(spark: SparkSession, cells: Sequence[Cell], num_buckets: int) -> DataFrame:
     """Return (user, movie, rating) cells with the columns of train, valid and test."""
     rows = [(user, movie, rating, 100, user % num_buckets) for user, movie, rating in cells]
@@ -31,7 +41,7 @@ def write_prepared(
     num_movies: int,
     valid: Sequence[Cell] = (),
 ) -> None:
-    """Write train, valid and test into the run directory as the prepare stage does."""
+    """Write indexes, train, valid and test into the run directory as the prepare stage does."""
     paths, num_buckets = RunPaths(config.root), config.prepare.num_buckets
     ratings = [rating for _, _, rating in train]
     counts = {
@@ -47,8 +57,19 @@ def write_prepared(
         paths.valid: (schemas.VALID, valid),
         paths.test: (schemas.TEST, test),
     }
-    step = Step("prepare", {**asdict(config.prepare), "seed": config.seed}, {}, list(outputs), True)
+    indexes = {
+        paths.user_index: (schemas.USER_INDEX, [user_id(user) for user in range(num_users)]),
+        paths.movie_index: (schemas.MOVIE_INDEX, [movie_id(movie) for movie in range(num_movies)]),
+    }
+    settings = {**asdict(config.prepare), "seed": config.seed}
+    step = Step("prepare", settings, {}, [*indexes, *outputs], True)
     with step:
+        for path, (schema, ids) in indexes.items():
+            rows = [(raw, index, 1) for index, raw in enumerate(ids)]
+            storage.write_dataset(
+                spark.createDataFrame(rows, schema.ddl), step.staging(path), schema
+            )
+            step.publish(path, schema)
         for path, (schema, cells) in outputs.items():
             frame = split_frame(spark, cells, num_buckets)
             storage.write_dataset(frame, step.staging(path), schema)

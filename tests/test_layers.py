@@ -9,7 +9,7 @@ import recspark.columns
 
 ROOT = Path(recspark.__file__).parent
 L0 = {"errors", "columns", "schemas", "config", "paths", "logs", "island", "environment", "checks"}
-L1 = {"session", "storage", "manifest", "measure", "configure", "tasks"}
+L1 = {"session", "storage", "manifest", "measure", "configure", "tasks", "blocks"}
 MAX_LINES = 250
 
 

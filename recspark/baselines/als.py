@@ -6,11 +6,13 @@ the Netflix Prize" (ALS with weighted-λ regularisation: `reg` is per rating).
 
 from __future__ import annotations
 
+import posixpath
+
 from pyspark.ml.recommendation import ALS, ALSModel
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
 from recspark import columns as c
+from recspark.baselines.arrays import export_arrays
 
 # Each sweep lengthens the plan; uncut, 20 sweeps were seen to overflow the executors' stacks.
 _CHECKPOINT_SWEEPS = 5
@@ -54,8 +56,21 @@ def fit(
     return als.fit(train.select(c.USER_INDEX, c.MOVIE_INDEX, c.RATING))
 
 
-def predict(test: DataFrame, model: ALSModel) -> DataFrame:
-    """Return test plus `prediction`; null where the user or the movie has no rating in train."""
-    scored = model.transform(test)
-    value = F.when(~F.isnan(c.PREDICTION), F.col(c.PREDICTION)).cast("float")
-    return scored.select(*test.columns, value.alias(c.PREDICTION))
+def export(model_dir: str, saved: str, spark: SparkSession, **counts: int) -> None:
+    """Write the factors of a model that MLlib saved, as arrays for scoring.
+
+    Args:
+        model_dir: Where the arrays go.
+        saved: What `ALSModel.write().save()` wrote.
+        spark: The session whose tasks write.
+        counts: num_users, num_movies, num_buckets.
+    """
+    export_arrays(
+        spark,
+        model_dir,
+        users=posixpath.join(saved, "userFactors"),
+        movies=posixpath.join(saved, "itemFactors"),
+        key=(c.ID, c.ID),
+        value="features",
+        **counts,
+    )

@@ -9,15 +9,14 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recspark import columns as c
 from recspark import schemas, storage
-from recspark.paths import MODEL_CARD
+from recspark.baselines.arrays import export_arrays
 
 _RESIDUAL = "_residual"
-_USER_EFFECT = "_user_effect"
 _MOVIE_EFFECT = "_movie_effect"
 
 
@@ -58,43 +57,27 @@ def _shrunken_mean(rows: DataFrame, key: str, reg: float) -> DataFrame:
     return rows.groupBy(key).agg(effect.alias(c.EFFECT))
 
 
-def attach_effects(rows: DataFrame, model: BiasModel, *, user: str, movie: str) -> DataFrame:
-    """Return every row once, with the effects of its user and movie (null where unseen in train).
+def save(model: BiasModel, folder: str, **counts: int) -> None:
+    """Write the effects into a model folder, as tables and as the arrays that scoring maps.
 
     Args:
-        rows: Needs `user_index` and `movie_index`; all rows and columns are kept.
-        model: Its tables have one row per key, so no row multiplies.
-        user: Name of the added user effect, DOUBLE.
-        movie: Name of the added movie effect, DOUBLE.
+        model: What `fit` returned.
+        folder: The model's folder.
+        counts: num_users, num_movies, num_buckets.
     """
-    movies = F.broadcast(model.movie_effects.withColumnRenamed(c.EFFECT, movie))
-    users = model.user_effects.withColumnRenamed(c.EFFECT, user)
-    return rows.join(movies, c.MOVIE_INDEX, how="left").join(users, c.USER_INDEX, how="left")
-
-
-def predict(test: DataFrame, model: BiasModel) -> DataFrame:
-    """Return test plus `prediction` = mean + b_user + b_movie; null where either is unseen."""
-    attached = attach_effects(test, model, user=_USER_EFFECT, movie=_MOVIE_EFFECT)
-    value = F.lit(model.mean) + F.col(_USER_EFFECT) + F.col(_MOVIE_EFFECT)
-    return attached.select(*test.columns, value.cast("float").alias(c.PREDICTION))
-
-
-def save(model: BiasModel, folder: str) -> None:
-    """Write the effects and the model card into a model folder."""
+    paths = []
     for effects, schema in (
         (model.user_effects, schemas.USER_EFFECTS),
         (model.movie_effects, schemas.MOVIE_EFFECTS),
     ):
-        storage.write_dataset(effects.coalesce(1), posixpath.join(folder, schema.name), schema)
-    card = {"algorithm": "bias", "mean": model.mean}
-    storage.write_json(posixpath.join(folder, MODEL_CARD), card)
-
-
-def load(spark: SparkSession, folder: str) -> BiasModel:
-    """Return the model that `save` wrote."""
-    users, movies = (
-        storage.read_dataset(spark, posixpath.join(folder, schema.name), schema)
-        for schema in (schemas.USER_EFFECTS, schemas.MOVIE_EFFECTS)
+        paths.append(posixpath.join(folder, schema.name))
+        storage.write_dataset(effects.coalesce(1), paths[-1], schema)
+    export_arrays(
+        model.user_effects.sparkSession,
+        folder,
+        users=paths[0],
+        movies=paths[1],
+        key=(c.USER_INDEX, c.MOVIE_INDEX),
+        value=c.EFFECT,
+        **counts,
     )
-    card = storage.read_json(posixpath.join(folder, MODEL_CARD))
-    return BiasModel(mean=float(card["mean"]), user_effects=users, movie_effects=movies)

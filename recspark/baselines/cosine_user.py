@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.types import FloatType, StructField, StructType
 
 from recspark import columns as c
 from recspark import schemas
@@ -68,7 +66,7 @@ def fit(
             for position in batch.column(0).to_pylist():
                 found = find_neighbors(
                     read_block(train, buckets[position]),
-                    _read_blocks(train),
+                    read_blocks(train),
                     num_rated_movies=num_rated_movies,
                     num_neighbors=num_neighbors,
                     block_users=block_users,
@@ -83,46 +81,37 @@ def fit(
     return one_each.mapInArrow(find, schemas.NEIGHBORS.ddl)
 
 
-def predict(test: DataFrame, neighbors_path: str, train: TrainBuckets) -> DataFrame:
-    """Return test plus `prediction`; null where the user or the movie has no rating in train.
+def predict_bucket(
+    bucket: int,
+    users: npt.NDArray[np.int32],
+    movies: npt.NDArray[np.int32],
+    neighbors_path: str,
+    train: TrainBuckets,
+) -> npt.NDArray[np.float64]:
+    """Return predictions [pairs] for users of one bucket; NaN where user or movie is not in train.
 
-    One task a bucket of test: it holds the bucket's test rows and neighbours, and streams over
-    all buckets of train.
+    Streams over all buckets of train. Memory: the bucket's neighbours and one bucket of train.
 
     Args:
-        test: Bucketed rows with `user_index`, `movie_index`, `bucket`; all are kept.
+        bucket: The users' bucket.
+        users: [pairs], `user_index`.
+        movies: [pairs], `movie_index`.
         neighbors_path: What `fit` returned, written with `schemas.NEIGHBORS`.
         train: The train that it was fitted on.
-
-    Raises:
-        DataError: A bucket of train lost rows.
     """
-    require_whole(train)
-
-    def score(rows: pd.DataFrame) -> pd.DataFrame:
-        bucket = int(rows[c.BUCKET].iloc[0])
-        neighbors = _read_neighbors(neighbors_path, bucket)
-        prediction = predict_pairs(
-            rows[c.USER_INDEX].to_numpy(),
-            rows[c.MOVIE_INDEX].to_numpy(),
-            neighbors,
-            _read_blocks(train),
-            num_movies=train.num_movies,
-        )
-        return rows.assign(**{c.PREDICTION: prediction.astype(np.float32)})
-
-    wanted = StructType([*test.schema.fields, StructField(c.PREDICTION, FloatType())])
-    scored = test.groupBy(c.BUCKET).applyInPandas(score, wanted)
-    value = F.when(~F.isnan(c.PREDICTION), F.col(c.PREDICTION))
-    return scored.withColumn(c.PREDICTION, value)
+    neighbors = read_neighbors(neighbors_path, bucket)
+    blocks = read_blocks(train)
+    return predict_pairs(users, movies, neighbors, blocks, num_movies=train.num_movies)
 
 
-def _read_blocks(train: TrainBuckets) -> Iterator[UserBlock]:
+def read_blocks(train: TrainBuckets) -> Iterator[UserBlock]:
+    """Yield all buckets of train."""
     for bucket in sorted(train.bucket_rows):
         yield read_block(train, bucket)
 
 
-def _read_neighbors(path: str, bucket: int) -> Neighbors:
+def read_neighbors(path: str, bucket: int) -> Neighbors:
+    """Return the stored neighbours of a bucket's users."""
     users, *others = read_bucket(path, bucket, [c.USER_INDEX, c.NEIGHBOR_INDEX, c.SIMILARITY])
     order = np.argsort(users, kind="stable")
     return Neighbors(users[order], *(values[order] for values in others))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
 from recspark import columns as c
-from recspark.baselines.bias import BiasModel
-from recspark.baselines.user_block import TrainBuckets
+from recspark import storage
 from recspark.blend.ridge import FloatArray, sum_products
 from recspark.prepare.hashing import hash_keys
-from recspark.scoring.fallback import clip_predictions, fill_predictions
-from recspark.scoring.predict import predict
+from recspark.scoring.buckets import BLOCK_ROWS
+from recspark.scoring.predict import Scoring, score_pairs
 
 NUM_FOLDS = 5
 
@@ -28,31 +26,37 @@ def member_column(position: int) -> str:
 
 
 def attach_predictions(
-    valid: DataFrame,
-    members: Mapping[str, str],
-    train: TrainBuckets,
-    fallback: BiasModel,
-    *,
-    lowest: float,
-    highest: float,
+    spark: SparkSession, valid: str, buckets: list[int], members: Sequence[Scoring]
 ) -> DataFrame:
     """Return each row of valid once with every member's prediction, as scoring would make it.
 
+    Columns: `user_index`, `rating` and `member_column` of each member. One task a bucket; memory:
+    one block of its rows.
+
     Args:
-        valid: Bucketed rows with `user_index`, `movie_index`; all columns are kept.
-        members: Model to its folder, in the blend's order.
-        train: The train that they were fitted on.
-        fallback: The bias model, which answers where a member cannot.
-        lowest: Lower end of the rating scale.
-        highest: Upper end.
+        spark: The session whose tasks score.
+        valid: The data set.
+        buckets: Buckets that have rows.
+        members: In the blend's order.
     """
-    rows = valid
-    for position, folder in enumerate(members.values()):
-        filled = fill_predictions(predict(rows, folder, train), fallback)
-        clipped = clip_predictions(filled, lowest=lowest, highest=highest)
-        others = [name for name in clipped.columns if name not in (c.PREDICTION, c.FALLBACK)]
-        rows = clipped.select(*others, F.col(c.PREDICTION).alias(member_column(position)))
-    return rows
+    names = [member_column(position) for position in range(len(members))]
+    read = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING]
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for position in batch.column(0).to_pylist():
+                folder = f"{valid}/{c.BUCKET}={buckets[position]}"
+                for rows in storage.read_batches(folder, read, BLOCK_ROWS):
+                    users, movies = (rows.column(name).to_numpy() for name in read[:2])
+                    found = [score_pairs(member, users, movies)[0] for member in members]
+                    yield pa.RecordBatch.from_arrays(
+                        [rows.column(c.USER_INDEX), rows.column(c.RATING), *found],
+                        [c.USER_INDEX, c.RATING, *names],
+                    )
+
+    kinds = ", ".join(f"{name} FLOAT" for name in (c.RATING, *names))
+    one_each = spark.range(0, len(buckets), 1, numPartitions=len(buckets))
+    return one_each.mapInArrow(run, f"{c.USER_INDEX} INT, {kinds}")
 
 
 def sum_valid(rows: DataFrame, num_members: int, *, mean: float, seed: int) -> FloatArray:

@@ -13,6 +13,9 @@ from recspark.config.blend import BlendConfig
 from recspark.config.evaluate import EvaluateConfig
 from recspark.config.ingest import IngestConfig
 from recspark.config.prepare import PrepareConfig
+from recspark.config.recommend import RecommendConfig
+from recspark.config.score_pairs import ScorePairsConfig
+from recspark.config.similar import SimilarConfig
 from recspark.config.spark import SparkConfig
 from recspark.config.table import TableConfig
 from recspark.config.train import TrainConfig
@@ -27,6 +30,9 @@ __all__ = [
     "EvaluateConfig",
     "IngestConfig",
     "PrepareConfig",
+    "RecommendConfig",
+    "ScorePairsConfig",
+    "SimilarConfig",
     "SparkConfig",
     "TableConfig",
     "TrainConfig",
@@ -54,6 +60,9 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
+    score_pairs: ScorePairsConfig = field(default_factory=ScorePairsConfig)
+    recommend: RecommendConfig = field(default_factory=RecommendConfig)
+    similar: SimilarConfig = field(default_factory=SimilarConfig)
 
     def __post_init__(self) -> None:
         require(

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from recspark.errors import ConfigError, describe
 from recspark.models.biased_mf import biased_product
+from recspark.models.factors import fold_movies, fold_users
 from recspark.models.layers import build_hidden
 from recspark.models.rating_model import RatingModel
 from recspark.models.spec import ModelSpec
@@ -78,3 +79,15 @@ class AutoRec(RatingModel):
     def score(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
         """Return mean_u + b_m + h · w_m, [B], from rows [B, H + 1] each."""
         return biased_product(user_rows, movie_rows)
+
+    def user_factors(self, user_rows: Tensor) -> Tensor:
+        """Return the users' side of the product, see factors.py, [B, H + 2]."""
+        return fold_users(user_rows, self.spec.target)
+
+    def movie_factors(self) -> Tensor:
+        """Return the side of all movies, [M, H + 2]."""
+        return fold_movies(self.movies)
+
+    def movie_vectors(self, movie_index: Tensor) -> Tensor:
+        """Return the weights without the bias, [B, H]."""
+        return self.embed_movies(movie_index)[:, :-1]

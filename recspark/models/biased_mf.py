@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recspark.models.factors import fold_movies, fold_users
 from recspark.models.rating_model import RatingModel
 from recspark.models.spec import ModelSpec
 
@@ -36,6 +37,18 @@ class BiasedMF(RatingModel):
     def score(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
         """Return b_u + b_m + p · q, [B], from rows [B, F + 1] each."""
         return biased_product(user_rows, movie_rows)
+
+    def user_factors(self, user_rows: Tensor) -> Tensor:
+        """Return the users' side of the product, see factors.py, [B, F + 2]."""
+        return fold_users(user_rows, self.spec.target)
+
+    def movie_factors(self) -> Tensor | None:
+        """Return the side of all movies, [M, F + 2]."""
+        return fold_movies(self.movies)
+
+    def movie_vectors(self, movie_index: Tensor) -> Tensor:
+        """Return the factors without the bias, [B, F]."""
+        return self.embed_movies(movie_index)[:, :-1]
 
 
 def biased_product(user_rows: Tensor, movie_rows: Tensor) -> Tensor:

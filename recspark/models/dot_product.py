@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recspark.models.factors import add_bias, fold_movies, fold_users
 from recspark.models.rating_model import RatingModel
 from recspark.models.spec import ModelSpec
 
@@ -33,3 +34,11 @@ class DotProduct(RatingModel):
     def score(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
         """Return p · q, [B], from rows [B, F] each."""
         return (user_rows * movie_rows).sum(dim=1)
+
+    def user_factors(self, user_rows: Tensor) -> Tensor:
+        """Return the users' side of the product, see factors.py, [B, F + 2]."""
+        return fold_users(add_bias(user_rows), self.spec.target)
+
+    def movie_factors(self) -> Tensor | None:
+        """Return the side of all movies, [M, F + 2]."""
+        return fold_movies(add_bias(self.movies))

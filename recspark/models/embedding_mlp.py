@@ -32,3 +32,6 @@ class EmbeddingMLP(DotProduct):
         """Return the layers' output, [B], from rows [B, F] each."""
         outputs: Tensor = self.layers(torch.cat([user_rows, movie_rows], dim=1))
         return outputs.squeeze(1)
+
+    def movie_factors(self) -> None:
+        """Return None: layers stand between the factors and the prediction."""

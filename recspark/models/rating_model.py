@@ -72,6 +72,28 @@ class RatingModel(nn.Module, ABC):
         """Return predictions [B] in rating units from user_rows [B, U] and movie_rows [B, V]."""
         return self.spec.target.decode(self.score(user_rows, movie_rows))
 
+    def user_factors(self, user_rows: Tensor) -> Tensor | None:
+        """Return [B, K] for user_rows [B, U] where a prediction is an inner product, else None.
+
+        The prediction is then `user_factors · movie_factors`; constants and biases are columns of
+        their own. Scoring and top-N lists are much faster so.
+        """
+        return None
+
+    def movie_factors(self) -> Tensor | None:
+        """Return [M, K] of all movies, the other side of `user_factors`; None where that is.
+
+        A class that overrides `score` of one that has factors must override this too.
+        """
+        return None
+
+    def movie_vectors(self, movie_index: Tensor) -> Tensor:
+        """Return what similar movies have in common, [B, any], for movie_index [B].
+
+        The movie's embedding, unless part of it says how good a movie is and not what it is like.
+        """
+        return self.embed_movies(movie_index)
+
     def forward(self, user_rows: Tensor, movie_index: Tensor) -> Tensor:
         """Return predictions [B] in rating units, not clipped.
 

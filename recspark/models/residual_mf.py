@@ -31,3 +31,6 @@ class ResidualMF(BiasedMF):
         """Return both branches' sum, [B], from rows [B, F + 1] each."""
         side: Tensor = self.layers(torch.cat([user_rows[:, :-1], movie_rows[:, :-1]], dim=1))
         return biased_product(user_rows, movie_rows) + side.squeeze(1)
+
+    def movie_factors(self) -> None:
+        """Return None: layers stand between the factors and the prediction."""

@@ -38,19 +38,21 @@ class Target:
         if self.kind == "one_of_k":
             values = torch.tensor(self.values, dtype=ratings.dtype, device=ratings.device)
             return torch.bucketize(ratings, values).clamp_max(len(self.values) - 1)
-        return (ratings - self._shift) / self._scale
+        return (ratings - self.shift) / self.scale
 
     def decode(self, outputs: Tensor) -> Tensor:
         """Return ratings [B] for outputs [B], or the expected rating for scores [B, K]."""
         if self.kind == "one_of_k":
             values = torch.tensor(self.values, dtype=torch.float32, device=outputs.device)
             return torch.softmax(outputs.float(), dim=1) @ values
-        return outputs * self._scale + self._shift
+        return outputs * self.scale + self.shift
 
     @property
-    def _shift(self) -> float:
+    def shift(self) -> float:
+        """What a decoded output of 0 is (rating units); not for one_of_k."""
         return 0.0 if self.kind == "raw" else self.mean
 
     @property
-    def _scale(self) -> float:
+    def scale(self) -> float:
+        """What an output of 1 adds to that (rating units)."""
         return self.std if self.kind == "standardized" else 1.0

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recspark import columns as c
+from recspark.blocks import from_block, to_block
 from recspark.prepare.hashing import hash_keys
 from recspark.prepare.lookup import Lookup
 from recspark.prepare.rows import Ratings
@@ -95,7 +96,7 @@ def deal(
     start = 0
     for number, end in enumerate(ends.tolist()):
         if end > start:
-            yield number, _to_bytes(batch.slice(start, end - start))
+            yield number, to_block(batch.slice(start, end - start))
         start = end
 
 
@@ -112,7 +113,7 @@ def write_bucket(
         layout: How rows are split and ordered.
         folders: Split name to the folder of its data set.
     """
-    batches = [pa.ipc.open_stream(block).read_next_batch() for block in blocks]
+    batches = [from_block(block) for block in blocks]
     table = pa.Table.from_batches(batches, schema=_MOVED)
     rows = Ratings(
         users=layout.user_ids[table.column(c.USER_INDEX).to_numpy()],
@@ -138,10 +139,3 @@ def write_bucket(
         rating_squares=float(np.square(in_train, dtype=np.float64).sum()),
         rating_values=tuple(pc.unique(pa.array(in_train))[:MAX_VALUES].to_pylist()),
     )
-
-
-def _to_bytes(batch: pa.RecordBatch) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return sink.getvalue().to_pybytes()

@@ -1,4 +1,4 @@
-"""What a row gets that the model could not answer, and the flag that says so.
+"""What a pair gets that the model could not answer, and the flag that says so.
 
 The chain: user and movie known → the bias model; unknown user → mean + movie effect; unknown
 movie → mean + user effect; neither known → the mean. "Known" means: has a rating in train.
@@ -6,58 +6,49 @@ movie → mean + user effect; neither known → the mean. "Known" means: has a r
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recspark import columns as c
-from recspark.baselines.bias import BiasModel, attach_effects
+from recspark.scoring.models import EffectModel, Floats, Ints
 
 BIAS = "bias"
 MOVIE_EFFECT = "movie_effect"
 USER_EFFECT = "user_effect"
 GLOBAL_MEAN = "global_mean"
 
-_USER = "_user_effect"
-_MOVIE = "_movie_effect"
+# By (knows the user) + 2 · (knows the movie).
+FLAGS = (GLOBAL_MEAN, USER_EFFECT, MOVIE_EFFECT, BIAS)
 
 
-def fill_predictions(predicted: DataFrame, model: BiasModel) -> DataFrame:
-    """Return every row once, `prediction` never null or NaN, plus `fallback` (null: the model's).
+def fill(
+    effects: EffectModel, bucket: int, rows: Ints, movies: Ints
+) -> tuple[Floats, npt.NDArray[np.int8]]:
+    """Return (prediction, position in FLAGS) of pairs of one bucket, [pairs] each, never NaN.
 
     Args:
-        predicted: Rows with `user_index`, `movie_index` and a nullable `prediction`.
-        model: The bias model of the same train.
+        effects: The bias model of the same train.
+        bucket: The users' bucket.
+        rows: [pairs], the users' rows in it; below 0 for a user that is in no index.
+        movies: [pairs], `movie_index`; below 0 for a movie that is in no index.
     """
-    attached = attach_effects(predicted, model, user=_USER, movie=_MOVIE)
-    is_answered = F.col(c.PREDICTION).isNotNull() & ~F.isnan(c.PREDICTION)
-    substitute = (
-        F.lit(model.mean)
-        + F.coalesce(F.col(_USER), F.lit(0.0))
-        + F.coalesce(F.col(_MOVIE), F.lit(0.0))
-    )
-    value = F.when(is_answered, F.col(c.PREDICTION)).otherwise(substitute).cast("float")
-    others = [name for name in predicted.columns if name != c.PREDICTION]
-    return attached.select(
-        *others,
-        value.alias(c.PREDICTION),
-        F.when(~is_answered, _flag()).alias(c.FALLBACK),
-    )
+    user, movie = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    user[rows >= 0] = effects.open_users(bucket)[rows[rows >= 0]]
+    movie[movies >= 0] = effects.movie_effects[movies[movies >= 0]]
+    flag = ~np.isnan(user) + 2 * ~np.isnan(movie)
+    return effects.mean + np.nan_to_num(user) + np.nan_to_num(movie), flag.astype(np.int8)
 
 
-def _flag() -> Column:
-    knows_user, knows_movie = F.col(_USER).isNotNull(), F.col(_MOVIE).isNotNull()
-    return (
-        F.when(knows_user & knows_movie, BIAS)
-        .when(knows_movie, MOVIE_EFFECT)
-        .when(knows_user, USER_EFFECT)
-        .otherwise(GLOBAL_MEAN)
-    )
+def as_flags(positions: npt.NDArray[np.int8], is_answered: npt.NDArray[np.bool_]) -> pa.StringArray:
+    """Return the flags as text, null where the model itself answered."""
+    indices = pa.array(positions, mask=is_answered)
+    return pa.DictionaryArray.from_arrays(indices, list(FLAGS)).dictionary_decode()
 
 
 def clip_predictions(predicted: DataFrame, *, lowest: float, highest: float) -> DataFrame:
-    """Return the same rows with `prediction` moved into [lowest, highest].
-
-    The one place in recspark where predictions are clipped.
-    """
+    """Return the same rows with `prediction` moved into [lowest, highest]."""
     value = F.least(F.greatest(F.col(c.PREDICTION), F.lit(lowest)), F.lit(highest))
     return predicted.withColumn(c.PREDICTION, value.cast("float"))

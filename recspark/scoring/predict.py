@@ -1,64 +1,82 @@
-"""Which code answers for which saved model."""
+"""Pairs to predictions in one pass: the model, its fallback, the flag, the ends of the scale."""
 
 from __future__ import annotations
 
-import posixpath
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from pyspark.ml.recommendation import ALSModel
-from pyspark.sql import DataFrame
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
-from recspark import schemas, storage
-from recspark.baselines import als, bias, cosine_user
-from recspark.baselines.user_block import TrainBuckets
-from recspark.errors import DataError, describe
-from recspark.paths import MODEL_CARD, SPARK_MODEL
-from recspark.scoring import trained
+from recspark.scoring.fallback import as_flags, fill
+from recspark.scoring.models import Floats, Ints, PairModel
+from recspark.scoring.open import SavedModel, open_effects, open_model
 
 
-def predict(test: DataFrame, model_dir: str, train: TrainBuckets) -> DataFrame:
-    """Return test plus a nullable `prediction`: null where user or movie is unseen in train.
+@dataclass(frozen=True)
+class Scoring:
+    """What scoring needs to know; small and picklable, sent to every task."""
+
+    model: SavedModel
+    fallback: SavedModel
+    """The bias model of the same train."""
+    lowest: float
+    """Lower end of the rating scale."""
+    highest: float
+    """Upper end."""
+
+
+def score_pairs(
+    scoring: Scoring, users: Ints, movies: Ints
+) -> tuple[pa.FloatArray, pa.StringArray]:
+    """Return (prediction, fallback) of each pair, in their order; every prediction is a number.
+
+    Predictions are clipped to the rating scale, here and nowhere else. Fast where pairs of one
+    bucket come together.
 
     Args:
-        test: Bucketed rows with `user_index`, `movie_index`; all rows and columns are kept.
-        model_dir: A published model.
-        train: The train that the model was fitted on.
-
-    Raises:
-        DataError: The model's card names no model known here.
+        scoring: The models.
+        users: [pairs], `user_index`; -1 for a user that is in no index.
+        movies: [pairs], `movie_index`; -1 for a movie that is in no index.
     """
-    card = read_card(model_dir)
-    if "architecture" in card:
-        return trained.predict(test, model_dir)
-    algorithm = card.get("algorithm")
-    if algorithm == "bias":
-        return bias.predict(test, bias.load(test.sparkSession, model_dir))
-    if algorithm == "als":
-        return als.predict(test, ALSModel.load(posixpath.join(model_dir, SPARK_MODEL)))
-    if algorithm == "cosine_user":
-        neighbors = posixpath.join(model_dir, schemas.NEIGHBORS.name)
-        return cosine_user.predict(test, neighbors, train)
-    raise DataError(
-        describe(
-            posixpath.join(model_dir, MODEL_CARD),
-            found=f"keys {sorted(card)} with algorithm {algorithm}",
-            expected="an architecture, or algorithm bias, cosine_user or als",
-            remedy="Fit the model again with jobs/baseline.py or jobs/train.py.",
-        )
-    )
+    model, effects = open_model(scoring.model), open_effects(scoring.fallback)
+    num_buckets = scoring.model.num_buckets
+    prediction = np.full(len(users), np.nan, np.float32)
+    flags, is_answered = np.zeros(len(users), np.int8), np.ones(len(users), bool)
+    for bucket, at in _by_bucket(users, num_buckets):
+        rows, which = np.where(users[at] < 0, -1, users[at] // num_buckets), movies[at]
+        found = _ask(model, bucket, rows, which)
+        open_ = np.flatnonzero(np.isnan(found))
+        if len(open_):
+            positions = np.arange(len(users))[at][open_]
+            found[open_], flags[positions] = fill(effects, bucket, rows[open_], which[open_])
+            is_answered[positions] = False
+        prediction[at] = np.clip(found, scoring.lowest, scoring.highest)
+    return pa.array(prediction), as_flags(flags, is_answered)
 
 
-def read_card(model_dir: str) -> dict[str, Any]:
-    """Return the model's card; a DataError says how to make one where it is missing."""
-    path = posixpath.join(model_dir, MODEL_CARD)
-    if not storage.exists(path):
-        raise DataError(
-            describe(
-                path,
-                found="no such file",
-                expected="the card of a saved model",
-                remedy="Fit the model again with jobs/baseline.py or jobs/train.py.",
-            )
-        )
-    card: dict[str, Any] = storage.read_json(path)
-    return card
+def _ask(model: PairModel, bucket: int, rows: Ints, movies: Ints) -> Floats:
+    """Return what the model says, NaN for pairs with an id that is in no index."""
+    is_indexed = (rows >= 0) & (movies >= 0)
+    if is_indexed.all():
+        return model.predict(bucket, rows, movies)
+    found = np.full(len(rows), np.nan)
+    if is_indexed.any():
+        found[is_indexed] = model.predict(bucket, rows[is_indexed], movies[is_indexed])
+    return found
+
+
+def _by_bucket(
+    users: Ints, num_buckets: int
+) -> Iterator[tuple[int, slice | npt.NDArray[np.int64]]]:
+    """Yield each bucket with where its pairs are; users that are in no index go with any."""
+    if len(users) == 0:
+        return
+    buckets = np.where(users < 0, 0, users % num_buckets)
+    if (buckets == buckets[0]).all():
+        yield int(buckets[0]), slice(None)
+        return
+    order = np.argsort(buckets, kind="stable")
+    numbers, starts = np.unique(buckets[order], return_index=True)
+    yield from zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)

@@ -1,110 +1,119 @@
-"""Predictions of a model that PyTorch trained, by Spark tasks that map its weights.
+"""A model that PyTorch trained, opened for scoring: weights mapped, movies embedded once.
 
-Each Python worker builds the module once and keeps the users of the buckets it met last; test is
-stored by bucket, so a task reads little more than its own bucket's users.
+The only module of scoring that imports torch.
 """
 
 from __future__ import annotations
 
-import functools
 import posixpath
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql.types import FloatType, StructField, StructType
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
 
-from recspark import columns as c
-from recspark import storage
-from recspark.paths import MODEL_CARD
+from recspark.errors import DataError, describe
+from recspark.models.rating_model import RatingModel
+from recspark.scoring.models import FactorModel, Floats, Ints, PairModel, keep_few
+from recspark.training import weights
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from recspark.models.rating_model import RatingModel
-
-# Buckets whose users a worker keeps mapped.
-KEPT_BUCKETS = 4
+# Pairs that a network computes at a time: bounds its activations (4 KB a pair at 1,000 units).
+BATCH_PAIRS = 65_536
 
 
-def predict(test: DataFrame, model_dir: str) -> DataFrame:
-    """Return all rows and columns of test, plus `prediction float`, not clipped.
+def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
+    """Return the model; inner products where the architecture offers them.
 
-    The prediction is null where user or movie has no rating in train.
-
-    Args:
-        test: Rows with `user_index` and `movie_index`.
-        model_dir: A published model that jobs/train.py wrote.
+    Raises:
+        DataError: Weights are missing or damaged.
     """
-    others = [item for item in test.schema.fields if item.name != c.PREDICTION]
-    schema = StructType([*others, StructField(c.PREDICTION, FloatType())])
-    names = [item.name for item in others]
-    # Python workers outlive a stage: the attempt tells a model apart from its predecessor here.
-    attempt = storage.read_json(posixpath.join(model_dir, MODEL_CARD))["attempt"]
-
-    def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            prediction = predict_pairs(
-                model_dir,
-                attempt,
-                batch.column(c.USER_INDEX).to_numpy(zero_copy_only=False),
-                batch.column(c.MOVIE_INDEX).to_numpy(zero_copy_only=False),
-            )
-            yield pa.RecordBatch.from_arrays(
-                [*(batch.column(name) for name in names), prediction], [*names, c.PREDICTION]
-            )
-
-    return test.mapInArrow(score, schema)
-
-
-def predict_pairs(
-    model_dir: str,
-    attempt: str,
-    user_index: npt.NDArray[np.int32],
-    movie_index: npt.NDArray[np.int32],
-) -> pa.Array:
-    """Return a float32 array, one value a pair, null where user or movie is unseen in train.
-
-    Args:
-        model_dir: A published model.
-        attempt: The training run that made it, from its card.
-        user_index: [pairs]
-        movie_index: [pairs]
-    """
-    import torch
-
-    card, model, seen_movies = _open_model(model_dir, attempt)
-    prediction = np.full(len(user_index), np.nan, np.float32)
-    is_known = np.zeros(len(user_index), bool)
-    bucket_of = user_index % card["num_buckets"]
-    for bucket in np.unique(bucket_of):
-        rows, seen_users = _open_users(model_dir, attempt, int(bucket))
-        pairs = np.flatnonzero(bucket_of == bucket)
-        users = torch.from_numpy(user_index[pairs] // card["num_buckets"]).long()
-        movies = torch.from_numpy(movie_index[pairs]).long()
-        with torch.no_grad():
-            prediction[pairs] = model(rows[users], movies).numpy()
-        is_known[pairs] = (seen_users[users] & seen_movies[movies]).numpy()
-    return pa.array(prediction, mask=~is_known)
-
-
-@functools.lru_cache(maxsize=1)
-def _open_model(model_dir: str, attempt: str) -> tuple[dict[str, Any], RatingModel, Tensor]:
-    """Return (card, module, seen movies); kept for the life of a Python worker."""
-    import torch
-
-    from recspark.training.weights import load_module
-
     torch.set_num_threads(1)  # Spark runs a task on every core already
-    card = storage.read_json(posixpath.join(model_dir, MODEL_CARD))
-    return card, *load_module(model_dir, card)
+    model, seen_movies = _load(folder, card)
+    with torch.no_grad():
+        factors = model.movie_factors()
+        if factors is not None:
+            return FactorModel(
+                mask_unseen(factors, seen_movies), keep_few(lambda b: _factors(model, folder, b))
+            )
+        movies = model.embed_movies(torch.arange(len(seen_movies)))
+    return ModuleModel(model, mask_unseen(movies, seen_movies), folder)
 
 
-@functools.lru_cache(maxsize=KEPT_BUCKETS)
-def _open_users(model_dir: str, attempt: str, bucket: int) -> tuple[Tensor, Tensor]:
-    from recspark.training.weights import load_users
+def open_vectors(folder: str, card: Mapping[str, Any]) -> Floats:
+    """Return `movie_vectors` of all movies, [M, any]; NaN where a movie has no rating in train.
 
-    return load_users(model_dir, bucket)
+    Raises:
+        DataError: Weights are missing or damaged.
+    """
+    model, seen = _load(folder, card)
+    with torch.no_grad():
+        return mask_unseen(model.movie_vectors(torch.arange(len(seen))), seen)
+
+
+def _load(folder: str, card: Mapping[str, Any]) -> tuple[RatingModel, Tensor]:
+    try:
+        return weights.load_module(folder, card)
+    except SafetensorError as error:
+        raise _damaged(posixpath.join(folder, weights.MOVIES), error) from error
+
+
+@dataclass(frozen=True)
+class ModuleModel:
+    """Any architecture: its `combine` over batches of pairs."""
+
+    model: RatingModel
+    movies: Floats
+    """[M, V]: every movie embedded; NaN where it has no rating in train."""
+    folder: str
+
+    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+        """See `PairModel`."""
+        users, seen = open_users(self.folder, bucket)
+        table = torch.from_numpy(self.movies)
+        found = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), BATCH_PAIRS):
+            part = slice(start, start + BATCH_PAIRS)
+            user = torch.from_numpy(rows[part].astype(np.int64))
+            movie = torch.from_numpy(movies[part].astype(np.int64))
+            with torch.no_grad():
+                found[part] = self.model.combine(users[user], table[movie]).numpy()
+            found[part][~seen[user].numpy()] = np.nan
+        found[np.isnan(self.movies[:, 0])[movies]] = np.nan
+        return found
+
+
+def open_users(folder: str, bucket: int) -> tuple[Tensor, Tensor]:
+    """Return (rows, seen) of a bucket, mapped; a DataError names a damaged file."""
+    try:
+        return weights.load_users(folder, bucket)
+    except SafetensorError as error:
+        raise _damaged(weights.users_file(folder, bucket), error) from error
+
+
+def mask_unseen(table: Tensor, seen: Tensor) -> Floats:
+    """Return a copy of `table` as an array, with rows of NaN where not seen."""
+    rows: Floats = table.detach().clone().numpy()
+    rows[~seen.numpy()] = np.nan
+    return rows
+
+
+def _factors(model: RatingModel, folder: str, bucket: int) -> Floats:
+    rows, seen = open_users(folder, bucket)
+    with torch.no_grad():
+        factors = model.user_factors(rows)
+    assert factors is not None  # as there are movie factors
+    return mask_unseen(factors, seen)
+
+
+def _damaged(path: str, error: Exception) -> DataError:
+    return DataError(
+        describe(
+            path,
+            found=f"a damaged file ({error})",
+            expected="weights of a trained model",
+            remedy="Train the model again: jobs/train.py with --force.",
+        )
+    )

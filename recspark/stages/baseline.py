@@ -70,7 +70,7 @@ def _fit_bias(config: Config, train: DataFrame, manifest: Manifest, staging: str
         reg_user=settings.reg_user,
         reg_movie=settings.reg_movie,
     )
-    bias.save(model, staging)
+    bias.save(model, staging, **_sizes(manifest))
     return {"algorithm": "bias", "mean": model.mean, **asdict(settings)}
 
 
@@ -101,6 +101,12 @@ def _fit_als(config: Config, train: DataFrame, manifest: Manifest, staging: str)
     checkpoints = posixpath.join(staging, "checkpoints")
     train.sparkSession.sparkContext.setCheckpointDir(checkpoints)
     model = als.fit(train, **settings, num_blocks=num_blocks, seed=config.seed)
-    model.write().save(posixpath.join(staging, SPARK_MODEL))
+    saved = posixpath.join(staging, SPARK_MODEL)
+    model.write().save(saved)
     storage.remove(checkpoints)
+    als.export(staging, saved, train.sparkSession, **_sizes(manifest))
     return {"algorithm": "als", **settings}
+
+
+def _sizes(manifest: Manifest) -> dict[str, int]:
+    return {name: manifest.counts[name] for name in ("num_users", "num_movies", "num_buckets")}

@@ -9,8 +9,6 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from recspark import schemas, storage
-from recspark.baselines import bias
-from recspark.baselines.user_block import locate_train
 from recspark.blend.card import BLEND, make_card
 from recspark.blend.combine import combine
 from recspark.blend.fit import attach_predictions, sum_valid
@@ -19,10 +17,10 @@ from recspark.errors import ConfigError, DataError, describe
 from recspark.manifest import Manifest, Step, read_manifest, require_manifest
 from recspark.paths import MODEL_CARD, RunPaths
 from recspark.scoring.fallback import clip_predictions
+from recspark.scoring.predict import Scoring
+from recspark.scoring.require import FALLBACK_MODEL, saved_model
 
 logger = logging.getLogger(__name__)
-
-FALLBACK_MODEL = "bias"
 
 
 def run(config: Config, spark: SparkSession) -> None:
@@ -97,13 +95,16 @@ def _fit(
         return
     with step:
         mean = train.counts["rating_mean"]
+        asked = saved_model(paths, FALLBACK_MODEL, fallback, train)
+        low, high = train.counts["rating_min"], train.counts["rating_max"]
         rows = attach_predictions(
-            storage.read_dataset(spark, paths.valid, schemas.VALID),
-            {name: paths.model(name) for name in fitted},
-            locate_train(paths.train, train),
-            bias.load(spark, paths.model(FALLBACK_MODEL)),
-            lowest=train.counts["rating_min"],
-            highest=train.counts["rating_max"],
+            spark,
+            paths.valid,
+            sorted(bucket for bucket, rows in valid.bucket_rows.items() if rows),
+            [
+                Scoring(saved_model(paths, name, model, train), asked, low, high)
+                for name, model in fitted.items()
+            ],
         )
         folds = sum_valid(rows, len(fitted), mean=mean, seed=config.seed)
         card = make_card(list(fitted), folds, mean=mean, reg=config.blend.reg)

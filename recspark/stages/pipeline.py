@@ -8,11 +8,23 @@ from pyspark.sql import SparkSession
 
 from recspark.config import Config
 from recspark.errors import ConfigError, describe
-from recspark.stages import baseline, blend, evaluate, ingest, prepare, score, train
+from recspark.recommend.choose import choose_models
+from recspark.scoring.require import FALLBACK_MODEL
+from recspark.stages import (
+    baseline,
+    blend,
+    evaluate,
+    ingest,
+    prepare,
+    recommend,
+    score,
+    similar,
+    train,
+)
 
 
 def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
-    """Run ingest, prepare, fit and score each model, blend them if asked, evaluate all together.
+    """Run ingest, prepare, fit and score each model, blend and list if asked, evaluate together.
 
     Args:
         config: The run's own settings.
@@ -21,6 +33,13 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
     """
     _require_fallback(config, models)
     _require_members(config, models)
+    lists = []
+    for stage, where, names in (
+        (recommend, "recommend.models", config.recommend.models),
+        (similar, "similar.models", config.similar.models),
+    ):
+        if names:
+            lists += [(stage, *one) for one in choose_models(names, models, where).items()]
     ingest.run(config, spark)
     prepare.run(config, spark)
     for name, settings in models.items():
@@ -30,18 +49,20 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
         score.run(settings, name, spark)
     if config.blend.members:
         blend.run(config, spark)
+    for stage, name, settings in lists:
+        stage.run(settings, name, spark)
     evaluate.run(models, spark)
 
 
 def _require_fallback(config: Config, models: Mapping[str, Config]) -> None:
     """Refuse before the work, not after training, a run that scoring could not finish."""
-    if score.FALLBACK_MODEL not in models:
+    if FALLBACK_MODEL not in models:
         raise ConfigError(
             describe(
                 "models",
                 found=", ".join(config.models),
-                expected=f"{score.FALLBACK_MODEL} among them, which answers for unseen ids",
-                remedy=f"Add it: --models {score.FALLBACK_MODEL},{','.join(config.models)}",
+                expected=f"{FALLBACK_MODEL} among them, which answers for unseen ids",
+                remedy=f"Add it: --models {FALLBACK_MODEL},{','.join(config.models)}",
             )
         )
 

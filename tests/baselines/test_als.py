@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark.baselines import als
+from recspark.baselines import als, arrays
 from tests.runs import split_frame
 
 
@@ -32,14 +31,17 @@ def test_it_learns_a_rank_one_table_and_knows_what_it_has_not_seen(
         num_blocks=2,
         seed=1,
     )
-    wanted = [*held_out, (12, 0), (0, 10), (12, 10)]
-    test = split_frame(spark, [(user, movie, 0.0) for user, movie in wanted], 2)
-    found = als.predict(test, model)
-    assert found.columns == [*test.columns, c.PREDICTION]
-    by_pair = {
-        (row[c.USER_INDEX], row[c.MOVIE_INDEX]): row[c.PREDICTION] for row in found.collect()
-    }
-    assert set(by_pair) == set(wanted)
-    for pair in held_out:
-        assert by_pair[pair] == pytest.approx(table[pair], abs=0.05)
-    assert [by_pair[pair] for pair in wanted[3:]] == [None, None, None]
+    saved = str(tmp_path / "spark_model")
+    model.write().save(saved)
+    als.export(str(tmp_path), saved, spark, num_users=15, num_movies=11, num_buckets=2)
+    movies = arrays.read_movies(str(tmp_path))
+    users = {bucket: arrays.read_users(str(tmp_path), bucket) for bucket in (0, 1)}
+    assert {bucket: rows.shape for bucket, rows in users.items()} == {0: (8, 2), 1: (7, 2)}
+    for user, movie in held_out:
+        found = users[user % 2][user // 2] @ movies[movie]
+        assert found == pytest.approx(table[user, movie], abs=0.05)
+    assert np.isnan(movies[10]).all()
+    assert np.isnan(users[0][6:]).all()
+    assert np.isnan(users[1][6]).all()
+    assert not np.isnan(users[0][:6]).any()
+    assert not np.isnan(users[1][:6]).any()

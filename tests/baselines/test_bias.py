@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
 from recspark import columns as c
-from recspark.baselines import bias
+from recspark.baselines import arrays, bias
+from recspark.errors import DataError
 from tests.baselines import dense
 from tests.runs import split_frame
 
@@ -26,19 +30,30 @@ def test_effects_by_hand(spark: SparkSession) -> None:
     assert users == pytest.approx({0: (0.75 - 2 / 3) / 3, 1: -0.25 / 2})
 
 
-def test_predictions_are_those_of_numpy_and_null_where_unseen(spark: SparkSession) -> None:
-    ratings = dense.random_ratings(4, 12, 9, 0.5)
+def test_arrays_are_those_of_numpy_and_nan_where_unseen(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    ratings = dense.random_ratings(4, 13, 9, 0.5)
     ratings[3], ratings[:, 5] = np.nan, np.nan
-    mean, users, movies = dense.bias_effects(ratings, reg_user=3, reg_movie=5)
-    everything = [(user, movie, 1.0) for user in range(12) for movie in range(9)]
-    test = split_frame(spark, everything, 4)
-    found = bias.predict(test, fit(spark, ratings, 3, 5))
-    assert found.columns == [*test.columns, c.PREDICTION]
-    rows = found.collect()
-    assert len(rows) == 12 * 9
-    for row in rows:
-        user, movie = row[c.USER_INDEX], row[c.MOVIE_INDEX]
-        if user == 3 or movie == 5:
-            assert row[c.PREDICTION] is None
-        else:
-            assert row[c.PREDICTION] == pytest.approx(mean + users[user] + movies[movie], abs=1e-6)
+    _, users, movies = dense.bias_effects(ratings, reg_user=3, reg_movie=5)
+    folder = str(tmp_path)
+    bias.save(fit(spark, ratings, 3, 5), folder, num_users=13, num_movies=9, num_buckets=4)
+    np.testing.assert_allclose(arrays.read_movies(folder), movies[:, None], atol=1e-9)
+    for bucket in range(4):
+        expected = users[bucket::4, None]
+        np.testing.assert_allclose(arrays.read_users(folder, bucket), expected, atol=1e-9)
+
+
+def test_a_user_with_two_effects_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    model = fit(spark, dense.random_ratings(4, 5, 6, 0.9), 3, 5)
+    twice = dataclasses.replace(model, user_effects=model.user_effects.union(model.user_effects))
+    with pytest.raises(Exception, match=r"found 10 rows for 5 users"):
+        bias.save(twice, str(tmp_path), num_users=5, num_movies=6, num_buckets=1)
+
+
+def test_damaged_arrays_name_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"movies\.npy: found no such file"):
+        arrays.read_movies(str(tmp_path))
+    (tmp_path / "movies.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr'")
+    with pytest.raises(DataError, match=r"movies\.npy: found a damaged file"):
+        arrays.read_movies(str(tmp_path))

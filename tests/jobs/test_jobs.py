@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
@@ -28,6 +29,8 @@ ingest: {{format: movielens_100k, ratings: {folder}/u.data, movies: {folder}/u.i
 prepare: {{split: random, test_fraction: 0.2, valid_fraction: 0.1, num_buckets: 4}}
 train: {{epochs: 3, num_ranks: 2, embedding_size: 4, batch_size: 256}}
 baseline: {{als: {{embedding_size: 4, epochs: 3}}}}
+recommend: {{models: [als], top_n: 3}}
+similar: {{models: [als], top_n: 4}}
 """
 
 
@@ -114,6 +117,36 @@ def test_no_rating_is_lost(
         predictions = read_manifest(paths.predictions(model))
         assert predictions is not None
         assert predictions.num_rows == rows["test"]
+
+
+def test_lists_are_made_where_the_config_names_models(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    assert pipeline.returncode == 0
+    paths = RunPaths(str(raw[0].parent / "run"))
+    lists, similar = read_manifest(paths.recommendations("als")), paths.similar_movies("als")
+    assert lists is not None
+    assert lists.num_rows == 3 * 80
+    titles = pq.read_table(similar).to_pydict()["similar_title"]
+    assert len(titles) == 4 * 50
+    assert all(re.fullmatch(r"Film \d+.*", title) for title in titles)
+
+
+def test_pairs_of_a_file_are_answered_in_its_order(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int], tmp_path: Path
+) -> None:
+    assert pipeline.returncode == 0
+    (tmp_path / "asked.csv").write_text("4,2\n999,2\n1,50\n4,2\n")
+    done = start(
+        *(sys.executable, "jobs/score_pairs.py", "--config", raw[0], "--models", "biased_mf"),
+        *("--score_pairs.pairs", tmp_path / "asked.csv"),
+    )
+    assert done.returncode == 0, done.stderr
+    path = RunPaths(str(raw[0].parent / "run")).scored_pairs("asked", "biased_mf")
+    rows = pq.read_table(path).to_pydict()
+    assert rows["user_id"] == [4, 999, 1, 4]
+    assert rows["fallback"] == [None, "movie_effect", None, None]
+    assert rows["prediction"][0] == rows["prediction"][3]
 
 
 def test_second_run_reuses_everything(

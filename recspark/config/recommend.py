@@ -1,0 +1,25 @@
+"""Settings of the recommend job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recspark.checks import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommendConfig:
+    """Top-N lists: the movies that a model rates highest for a user, without those seen."""
+
+    models: tuple[str, ...] = ()
+    """Models that lists are made with, of those in `models`; none: the pipeline makes no lists."""
+    top_n: int = 10
+    """Length of a list (count, 1 or more)."""
+    users: str | None = None
+    """File of raw user ids, one a line, to make lists for; null takes all users."""
+    min_ratings: int = 1
+    """Movies with fewer ratings in train than this are not recommended (count, 1 or more)."""
+
+    def __post_init__(self) -> None:
+        for name in ("top_n", "min_ratings"):
+            require(getattr(self, name) >= 1, f"recommend.{name}", getattr(self, name), "≥ 1")

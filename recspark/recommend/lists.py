@@ -1,0 +1,118 @@
+"""Top-N lists of one bucket of users, made and written by one task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recspark import columns as c
+from recspark.baselines.user_block import read_bucket
+from recspark.recommend.raters import RaterFactory
+from recspark.recommend.top_n import NOTHING, RunningTop, padded
+from recspark.scoring.models import Ints
+from recspark.scoring.open import SavedModel, open_model
+from recspark.tasks import PartFile, write_batches
+
+# A block of scores: MOVIE_BLOCK × USER_BLOCK × 4 bytes = 64 MB at most.
+MOVIE_BLOCK = 32_768
+USER_BLOCK = 512
+
+_SCHEMA = pa.schema(
+    [
+        (c.USER_ID, pa.int32()),
+        (c.RANK, pa.int32()),
+        (c.MOVIE_ID, pa.int32()),
+        (c.SCORE, pa.float32()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class ListJob:
+    """What the tasks need to know; broadcast to them."""
+
+    model: SavedModel
+    count: int
+    """Length of a list."""
+    seen: tuple[str, ...]
+    """Data sets of ratings that a user has given: movies in them are left out."""
+    candidates: npt.NDArray[np.int32]
+    """`movie_index` of what may be listed, ascending."""
+    user_ids: npt.NDArray[np.int32]
+    movie_ids: npt.NDArray[np.int32]
+    wanted: npt.NDArray[np.bool_] | None
+    """[users], who gets a list; None for all."""
+
+
+def write_lists(job: ListJob, bucket: int, root: str) -> tuple[PartFile, int]:
+    """Write the lists of one bucket; return the file and for how many users it has one.
+
+    Lists are for users with a rating in train. Memory: the bucket's ratings, 40 bytes each, and one
+    block of scores.
+
+    Args:
+        job: What to list for whom.
+        bucket: The bucket.
+        root: Staging folder.
+    """
+    num_lists = 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal num_lists
+        for users, rank, movies, scores in _find(job, bucket):
+            num_lists += len(np.unique(users))
+            columns = [job.user_ids[users], rank.astype(np.int32), job.movie_ids[movies], scores]
+            yield pa.RecordBatch.from_arrays([pa.array(x) for x in columns], schema=_SCHEMA)
+
+    name = f"part-{bucket:05d}.parquet"
+    return write_batches(batches(), _SCHEMA, root, name, distinct=[c.SCORE]), num_lists
+
+
+def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]]:
+    """Yield (user_index, rank, movie_index, score) of one block of users after the other."""
+    num_buckets, num_candidates = job.model.num_buckets, len(job.candidates)
+    rated = [read_bucket(path, bucket, [c.USER_INDEX, c.MOVIE_INDEX]) for path in job.seen]
+    listed = np.unique(rated[0][0])  # train comes first: who is in it is known to the model
+    if job.wanted is not None:
+        listed = listed[job.wanted[listed]]
+    position = np.full(len(job.movie_ids), -1, np.int32)
+    position[job.candidates] = np.arange(num_candidates)
+    owner, movie = _seen(listed, rated, position)
+    make = RaterFactory(open_model(job.model), job.candidates)
+    for start in range(0, len(listed), USER_BLOCK):
+        users = listed[start : start + USER_BLOCK]
+        rater = make.for_users(bucket, users // num_buckets)
+        top = RunningTop(len(users), job.count)
+        left, right = np.searchsorted(owner, [start, start + len(users)])
+        mine, hidden = owner[left:right] - start, movie[left:right]
+        height = padded(min(num_candidates, MOVIE_BLOCK))
+        block = np.full((height, len(users)), NOTHING, np.float32)
+        for first in range(0, num_candidates, height):
+            stop = min(first + height, num_candidates)
+            block[stop - first :] = NOTHING
+            rater.fill(slice(first, stop), block[: stop - first])
+            inside = (hidden >= first) & (hidden < stop)
+            block[hidden[inside] - first, mine[inside]] = NOTHING
+            top.add(block, first)
+        found, rank, where, scores = top.lists()
+        yield users[found], rank, job.candidates[where], scores
+
+
+def _seen(
+    listed: Ints, rated: list[list[npt.NDArray[np.int32]]], position: npt.NDArray[np.int32]
+) -> tuple[Ints, Ints]:
+    """Return (place in `listed`, place among candidates) of what its users rated, by user."""
+    users = np.concatenate([columns[0] for columns in rated])
+    movies = position[np.concatenate([columns[1] for columns in rated])]
+    place = np.searchsorted(listed, users)
+    is_listed = np.take(listed, place, mode="clip") == users if len(listed) else users < 0
+    chosen = is_listed & (movies >= 0)
+    place, movies = place[chosen], movies[chosen]
+    # Radix sort where 16 bits hold the places, several times as fast.
+    keys = place.astype(np.uint16) if len(listed) <= 2**16 else place
+    order = np.argsort(keys, kind="stable")
+    return place[order], movies[order]

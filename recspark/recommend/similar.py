@@ -1,0 +1,95 @@
+"""More like this: for each movie those whose embeddings have the highest cosine with its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from recspark import columns as c
+from recspark.recommend.top_n import NOTHING, RunningTop, padded
+from recspark.scoring.models import Floats, Ints
+
+# Movies whose lists a task makes at a time; against MOVIE_BLOCK others, 64 MB of cosines.
+ASKED_BLOCK = 512
+MOVIE_BLOCK = 32_768
+
+
+def find_similar(
+    spark: SparkSession, vectors: Floats, movie_ids: npt.NDArray[np.int32], count: int
+) -> DataFrame:
+    """Return `movie_id, rank, similar_movie_id, similarity`: up to `count` rows a movie.
+
+    Ties go to the movie that comes first. A movie is not in its own list. The vectors are broadcast
+    (17,770 × 64 floats are 5 MB).
+
+    Args:
+        spark: The session whose tasks compute.
+        vectors: [movies, V], without NaN.
+        movie_ids: [movies], raw ids.
+        count: Length of a list.
+    """
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    # A vector of zeros points nowhere: its cosine with any other counts as 0.
+    units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    shared = spark.sparkContext.broadcast((units.astype(np.float32), movie_ids))
+
+    def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        table, ids = shared.value
+        for batch in batches:
+            for start in batch.column(0).to_pylist():
+                asked = np.arange(start, min(start + ASKED_BLOCK, len(table)))
+                place, rank, found, cosine = nearest(table, asked, count)
+                columns = [ids[asked[place]], rank.astype(np.int32), ids[found], cosine]
+                yield pa.RecordBatch.from_arrays(
+                    [pa.array(one) for one in columns],
+                    [c.MOVIE_ID, c.RANK, c.SIMILAR_MOVIE_ID, c.SIMILARITY],
+                )
+
+    starts = spark.range(0, len(units), ASKED_BLOCK)
+    kinds = f"{c.MOVIE_ID} INT, {c.RANK} INT, {c.SIMILAR_MOVIE_ID} INT, {c.SIMILARITY} FLOAT"
+    return starts.mapInArrow(find, kinds)
+
+
+def nearest(
+    units: npt.NDArray[np.float32], asked: Ints, count: int
+) -> tuple[Ints, Ints, Ints, Floats]:
+    """Return (place in `asked`, rank, position, cosine) of the nearest of each, itself left out.
+
+    Args:
+        units: [movies, V], rows of length 1 (or 0).
+        asked: [asked], positions in `units`.
+        count: Length of a list.
+    """
+    top = RunningTop(len(asked), count)
+    columns = np.ascontiguousarray(units[asked].T)
+    places = np.arange(len(asked))
+    height = padded(min(len(units), MOVIE_BLOCK))
+    block = np.full((height, len(asked)), NOTHING, np.float32)
+    for first in range(0, len(units), height):
+        stop = min(first + height, len(units))
+        block[stop - first :] = NOTHING
+        np.matmul(units[first:stop], columns, out=block[: stop - first])
+        inside = (asked >= first) & (asked < stop)
+        block[asked[inside] - first, places[inside]] = NOTHING
+        top.add(block, first)
+    return top.lists()
+
+
+def attach_titles(lists: DataFrame, movies: DataFrame) -> DataFrame:
+    """Return every row once, with `title` and `similar_title`; null where there is no title.
+
+    Args:
+        lists: Rows with `movie_id` and `similar_movie_id`.
+        movies: `movies`, unique by `movie_id`.
+    """
+    titles = movies.select(c.MOVIE_ID, c.TITLE)
+    similar = movies.select(
+        F.col(c.MOVIE_ID).alias(c.SIMILAR_MOVIE_ID), F.col(c.TITLE).alias(c.SIMILAR_TITLE)
+    )
+    named = lists.join(F.broadcast(titles), c.MOVIE_ID, how="left")
+    return named.join(F.broadcast(similar), c.SIMILAR_MOVIE_ID, how="left")

@@ -1,0 +1,112 @@
+"""Requested pairs to predictions in the order of the request, through the buckets of their users.
+
+Two exchanges of Arrow blocks: to the task that holds the user's bucket, and back to the pair's
+place. So a task needs one bucket of the model, and one part of the output, at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from recspark import columns as c
+from recspark.blocks import deal_rows, from_block
+from recspark.errors import DataError, describe
+from recspark.prepare.lookup import Lookup
+from recspark.scoring.id_columns import PAIRS
+from recspark.scoring.models import Ints
+from recspark.scoring.pair_files import Piece, read_pairs
+from recspark.scoring.predict import Scoring, score_pairs
+from recspark.tasks import PartFile, exchange, spread, write_part
+
+# Rows of one output file: what a task holds at a time, about 60 bytes each.
+PART_ROWS = 1_000_000
+
+_INDEXED = [*PAIRS.names, c.USER_INDEX, c.MOVIE_INDEX]
+_SCORED = [*PAIRS.names, c.PREDICTION, c.FALLBACK]
+_MAX_ID = 2**31 - 1
+
+
+def score_request(
+    spark: SparkSession,
+    pieces: list[Piece],
+    scoring: Scoring,
+    *,
+    user_ids: npt.NDArray[np.int32],
+    movie_ids: npt.NDArray[np.int32],
+    root: str,
+    part_rows: int = PART_ROWS,
+) -> list[PartFile]:
+    """Write `scored_pairs`, one row a requested pair, in files that follow its order.
+
+    A pair that is requested twice is answered twice. An id that no index holds is answered by the
+    fallback.
+
+    Args:
+        spark: The session.
+        pieces: The request, from `plan_pieces`.
+        scoring: The models.
+        user_ids: Raw id of each user_index, [users].
+        movie_ids: Raw id of each movie_index, [movies].
+        root: Staging folder.
+        part_rows: Rows of one file.
+
+    Raises:
+        DataError: A pair did not come out, or came out twice.
+    """
+    num_buckets = scoring.model.num_buckets
+    num_pairs = pieces[-1].first + pieces[-1].num_pairs
+    num_parts = -(-num_pairs // part_rows)
+    shared = spark.sparkContext.broadcast((user_ids, movie_ids))
+
+    def deal(items: Iterable[Piece]) -> Iterator[tuple[int, bytes]]:
+        users, movies = map(Lookup.of, shared.value)
+        for piece in items:
+            batch = read_pairs(piece)
+            user = _find(users, batch.column(c.USER_ID))
+            movie = _find(movies, batch.column(c.MOVIE_ID))
+            # Unknown users need no bucket's rows: they are spread by where they stand.
+            spread_out = batch.column(c.POSITION).to_numpy() % num_buckets
+            buckets = np.where(user < 0, spread_out, user % num_buckets)
+            columns = [*batch.columns, pa.array(user), pa.array(movie)]
+            indexed = pa.RecordBatch.from_arrays(columns, _INDEXED)
+            yield from deal_rows(indexed, buckets, num_buckets)
+
+    def score(blocks: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        for _, block in blocks:
+            batch = from_block(block)
+            user, movie = (batch.column(name).to_numpy() for name in (c.USER_INDEX, c.MOVIE_INDEX))
+            columns = [batch.column(name) for name in PAIRS.names]
+            columns += score_pairs(scoring, user, movie)
+            parts = batch.column(c.POSITION).to_numpy() // part_rows
+            yield from deal_rows(pa.RecordBatch.from_arrays(columns, _SCORED), parts, num_parts)
+
+    def write(part: int, blocks: Iterator[bytes]) -> PartFile:
+        table = pa.Table.from_batches(map(from_block, blocks)).sort_by(c.POSITION)
+        wanted = np.arange(part * part_rows, min(num_pairs, (part + 1) * part_rows))
+        if not np.array_equal(table.column(c.POSITION).to_numpy(), wanted):
+            raise DataError(
+                describe(
+                    f"scored_pairs, part {part}",
+                    found=f"{table.num_rows:,} pairs",
+                    expected=f"{len(wanted):,}, each once",
+                    remedy="Run with --force; if it stays, report it: recspark must not lose rows.",
+                )
+            )
+        distinct = [c.POSITION, c.PREDICTION]
+        return write_part(table, root, f"part-{part:05d}.parquet", distinct=distinct)
+
+    dealt = spread(spark, pieces, len(pieces)).mapPartitions(deal)
+    scored = dealt.partitionBy(num_buckets, lambda bucket: bucket).mapPartitions(score)
+    return exchange(scored, num_parts, write)
+
+
+def _find(lookup: Lookup, ids: pa.Int64Array) -> Ints:
+    """Return the index of each raw id, -1 where no index holds it."""
+    values = ids.to_numpy()
+    is_possible = (values > 0) & (values <= _MAX_ID)
+    return np.where(is_possible, lookup.find(np.where(is_possible, values, 1)), -1)

@@ -1,0 +1,105 @@
+"""The recommend job: for each user the movies that a model rates highest and the user has not."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+
+import numpy as np
+import numpy.typing as npt
+from pyspark.sql import SparkSession
+
+from recspark import schemas, storage
+from recspark.config import Config
+from recspark.errors import DataError, describe
+from recspark.manifest import Step, require_manifest
+from recspark.paths import RunPaths
+from recspark.prepare.lookup import Lookup
+from recspark.recommend.lists import ListJob, write_lists
+from recspark.recommend.popularity import count_ratings
+from recspark.recommend.user_list import read_user_list
+from recspark.scoring.ids import read_index_ids
+from recspark.scoring.require import require_model
+from recspark.tasks import commit_parts, spread
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config, model_name: str, spark: SparkSession) -> None:
+    """Write `recommendations/<model_name>`, up to `recommend.top_n` rows a user.
+
+    Movies that the user rated in train or in valid are left out: both are ratings that were given;
+    only test stands for what comes later. Users without a rating in train get no list, as a model
+    knows nothing of them; they are counted.
+
+    Raises:
+        DataError: An input is missing, the model belongs to another train, the file of users is
+            unusable, or no movie has enough ratings.
+    """
+    paths, settings = RunPaths(config.root), config.recommend
+    train = require_manifest(paths.train, "prepare")
+    valid = require_manifest(paths.valid, "prepare")
+    model, model_id = require_model(config, model_name)
+    user_ids = read_index_ids(paths.user_index, train)
+    movie_ids = read_index_ids(paths.movie_index, train)
+    asked = read_user_list(settings.users) if settings.users else user_ids
+    output = paths.recommendations(model_name)
+    inputs = {"train": train.id, "valid": valid.id, "model": model_id}
+    if settings.users:
+        [file] = storage.list_files(settings.users)
+        inputs["users"] = f"{file.size}@{file.modified}"
+    choices = asdict(settings)
+    del choices["models"]
+    step = Step("recommend", {"model": model_name, **choices}, inputs, (output,), config.force)
+    if step.is_done():
+        return
+    with step:
+        job = ListJob(
+            model=model,
+            count=settings.top_n,
+            seen=(paths.train, paths.valid),
+            candidates=_candidates(count_ratings(spark, model.train), settings.min_ratings),
+            user_ids=user_ids,
+            movie_ids=movie_ids,
+            wanted=_wanted(asked, user_ids) if settings.users else None,
+        )
+        shared, root = spark.sparkContext.broadcast(job), step.staging(output)
+        buckets = sorted(model.train.bucket_rows)
+        written = (
+            spread(spark, buckets, len(buckets))
+            .map(lambda bucket: write_lists(shared.value, bucket, root))
+            .collect()
+        )
+        commit_parts((part for part, _ in written), root)
+        num_lists = sum(count for _, count in written)
+        counts = {"users": len(asked), "lists": num_lists, "movies": len(job.candidates)}
+        if num_lists < len(asked):
+            logger.warning(
+                "recommend: %s of %s users have no rating in train, and no list",
+                f"{len(asked) - num_lists:,}",
+                f"{len(asked):,}",
+            )
+        step.publish(output, schemas.RECOMMENDATIONS, counts)
+
+
+def _candidates(num_ratings: npt.NDArray[np.int64], least: int) -> npt.NDArray[np.int32]:
+    """Return the movies, by index, with enough ratings in train."""
+    candidates = np.flatnonzero(num_ratings >= least)
+    if len(candidates) == 0:
+        raise DataError(
+            describe(
+                "recommend.min_ratings",
+                found=f"no movie with {least:,} ratings in train",
+                expected=f"at most {num_ratings.max():,}",
+                remedy="Lower it.",
+            )
+        )
+    return candidates.astype(np.int32)
+
+
+def _wanted(asked: npt.NDArray[np.int32], user_ids: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Return which users, by index, are asked for."""
+    wanted = np.zeros(len(user_ids), bool)
+    found = Lookup.of(user_ids).find(asked)
+    wanted[found[found >= 0]] = True
+    return wanted

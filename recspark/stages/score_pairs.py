@@ -1,0 +1,83 @@
+"""The score_pairs job: any pairs of raw ids with the prediction of one model, in their order."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import asdict
+
+from pyspark.sql import SparkSession
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.config import Config
+from recspark.errors import DataError, describe
+from recspark.manifest import Step, require_manifest
+from recspark.paths import RunPaths
+from recspark.scoring.contest import PREDICTION_FILE, write_contest
+from recspark.scoring.ids import read_index_ids
+from recspark.scoring.pair_files import plan_pieces
+from recspark.scoring.request import score_request
+from recspark.scoring.require import require_scoring
+from recspark.tasks import commit_parts
+
+
+def run(config: Config, model_name: str, spark: SparkSession) -> None:
+    """Write `scored_pairs/<file's name>/<model_name>`, one row a requested pair.
+
+    Without `score_pairs.pairs` the request is the ingested `qualifying`, and the answer is also
+    written as `contest/<model_name>/prediction.txt`.
+
+    Raises:
+        DataError: As `plan_pieces` and `require_scoring`; or the indexes are not those of train.
+    """
+    paths, settings = RunPaths(config.root), config.score_pairs
+    scoring, inputs = require_scoring(config, model_name)
+    train = require_manifest(paths.train, "prepare")
+    user_ids = read_index_ids(paths.user_index, train)
+    movie_ids = read_index_ids(paths.movie_index, train)
+    columns = (settings.user_column, settings.movie_column)
+    if settings.pairs is None:
+        inputs["pairs"] = require_manifest(paths.qualifying, "ingest").id
+        source, columns = paths.qualifying, (c.USER_ID, c.MOVIE_ID)
+        outputs = [paths.scored_pairs("qualifying", model_name), paths.contest(model_name)]
+    else:
+        source = settings.pairs
+        files = storage.list_files(source)
+        inputs["pairs"] = ", ".join(f"{file.path} {file.size}@{file.modified}" for file in files)
+        outputs = [paths.scored_pairs(_short_name(source), model_name)]
+    step = Step(
+        "score_pairs", {"model": model_name, **asdict(settings)}, inputs, outputs, config.force
+    )
+    if step.is_done():
+        return
+    with step:
+        pieces = plan_pieces(spark, source, columns)
+        root = step.staging(outputs[0])
+        written = score_request(
+            spark, pieces, scoring, user_ids=user_ids, movie_ids=movie_ids, root=root
+        )
+        num_pairs = commit_parts(written, root)
+        if settings.pairs is None:
+            target = posixpath.join(step.staging(outputs[1]), PREDICTION_FILE)
+            _check_ratings(target, write_contest(root, target), num_pairs)
+            step.publish(outputs[1], None, {"ratings": num_pairs})
+        step.publish(outputs[0], schemas.SCORED_PAIRS)
+
+
+def _short_name(path: str) -> str:
+    """Return the file's or folder's name without ending, as a folder name."""
+    stem = posixpath.basename(path.rstrip("/")).split(".")[0]
+    return re.sub(r"\W+", "_", stem).strip("_") or "pairs"
+
+
+def _check_ratings(path: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise DataError(
+            describe(
+                path,
+                found=f"{found:,} ratings",
+                expected=f"{expected:,}, one for each pair of qualifying",
+                remedy="Run with --force; if it stays, report it: recspark must not lose rows.",
+            )
+        )

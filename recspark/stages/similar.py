@@ -1,0 +1,59 @@
+"""The similar job: for each movie the movies most like it, by the embeddings of a model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+from pyspark.sql import SparkSession
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.config import Config
+from recspark.errors import DataError, describe
+from recspark.manifest import Step, require_manifest
+from recspark.paths import RunPaths
+from recspark.recommend.popularity import count_ratings
+from recspark.recommend.similar import attach_titles, find_similar
+from recspark.scoring.ids import read_index_ids
+from recspark.scoring.open import open_vectors
+from recspark.scoring.require import require_model
+
+
+def run(config: Config, model_name: str, spark: SparkSession) -> None:
+    """Write `similar_movies/<model_name>`, up to `similar.top_n` rows a movie.
+
+    Raises:
+        ConfigError: The model has no embeddings.
+        DataError: An input is missing, the model belongs to another train, or fewer than two movies
+            have enough ratings.
+    """
+    paths, settings = RunPaths(config.root), config.similar
+    train = require_manifest(paths.train, "prepare")
+    movies = require_manifest(paths.movies, "ingest")
+    model, model_id = require_model(config, model_name)
+    movie_ids = read_index_ids(paths.movie_index, train)
+    output = paths.similar_movies(model_name)
+    choices = asdict(settings)
+    del choices["models"]
+    inputs = {"train": train.id, "model": model_id, "movies": movies.id}
+    step = Step("similar", {"model": model_name, **choices}, inputs, (output,), config.force)
+    if step.is_done():
+        return
+    with step:
+        vectors = open_vectors(model)
+        listed = np.flatnonzero(count_ratings(spark, model.train) >= settings.min_ratings)
+        if len(listed) < 2:
+            raise DataError(
+                describe(
+                    "similar.min_ratings",
+                    found=f"{len(listed)} movies with {settings.min_ratings:,} ratings in train",
+                    expected="two or more",
+                    remedy="Lower it.",
+                )
+            )
+        lists = find_similar(spark, vectors[listed], movie_ids[listed], settings.top_n)
+        titles = storage.read_dataset(spark, paths.movies, schemas.MOVIES)
+        named = attach_titles(lists, titles).coalesce(1).sortWithinPartitions(c.MOVIE_ID, c.RANK)
+        storage.write_dataset(named, step.staging(output), schemas.SIMILAR_MOVIES)
+        step.publish(output, schemas.SIMILAR_MOVIES)

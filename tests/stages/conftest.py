@@ -1,0 +1,93 @@
+"""A run with every kind of model fitted, for the stages that use models."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pyspark.sql import SparkSession
+
+from recspark import storage
+from recspark.config import AlsConfig, BaselineConfig, Config, CosineUserConfig, PrepareConfig
+from recspark.manifest import Step, require_manifest
+from recspark.models.spec import ModelSpec
+from recspark.models.target import Target
+from recspark.paths import MODEL_CARD, RunPaths
+from recspark.stages import baseline
+from recspark.training import weights
+from recspark.training.shard import Shard
+from tests.baselines import dense
+from tests.runs import write_prepared
+from tests.stages.fitted import (
+    NUM_BUCKETS,
+    NUM_MOVIES,
+    NUM_USERS,
+    TEST,
+    TRAIN,
+    VALID,
+    Fitted,
+    mf_tables,
+)
+
+
+@pytest.fixture(scope="session")
+def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    """bias, als, cosine_user and a biased_mf with known weights."""
+    root = str(tmp_path_factory.mktemp("fitted"))
+    config = Config(name="t", run_dir=root, prepare=PrepareConfig(num_buckets=NUM_BUCKETS))
+    write_prepared(
+        spark,
+        config,
+        train=dense.cells(TRAIN),
+        valid=VALID,
+        test=TEST,
+        num_users=NUM_USERS,
+        num_movies=NUM_MOVIES,
+    )
+    configs = {"biased_mf": config}
+    for name in ("bias", "als", "cosine_user"):
+        settings = BaselineConfig(
+            algorithm=name,  # type: ignore[arg-type]
+            cosine_user=CosineUserConfig(num_neighbors=4, block_users=3),
+            als=AlsConfig(embedding_size=3, epochs=3),
+        )
+        configs[name] = dataclasses.replace(config, baseline=settings)
+        baseline.run(configs[name], name, spark)
+    write_biased_mf(config)
+    return Fitted(config, configs)
+
+
+@pytest.fixture
+def copied(fitted: Fitted, tmp_path: Path) -> Fitted:
+    """The same run in a folder of its own, to break."""
+    shutil.copytree(fitted.config.root, tmp_path / "run")
+    return fitted.at(str(tmp_path / "run"))
+
+
+def write_biased_mf(config: Config) -> None:
+    """Publish a model as the train stage does, with weights drawn here."""
+    paths = RunPaths(config.root)
+    users, movies = (torch.from_numpy(table) for table in mf_tables())
+    seen_users = torch.from_numpy(~np.isnan(TRAIN).all(axis=1))
+    seen_movies = torch.from_numpy(~np.isnan(TRAIN).all(axis=0))
+    target = Target(kind="standardized", mean=3.0, std=0.5)
+    spec = ModelSpec(num_movies=NUM_MOVIES, embedding_size=4, target=target)
+    step = Step(
+        "train",
+        {},
+        {"train": require_manifest(paths.train, "prepare").id},
+        [paths.model("biased_mf")],
+    )
+    with step:
+        folder = step.staging(step.outputs[0])
+        shard = Shard(num_users=NUM_USERS, num_buckets=NUM_BUCKETS, rank=0, num_ranks=1)
+        order = torch.cat([torch.arange(b, NUM_USERS, NUM_BUCKETS) for b in range(NUM_BUCKETS)])
+        weights.save_users(folder, shard, users[order], seen_users[order])
+        weights.save_movies(folder, {"movies": movies}, seen_movies)
+        card = {"architecture": "biased_mf", "spec": spec.to_card()}
+        storage.write_json(f"{folder}/{MODEL_CARD}", card)
+        step.publish(step.outputs[0], None)

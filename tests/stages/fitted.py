@@ -1,0 +1,86 @@
+"""What the fitted run of these tests holds, and what its models say, computed densely."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from recspark.config import Config
+from recspark.paths import RunPaths
+from tests.baselines import dense
+
+NUM_USERS, NUM_MOVIES, NUM_BUCKETS = 22, 30, 4
+UNSEEN_USER, UNSEEN_MOVIE = 21, 29
+
+TRAIN = dense.random_ratings(11, NUM_USERS, NUM_MOVIES, 0.4)
+TRAIN[UNSEEN_USER], TRAIN[:, UNSEEN_MOVIE] = np.nan, np.nan
+_GAPS = [(int(u), int(m), 4.0) for u, m in np.argwhere(np.isnan(TRAIN))]
+VALID, TEST = _GAPS[::5], _GAPS[1::5]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """A run and the settings of each of its models."""
+
+    config: Config
+    models: dict[str, Config]
+
+    def at(self, root: str) -> Fitted:
+        """Return the same of a copy of the run."""
+        models = {n: dataclasses.replace(one, run_dir=root) for n, one in self.models.items()}
+        return Fitted(dataclasses.replace(self.config, run_dir=root), models)
+
+
+def mf_tables() -> tuple[np.ndarray, np.ndarray]:
+    """Return the user and movie rows of biased_mf: four factors, then the bias."""
+    rng = np.random.default_rng(5)
+    return tuple(  # type: ignore[return-value]
+        rng.normal(0, 0.8, (count, 5)).astype(np.float32) for count in (NUM_USERS, NUM_MOVIES)
+    )
+
+
+def answers(config: Config, name: str) -> np.ndarray:
+    """Return what a model says of every pair, [users, movies], not clipped; NaN where nothing."""
+    known = np.outer(~np.isnan(TRAIN).all(axis=1), ~np.isnan(TRAIN).all(axis=0))
+    if name == "biased_mf":
+        users, movies = mf_tables()
+        table = 3 + 0.5 * (users[:, -1:] + movies[:, -1] + users[:, :-1] @ movies[:, :-1].T)
+    elif name == "bias":
+        mean, users, movies = dense.bias_effects(TRAIN, reg_user=10, reg_movie=25)
+        table = mean + users[:, None] + movies
+    elif name == "cosine_user":
+        table = np.array(
+            [
+                [dense.neighbor_mean(TRAIN, user, movie, 4) for movie in range(NUM_MOVIES)]
+                for user in range(NUM_USERS)
+            ]
+        )
+    else:
+        saved = RunPaths(config.root).model("als") + "/spark_model"
+        table = np.full((NUM_USERS, NUM_MOVIES), np.nan)
+        users, movies = (
+            pq.read_table(f"{saved}/{kind}").to_pydict() for kind in ("userFactors", "itemFactors")
+        )
+        for user, left in zip(users["id"], users["features"], strict=True):
+            for movie, right in zip(movies["id"], movies["features"], strict=True):
+                table[user, movie] = np.dot(left, right)
+    return np.where(known, table, np.nan)
+
+
+def expected(config: Config, name: str, user: int, movie: int) -> tuple[float, str | None]:
+    """Return (prediction, flag) of a pair of indexes by the documented chain; -1: in no index."""
+    mean, users, movies = dense.bias_effects(TRAIN, reg_user=10, reg_movie=25)
+    answer = answers(config, name)[user, movie] if user >= 0 and movie >= 0 else np.nan
+    if not np.isnan(answer):
+        return float(np.clip(answer, 1, 5)), None
+    of_user = users[user] if user >= 0 else np.nan
+    of_movie = movies[movie] if movie >= 0 else np.nan
+    flag = {
+        (False, False): "bias",
+        (True, False): "movie_effect",
+        (False, True): "user_effect",
+        (True, True): "global_mean",
+    }[bool(np.isnan(of_user)), bool(np.isnan(of_movie))]
+    return float(np.clip(mean + np.nan_to_num(of_user) + np.nan_to_num(of_movie), 1, 5)), flag

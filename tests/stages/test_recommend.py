@@ -1,0 +1,132 @@
+"""recommend on the fitted run, against sorting the dense table of answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.config import RecommendConfig
+from recspark.errors import DataError
+from recspark.manifest import read_manifest
+from recspark.paths import RunPaths
+from recspark.stages import recommend
+from tests.runs import movie_id, user_id
+from tests.stages.fitted import NUM_USERS, TRAIN, UNSEEN_MOVIE, UNSEEN_USER, VALID, Fitted, answers
+
+List = list[tuple[int, float]]
+
+
+def run(spark: SparkSession, run_: Fitted, name: str, **settings: object) -> dict[int, List]:
+    """Make lists with a model and return (movie, score) by user, ranks checked."""
+    section = RecommendConfig(**settings)  # type: ignore[arg-type]
+    config = dataclasses.replace(run_.models[name], recommend=section)
+    recommend.run(config, name, spark)
+    path = RunPaths(config.root).recommendations(name)
+    frame = storage.read_dataset(spark, path, schemas.RECOMMENDATIONS)
+    found: dict[int, List] = {}
+    for row in frame.orderBy(c.USER_ID, c.RANK).collect():
+        entries = found.setdefault(row[c.USER_ID], [])
+        entries.append((row[c.MOVIE_ID], row[c.SCORE]))
+        assert row[c.RANK] == len(entries)
+    return found
+
+
+def sorted_lists(run_: Fitted, name: str, count: int, least: int = 1) -> dict[int, List]:
+    """Return the same from the dense table."""
+    table, seen = answers(run_.config, name), ~np.isnan(TRAIN)
+    seen[tuple(zip(*((user, movie) for user, movie, _ in VALID), strict=True))] = True
+    support = (~np.isnan(TRAIN)).sum(axis=0)
+    lists = {}
+    for user in range(NUM_USERS):
+        row = [
+            (-table[user, movie], movie)
+            for movie in range(len(support))
+            if support[movie] >= least and not seen[user, movie]
+        ]
+        if user != UNSEEN_USER:
+            lists[user_id(user)] = [(movie_id(m), -score) for score, m in sorted(row)[:count]]
+    return lists
+
+
+def check(found: dict[int, List], wanted: dict[int, List]) -> None:
+    assert found.keys() == wanted.keys()
+    for user, entries in wanted.items():
+        assert [movie for movie, _ in found[user]] == [movie for movie, _ in entries]
+        scores = [score for _, score in entries]
+        assert [score for _, score in found[user]] == pytest.approx(scores, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user"])
+def test_lists_are_the_highest_answers_without_what_was_rated(
+    spark: SparkSession, fitted: Fitted, name: str
+) -> None:
+    found = run(spark, fitted, name, top_n=5)
+    check(found, sorted_lists(fitted, name, 5))
+    listed = {movie for entries in found.values() for movie, _ in entries}
+    assert movie_id(UNSEEN_MOVIE) not in listed
+    manifest = read_manifest(RunPaths(fitted.config.root).recommendations(name))
+    assert manifest is not None
+    assert (manifest.counts["users"], manifest.counts["lists"]) == (NUM_USERS, NUM_USERS - 1)
+
+
+def test_a_list_ends_where_the_movies_do(spark: SparkSession, fitted: Fitted) -> None:
+    found = run(spark, fitted, "als", top_n=100)
+    check(found, sorted_lists(fitted, "als", 100))
+    assert all(3 < len(entries) < 29 for entries in found.values())
+
+
+def test_movies_with_few_ratings_are_left_out(spark: SparkSession, fitted: Fitted) -> None:
+    support = (~np.isnan(TRAIN)).sum(axis=0)
+    least = int(np.median(support))
+    assert 5 < (support >= least).sum() < 25
+    check(
+        run(spark, fitted, "biased_mf", top_n=4, min_ratings=least),
+        sorted_lists(fitted, "biased_mf", 4, least),
+    )
+    with pytest.raises(DataError, match=r"recommend\.min_ratings: found no movie with 99"):
+        run(spark, fitted, "biased_mf", min_ratings=99)
+
+
+def test_lists_for_some_users_only(spark: SparkSession, fitted: Fitted, tmp_path: Path) -> None:
+    file = tmp_path / "users.txt"
+    file.write_text(
+        "".join(f"{raw}\n" for raw in (user_id(3), user_id(UNSEEN_USER), 5, user_id(8)))
+    )
+    found = run(spark, fitted, "biased_mf", top_n=3, users=str(file))
+    wanted = sorted_lists(fitted, "biased_mf", 3)
+    check(found, {user_id(user): wanted[user_id(user)] for user in (3, 8)})
+    manifest = read_manifest(RunPaths(fitted.config.root).recommendations("biased_mf"))
+    assert manifest is not None
+    assert (manifest.counts["users"], manifest.counts["lists"]) == (4, 2)
+
+
+def test_what_is_there_is_not_made_again_and_another_length_is(
+    spark: SparkSession, copied: Fitted
+) -> None:
+    path = RunPaths(copied.config.root).recommendations("bias")
+    run(spark, copied, "bias", top_n=2)
+    before = read_manifest(path)
+    run(spark, copied, "bias", top_n=2)
+    assert read_manifest(path) == before
+    assert {len(entries) for entries in run(spark, copied, "bias", top_n=3).values()} == {3}
+
+
+def test_a_model_or_index_of_another_prepare_is_refused(
+    spark: SparkSession, copied: Fitted
+) -> None:
+    root = Path(copied.config.root)
+    for name, message in (("models/als", "a model of train x"), ("user_index", "an index of x")):
+        file = root / name / "_MANIFEST.json"
+        manifest = json.loads(file.read_text())
+        changed = {"inputs": {"train": "x"}} if "models" in name else {"id": "x"}
+        file.write_text(json.dumps(manifest | changed))
+        with pytest.raises(DataError, match=message):
+            run(spark, copied, "als")
+        file.write_text(json.dumps(manifest))

@@ -1,0 +1,180 @@
+"""score_pairs on the fitted run: every requested line answered once, in its order."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.config import ScorePairsConfig
+from recspark.errors import DataError
+from recspark.manifest import Step
+from recspark.paths import RunPaths
+from recspark.scoring import pair_files, request
+from recspark.stages import score_pairs
+from tests.runs import movie_id, user_id
+from tests.stages.fitted import NUM_USERS, UNSEEN_MOVIE, UNSEEN_USER, Fitted, expected
+
+STRANGER = 2**40  # in no index, and beyond 32 bits
+
+# Known pairs, one of them three times, and all that may be unknown of a pair; not by user.
+REQUEST = [
+    *((user, movie) for movie in (3, 17, 0) for user in range(NUM_USERS)),
+    *[(2, 5), (UNSEEN_USER, 4), (2, 5), (6, UNSEEN_MOVIE), (-1, 4), (6, -1), (-1, -1), (2, 5)],
+    (UNSEEN_USER, UNSEEN_MOVIE),
+]
+
+
+def raw(pair: tuple[int, int]) -> tuple[int, int]:
+    user, movie = pair
+    return user_id(user) if user >= 0 else STRANGER, movie_id(movie) if movie >= 0 else -5
+
+
+def run(spark: SparkSession, run_: Fitted, name: str, source: str, **settings: object):
+    section = ScorePairsConfig(**settings)  # type: ignore[arg-type]
+    config = dataclasses.replace(run_.models[name], score_pairs=section, force=True)
+    score_pairs.run(config, name, spark)
+    path = RunPaths(config.root).scored_pairs(source, name)
+    return storage.read_dataset(spark, path, schemas.SCORED_PAIRS).orderBy(c.POSITION).collect()
+
+
+def check(rows, run_: Fitted, name: str, pairs: list[tuple[int, int]]) -> None:
+    assert [row[c.POSITION] for row in rows] == list(range(len(pairs)))
+    for row, pair in zip(rows, pairs, strict=True):
+        assert (row[c.USER_ID], row[c.MOVIE_ID]) == raw(pair)
+        value, flag = expected(run_.config, name, *pair)
+        assert row[c.PREDICTION] == pytest.approx(value, abs=1e-5)
+        assert row[c.FALLBACK] == flag
+
+
+@pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user"])
+def test_a_csv_is_answered_line_by_line(
+    spark: SparkSession, fitted: Fitted, tmp_path: Path, name: str
+) -> None:
+    lines = ["movie;when;customer", *(f"{raw(p)[1]};2005-01-02;{raw(p)[0]}" for p in REQUEST)]
+    (tmp_path / "my pairs.csv").write_text("\n".join(lines))
+    columns = {"user_column": "customer", "movie_column": "movie"}
+    rows = run(spark, fitted, name, "my_pairs", pairs=str(tmp_path / "my pairs.csv"), **columns)
+    check(rows, fitted, name, REQUEST)
+
+
+def test_files_are_answered_one_after_the_other_whatever_their_form(
+    spark: SparkSession, fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair_files, "RANGE_BYTES", 100)  # several ranges a file
+    monkeypatch.setattr(request.score_request, "__kwdefaults__", {"part_rows": 40})
+    folder = tmp_path / "request"
+    folder.mkdir()
+    first, second, third = REQUEST[:30], REQUEST[30:50], REQUEST[50:]
+    (folder / "a.csv").write_text("".join(f"{raw(p)[0]},{raw(p)[1]},x\n" for p in first))
+    text = "user_id\tmovie_id\r\n\r\n" + "".join(f"{raw(p)[0]}\t {raw(p)[1]}\r\n" for p in second)
+    (folder / "b.tsv.gz").write_bytes(gzip.compress(text.encode()))
+    columns = {"movie_id": [str(raw(p)[1]) for p in third], "user_id": [raw(p)[0] for p in third]}
+    pq.write_table(pa.table(columns), folder / "c.parquet", row_group_size=7)
+    rows = run(spark, fitted, "biased_mf", "request", pairs=str(folder))
+    check(rows, fitted, "biased_mf", REQUEST)
+    parts = Path(RunPaths(fitted.config.root).scored_pairs("request", "biased_mf"))
+    heights = [pq.ParquetFile(file).metadata.num_rows for file in sorted(parts.glob("*.parquet"))]
+    assert heights == [40, len(REQUEST) - 40]
+
+
+def test_qualifying_is_written_as_the_contest_wants_it(spark: SparkSession, copied: Fitted) -> None:
+    paths = RunPaths(copied.config.root)
+    pairs = [(0, 3), (5, 3), (5, 1), (-1, 1), (7, 3), (0, 29)]  # movie 3 has two headers
+    rows = [(n, *raw(pair), date(2005, 6, 7)) for n, pair in enumerate(pairs)]
+    frame = pd.DataFrame(rows, columns=list(schemas.QUALIFYING.columns))
+    frame[c.USER_ID] = frame[c.USER_ID].where(frame[c.USER_ID] < 2**31, 2649429)
+    with Step("ingest", {}, {}, [paths.qualifying]) as step:
+        target = spark.createDataFrame(frame, schemas.QUALIFYING.ddl).coalesce(1)
+        storage.write_dataset(target, step.staging(paths.qualifying), schemas.QUALIFYING)
+        step.publish(paths.qualifying, schemas.QUALIFYING)
+    run(spark, copied, "als", "qualifying")
+    value = [expected(copied.config, "als", *pair)[0] for pair in pairs]
+    lines = Path(paths.contest("als"), "prediction.txt").read_text().split("\n")
+    wanted = [movie_id(3), *value[:2], movie_id(1), *value[2:4], movie_id(3), value[4]]
+    wanted += [movie_id(29), value[5]]
+    assert lines.pop() == ""
+    assert len(lines) == len(wanted)
+    for line, one in zip(lines, wanted, strict=True):
+        if isinstance(one, int):
+            assert line == f"{one}:"
+        else:
+            assert float(line) == pytest.approx(one, abs=1e-5)
+            assert len(line.split(".")[1]) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "user_id,movie_id\n1,2\nanna,3\n\n4,\n5,6\n7\n8,9,10\n",
+            r"4 rows without two ids \(.*x.csv:3: 'anna,3'; .*:5: '4,'; .*:7: '7'\)",
+        ),
+        ("1,2\n3,0x4\n", r"1 rows without two ids \(.*x.csv:2: '3,0x4'\)"),
+        ("customer,film\n1,2\n", r"x.csv:1: found 'customer,film', expected the columns user_id"),
+        ("user_id,movie_id\n", "found no pairs"),
+        ("", "found no pairs|found ''"),
+    ],
+)
+def test_a_csv_that_is_none_is_told_with_its_lines(
+    spark: SparkSession, fitted: Fitted, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"user_id": [1], "movie": [2]}, r"x.parquet: found columns \['user_id', 'movie'\]"),
+        ({"user_id": ["1", "b"], "movie_id": [2, 3]}, r"x.parquet:2: 'b,3'"),
+        ({"user_id": [1, None], "movie_id": [2, 3]}, r"x.parquet:2: 'None,3'"),
+        ({"user_id": [1.5], "movie_id": [2]}, "a column of double for ids"),
+    ],
+)
+def test_a_parquet_file_without_ids_is_told(
+    spark: SparkSession, fitted: Fitted, tmp_path: Path, columns: dict, message: str
+) -> None:
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    with pytest.raises(Exception, match=message):
+        run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.parquet"))
+
+
+def test_without_qualifying_the_stage_to_run_is_named(spark: SparkSession, fitted: Fitted) -> None:
+    with pytest.raises(DataError, match=r"qualifying: .*Run jobs/ingest\.py"):
+        run(spark, fitted, "bias", "qualifying")
+
+
+def test_a_movie_index_of_another_prepare_is_refused(
+    spark: SparkSession, copied: Fitted, tmp_path: Path
+) -> None:
+    (tmp_path / "x.csv").write_text("1,2\n")
+    file = Path(RunPaths(copied.config.root).movie_index, "_MANIFEST.json")
+    file.write_text(file.read_text().replace('"id": "', '"id": "x'))
+    with pytest.raises(DataError, match=r"movie_index: found an index of x"):
+        run(spark, copied, "bias", "x", pairs=str(tmp_path / "x.csv"))
+
+
+def test_a_damaged_bucket_of_a_trained_model_is_named(
+    spark: SparkSession, copied: Fitted, tmp_path: Path
+) -> None:
+    (tmp_path / "x.csv").write_text(f"{user_id(2)},{movie_id(3)}\n")
+    users = Path(
+        RunPaths(copied.config.root).model("biased_mf"), "users", "bucket-00002.safetensors"
+    )
+    users.write_bytes(users.read_bytes()[:-9])
+    with pytest.raises(Exception, match=r"bucket-00002\.safetensors: found a damaged file"):
+        run(spark, copied, "biased_mf", "x", pairs=str(tmp_path / "x.csv"))
+    users.unlink()
+    with pytest.raises(Exception, match=r"bucket-00002\.safetensors: found no such file"):
+        run(spark, copied, "biased_mf", "x", pairs=str(tmp_path / "x.csv"))

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from recspark import columns as c
+from recspark import schemas, storage
+from recspark.config import SimilarConfig
+from recspark.errors import ConfigError
+from recspark.manifest import Step
+from recspark.paths import RunPaths
+from recspark.stages import similar
+from tests.runs import movie_id
+from tests.stages.fitted import NUM_MOVIES, UNSEEN_MOVIE, Fitted, mf_tables
+
+UNTITLED = 4
+
+
+@pytest.fixture
+def titled(spark: SparkSession, copied: Fitted) -> Fitted:
+    """The run with titles of all movies but one, two of which share theirs."""
+    paths = RunPaths(copied.config.root)
+    rows = [
+        (movie_id(movie), 1990, f"Title {min(movie, 20)}")
+        for movie in range(NUM_MOVIES)
+        if movie != UNTITLED
+    ]
+    with Step("ingest", {}, {}, [paths.movies]) as step:
+        frame = spark.createDataFrame(rows, schemas.MOVIES.ddl)
+        storage.write_dataset(frame, step.staging(paths.movies), schemas.MOVIES)
+        step.publish(paths.movies, schemas.MOVIES)
+    return copied
+
+
+def test_lists_are_those_of_numpy_with_titles(spark: SparkSession, titled: Fitted) -> None:
+    section = SimilarConfig(top_n=6)
+    config = dataclasses.replace(titled.models["biased_mf"], similar=section)
+    similar.run(config, "biased_mf", spark)
+    path = RunPaths(config.root).similar_movies("biased_mf")
+    rows = storage.read_dataset(spark, path, schemas.SIMILAR_MOVIES).collect()
+    factors = mf_tables()[1][:, :-1].astype(float)  # the bias says how good, not what like
+    units = factors / np.linalg.norm(factors, axis=1, keepdims=True)
+    cosine = units @ units.T
+    wanted = {}
+    for movie in range(NUM_MOVIES - 1):  # the last one has no rating in train
+        others = sorted((-cosine[movie, m], m) for m in range(NUM_MOVIES - 1) if m != movie)
+        wanted[movie_id(movie)] = [(movie_id(m), -negative) for negative, m in others[:6]]
+    found: dict[int, list[tuple[int, float]]] = {}
+    title = {movie_id(m): f"Title {min(m, 20)}" for m in range(NUM_MOVIES)}
+    title[movie_id(UNTITLED)] = None  # type: ignore[assignment]
+    for row in sorted(rows, key=lambda row: (row[c.MOVIE_ID], row[c.RANK])):
+        entries = found.setdefault(row[c.MOVIE_ID], [])
+        entries.append((row[c.SIMILAR_MOVIE_ID], row[c.SIMILARITY]))
+        assert row[c.RANK] == len(entries)
+        assert row[c.TITLE] == title[row[c.MOVIE_ID]]
+        assert row[c.SIMILAR_TITLE] == title[row[c.SIMILAR_MOVIE_ID]]
+    assert movie_id(UNSEEN_MOVIE) not in found
+    assert found.keys() == wanted.keys()
+    for movie, entries in wanted.items():
+        assert [one for one, _ in found[movie]] == [one for one, _ in entries]
+        cosines = [value for _, value in entries]
+        assert [value for _, value in found[movie]] == pytest.approx(cosines, abs=1e-5)
+
+
+def test_als_has_lists_and_bias_none(spark: SparkSession, titled: Fitted) -> None:
+    similar.run(titled.models["als"], "als", spark)
+    assert Path(RunPaths(titled.config.root).similar_movies("als"), "_MANIFEST.json").exists()
+    with pytest.raises(ConfigError, match="a bias model, which has no embeddings"):
+        similar.run(titled.models["bias"], "bias", spark)
