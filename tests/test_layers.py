@@ -9,6 +9,7 @@ import recspark.columns
 
 ROOT = Path(recspark.__file__).parent
 L0 = {"errors", "columns", "schemas", "config", "paths", "logs", "island", "environment", "checks"}
+L0 |= {"redact"}
 L1 = {"session", "storage", "manifest", "measure", "configure", "tasks"}
 MAX_LINES = 250
 

@@ -11,6 +11,7 @@ from recspark.checks import require
 from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
 from recspark.config.blend import BlendConfig
 from recspark.config.evaluate import EvaluateConfig
+from recspark.config.gate import GateConfig
 from recspark.config.ingest import IngestConfig
 from recspark.config.prepare import PrepareConfig
 from recspark.config.spark import SparkConfig
@@ -25,6 +26,7 @@ __all__ = [
     "Config",
     "CosineUserConfig",
     "EvaluateConfig",
+    "GateConfig",
     "IngestConfig",
     "PrepareConfig",
     "SparkConfig",
@@ -54,6 +56,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
         require(
