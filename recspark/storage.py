@@ -68,14 +68,24 @@ def remove(path: str) -> None:
 
 
 def move(source: str, target: str) -> None:
-    """Rename a file or folder whose target must not exist; its parent folder is made."""
+    """Rename a file or folder whose target must not exist; its parent folder is made.
+
+    An object store cannot rename a folder: files are copied and then deleted one by one. There the
+    files named `_…`, which say that a folder is whole, come last and go first.
+    """
     fs, stripped = filesystem(source)
     _, stripped_target = filesystem(target)
     fs.makedirs(posixpath.dirname(stripped_target), exist_ok=True)
     if _is_local(fs):
         Path(stripped).rename(stripped_target)
     else:
-        fs.mv(stripped, stripped_target, recursive=True)
+        files = [stripped] if fs.isfile(stripped) else fs.find(stripped)
+        files.sort(key=lambda name: posixpath.basename(name).startswith("_"))
+        for name in files:
+            fs.cp_file(name, stripped_target + name[len(stripped) :])
+        for name in reversed(files):
+            fs.rm_file(name)
+        fs.invalidate_cache()
 
 
 def make_folder(path: str) -> None:

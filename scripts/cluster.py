@@ -69,7 +69,12 @@ def write_settings(conf: Path, properties: list[str]) -> None:
     shutil.copy(CONF / "log4j2.properties", conf)
     lines = [
         (CONF / "spark-defaults.conf").read_text(),
+        "spark.driver.host 127.0.0.1",
+        "spark.driver.bindAddress 127.0.0.1",
+        "spark.ui.enabled false",
         "spark.authenticate true",
+        "spark.network.crypto.enabled true",
+        "spark.io.encryption.enabled true",
         f"spark.authenticate.secret {secrets.token_hex(32)}",
         *(" ".join(item.split("=", 1)) for item in properties),
     ]

@@ -48,7 +48,9 @@ def test_everything_else_stays(text: str) -> None:
 
 
 @given(
-    st.text(st.characters(codec="ascii", exclude_characters="/@:'\"\\ \t\n\r\x0b\x0c"), min_size=8)
+    st.text(
+        st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/@:'\""), min_size=8
+    )
 )
 def test_any_password_in_a_url_is_hidden(password: str) -> None:
     shown = redact(f"s3://key:{password}@bucket/x")
