@@ -80,12 +80,12 @@ def move(source: str, target: str) -> None:
         Path(stripped).rename(stripped_target)
     else:
         files = [stripped] if fs.isfile(stripped) else fs.find(stripped)
-        files.sort(key=lambda name: posixpath.basename(name).startswith("_"))
-        for name in files:
-            fs.cp_file(name, stripped_target + name[len(stripped) :])
-        for name in reversed(files):
-            fs.rm_file(name)
-        fs.invalidate_cache()
+        marks = [name for name in files if posixpath.basename(name).startswith("_")]
+        others = [name for name in files if name not in marks]
+        for names in filter(None, (others, marks)):
+            fs.copy(names, [stripped_target + name[len(stripped) :] for name in names])
+        for names in filter(None, (marks, others)):
+            fs.rm(names)
 
 
 def make_folder(path: str) -> None:
