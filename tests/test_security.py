@@ -28,7 +28,7 @@ SOURCES = [
 # What can turn a file into running code: as an import, and as the last name of a call.
 MODULES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 CALLS = {
-    *("torch.load", "torch.jit.load", "np.load", "numpy.load", "pd.read_pickle"),
+    *("torch.load", "torch.jit.load", "pd.read_pickle"),
     *("yaml.load", "yaml.unsafe_load", "yaml.full_load"),
     # Spark: Python objects from a file, and models whose metadata names the class to load.
     *("sparkContext.pickleFile", "sc.pickleFile", "PipelineModel.load", "Pipeline.load"),
@@ -51,8 +51,12 @@ def offences(source: str) -> list[str]:
                 name == call or name.endswith(f".{call}") for call in CALLS
             ):
                 found.append(name)
-            if any(word.arg == "allow_pickle" for word in node.keywords):
-                found.append("allow_pickle")
+            # NumPy's own default is not to.
+            found += [
+                "allow_pickle"
+                for word in node.keywords
+                if word.arg == "allow_pickle" and ast.unparse(word.value) != "False"
+            ]
     return found
 
 

@@ -36,7 +36,7 @@ OUTPUTS = {
 }
 # Data sets whose ids a manifest names among its inputs.
 CHECKED_INPUTS = ("ratings", "train", "valid", "test")
-# What makes `train` go on from the last checkpoint when it is tried again.
+# What a second try of `train` is told, to go on from the last checkpoint.
 RESUME: list[str] = []
 
 PARAMS = {
@@ -91,6 +91,8 @@ class RecsparkJob(SparkSubmitOperator):
 
     def execute(self, context: Any) -> None:
         """Run spark-submit, and fail unless every output is there, whole and up to date."""
+        if self.job == "train" and context["ti"].try_number > 1:
+            self.application_args = [*self.application_args, *RESUME]
         super().execute(context)
         words = dict(zip(self.application_args, self.application_args[1:], strict=False))
         for model in words["--models"].split(","):
@@ -130,7 +132,7 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
         return [*common, "--models", ",".join(models), *extra]
 
     every = [*params["baselines"], *params["trained"]]
-    ranks = ["--train.num_ranks", str(params["num_ranks"]), *RESUME]
+    ranks = ["--train.num_ranks", str(params["num_ranks"])]
     return {
         "every": words(every, *ranks),
         "baseline": words(params["baselines"]),
