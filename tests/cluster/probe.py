@@ -16,7 +16,11 @@ from recspark.session import create_session
 def see() -> dict[str, object]:
     import recspark
 
-    return {"library": recspark.__file__, "gpus": os.environ.get("CUDA_VISIBLE_DEVICES")}
+    return {
+        "library": recspark.__file__,
+        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "environment": os.environ.get("SHIPPED"),
+    }
 
 
 def see_as_rank(folder: str) -> None:

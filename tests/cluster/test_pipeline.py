@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tarfile
 from datetime import datetime
 from pathlib import Path
 
@@ -79,9 +80,19 @@ def test_second_submission_finds_everything_done(
 
 
 def test_library_travels_and_every_rank_gets_its_gpu(cluster: Cluster, tmp_path: Path) -> None:
-    """What submit.sh ships is what runs, in Spark's workers and in training processes alike."""
-    gpus = ["--gpus", "1", "--cores", "1", "--memory", "1g", "--dry-run"]
-    shown = run("scripts/submit.sh", *gpus, cluster.url, "train").stdout.split()
+    """What submit.sh ships is what runs, in Spark's workers and in training processes alike.
+
+    The environment is a stand-in for a packed one, of gigabytes: an interpreter that tells where it
+    was unpacked, and is the tests' own.
+    """
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nSHIPPED="$0" exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    packed = tmp_path / "env.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(python, "bin/python")
+    words = ["--environment", packed, "--gpus", "1", "--cores", "1", "--memory", "1g"]
+    shown = run("scripts/submit.sh", *words, "--dry-run", cluster.url, "train").stdout.split()
     probe = Path(__file__).with_name("probe.py")
     done = run(*shown[:-1], probe, tmp_path, SPARK_CONF_DIR=str(cluster.folder / "conf"))
     assert done.returncode == 0, done.stderr + done.stdout
@@ -89,6 +100,7 @@ def test_library_travels_and_every_rank_gets_its_gpu(cluster: Cluster, tmp_path:
     ranks = json.loads((tmp_path / "ranks.json").read_text())
     for one in [*tasks, *ranks]:
         assert one["library"].endswith("recspark.zip/recspark/__init__.py")
+        assert one["environment"].endswith("environment/bin/python")
     assert sorted(one["gpus"] for one in ranks) == ["3", "5"]
 
 
