@@ -89,6 +89,9 @@ def test_data_that_drifted_is_refused(tmp_path: Path) -> None:
 def test_judging_again_changes_nothing(tmp_path: Path) -> None:
     config = write_run(tmp_path / "a")
     judge(config)
+    storage.write_json(
+        str(tmp_path / "accepted.json"), pointer(tmp_path) | {"accepted_at": "2026-01-01"}
+    )
     before = (tmp_path / "accepted.json").read_bytes()
     judge(config)
     assert (tmp_path / "accepted.json").read_bytes() == before
