@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.errors import SchemaError, describe
+from recspark.object_store import move_files
 from recspark.schemas import Schema
 
 if TYPE_CHECKING:
@@ -68,24 +69,14 @@ def remove(path: str) -> None:
 
 
 def move(source: str, target: str) -> None:
-    """Rename a file or folder whose target must not exist; its parent folder is made.
-
-    An object store cannot rename a folder: files are copied and then deleted one by one. There the
-    files named `_…`, which say that a folder is whole, come last and go first.
-    """
+    """Rename a file or folder whose target must not exist; its parent folder is made."""
     fs, stripped = filesystem(source)
     _, stripped_target = filesystem(target)
     fs.makedirs(posixpath.dirname(stripped_target), exist_ok=True)
     if _is_local(fs):
         Path(stripped).rename(stripped_target)
     else:
-        files = [stripped] if fs.isfile(stripped) else fs.find(stripped)
-        marks = [name for name in files if posixpath.basename(name).startswith("_")]
-        others = [name for name in files if name not in marks]
-        for names in filter(None, (others, marks)):
-            fs.copy(names, [stripped_target + name[len(stripped) :] for name in names])
-        for names in filter(None, (marks, others)):
-            fs.rm(names)
+        move_files(fs, stripped, stripped_target)
 
 
 def make_folder(path: str) -> None:

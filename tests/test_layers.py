@@ -8,9 +8,19 @@ from pathlib import Path
 import recspark.columns
 
 ROOT = Path(recspark.__file__).parent
-L0 = {"errors", "columns", "schemas", "config", "paths", "logs", "island", "environment", "checks"}
-L0 |= {"redact"}
-L1 = {"session", "storage", "manifest", "measure", "configure", "tasks"}
+L0 = {
+    "errors",
+    "columns",
+    "schemas",
+    "config",
+    "paths",
+    "logs",
+    "island",
+    "environment",
+    "checks",
+    "redact",
+}
+L1 = {"object_store", "session", "storage", "manifest", "measure", "configure", "tasks"}
 MAX_LINES = 250
 
 

@@ -37,7 +37,7 @@ OUTPUTS = {
 # Data sets whose ids a manifest names among its inputs.
 CHECKED_INPUTS = ("ratings", "train", "valid", "test")
 # What a second try of `train` is told, to go on from the last checkpoint.
-RESUME: list[str] = []
+RESUME = ["--train.resume", "true"]
 
 PARAMS = {
     "config": Param(
