@@ -9,6 +9,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 REQUIREMENTS = runpy.run_path(str(HERE / "recspark" / "island.py"))["REQUIREMENTS"]
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "recspark" / "__init__.py").read_text())
+# Ships a virtual environment to a cluster's executors; S3 for everything but Spark's own writers.
+CLUSTER = ["venv-pack2>=0.3", "s3fs>=2024.2"]
 # Plots of the report and the explore page.
 REPORT = ["matplotlib>=3.8,<3.11", "jinja2>=3.1"]
 
@@ -24,11 +26,12 @@ setup(
     package_data={"recspark": ["py.typed"], "recspark.explore": ["page.html"]},
     install_requires=[f"{name}{versions}" for name, (versions, _) in REQUIREMENTS.items()],
     extras_require={
-        # Ships a virtual environment to a cluster's executors; reads S3 from the training feed.
-        "cluster": ["venv-pack2>=0.3", "s3fs>=2024.2"],
+        "cluster": CLUSTER,
         "report": REPORT,
         # Training curves in TensorBoard (train.tensorboard).
         "tracking": ["tensorboard>=2.16"],
+        # What scripts/test_cluster.sh adds: an S3 server to test against.
+        "dev-cluster": [*CLUSTER, "moto[server]>=5"],
         # What scripts/test.sh runs.
         "dev": [
             *REPORT,

@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import difflib
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -134,7 +135,8 @@ def _preset(argv: Sequence[str], model: str, prog: str) -> str:
     """Return `--config=<file>` for a model's preset: beside a --config file, else in conf/."""
     parsed = _build_parser(prog).parse_args([word for word in argv if word != "--print_config"])
     folders = [Path(str(path)).parent for path in parsed.config or []]
-    folders.append(Path(__file__).resolve().parent.parent / "conf")
+    # The second for a library that travels as a zip: then presets lie beside jobs/ alone.
+    folders += [Path(file).resolve().parent.parent / "conf" for file in (__file__, sys.argv[0])]
     tried = [folder / "models" / f"{model}.yaml" for folder in folders]
     for path in tried:
         if path.exists():

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 
+from recspark.redact import redact
+
 
 class RecsparkError(Exception):
-    """Base of all errors that recspark raises on purpose; a job turns one into its exit code."""
+    """Base of all errors that recspark raises on purpose; a job turns one into its exit code.
+
+    Its text shows no credentials, whatever URL the message was made of.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return redact(super().__str__())
 
 
 class EnvironmentProblem(RecsparkError):
@@ -41,6 +49,12 @@ class TrainingError(RecsparkError):
     exit_code = 6
 
 
+class GateError(RecsparkError):
+    """Data or a model that is whole, but worse than what a gate lets through."""
+
+    exit_code = 7
+
+
 _RAISED_IN_TASK = re.compile(r"recspark\.errors\.(\w+): (.+?)(?=\n\s*\n|\n\s+at |\Z)", re.DOTALL)
 
 
@@ -56,4 +70,4 @@ def from_task(error: Exception) -> RecsparkError | None:
 
 def describe(where: str, *, found: object, expected: object, remedy: str) -> str:
     """Return the message `where: found X, expected Y. Remedy.` in the one form all errors use."""
-    return f"{where}: found {found}, expected {expected}. {remedy}"
+    return redact(f"{where}: found {found}, expected {expected}. {remedy}")

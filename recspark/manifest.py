@@ -18,6 +18,7 @@ from recspark import __version__, storage
 from recspark.environment import package_versions
 from recspark.errors import DataError, describe
 from recspark.measure import Meter
+from recspark.redact import redact_values
 from recspark.schemas import Schema
 
 logger = logging.getLogger(__name__)
@@ -192,7 +193,7 @@ class Step:
             peak_memory_bytes=self._meter.peak_memory_bytes,
             created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         )
-        storage.write_json(posixpath.join(staging, MANIFEST), asdict(manifest))
+        storage.write_json(posixpath.join(staging, MANIFEST), redact_values(asdict(manifest)))
         _replace(staging, output)
         self._published += 1
         rows = f" ({num_rows:,} rows)" if schema else ""

@@ -17,9 +17,12 @@ DEFAULTS = {
     # Dates before 1900 and time zones must not shift a rating's day.
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
-    # A training job that asks for more slots than there are should fail, not wait ten minutes.
+    # Ranks that find too few free slots fail after 45 s, which executors have for coming up; Spark
+    # alone would try for ten minutes. Raise the second where executors take longer to start.
     "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "5s",
-    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "3",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "9",
+    # A barrier stage is refused under dynamic allocation.
+    "spark.dynamicAllocation.enabled": "false",
     # Committing by the second algorithm would show part files of an unfinished job.
     "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.errors import SchemaError, describe
+from recspark.object_store import move_files
 from recspark.schemas import Schema
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def move(source: str, target: str) -> None:
     if _is_local(fs):
         Path(stripped).rename(stripped_target)
     else:
-        fs.mv(stripped, stripped_target, recursive=True)
+        move_files(fs, stripped, stripped_target)
 
 
 def make_folder(path: str) -> None:

@@ -8,8 +8,19 @@ from pathlib import Path
 import recspark.columns
 
 ROOT = Path(recspark.__file__).parent
-L0 = {"errors", "columns", "schemas", "config", "paths", "logs", "island", "environment", "checks"}
-L1 = {"session", "storage", "manifest", "measure", "configure", "tasks", "blocks"}
+L0 = {
+    "errors",
+    "columns",
+    "schemas",
+    "config",
+    "paths",
+    "logs",
+    "island",
+    "environment",
+    "checks",
+    "redact",
+}
+L1 = {"object_store", "session", "storage", "manifest", "measure", "configure", "tasks", "blocks"}
 MAX_LINES = 250
 
 

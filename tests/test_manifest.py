@@ -106,3 +106,15 @@ def test_damaged_manifest_names_the_file(tmp_path: Path) -> None:
 def test_forgetting_an_output_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="0 data sets published"), make_step(tmp_path):
         pass
+
+
+def test_credentials_are_not_stored_and_change_nothing(tmp_path: Path) -> None:
+    made_from = {
+        "inputs": {"s3://key:hunter2ABC@bucket/u.data": "5@1"},
+        "settings": {"ratings": "https://host/u.data?X-Amz-Signature=hunter2ABC"},
+    }
+    run_once(tmp_path, **made_from)
+    stored = (tmp_path / "train" / "_MANIFEST.json").read_text()
+    assert "hunter2ABC" not in stored
+    assert "s3://***@bucket/u.data" in stored
+    assert make_step(tmp_path, **made_from).is_done()

@@ -59,3 +59,19 @@ def test_missing_column_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     frame = spark.createDataFrame([(1,)], f"{c.MOVIE_INDEX} INT")
     with pytest.raises(SchemaError, match=r"writing movie_effects: .*also \['effect'\]"):
         storage.write_dataset(frame, str(tmp_path / "x"), schemas.MOVIE_EFFECTS)
+
+
+def test_move_in_an_object_store_brings_the_manifest_last() -> None:
+    """Whoever sees the manifest at the target sees all files, as after a rename."""
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    for name in ("_MANIFEST.json", "a/part-1.parquet", "z/part-2.parquet", "model.json"):
+        with memory.open(f"/moves/source/{name}", "wb") as file:
+            file.write(name.encode())
+    storage.move("memory://moves/source", "memory://moves/target")
+    found = {name: memory.info(name)["created"] for name in memory.find("/moves/target")}
+    assert len(found) == 4
+    assert max(found, key=lambda name: found[name]) == "/moves/target/_MANIFEST.json"
+    assert memory.cat("/moves/target/a/part-1.parquet") == b"a/part-1.parquet"
+    assert not storage.exists("memory://moves/source")

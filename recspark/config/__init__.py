@@ -11,6 +11,7 @@ from recspark.checks import require
 from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
 from recspark.config.blend import BlendConfig
 from recspark.config.evaluate import EvaluateConfig
+from recspark.config.gate import GateConfig
 from recspark.config.ingest import IngestConfig
 from recspark.config.prepare import PrepareConfig
 from recspark.config.recommend import RecommendConfig
@@ -28,6 +29,7 @@ __all__ = [
     "Config",
     "CosineUserConfig",
     "EvaluateConfig",
+    "GateConfig",
     "IngestConfig",
     "PrepareConfig",
     "RecommendConfig",
@@ -63,6 +65,7 @@ class Config:
     score_pairs: ScorePairsConfig = field(default_factory=ScorePairsConfig)
     recommend: RecommendConfig = field(default_factory=RecommendConfig)
     similar: SimilarConfig = field(default_factory=SimilarConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
         require(

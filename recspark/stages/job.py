@@ -23,7 +23,7 @@ Body = Callable[[Config, Mapping[str, Config], Any], None]
 def run_job(
     name: str, body: Body, argv: Sequence[str] | None = None, *, with_spark: bool = True
 ) -> int:
-    """Run one job and return its exit code: 0, or that of the RecsparkError that ended it.
+    """Run one job and return its exit code: 0, that of the RecsparkError that ended it, or 1.
 
     Args:
         name: The job, as in `jobs/<name>.py`.
@@ -41,7 +41,9 @@ def run_job(
     except Exception as error:
         raised = from_task(error)
         if raised is None:
-            raise
+            # Not raised on: Python would print it without taking credentials out.
+            logger.exception("%s failed", name)
+            return 1
         return _fail(name, raised)
     return 0
 

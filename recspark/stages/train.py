@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# Spark's own name for a barrier stage that does not fit the cluster.
+_TOO_FEW_SLOTS = "SPARK-24819"
+
 
 def run(config: Config, model_name: str, spark: SparkSession | None) -> None:
     """Train one model and write `models/<model_name>`.
@@ -170,6 +173,8 @@ def _launch(job: TrainJob, spark: SparkSession) -> None:
             # A function: with the path of a script, a failure would come back as success.
             distributor.run(train_rank, job)
     except Exception as error:
+        if _TOO_FEW_SLOTS in str(error):
+            raise TrainingError(_describe_slots(job)) from error
         failures = read_failures(job.folder)
         said = "".join(tail.kept) + str(error)
         cause = explain_failures(failures, said, job.settings.num_ranks)
@@ -191,6 +196,17 @@ class _Tail(io.TextIOBase):
     def flush(self) -> None:
         """Flush what it passes on to."""
         self._stream.flush()
+
+
+def _describe_slots(job: TrainJob) -> str:
+    return describe(
+        f"training {job.model_name}",
+        found=f"fewer free task slots than {job.settings.num_ranks} ranks",
+        expected="one for each: ranks run at the same time",
+        remedy="Lower train.num_ranks, give the job more cores (and GPUs), or lower "
+        "spark.task.cpus; executors that start slowly need a higher "
+        "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures.",
+    )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,197 @@
+"""recspark every night, one `spark-submit` a stage:
+
+    plan → ingest → prepare → data_gate → (baseline ∥ train, a task a model)
+         → score → evaluate → model_gate
+
+A run's outputs lie in `<root>/<logical date>/`, and stages that are up to date there skip
+themselves: retries, re-runs and backfills do no work twice. `<root>/accepted.json` points to the
+run whose model passed last. A task has succeeded when its data sets have manifests made from the
+data sets that are there now; that spark-submit ended with 0 is not enough.
+
+Workers need `spark-submit` and the project's Python on the PATH (README, "On a schedule").
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk import DAG, Param, task
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+# Job → what it must leave in the run directory, for each of its models where {model} stands.
+OUTPUTS = {
+    "ingest": ["ratings", "movies", "rejects"],
+    "prepare": ["user_index", "movie_index", "train", "valid", "test"],
+    "baseline": ["models/{model}"],
+    "train": ["models/{model}"],
+    "score": ["predictions/{model}"],
+    "evaluate": ["metrics/{model}.json", "leaderboard.json"],
+    "gate": [],
+}
+# Data sets whose ids a manifest names among its inputs.
+CHECKED_INPUTS = ("ratings", "train", "valid", "test")
+# What a second try of `train` is told, to go on from the last checkpoint.
+RESUME = ["--train.resume", "true"]
+
+PARAMS = {
+    "config": Param(
+        str(PROJECT / "conf" / "movielens-100k.yaml"),
+        type="string",
+        minLength=1,
+        description="The run's YAML file. Relative paths in it start where the worker runs.",
+    ),
+    "root": Param(
+        str(PROJECT / "runs" / "nightly"),
+        type="string",
+        minLength=1,
+        description="Where runs go, one folder a logical date (local path, hdfs:// or s3a://).",
+    ),
+    "baselines": Param(
+        ["bias", "cosine_user", "als"],
+        type="array",
+        items={"type": "string"},
+        contains={"const": "bias"},
+        description="Presets that Spark fits; bias among them, which answers for unseen ids.",
+    ),
+    "trained": Param(
+        ["biased_mf"],
+        type="array",
+        items={"type": "string"},
+        description="Presets that PyTorch trains, each in a task of its own.",
+    ),
+    "num_ranks": Param(1, type="integer", minimum=1, description="Training processes a model."),
+    "settings": Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        description="More words for every job; {date} becomes the logical date, as in "
+        '["--ingest.ratings", "/raw/{date}/u.data"].',
+    ),
+    "spark": Param(
+        {},
+        type="object",
+        additionalProperties={"type": "string"},
+        description="Spark properties of every job.",
+    ),
+}
+
+
+class RecsparkJob(SparkSubmitOperator):
+    """One job of recspark: submit it, then believe its manifests."""
+
+    def __init__(self, *, job: str, **kwargs: Any) -> None:
+        super().__init__(application=str(PROJECT / "jobs" / f"{job}.py"), name=job, **kwargs)
+        self.job = job
+
+    def execute(self, context: Any) -> None:
+        """Run spark-submit, and fail unless every output is there, whole and up to date."""
+        if self.job == "train" and context["ti"].try_number > 1:
+            self.application_args = [*self.application_args, *RESUME]
+        super().execute(context)
+        words = dict(zip(self.application_args, self.application_args[1:], strict=False))
+        for model in words["--models"].split(","):
+            for output in OUTPUTS[self.job]:
+                check_output(words["--run_dir"], output.format(model=model), self.job)
+
+
+def check_output(run_dir: str, output: str, job: str) -> None:
+    """Raise unless an output of `job` is whole and was made from the data sets that are there."""
+    if output.endswith(".json"):
+        read_json(f"{run_dir}/{output}")
+        return
+    manifest = read_json(f"{run_dir}/{output}/_MANIFEST.json")
+    if manifest["stage"] != job:
+        raise RuntimeError(f"{run_dir}/{output}: found one of {manifest['stage']}, expected {job}.")
+    for name in CHECKED_INPUTS:
+        made_from = manifest["inputs"].get(name)
+        if made_from and made_from != read_json(f"{run_dir}/{name}/_MANIFEST.json")["id"]:
+            raise RuntimeError(f"{run_dir}/{output}: made from an earlier {name}.")
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """Return a JSON file's content; a missing file raises FileNotFoundError."""
+    with fsspec.open(path.replace("s3a://", "s3://", 1)) as file:
+        return dict(enumerate(found)) if isinstance(found := json.load(file), list) else found
+
+
+@task(multiple_outputs=True, retries=0)
+def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str, Any]:
+    """Return the command-line words of every task."""
+    # A run that was not scheduled may have no logical date.
+    day = (dag_run.logical_date or dag_run.run_after).strftime("%Y-%m-%d")
+    more = [word.replace("{date}", day) for word in params["settings"]]
+    common = ["--config", params["config"], "--run_dir", f"{params['root']}/{day}", *more]
+
+    def words(models: list[str], *extra: str) -> list[str]:
+        return [*common, "--models", ",".join(models), *extra]
+
+    every = [*params["baselines"], *params["trained"]]
+    ranks = ["--train.num_ranks", str(params["num_ranks"])]
+    return {
+        "every": words(every, *ranks),
+        "baseline": words(params["baselines"]),
+        "train": [words([model], *ranks) for model in params["trained"]],
+        "data_gate": words(every, "--gate.date", day, "--gate.check", "data"),
+        "model_gate": words(every, "--gate.date", day, "--gate.check", "model"),
+        "spark": params["spark"],
+    }
+
+
+@task(retries=0)
+def each_trained(words: list[list[str]]) -> list[list[str]]:
+    """Return the words of each training task: only a whole return value can be mapped over."""
+    return words
+
+
+with DAG(
+    dag_id="recspark",
+    doc_md=__doc__,
+    schedule="@daily",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    # Gates compare with the last accepted run, so runs follow one another.
+    max_active_runs=1,
+    params=PARAMS,
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=15),
+    },
+) as dag:
+    words = plan()
+    common = {"conf": words["spark"]}
+
+    ingest = RecsparkJob(task_id="ingest", job="ingest", application_args=words["every"], **common)
+    prepare = RecsparkJob(
+        task_id="prepare", job="prepare", application_args=words["every"], **common
+    )
+    data_gate = RecsparkJob(  # a verdict does not change by asking again
+        task_id="data_gate", job="gate", application_args=words["data_gate"], retries=0, **common
+    )
+    baseline = RecsparkJob(
+        task_id="baseline", job="baseline", application_args=words["baseline"], **common
+    )
+    train = RecsparkJob.partial(task_id="train", job="train", **common).expand(
+        application_args=each_trained(words["train"])
+    )
+    score = RecsparkJob(
+        task_id="score",
+        job="score",
+        application_args=words["every"],
+        trigger_rule="none_failed",  # with no model to train, train is skipped
+        **common,
+    )
+    evaluate = RecsparkJob(
+        task_id="evaluate", job="evaluate", application_args=words["every"], **common
+    )
+    model_gate = RecsparkJob(
+        task_id="model_gate", job="gate", application_args=words["model_gate"], retries=0, **common
+    )
+    ingest >> prepare >> data_gate >> [baseline, train] >> score >> evaluate >> model_gate

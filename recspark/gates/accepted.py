@@ -1,0 +1,65 @@
+"""The record of the run whose model is in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recspark.errors import DataError, describe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What gates compare of a run."""
+
+    num_lines: int
+    """Lines of the raw files."""
+    num_rejects: int
+    """Lines refused."""
+    num_ratings: int
+    """Rows of ratings."""
+    rating_mean: float
+    """Mean rating of train (rating units)."""
+
+    @property
+    def reject_fraction(self) -> float:
+        """Refused lines as a share of all lines."""
+        return self.num_rejects / max(self.num_lines, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """What `accepted.json` holds: where the accepted model lies, and what it was accepted on."""
+
+    run_dir: str
+    model: str
+    model_id: str
+    """Manifest id of `models/<model>`; another one there now is another model."""
+    date: str | None
+    """The day the run was for, YYYY-MM-DD."""
+    rmse: float
+    """On the run's own test (rating units)."""
+    protocol: str
+    """What the RMSE was measured on."""
+    figures: Figures
+    accepted_at: str
+    """UTC, ISO 8601."""
+
+    @classmethod
+    def from_json(cls, value: dict[str, object], where: str) -> Accepted:
+        """Return the record that a file holds; a DataError says what to do where it holds none."""
+        try:
+            fields = dict(value)
+            return cls(figures=Figures(**fields.pop("figures")), **fields)  # type: ignore[arg-type]
+        except (TypeError, KeyError) as error:
+            raise DataError(
+                describe(
+                    where,
+                    found=f"no record of an accepted run ({error})",
+                    expected="what jobs/gate.py wrote",
+                    remedy="Delete it to start afresh: the next run is then compared with nothing.",
+                )
+            ) from error
+
+    def is_later_than(self, date: str | None) -> bool:
+        """Return whether this run is for a later day than `date`; without days it is not."""
+        return self.date is not None and date is not None and self.date > date

@@ -1,0 +1,36 @@
+"""The metric gate: no worse than the accepted model by more than the margin."""
+
+from __future__ import annotations
+
+import math
+
+from recspark.config import GateConfig
+from recspark.gates.accepted import Accepted
+
+
+def find_model_faults(
+    rmse: float, protocol: str, accepted: Accepted | None, settings: GateConfig
+) -> list[str]:
+    """Return what keeps a model from being promoted, each as one clause; empty means pass.
+
+    Args:
+        rmse: The model's, on its run's test (rating units).
+        protocol: What it was measured on.
+        accepted: The accepted run; None where there is none yet.
+        settings: The margin.
+    """
+    if not math.isfinite(rmse):
+        return [f"RMSE {rmse}"]
+    if accepted is None:
+        return []
+    if protocol != accepted.protocol:
+        return [
+            f"RMSE under “{protocol}”, which says nothing beside the accepted run's under "
+            f"“{accepted.protocol}”"
+        ]
+    if rmse > accepted.rmse + settings.max_rmse_rise:
+        return [
+            f"RMSE {rmse:.4f} where the accepted {accepted.model} has {accepted.rmse:.4f} "
+            f"(gate.max_rmse_rise {settings.max_rmse_rise:g})"
+        ]
+    return []

@@ -1,0 +1,43 @@
+"""Credentials taken out of whatever is shown or stored: logs, errors, manifests, reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+HIDDEN = "***"
+
+_NAMES = r"(?:secret|passw(?:or)?d|token|credential|signature|(?:access|account|api)[._-]?key)"
+# scheme://user:password@host. An account alone is no secret: abfss://container@account.host/.
+_USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@:'\"]*:[^\s/@'\"]+@", re.IGNORECASE)
+# name=value, name: value, "name": "value"; also …?X-Amz-Signature=… and …&sig=… of signed URLs.
+_ASSIGNED = re.compile(
+    rf"""((?:[\w.-]*{_NAMES}[\w.-]*|(?<=[?&])sig)["']?\s*[=:]\s*["']?)[^\s"'&,;}})\]]+""",
+    re.IGNORECASE,
+)
+_SECRET_KEY = re.compile(_NAMES, re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """Return the text with passwords in URLs and the values of credential-like names hidden."""
+    return _ASSIGNED.sub(rf"\1{HIDDEN}", _USER_INFO.sub(rf"\1{HIDDEN}@", text))
+
+
+def redact_values(value: Any) -> Any:
+    """Return plain data (as JSON has it) with every text redacted, keys included.
+
+    The text under a credential-like key is hidden whole, whatever it looks like.
+    """
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {
+            redact(key) if isinstance(key, str) else key: HIDDEN
+            if isinstance(key, str) and isinstance(item, str) and _SECRET_KEY.search(key)
+            else redact_values(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return type(value)(redact_values(item) for item in value)
+    return value

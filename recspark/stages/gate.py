@@ -1,0 +1,143 @@
+"""The gate job: stop a run whose data or model fell behind, else point to it as the accepted one.
+
+Manifests and metrics have all it needs: no data is read, and no Spark session started.
+"""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
+
+from recspark import storage
+from recspark.config import Config
+from recspark.errors import DataError, GateError, describe
+from recspark.gates.accepted import Accepted, Figures
+from recspark.gates.data import find_data_faults
+from recspark.gates.model import find_model_faults
+from recspark.manifest import require_manifest
+from recspark.paths import RunPaths
+from recspark.redact import redact
+
+logger = logging.getLogger(__name__)
+
+ACCEPTED = "accepted.json"
+
+
+def run(config: Config) -> None:
+    """Judge the run; with `gate.check model`, write the pointer to it when it passes.
+
+    Raises:
+        GateError: A limit is exceeded; the message names each.
+        DataError: What is to be judged is missing.
+    """
+    pointer = config.gate.accepted or posixpath.join(
+        posixpath.dirname(config.root.rstrip("/")), ACCEPTED
+    )
+    accepted = _read_accepted(pointer)
+    if config.gate.check == "data":
+        _judge_data(config, accepted)
+    else:
+        _judge_model(config, accepted, pointer)
+
+
+def _judge_data(config: Config, accepted: Accepted | None) -> None:
+    figures = _figures(config)
+    before = accepted.figures if accepted else None
+    _require(config, find_data_faults(figures, before, config.gate), "data like the accepted run's")
+    logger.info(
+        "gate: data of %s pass (%s ratings, mean %.4f, %.2f%% refused)",
+        config.root,
+        f"{figures.num_ratings:,}",
+        figures.rating_mean,
+        100 * figures.reject_fraction,
+    )
+
+
+def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> None:
+    paths = RunPaths(config.root)
+    name = config.gate.model or _read(paths.leaderboard)[0]["model"]
+    metrics = _read(paths.metrics(name))
+    manifest = require_manifest(paths.model(name), "train")
+    scored = require_manifest(paths.predictions(name), "score")
+    if scored.inputs.get("model") != manifest.id:
+        _refuse_stale(paths.predictions(name))
+    run_dir = redact(config.root)
+    if accepted and (accepted.run_dir, accepted.model_id) == (run_dir, manifest.id):
+        logger.info("gate: %s of %s is the accepted model already", name, run_dir)
+        return
+    faults = find_model_faults(metrics["rmse"], metrics["protocol"], accepted, config.gate)
+    _require(config, faults, "a model no worse than the accepted one")
+    if accepted and accepted.is_later_than(config.gate.date):
+        logger.info("gate: %s passes; the accepted run of %s is later", name, accepted.date)
+        return
+    record = Accepted(
+        run_dir=run_dir,
+        model=name,
+        model_id=manifest.id,
+        date=config.gate.date,
+        rmse=metrics["rmse"],
+        protocol=metrics["protocol"],
+        figures=_figures(config),
+        accepted_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+    storage.write_json(pointer, asdict(record))
+    logger.info("gate: %s of %s accepted, RMSE %.4f → %s", name, run_dir, record.rmse, pointer)
+
+
+def _figures(config: Config) -> Figures:
+    paths = RunPaths(config.root)
+    ratings = require_manifest(paths.ratings, "ingest")
+    train = require_manifest(paths.train, "prepare")
+    return Figures(
+        num_lines=ratings.counts["lines"],
+        num_rejects=ratings.counts["rejects"],
+        num_ratings=ratings.num_rows,
+        rating_mean=train.counts["rating_mean"],
+    )
+
+
+def _read_accepted(pointer: str) -> Accepted | None:
+    if not storage.exists(pointer):
+        logger.info("gate: no accepted run yet (%s): absolute limits only", pointer)
+        return None
+    return Accepted.from_json(storage.read_json(pointer), pointer)
+
+
+def _read(path: str) -> Any:
+    if not storage.exists(path):
+        raise DataError(
+            describe(
+                path,
+                found="no such file",
+                expected="the figures of a finished run",
+                remedy="Run jobs/evaluate.py with the same --config first.",
+            )
+        )
+    return storage.read_json(path)
+
+
+def _refuse_stale(path: str) -> None:
+    raise DataError(
+        describe(
+            path,
+            found="predictions of an earlier model",
+            expected="those of the model that is there now",
+            remedy="Run jobs/score.py and jobs/evaluate.py with the same --config again.",
+        )
+    )
+
+
+def _require(config: Config, faults: list[str], expected: str) -> None:
+    if faults:
+        raise GateError(
+            describe(
+                f"gate {config.gate.check} ({config.root})",
+                found="; ".join(faults),
+                expected=expected,
+                remedy="Look into the run. If it is right, raise the limit named, or delete the "
+                "pointer to compare with nothing.",
+            )
+        )

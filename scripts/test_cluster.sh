@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# The tests that scripts/test.sh leaves out: a standalone cluster, Airflow, and S3. About a quarter of
+# an hour on two cores. Arguments go to pytest, e.g. -m s3.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/environment.sh
+install_recspark "[dev,dev-cluster]"
+scripts/airflow_env.sh
+
+.venv/bin/python -m pytest -m "cluster or airflow or s3" "$@"

@@ -1,0 +1,184 @@
+"""The DAG as Airflow runs it: its own environment, a database of its own, real spark-submits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from recspark.environment import ensure_java
+from recspark.manifest import read_manifest
+from recspark.paths import RunPaths
+from tests.cluster.conftest import Cluster, cluster, raw
+
+__all__ = ["cluster", "raw"]  # fixtures
+
+pytestmark = pytest.mark.airflow
+
+ROOT = Path(__file__).resolve().parents[2]
+AIRFLOW = ROOT / ".venv-airflow" / "bin"
+TASKS = [
+    *("plan", "each_trained", "ingest", "prepare", "data_gate"),
+    *("baseline", "train", "score", "evaluate", "model_gate"),
+]
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """An Airflow home with its database."""
+
+    environment: dict[str, str]
+
+    def run(self, *command: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(word) for word in command],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env={**self.environment, **more},
+            timeout=1200,
+            check=False,
+        )
+
+    def test(self, date: str, params: dict[str, object], **more: str) -> tuple[int, str]:
+        """Run the whole DAG for a logical date; return exit code and output."""
+        words = ["dags", "test", "recspark", date, "-c", json.dumps(params)]
+        done = self.run(AIRFLOW / "airflow", *words, **more)
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
+    subprocess.run(["scripts/airflow_env.sh"], cwd=ROOT, check=True)
+    home = tmp_path_factory.mktemp("airflow")
+    local = {"conn_type": "spark", "host": "local[2]", "extra": {"deploy-mode": "client"}}
+    made = Airflow(
+        {
+            **os.environ,
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "jobs" / "airflow"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(local),
+            # What the README tells workers to have.
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYSPARK_PYTHON": sys.executable,
+            "PYTHONPATH": str(ROOT),
+            "JAVA_HOME": ensure_java(),
+            "SPARK_CONF_DIR": str(ROOT / "conf"),
+        }
+    )
+    migrated = made.run(AIRFLOW / "airflow", "db", "migrate")
+    assert migrated.returncode == 0, migrated.stderr
+    return made
+
+
+def params(raw: Path, root: Path, *settings: str) -> dict[str, object]:
+    return {
+        "config": str(raw),
+        "root": str(root),
+        "baselines": ["bias"],
+        "trained": ["biased_mf"],
+        "num_ranks": 2,
+        "settings": ["--gate.max_rmse_rise", "0.0001", *settings],
+    }
+
+
+def check_run(root: Path, date: str) -> None:
+    """Assert that a run is whole, and the one that is pointed to."""
+    paths = RunPaths(str(root / date))
+    for path in (paths.model("bias"), paths.model("biased_mf"), paths.predictions("biased_mf")):
+        assert read_manifest(path) is not None, path
+    accepted = json.loads((root / "accepted.json").read_text())
+    assert (accepted["run_dir"], accepted["date"]) == (paths.root, date)
+    assert 0.4 < accepted["rmse"] < 1.0
+
+
+def test_dag_loads_with_all_its_tasks(airflow: Airflow) -> None:
+    code = (
+        "import json; from airflow.dag_processing.dagbag import DagBag; "
+        "bag = DagBag(dag_folder='jobs/airflow'); dag = bag.dags['recspark']; "
+        "print(json.dumps([bag.import_errors, "
+        "{t.task_id: sorted(t.downstream_task_ids) for t in dag.tasks}]))"
+    )
+    done = airflow.run(AIRFLOW / "python", "-c", code)
+    assert done.returncode == 0, done.stderr
+    errors, downstream = json.loads(done.stdout.strip().splitlines()[-1])
+    assert errors == {}
+    assert sorted(downstream) == sorted(TASKS)
+    assert downstream["data_gate"] == ["baseline", "train"]
+    assert downstream["score"] == ["evaluate"]
+
+
+def test_parameters_are_checked_before_anything_runs(airflow: Airflow, tmp_path: Path) -> None:
+    code, said = airflow.test("2026-11-01", {"root": str(tmp_path), "num_ranks": 0})
+    assert code != 0
+    assert "num_ranks" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_night_in_local_mode_and_what_the_gates_stop(
+    airflow: Airflow, raw: Path, tmp_path: Path
+) -> None:
+    code, said = airflow.test("2026-11-01", params(raw, tmp_path))
+    assert code == 0, said[-5000:]
+    check_run(tmp_path, "2026-11-01")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")}
+
+    # The same day again: every stage finds itself done, and the pointer stays.
+    code, said = airflow.test("2026-11-01", params(raw, tmp_path))
+    assert code == 0, said[-5000:]
+    assert {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")} == before
+
+    # The next night comes with half the ratings missing: it stops before anything is trained.
+    lines = (raw.parent / "u.data").read_text().splitlines(keepends=True)
+    fewer = raw.parent / "2026-11-02.data"
+    fewer.write_text("".join(lines[: len(lines) // 2]))
+    halved = params(raw, tmp_path, "--ingest.ratings", str(raw.parent / "{date}.data"))
+    code, said = airflow.test("2026-11-02", halved)
+    assert code != 0
+    assert "gate.max_fewer_ratings" in said
+    assert not (tmp_path / "2026-11-02" / "models").exists()
+    check_run(tmp_path, "2026-11-01")
+
+
+def test_a_night_on_the_standalone_cluster(
+    airflow: Airflow, cluster: Cluster, raw: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "recspark.zip"
+    zipped = [sys.executable, "-m", "zipfile", "-c", library, "recspark"]
+    assert airflow.run(*zipped).returncode == 0
+    host, _, port = cluster.url.rpartition(":")
+    connection = {
+        "conn_type": "spark",
+        "host": host,
+        "port": int(port),
+        "extra": {"deploy-mode": "client"},
+    }
+    spark = {
+        "spark.driver.memory": "1g",
+        "spark.executor.memory": "1g",
+        "spark.submit.pyFiles": str(library),
+        "spark.executorEnv.PYTHONPATH": library.name,
+        "spark.pyspark.python": sys.executable,
+    }
+    root = tmp_path / "nightly"
+    code, said = airflow.test(
+        "2026-11-01",
+        {**params(raw, root), "spark": spark},
+        AIRFLOW_CONN_SPARK_DEFAULT=json.dumps(connection),
+        SPARK_CONF_DIR=str(cluster.folder / "conf"),
+    )
+    assert code == 0, said[-5000:]
+    check_run(root, "2026-11-01")
+    # Secrets of the cluster came from its settings folder, and stayed there.
+    (secret,) = [
+        line.split()[1]
+        for line in (cluster.folder / "conf" / "spark-defaults.conf").read_text().splitlines()
+        if line.startswith("spark.authenticate.secret")
+    ]
+    assert secret not in said

@@ -1,0 +1,108 @@
+"""A standalone cluster of a Master and two Workers, each with one core and one (pretended) GPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from recspark.environment import ensure_java
+from tests.jobs.test_jobs import CONFIG, write_raw
+
+ROOT = Path(__file__).resolve().parents[2]
+# Gives the first Worker that asks GPU 3, the second GPU 5.
+FAKE_GPUS = """#!/bin/sh
+for gpu in 3 5; do
+    mkdir "$(dirname "$0")/taken-$gpu" 2>/dev/null && break
+done
+echo '{"name": "gpu", "addresses": ["'$gpu'"]}'
+"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster."""
+
+    url: str
+    folder: Path
+
+    def submit(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run scripts/submit.sh with the cluster's settings: two executors of one core."""
+        sizes = ["--cores", "1", "--memory", "1g", "--driver-memory", "1g"]
+        options = [word for word in words if word.startswith("--conf=")]
+        rest = [word for word in words if word not in options]
+        return run(
+            *("scripts/submit.sh", *sizes, *(x for o in options for x in o.split("=", 1))),
+            *(self.url, *rest),
+            SPARK_CONF_DIR=str(self.folder / "conf"),
+            **environment,
+        )
+
+
+def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHON": sys.executable,
+            "JAVA_HOME": ensure_java(),
+            **environment,
+        },
+        timeout=900,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("standalone")
+    script = folder / "gpus" / "find.sh"
+    script.parent.mkdir()
+    script.write_text(FAKE_GPUS)
+    script.chmod(0o755)
+    command = [sys.executable, "scripts/cluster.py"]
+    started = run(
+        *(*command, "start", folder, "--memory", "2g"),
+        *("--conf", "spark.worker.resource.gpu.amount=1"),
+        *("--conf", f"spark.worker.resource.gpu.discoveryScript={script}"),
+    )
+    assert started.returncode == 0, started.stderr
+    pids = [int(pid) for pid, _ in json.loads((folder / "pids.json").read_text()).values()]
+    assert len(pids) == 3
+    daemons = [psutil.Process(pid) for pid in pids]
+    yield Cluster(started.stdout.strip(), folder)
+    executors = [child for one in daemons for child in one.children(recursive=True)]
+    began = time.monotonic()
+    stopped = run(*command, "stop", folder)
+    assert stopped.returncode == 0, stopped.stderr
+    assert time.monotonic() - began < 60
+    # The daemons were children of a process that is gone, so nobody keeps them as zombies.
+    assert not [one for one in [*daemons, *executors] if one.is_running()]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "gpus",
+        "master.log",
+        "worker-1.log",
+        "worker-2.log",
+    ]
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small config with its raw text; its run directory is not used."""
+    folder = tmp_path_factory.mktemp("raw")
+    write_raw(folder)
+    config = folder / "tiny.yaml"
+    config.write_text(CONFIG.format(folder=folder, run_dir=folder / "run"))
+    return config

@@ -1,0 +1,43 @@
+"""Submitted by a test: what executors and training processes see, as JSON into a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from pyspark.ml.torch.distributor import TorchDistributor
+
+from recspark.config import SparkConfig
+from recspark.session import create_session
+
+
+def see() -> dict[str, object]:
+    import recspark
+
+    return {
+        "library": recspark.__file__,
+        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "environment": os.environ.get("SHIPPED"),
+    }
+
+
+def see_as_rank(folder: str) -> None:
+    from torch import distributed as dist
+
+    dist.init_process_group("gloo")
+    seen = [None] * dist.get_world_size()
+    dist.all_gather_object(seen, see())
+    if dist.get_rank() == 0:
+        (Path(folder) / "ranks.json").write_text(json.dumps(seen))
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    spark = create_session(SparkConfig(), "probe")
+    tasks = spark.sparkContext.parallelize(range(2), 2).map(lambda _: see()).collect()
+    (Path(sys.argv[1]) / "tasks.json").write_text(json.dumps(tasks))
+    TorchDistributor(num_processes=2, local_mode=False, use_gpu=True).run(see_as_rank, sys.argv[1])
+    spark.stop()

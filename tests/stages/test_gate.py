@@ -1,0 +1,127 @@
+"""The gate stage on run directories that hold manifests and metrics only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recspark import storage
+from recspark.config import Config, GateConfig
+from recspark.errors import DataError, GateError
+from recspark.manifest import Step
+from recspark.paths import RunPaths
+from recspark.stages import gate
+
+DATA = GateConfig(check="data", max_mean_drift=0.05)
+MODEL = GateConfig(check="model", max_rmse_rise=0.01)
+
+
+def write_run(
+    root: Path, *, rmse: float = 0.9, mean: float = 3.5, rejects: int = 0, day: str | None = None
+) -> Config:
+    """Write a finished run of 1,000 lines and return its config."""
+    paths = RunPaths(str(root))
+    ids = {}
+    lines = {"lines": 1000, "rejects": rejects, "ratings": 1000 - rejects}
+    for stage, path, counts, inputs in (
+        ("ingest", paths.ratings, lines, {}),
+        ("prepare", paths.train, {"rating_mean": mean}, {}),
+        ("train", paths.model("biased_mf"), {}, {}),
+        ("score", paths.predictions("biased_mf"), {}, {"model": "models/biased_mf"}),
+    ):
+        step = Step(stage, {}, {k: ids[v] for k, v in inputs.items()}, (path,))
+        with step:
+            storage.make_folder(step.staging(path))
+            manifest = step.publish(path, None, counts)
+        ids[path.removeprefix(f"{root}/")] = manifest.id
+        if stage == "ingest":  # rows are counted from Parquet files, of which there are none
+            file = Path(path) / "_MANIFEST.json"
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"num_rows": 1000 - rejects}))
+    metrics = {"model": "biased_mf", "rmse": rmse, "protocol": "p"}
+    storage.write_json(paths.metrics("biased_mf"), metrics)
+    storage.write_json(paths.leaderboard, [metrics])
+    return Config(name="x", run_dir=str(root), gate=replace(MODEL, date=day))
+
+
+def judge(config: Config, **changes: Any) -> None:
+    gate.run(replace(config, gate=replace(config.gate, **changes)))
+
+
+def pointer(tmp_path: Path) -> dict[str, Any]:
+    return dict(json.loads((tmp_path / "accepted.json").read_text()))
+
+
+def test_first_run_is_accepted_and_pointed_to(tmp_path: Path) -> None:
+    config = write_run(tmp_path / "a", rmse=0.91, mean=3.6, rejects=7)
+    judge(config, check="data")
+    assert not (tmp_path / "accepted.json").exists()
+    judge(config)
+    record = pointer(tmp_path)
+    assert record["run_dir"] == str(tmp_path / "a")
+    assert (record["model"], record["rmse"], record["date"]) == ("biased_mf", 0.91, None)
+    figures = {"num_lines": 1000, "num_rejects": 7, "num_ratings": 993, "rating_mean": 3.6}
+    assert record["figures"] == figures
+
+
+def test_model_that_fell_behind_leaves_the_pointer(tmp_path: Path) -> None:
+    judge(write_run(tmp_path / "a", rmse=0.90))
+    with pytest.raises(GateError, match=r"RMSE 0\.9200 where the accepted biased_mf has 0\.9000"):
+        judge(write_run(tmp_path / "b", rmse=0.92))
+    assert pointer(tmp_path)["run_dir"] == str(tmp_path / "a")
+    judge(write_run(tmp_path / "c", rmse=0.905))
+    assert pointer(tmp_path)["run_dir"] == str(tmp_path / "c")
+
+
+def test_data_that_drifted_is_refused(tmp_path: Path) -> None:
+    judge(write_run(tmp_path / "a", mean=3.5))
+    judge(write_run(tmp_path / "b", mean=3.54), check="data")
+    with pytest.raises(GateError, match=r"mean rating 3\.6000"):
+        judge(write_run(tmp_path / "c", mean=3.6), check="data")
+    with pytest.raises(GateError, match="20 of 1,000 lines refused"):
+        judge(write_run(tmp_path / "d", rejects=20), check="data")
+    assert GateError.exit_code == 7
+
+
+def test_judging_again_changes_nothing(tmp_path: Path) -> None:
+    config = write_run(tmp_path / "a")
+    judge(config)
+    storage.write_json(
+        str(tmp_path / "accepted.json"), pointer(tmp_path) | {"accepted_at": "2026-01-01"}
+    )
+    before = (tmp_path / "accepted.json").read_bytes()
+    judge(config)
+    assert (tmp_path / "accepted.json").read_bytes() == before
+
+
+def test_backfill_of_an_earlier_day_does_not_move_the_pointer_back(tmp_path: Path) -> None:
+    judge(write_run(tmp_path / "2026-11-05", rmse=0.90, day="2026-11-05"))
+    judge(write_run(tmp_path / "2026-11-03", rmse=0.89, day="2026-11-03"))
+    assert pointer(tmp_path)["date"] == "2026-11-05"
+    judge(write_run(tmp_path / "2026-11-06", rmse=0.90, day="2026-11-06"))
+    assert pointer(tmp_path)["date"] == "2026-11-06"
+
+
+def test_predictions_of_an_earlier_model_are_refused(tmp_path: Path) -> None:
+    config = write_run(tmp_path / "a")
+    file = Path(RunPaths(config.root).model("biased_mf")) / "_MANIFEST.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"id": "newer"}))
+    with pytest.raises(DataError, match="predictions of an earlier model"):
+        judge(config)
+
+
+def test_unfinished_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"Run jobs/evaluate\.py"):
+        judge(Config(name="x", run_dir=str(tmp_path / "none"), gate=MODEL))
+    with pytest.raises(DataError, match=r"Run jobs/ingest\.py"):
+        judge(Config(name="x", run_dir=str(tmp_path / "none"), gate=DATA))
+
+
+def test_pointer_may_lie_elsewhere_and_shows_no_credentials(tmp_path: Path) -> None:
+    elsewhere = str(tmp_path / "x" / "now.json")
+    judge(write_run(tmp_path / "a"), accepted=elsewhere)
+    assert not (tmp_path / "accepted.json").exists()
+    assert storage.read_json(elsewhere)["model"] == "biased_mf"
