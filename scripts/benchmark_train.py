@@ -1,0 +1,165 @@
+"""Measure training against the textbook loop at the same size, in turn, in one process.
+
+    python scripts/benchmark_train.py --preset netflix_mf_large
+    python scripts/benchmark_train.py --preset netflix_embedding_nn_large
+
+The rows are random, with as many users and movies as the Netflix set: speed does not depend on
+what they say. Ours is one epoch of the preset on one rank, as jobs/train.py runs it, reading left
+out. The textbook loop is a DataLoader over a TensorDataset, nn.Embedding and dense Adam at batch
+2,048, of the same factors and layers; it takes --textbook_steps steps, as each costs the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from benchmark import header
+from benchmark_feed import NUM_MOVIES, NUM_USERS, make_data
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from recspark.config import TrainConfig
+from recspark.configure import load_model_configs
+from recspark.training.job import TrainJob
+from recspark.training.rank import train_rank
+
+WARM_UP_STEPS = 3
+TEXTBOOK_ROWS = 2048
+
+
+class TextbookModel(nn.Module):
+    """Embeddings of users and movies; a dot product with biases, or dense layers over both."""
+
+    def __init__(self, factors: int, hidden: int | None) -> None:
+        super().__init__()
+        self.users, self.movies = (
+            nn.Embedding(NUM_USERS, factors),
+            nn.Embedding(NUM_MOVIES, factors),
+        )
+        self.user_bias, self.movie_bias = nn.Embedding(NUM_USERS, 1), nn.Embedding(NUM_MOVIES, 1)
+        self.dense = None
+        if hidden is not None:
+            first = nn.Linear(2 * factors, hidden)
+            drop, last = nn.Dropout(0.75), nn.Linear(hidden, 1)
+            self.dense = nn.Sequential(nn.Dropout(0.3), first, nn.ReLU(), drop, last)
+
+    def forward(self, users: Tensor, movies: Tensor) -> Tensor:
+        """Return predictions [B]."""
+        p, q = self.users(users), self.movies(movies)
+        if self.dense is not None:
+            return self.dense(torch.cat([p, q], dim=1)).squeeze(1)
+        biases = self.user_bias(users) + self.movie_bias(movies)
+        return (p * q).sum(dim=1) + biases.squeeze(1)
+
+
+def textbook(factors: int, hidden: int | None, num_rows: int, num_steps: int) -> float:
+    """Return the rows a second of the textbook loop."""
+    rows = (
+        torch.randint(0, NUM_USERS, (num_rows,)),
+        torch.randint(0, NUM_MOVIES, (num_rows,)),
+        torch.randint(1, 6, (num_rows,)).float(),
+    )
+    model = TextbookModel(factors, hidden)
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.001)
+    batches: Iterator[list[Tensor]] = iter(
+        DataLoader(TensorDataset(*rows), batch_size=TEXTBOOK_ROWS, shuffle=True)
+    )
+    started = 0.0
+    for step in range(WARM_UP_STEPS + num_steps):
+        if step == WARM_UP_STEPS:
+            started = time.perf_counter()
+        users, movies, ratings = next(batches)
+        optimiser.zero_grad()
+        nn.functional.mse_loss(model(users, movies), ratings).backward()
+        optimiser.step()
+    return num_steps * TEXTBOOK_ROWS / (time.perf_counter() - started)
+
+
+def ours(settings: TrainConfig, data: Path, folder: Path, rows: dict[int, int]) -> dict[str, float]:
+    """Return the history record of one epoch."""
+    shutil.rmtree(folder, ignore_errors=True)
+    job = TrainJob(
+        model_name="benchmark",
+        attempt="one",
+        folder=str(folder),
+        train=str(data / "train"),
+        valid=str(data / "train"),
+        train_rows=rows,
+        valid_rows={},
+        num_users=NUM_USERS,
+        num_movies=NUM_MOVIES,
+        num_buckets=len(rows),
+        rating_mean=3.0,
+        rating_std=1.4,
+        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        checkpoints=str(folder / "checkpoints"),
+        tensorboard=str(folder / "tensorboard"),
+        train_id="benchmark",
+        index_ids={},
+        settings=settings,
+        seed=1,
+    )
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    os.environ.update(alone, MASTER_ADDR="127.0.0.1", MASTER_PORT="29871", GLOO_SOCKET_IFNAME="lo")
+    train_rank(job)
+    return json.loads((folder / "history.jsonl").read_text().splitlines()[0])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--preset", default="netflix_mf_large")
+    parser.add_argument("--num_ratings", type=int, default=5_000_000, help="rows of an epoch")
+    parser.add_argument("--num_buckets", type=int, default=64)
+    parser.add_argument("--textbook_steps", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--work", type=Path, default=Path("runs/benchmark"))
+    arguments = parser.parse_args()
+    arguments.stage = "train"
+    words = ["--name", "benchmark", "--models", arguments.preset, "--train.epochs", "1"]
+    # As one epoch of many, not the end of a schedule.
+    words = [*words, "--train.schedule", "decay", "--train.warmup_epochs", "0"]
+    settings = load_model_configs(words, prog="benchmark")[arguments.preset].train
+    work = arguments.work.resolve()
+    per_bucket = arguments.num_ratings // arguments.num_buckets
+    rows = dict.fromkeys(range(arguments.num_buckets), per_bucket)
+    data = work / f"train-{arguments.num_ratings}-{arguments.num_buckets}"
+    make_data(data, rows, 131_072)
+    dense = [int(one.split()[1]) for one in settings.layers if one.startswith("dense")]
+    hidden = dense[0] if dense else None
+    found: dict[str, list[float]] = {"recspark": [], "textbook": [], "feed share": []}
+    for number in range(arguments.repeats):
+        record = ours(settings, data, work / "train-model", rows)
+        found["recspark"].append(sum(rows.values()) / record["seconds"])
+        found["feed share"].append(record["seconds_feed"] / record["seconds"])
+        speed = textbook(settings.embedding_size, hidden, 1_000_000, arguments.textbook_steps)
+        found["textbook"].append(speed)
+        print(f"run {number + 1}: {record['seconds']:.1f} s an epoch", file=sys.stderr)
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    head = header(arguments) | {"preset": arguments.preset}
+    print(json.dumps(head, indent=1))
+    print(
+        f"recspark {medians['recspark']:,.0f} rows/s, textbook {medians['textbook']:,.0f}, ratio "
+        f"{medians['recspark'] / medians['textbook']:.1f}; feed {medians['feed share']:.1%} of the "
+        f"epoch; 80 million ratings: {80e6 / medians['recspark']:,.0f} s"
+    )
+    results = work / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    file = results / f"train-{arguments.preset}-{int(time.time())}.json"
+    file.write_text(json.dumps(head | {"runs": found}, indent=1))
+    print(f"written to {file}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
