@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -42,6 +43,12 @@ def mf_tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 def answers(config: Config, name: str) -> np.ndarray:
+    """Return what `dense_answers` says of the run's model."""
+    return dense_answers(config.root, name)
+
+
+@functools.cache
+def dense_answers(root: str, name: str) -> np.ndarray:
     """Return what a model says of every pair, [users, movies], not clipped; NaN where nothing."""
     known = np.outer(~np.isnan(TRAIN).all(axis=1), ~np.isnan(TRAIN).all(axis=0))
     if name == "biased_mf":
@@ -58,7 +65,7 @@ def answers(config: Config, name: str) -> np.ndarray:
             ]
         )
     else:
-        saved = RunPaths(config.root).model("als") + "/spark_model"
+        saved = RunPaths(root).model("als") + "/spark_model"
         table = np.full((NUM_USERS, NUM_MOVIES), np.nan)
         users, movies = (
             pq.read_table(f"{saved}/{kind}").to_pydict() for kind in ("userFactors", "itemFactors")

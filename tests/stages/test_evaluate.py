@@ -11,19 +11,20 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import BaselineConfig, Config, EvaluateConfig, PrepareConfig
 from recspark.errors import ConfigError, DataError
 from recspark.manifest import Step, require_manifest
 from recspark.paths import RunPaths
 from recspark.stages import baseline, evaluate, score
-from tests.runs import write_prepared
+from tests.runs import movie_id, user_id, write_prepared
 
-# Raw ids are the index plus 100 (users) and plus 200 (movies).
 TRAIN = [(0, 0, 4.0), (0, 1, 2.0), (1, 0, 5.0), (2, 2, 3.0), (3, 1, 1.0)]
 TEST = [(0, 2, 5.0), (0, 3, 3.5), (1, 1, 4.0), (1, 2, 5.0), (2, 0, 2.0), (3, 0, 4.0)]
 # User 1 likes both of its two; user 0 likes the second; user 2 likes nothing; user 3 has no list.
-LISTS = [(100, 1, 203), (100, 2, 202), (101, 1, 201), (101, 2, 202), (102, 1, 200)]
+LISTS = [
+    (user_id(user), rank, movie_id(movie))
+    for user, rank, movie in [(0, 1, 3), (0, 2, 2), (1, 1, 1), (1, 2, 2), (2, 1, 0)]
+]
 
 
 @pytest.fixture
@@ -38,13 +39,6 @@ def config(spark: SparkSession, tmp_path: Path) -> Config:
     write_prepared(spark, config, train=TRAIN, test=TEST, num_users=4, num_movies=4)
     baseline.run(config, "bias", spark)
     score.run(config, "bias", spark)
-    paths = RunPaths(config.root)
-    for path, schema, first in (
-        (paths.user_index, schemas.USER_INDEX, 100),
-        (paths.movie_index, schemas.MOVIE_INDEX, 200),
-    ):
-        rows = [(first + index, index, 1) for index in range(4)]
-        storage.write_dataset(spark.createDataFrame(rows, schema.ddl), path, schema)
     return config
 
 
