@@ -79,7 +79,8 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where ranks compute: auto takes CUDA where it is, with NCCL, else the CPU with gloo."""
     timeout_seconds: int = 30
-    """How long a rank waits for the others before the job fails (seconds)."""
+    """How long a rank waits for the others, in a step or for their part of a checkpoint, before the
+    job fails (seconds)."""
     checkpoint_steps: int = 0
     """Steps between checkpoints inside an epoch (count); 0 writes one after each epoch only."""
     resume: bool = False

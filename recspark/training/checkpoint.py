@@ -85,7 +85,7 @@ class Checkpoints:
         folder = posixpath.join(self.folder, f"{position.epoch:05d}-{position.step:07d}")
         if group.rank == 0:
             storage.remove(folder)
-        group.wait()
+        group.meet()
         checks = {}
         for bucket, offset in shard.offsets.items():
             span = slice(offset, offset + shard.bucket_users(bucket))
@@ -95,7 +95,7 @@ class Checkpoints:
             path = posixpath.join(folder, SHARED)
             checks[SHARED] = save_tensors(path, snapshot.shared)
         storage.write_json(_part(folder, group.rank), checks)
-        group.wait()
+        group.meet()
         if group.rank == 0:
             state = {
                 "position": asdict(position),
@@ -105,7 +105,7 @@ class Checkpoints:
             storage.write_json(posixpath.join(folder, STATE), state)
             for old in self._whole()[KEPT:]:
                 storage.remove(old)
-        group.wait()
+        group.meet()
 
     def load(self, shard: Shard, group: Group) -> tuple[Position, Snapshot] | None:
         """Return the newest whole and undamaged checkpoint, on every rank the same; None for none.

@@ -65,8 +65,12 @@ class Group:
         return values[0]
 
     def wait(self) -> None:
-        """Return when all ranks are here."""
+        """Return when all ranks are here, however long some took to read their buckets."""
         dist.barrier()
+
+    def meet(self) -> None:
+        """Return when all ranks are here; a rank that hangs is found out as in a step."""
+        dist.barrier(group=self.steps)
 
     def wrap(self, objective: nn.Module) -> nn.Module:
         """Return the objective with gradients that are summed over the ranks.

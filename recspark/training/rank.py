@@ -96,7 +96,7 @@ def _save(job: TrainJob, shard: Shard, group: Group, engine: Engine, learner: Le
         storage.write_json(posixpath.join(job.folder, MODEL_CARD), card)
         if job.settings.tensorboard:
             write_tensorboard(job.tensorboard, engine.position.history)
-    group.wait()  # the last thing that can fail on any rank but 0
+    group.meet()  # the last thing that can fail on any rank but 0
     if group.rank == 0:
         storage.write_json(
             posixpath.join(job.folder, SUCCESS), {"attempt": job.attempt, "card": card}

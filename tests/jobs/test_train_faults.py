@@ -19,6 +19,9 @@ import pytest
 from recspark.environment import ensure_java
 from tests.jobs.test_jobs import CONFIG, ROOT, start, write_raw
 
+# Each waits until a rank is given up, and for torchrun to end the others.
+pytestmark = pytest.mark.slow
+
 MOST_SECONDS = 60
 
 
