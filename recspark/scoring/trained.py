@@ -5,7 +5,6 @@ The only module of scoring that imports torch.
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,8 +55,9 @@ def open_vectors(folder: str, card: Mapping[str, Any]) -> Floats:
 def _load(folder: str, card: Mapping[str, Any]) -> tuple[RatingModel, Tensor]:
     try:
         return weights.load_module(folder, card)
-    except SafetensorError as error:
-        raise _damaged(posixpath.join(folder, weights.MOVIES), error) from error
+    # The last three: a card or tensors of another version of recspark.
+    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        raise _damaged(folder, error) from error
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _damaged(path: str, error: Exception) -> DataError:
     return DataError(
         describe(
             path,
-            found=f"a damaged file ({error})",
+            found=f"damaged weights ({error!r})",
             expected="weights of a trained model",
             remedy="Train the model again: jobs/train.py with --force.",
         )

@@ -15,12 +15,14 @@ def sorted_lists(scores: np.ndarray, count: int) -> list[tuple[int, int, int, fl
     return found
 
 
-@pytest.mark.parametrize("num_blocks", [1, 3])
+@pytest.mark.parametrize(("num_blocks", "num_chunks"), [(1, 3), (3, 3), (1, 70), (3, 20)])
 @pytest.mark.parametrize("count", [1, 10, 64, 200])
 @pytest.mark.parametrize("kind", ["floats", "ties", "hidden"])
-def test_lists_are_those_of_a_full_sort(num_blocks: int, count: int, kind: str) -> None:
+def test_lists_are_those_of_a_full_sort(
+    num_blocks: int, num_chunks: int, count: int, kind: str
+) -> None:
     rng = np.random.default_rng(count)
-    scores = rng.normal(size=(num_blocks * 3 * CHUNK, 7)).astype(np.float32)
+    scores = rng.normal(size=(num_blocks * num_chunks * CHUNK, 7)).astype(np.float32)
     if kind == "ties":
         scores = np.round(scores)
     if kind == "hidden":  # one user has seen all, one all but two, the others most
@@ -29,7 +31,7 @@ def test_lists_are_those_of_a_full_sort(num_blocks: int, count: int, kind: str) 
         scores[:2, 1] = 1.0
     top = RunningTop(7, count)
     for number, block in enumerate(np.split(scores, num_blocks)):
-        top.add(np.ascontiguousarray(block), number * 3 * CHUNK)
+        top.add(np.ascontiguousarray(block), number * num_chunks * CHUNK)
     found = list(zip(*(column.tolist() for column in top.lists()), strict=True))
     assert found == sorted_lists(scores, count)
 

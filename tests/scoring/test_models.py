@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recspark.errors import DataError
 from recspark.models.biased_mf import BiasedMF
 from recspark.models.dot_product import DotProduct
 from recspark.models.registry import ARCHITECTURES
@@ -73,6 +74,16 @@ def test_every_trained_model_says_what_its_forward_does(tmp_path, name: str) -> 
     np.testing.assert_allclose(block, grid, atol=1e-5)
     vectors = trained.open_vectors(str(tmp_path), card)
     assert np.isnan(vectors).all(axis=1).tolist() == [False, False, True, False, False, False]
+
+
+def test_weights_that_do_not_fit_their_card_are_told(tmp_path) -> None:
+    spec = ModelSpec(num_movies=6, embedding_size=3, target=Target(kind="raw"))
+    state = BiasedMF(spec).state_dict()
+    weights.save_movies(str(tmp_path), state, torch.ones(6, dtype=bool))
+    other = {**spec.to_card(), "num_movies": 7}
+    for card in ({"architecture": "biased_mf", "spec": other}, {"architecture": "biased_mf"}):
+        with pytest.raises(DataError, match="found damaged weights"):
+            trained.open_model(str(tmp_path), card)
 
 
 def test_effects_as_factors_are_the_same_predictions() -> None:

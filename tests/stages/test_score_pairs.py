@@ -173,7 +173,7 @@ def test_a_damaged_bucket_of_a_trained_model_is_named(
         RunPaths(copied.config.root).model("biased_mf"), "users", "bucket-00002.safetensors"
     )
     users.write_bytes(users.read_bytes()[:-9])
-    with pytest.raises(Exception, match=r"bucket-00002\.safetensors: found a damaged file"):
+    with pytest.raises(Exception, match=r"bucket-00002\.safetensors: found damaged weights"):
         run(spark, copied, "biased_mf", "x", pairs=str(tmp_path / "x.csv"))
     users.unlink()
     with pytest.raises(Exception, match=r"bucket-00002\.safetensors: found no such file"):
