@@ -31,7 +31,7 @@ class IngestConfig:
     """Netflix's probe.txt, for the data set `probe` and prepare.split probe."""
     qualifying: str | None = None
     """Netflix's qualifying.txt, for the data set `qualifying`."""
-    split_bytes: int = 64 * 1024 * 1024
+    split_bytes: int = 32 * 1024 * 1024
     """Text that one task parses (bytes, 1 or more)."""
     max_unpacked_bytes: int = 16 * 1024**3
     """Most that archives may hold unpacked (bytes, 1 or more): a guard against those that are made

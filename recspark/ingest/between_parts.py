@@ -64,7 +64,7 @@ def find_losers_between(spark: SparkSession, parts: Sequence[Part]) -> dict[str,
                 if len(mine):
                     yield number, mine.tobytes()
 
-    dealt = spread(spark, suspects, len(suspects)).mapPartitions(deal)
+    dealt = spread(spark, suspects, num_reducers).mapPartitions(deal)
     found = exchange(dealt, num_reducers, _beaten)
     names = sorted({position for losers in found for position in losers})
     return {

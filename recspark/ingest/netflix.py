@@ -10,8 +10,7 @@ import re
 from datetime import date
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import csv
+import numpy.typing as npt
 
 from recspark.ingest import rows as r
 from recspark.ingest.rows import (
@@ -20,17 +19,20 @@ from recspark.ingest.rows import (
     Reject,
     Rows,
     as_text,
-    count_lines,
     is_column_names,
-    is_misread_by_arrow,
     parse_id,
     parse_rating,
     split_lines,
 )
+from recspark.ingest.words import WORD, Pattern, parse_days, parse_numbers
 
-_HEADER = re.compile(r"\d{1,10}:")
+_HEADER = re.compile(rb"\d{1,10}:")
 _DATE = re.compile(rb"\d{4}-\d{2}-\d{2}")
-_COLUMNS = {"user": pa.int32(), "rating": pa.int8(), "date": pa.date32()}
+NUM_FIELDS = 3
+WINDOW = 32  # the bytes of a line that the vectorised parser looks at
+AFTER_USER = len(",r,YYYY-MM-DD")
+MAX_DIGITS = 8  # of a user id; the data's own have 7 at most
+_MIDDLE = Pattern.of("???,0,00")
 
 
 def parse(data: bytes, movie: int | None) -> Parsed:
@@ -55,71 +57,87 @@ def header_movie(line: bytes) -> int:
 
 
 def _parse_clean(data: bytes, movie: int | None) -> Parsed | None:
-    """Return what `parse_lines` would, or None where the text is not clean throughout."""
-    if is_misread_by_arrow(data):
-        return None
-    headers: list[tuple[int, str]] = []
+    """Return what `parse_lines` would, or None where the text is not clean throughout.
 
-    def on_other_line(row: csv.InvalidRow) -> str:
-        headers.append((row.number, row.text))
-        return "skip"
-
-    try:
-        table = csv.read_csv(
-            pa.py_buffer(data),
-            read_options=csv.ReadOptions(
-                use_threads=False, column_names=list(_COLUMNS), block_size=len(data) + 1
-            ),
-            parse_options=csv.ParseOptions(
-                quote_char=False, escape_char=False, invalid_row_handler=on_other_line
-            ),
-            convert_options=csv.ConvertOptions(
-                column_types=_COLUMNS, null_values=[], strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowInvalid:
+    Each line is looked at as the WINDOW bytes that end it, so that all dates stand in the same
+    columns of one array, and so do all ratings and the last digits of all users.
+    """
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
+    text = b"\n" * WINDOW + data
+    if not text.endswith(b"\n"):
+        text += b"\n"
+    characters = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero(characters[WINDOW:] == ord("\n")) + WINDOW
+    lengths = np.diff(ends, prepend=WINDOW - 1) - 1
+    is_header = characters[ends - 1] == ord(":")
+    is_rating = ~(is_header | (lengths == 0))
+    headers = np.flatnonzero(is_header)
+    names = [text[ends[line] - lengths[line] : ends[line]] for line in headers.tolist()]
+    starts = np.searchsorted(np.flatnonzero(is_rating), headers) if len(headers) else headers
+    num_lines = len(ends)
+    if not is_rating.all():
+        ends, lengths = ends[is_rating], lengths[is_rating]
+    movies = _movies(names, starts, len(ends), movie)
+    if movies is None:
         return None
-    users, ratings, days = (
-        table.column(name).cast(kind).to_numpy()
-        for name, kind in zip(_COLUMNS, (pa.int32(), pa.int8(), pa.int32()), strict=True)
-    )
-    movies = _movies(headers, len(users), movie)
-    if movies is None or not _in_range(users, ratings, days):
+    rows = _parse_ratings(text, ends, lengths, movies)
+    if rows is None:
         return None
-    num_lines = count_lines(data)
     return Parsed(
-        rows=Rows(users, movies, ratings.astype(np.float32), days),
+        rows=rows,
         num_lines=num_lines,
-        num_headers=len(headers),
-        num_blanks=num_lines - len(users) - len(headers),
-        movie=header_movie(headers[-1][1].encode()) if headers else movie,
+        num_headers=len(names),
+        num_blanks=num_lines - len(rows) - len(names),
+        movie=header_movie(names[-1]) if names else movie,
     )
 
 
-def _in_range(users: np.ndarray, ratings: np.ndarray, days: np.ndarray) -> bool:
-    if len(users) == 0:
-        return True
-    return bool(
-        users.min() >= 1
-        and ratings.min() >= 1
-        and ratings.max() <= 5
-        and days.min() >= r.FIRST_DAY
-        and days.max() <= r.LAST_DAY
-    )
-
-
-def _movies(headers: list[tuple[int, str]], num_rows: int, movie: int | None) -> np.ndarray | None:
-    """Return the movie of each row; None where a header is damaged or a row has none."""
-    if any(not _HEADER.fullmatch(text) for _, text in headers):
+def _parse_ratings(
+    text: bytes, ends: np.ndarray, lengths: np.ndarray, movies: np.ndarray
+) -> Rows | None:
+    """Return the ratings of lines of these ends and lengths, or None where one is not clean."""
+    if len(ends) == 0:
+        return NO_ROWS
+    if lengths.min() <= AFTER_USER or lengths.max() > AFTER_USER + MAX_DIGITS:
         return None
-    ids = [parse_id(text[:-1].encode()) for _, text in headers]
-    # Header k (from 0) is row n_k of the text without its blank lines: n_k - 1 - k ratings precede.
-    before = [number - 1 - position for position, (number, _) in enumerate(headers)]
-    ends = [*before, num_rows]
+    kind = np.dtype((np.void, WINDOW))
+    windows: npt.NDArray[np.void] = np.ndarray((len(text) - WINDOW + 1,), kind, text, strides=(1,))
+    lines = windows[ends - WINDOW]
+    words = lines.view(WORD).reshape(-1, WINDOW // 8)
+    # …uuuuu,r,YYYY-MM-DD: the last word is YY-MM-DD, the one before ends in u,r,YY.
+    middle = _MIDDLE.digits(words[:, 2])
+    if middle is None:
+        return None
+    characters = lines.view(np.uint8).reshape(-1, WINDOW)
+    ratings = characters[:, 20] - np.uint8(ord("0"))
+    centuries = (middle >> np.uint64(48)) & np.uint64(0xFF)
+    days = parse_days(centuries * np.uint64(10) + (middle >> np.uint64(56)), words[:, 3])
+    user_words = (words[:, 1] >> np.uint64(24)) | (words[:, 2] << np.uint64(40))
+    users = parse_numbers(user_words, (lengths - AFTER_USER).astype(np.uint64))
+    if days is None or users is None or users.min() < 1 or ratings.min() < 1 or ratings.max() > 5:
+        return None
+    return Rows(users.astype(np.int32), movies, ratings.astype(np.float32), days)
+
+
+def _movies(
+    names: list[bytes], starts: np.ndarray, num_rows: int, movie: int | None
+) -> np.ndarray | None:
+    """Return the movie of each row; None where a header is damaged or a row has none.
+
+    Args:
+        names: The header lines.
+        starts: Rows above each of them.
+        num_rows: Rows in all.
+        movie: The header in force above the first row.
+    """
+    if any(not _HEADER.fullmatch(name) for name in names):
+        return None
+    ids = [parse_id(name[:-1]) for name in names]
+    ends = [*starts.tolist(), num_rows]
     if None in ids or (ends[0] > 0 and not movie):
         return None
-    runs = np.diff([0, *ends])
-    return np.repeat(np.array([movie or 0, *ids], dtype=np.int32), runs)
+    return np.repeat(np.array([movie or 0, *ids], dtype=np.int32), np.diff([0, *ends]))
 
 
 def parse_lines(data: bytes, movie: int | None) -> Parsed:
@@ -137,7 +155,7 @@ def parse_lines(data: bytes, movie: int | None) -> Parsed:
                 reason = r.BAD_HEADER
             else:
                 parsed.num_headers += 1
-        elif is_column_names(line.split(b","), len(_COLUMNS)):
+        elif is_column_names(line.split(b","), NUM_FIELDS):
             parsed.num_headers += 1
         else:
             value = _parse_rating(line, parsed.movie)

@@ -1,0 +1,107 @@
+"""Decimal numbers and dates out of text, eight characters at a time.
+
+Eight characters are one 64-bit word, the first in its lowest byte, and arithmetic on a word acts on
+all eight at once (SWAR). Over arrays of words this parses several times as fast as a CSV reader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Words = npt.NDArray[np.uint64]
+
+WORD = np.dtype("<u8")
+_FIRST_YEAR, _LAST_DAY = 1970, 2**15 - 1
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What eight characters must be.
+
+    Attributes:
+        expected: The characters, `0` where any digit may stand.
+        limits: Added to a byte of a word less `expected`, they set its high bit unless the
+            character fits.
+        checked: The high bits of all bytes that are checked.
+    """
+
+    expected: np.uint64
+    limits: np.uint64
+    checked: np.uint64
+
+    @staticmethod
+    def of(text: str) -> Pattern:
+        """Return the pattern: `0` is any digit, `?` any character, others are themselves."""
+        limits = bytes({"0": 128 - 10, "?": 0}.get(one, 128 - 1) for one in text)
+        expected = text.replace("?", "\0").encode()
+        checked = bytes(0 if one == "?" else 0x80 for one in text)
+        return Pattern(
+            *(np.uint64(int.from_bytes(x, "little")) for x in (expected, limits, checked))
+        )
+
+    def digits(self, words: Words) -> Words | None:
+        """Return words of digits as numbers 0 to 9 a byte (else 0); None where one does not fit."""
+        digits = words ^ self.expected
+        # A byte of 128 or more may carry into the next one, but then its own high bit is set.
+        fits = not ((digits | (digits + self.limits)) & self.checked).any()
+        return digits if fits else None
+
+
+_NUMBER, _DATE = Pattern.of("00000000"), Pattern.of("00-00-00")
+
+
+def _day_table() -> npt.NDArray[np.int32]:
+    """Return days since 1970-01-01 by (year - 1970) · 10000 + month · 100 + day, -1 for no date."""
+    dates = np.arange(_LAST_DAY + 1).astype("M8[D]")
+    months, years = dates.astype("M8[M]"), dates.astype("M8[Y]")
+    month = (months - years.astype("M8[M]")).astype(int) + 1
+    day = (dates - months.astype("M8[D]")).astype(int) + 1
+    keys = years.astype(int) * 10000 + month * 100 + day
+    table = np.full(100 * 10000, -1, dtype=np.int32)
+    table[keys] = np.arange(len(dates))
+    return table
+
+
+_DAYS = _day_table()
+
+
+def parse_numbers(words: Words, num_digits: Words) -> Words | None:
+    """Return the numbers that end the words; None where a character of one is not a digit.
+
+    Args:
+        words: Shape (n,); the last digit is a word's last character.
+        num_digits: Shape (n,), 1 to 8: the characters of each number; those before are ignored.
+    """
+    unused = (np.uint64(8) - num_digits) << np.uint64(3)
+    zeros = _NUMBER.expected
+    digits = _NUMBER.digits((((words ^ zeros) >> unused) << unused) ^ zeros)
+    if digits is None:
+        return None
+    pairs = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+    fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
+    return (fours * np.uint64(10000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
+
+
+def parse_days(centuries: Words, words: Words) -> npt.NDArray[np.int32] | None:
+    """Return the days since 1970-01-01 of dates; None where one is none, or is not in 1970 … 2059.
+
+    Args:
+        centuries: Shape (n,): the number that the first two digits of the year make.
+        words: Shape (n,): the rest of each date, `YY-MM-DD`.
+    """
+    digits = _DATE.digits(words)
+    if digits is None:
+        return None
+    # No two digits exceed 99, so nothing is carried from one byte into the next.
+    pairs = digits * np.uint64(10) + (digits >> np.uint64(8))
+    byte = np.uint64(0xFF)
+    years = centuries * np.uint64(100) + (pairs & byte) - np.uint64(_FIRST_YEAR)
+    months, days = (pairs >> np.uint64(24)) & byte, (pairs >> np.uint64(48)) & byte
+    keys = years * np.uint64(10000) + months * np.uint64(100) + days
+    if len(keys) and keys.max() >= len(_DAYS):  # years before 1970 wrap around and are large
+        return None
+    found = _DAYS[keys.view(np.int64)]
+    return None if len(found) and found.min() < 0 else found
