@@ -23,6 +23,8 @@ DEFAULTS = {
     "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "9",
     # A barrier stage is refused under dynamic allocation.
     "spark.dynamicAllocation.enabled": "false",
+    # What the driver starts beside a long job does not wait for all of its tasks.
+    "spark.scheduler.mode": "FAIR",
     # Committing by the second algorithm would show part files of an unfinished job.
     "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",

@@ -11,7 +11,7 @@ import posixpath
 import re
 import sys
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -124,21 +124,6 @@ def commit_parts(parts: Iterable[PartFile], root: str) -> int:
         num_rows += part.num_rows
     storage.remove(posixpath.join(root, ATTEMPTS))
     return num_rows
-
-
-def exchange(
-    rows: RDD[tuple[int, bytes]], num_keys: int, reduce: Callable[[int, Iterator[bytes]], Item]
-) -> list[Item]:
-    """Bring together what belongs to each key 0 … num_keys-1 and return `reduce` of each, in order.
-
-    Every key has a partition of its own. The values are blocks of many rows, so that the exchange
-    costs nothing per row.
-    """
-
-    def run(key: int, pairs: Iterable[tuple[int, bytes]]) -> Iterable[Item]:
-        yield reduce(key, (value for _, value in _settle_in(pairs)))
-
-    return rows.partitionBy(num_keys, lambda key: key).mapPartitionsWithIndex(run).collect()
 
 
 def _settle_in(items: Iterable[Item]) -> Iterable[Item]:

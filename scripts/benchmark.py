@@ -215,8 +215,7 @@ def main() -> int:
     parser.add_argument("--cores", type=int, default=2, help="Spark's local cores")
     parser.add_argument("--work", type=Path, default=Path("runs/benchmark"))
     parser.add_argument("--alone", action="store_true", help="without the yardsticks")
-    parser.add_argument("extra", nargs="*", help="after --: more settings for the stage")
-    arguments = parser.parse_args()
+    arguments, arguments.extra = parser.parse_known_args()
     work = arguments.work.resolve()
     data = make_data(work, arguments.num_ratings)
     run_dir = work / f"run-{arguments.num_ratings}"

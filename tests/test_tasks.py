@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from recspark.tasks import commit_parts, exchange, pack, spread, write_part
+from recspark.tasks import commit_parts, pack, spread, write_part
 
 
 @given(sizes=st.lists(st.integers(0, 50)), capacity=st.integers(1, 60))
@@ -33,16 +33,6 @@ def test_only_committed_attempts_show(tmp_path: Path) -> None:
     assert [str(path) for path in Path(root).rglob("*.parquet")] == [kept.target]
     assert not Path(lost.written).exists()
     assert pq.read_table(kept.target, partitioning=None).num_rows == 3
-
-
-def test_exchange_brings_each_key_together(spark: SparkSession) -> None:
-    pairs = [(key % 5, bytes([key])) for key in range(20)]
-    rows = spread(spark, pairs, 3)
-    found = exchange(rows, 6, lambda key, values: (key, sorted(b"".join(values))))
-    assert found == [
-        *((key, [key, key + 5, key + 10, key + 15]) for key in range(5)),
-        (5, []),
-    ]
 
 
 def test_spread_keeps_neighbours_together(spark: SparkSession) -> None:

@@ -23,7 +23,8 @@ from pyspark.sql import SparkSession
 from recspark import storage
 from recspark.blocks import deal_rows, from_block
 from recspark.errors import DataError, describe
-from recspark.tasks import exchange, spread
+from recspark.exchange import exchange
+from recspark.tasks import spread
 
 Array = npt.NDArray[Any]
 
@@ -77,7 +78,8 @@ def export_arrays(
         _write(_users_file(folder, bucket), rows)
 
     files = storage.parquet_files(users)
-    exchange(spread(spark, files, len(files)).mapPartitions(deal), num_buckets, write)
+    dealt = spread(spark, files, len(files)).mapPartitions(deal)
+    exchange(spark, dealt, num_buckets, write, folder)
 
 
 def read_movies(folder: str) -> Array:

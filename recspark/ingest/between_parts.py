@@ -19,9 +19,10 @@ from pyspark.sql import SparkSession
 
 from recspark import columns as c
 from recspark import storage
+from recspark.exchange import exchange
 from recspark.ingest.duplicates import Keys, find_beaten
 from recspark.ingest.part import Part
-from recspark.tasks import exchange, spread
+from recspark.tasks import spread
 
 # Rows that a reducer sorts at a time, about 100 bytes each while it does.
 REDUCER_ROWS = 4_000_000
@@ -39,7 +40,7 @@ class _Suspect:
     num_rows: int
 
 
-def find_losers_between(spark: SparkSession, parts: Sequence[Part]) -> dict[str, Keys]:
+def find_losers_between(spark: SparkSession, parts: Sequence[Part], root: str) -> dict[str, Keys]:
     """Return, by part name, the keys of ratings that a better one in another part beats.
 
     Of two ratings of one day, that of the later part wins. The driver gets 8 bytes a duplicate.
@@ -47,6 +48,7 @@ def find_losers_between(spark: SparkSession, parts: Sequence[Part]) -> dict[str,
     Args:
         spark: The session.
         parts: All parts in the order of their text, each free of duplicates in itself.
+        root: Staging folder of ratings.
     """
     suspects = _find_suspects(parts)
     if not suspects:
@@ -65,7 +67,7 @@ def find_losers_between(spark: SparkSession, parts: Sequence[Part]) -> dict[str,
                     yield number, mine.tobytes()
 
     dealt = spread(spark, suspects, num_reducers).mapPartitions(deal)
-    found = exchange(dealt, num_reducers, _beaten)
+    found = exchange(spark, dealt, num_reducers, _beaten, root)
     names = sorted({position for losers in found for position in losers})
     return {
         parts[position].name: np.concatenate([x[position] for x in found if position in x])

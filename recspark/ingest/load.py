@@ -83,7 +83,7 @@ def load_ratings(
 
     parts = parse(list(range(len(tasks))), {})
     flat = [part for number in sorted(parts) for part in parts[number]]
-    drop = find_losers_between(spark, flat)
+    drop = find_losers_between(spark, flat, ratings_root)
     if drop:
         again = sorted({int(name.split("-")[0]) for name in drop})
         logger.info("ingest: duplicates between parts, %d tasks run again", len(again))

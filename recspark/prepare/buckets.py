@@ -1,7 +1,7 @@
 """From ratings to the stored splits: buckets of users, rows in seeded random order inside each.
 
-Rows travel between tasks in Arrow blocks, one for each (task, bucket), so that Spark's exchange
-moves a few thousand byte strings where it would otherwise move every rating by itself.
+Rows travel between tasks in Arrow blocks, one for each (task, bucket): a few thousand byte strings
+where Spark's shuffle would move every rating by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from recspark import columns as c
 from recspark.blocks import from_block, to_block
-from recspark.prepare.hashing import hash_keys
+from recspark.prepare.hashing import hashed_order
 from recspark.prepare.lookup import Lookup
 from recspark.prepare.rows import Ratings
 from recspark.prepare.split import SPLITS, TRAIN, Split
@@ -122,7 +122,7 @@ def write_bucket(
         days=table.column(c.RATED_DAY).to_numpy().astype(np.int32),
     )
     code = layout.split(rows)
-    shuffled = np.argsort(hash_keys(layout.seed, "order", rows.users, rows.movies))
+    shuffled = hashed_order(layout.seed, "order", rows.users, rows.movies)
     files = {}
     for number, split in enumerate(SPLITS):
         chosen = shuffled[code[shuffled] == number]

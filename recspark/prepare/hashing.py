@@ -35,6 +35,26 @@ def uniform(seed: int, purpose: str, first: IntArray, second: IntArray) -> npt.N
     return top.astype(np.float64) / float(2 ** int(_HASH_BITS))
 
 
+def hashed_order(
+    seed: int, purpose: str, first: IntArray, second: IntArray
+) -> npt.NDArray[np.int64]:
+    """Return the positions of pairs in the order of their hashes (see `hash_keys`).
+
+    Args:
+        seed: The run's seed.
+        purpose: A word that keeps different draws apart.
+        first: Non-negative ids below 2**32, shape (n,).
+        second: The same; pairs are distinct, or the order of equal ones is theirs in the arrays.
+    """
+    hashes = hash_keys(seed, purpose, first, second)
+    low = np.uint64(2 ** max(1, len(hashes)).bit_length() - 1)
+    # Hash and position in one number: sorting those is faster than finding the order of the hashes.
+    packed = np.sort((hashes & ~low) | np.arange(len(hashes), dtype=np.uint64))
+    if (packed[1:] ^ packed[:-1] <= low).any():  # hashes that agree in the bits that were kept
+        return np.argsort(hashes, kind="stable")
+    return (packed & low).view(np.int64)
+
+
 def _mix(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     value = value ^ (value >> np.uint64(30))
     value = value * np.uint64(0xBF58476D1CE4E5B9)

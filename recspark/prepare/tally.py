@@ -82,10 +82,16 @@ def _add(
     more_ids: npt.NDArray[np.int64],
     more_counts: Counts,
 ) -> tuple[npt.NDArray[np.int64], Counts]:
-    together, position = np.unique(np.concatenate([ids, more_ids]), return_inverse=True)
-    sums = np.zeros(len(together), dtype=np.int64)
-    np.add.at(sums, position, np.concatenate([counts, more_counts]))
-    return together, sums
+    together = np.concatenate([ids, more_ids])
+    counted = np.concatenate([counts, more_counts])
+    if len(together) and together.min() >= 0 and together.max() <= MAX_DENSE_ID:
+        sums = np.bincount(together, weights=counted)  # in doubles: exact below 2**53
+        present = np.flatnonzero(sums)
+        return present, sums[present].astype(np.int64)
+    values, position = np.unique(together, return_inverse=True)
+    totals = np.zeros(len(values), dtype=np.int64)
+    np.add.at(totals, position, counted)
+    return values, totals
 
 
 _NONE = np.zeros(0, dtype=np.int64)

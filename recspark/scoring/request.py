@@ -16,12 +16,13 @@ from pyspark.sql import SparkSession
 from recspark import columns as c
 from recspark.blocks import deal_rows, from_block
 from recspark.errors import DataError, describe
+from recspark.exchange import exchange, read_blocks, write_blocks
 from recspark.prepare.lookup import Lookup
 from recspark.scoring.id_columns import PAIRS
 from recspark.scoring.models import Ints
 from recspark.scoring.pair_files import Piece, read_pairs
 from recspark.scoring.predict import Scoring, score_pairs
-from recspark.tasks import PartFile, exchange, spread, write_part
+from recspark.tasks import PartFile, spread, write_part
 
 # Rows of one output file: what a task holds at a time, about 60 bytes each.
 PART_ROWS = 1_000_000
@@ -76,8 +77,8 @@ def score_request(
             indexed = pa.RecordBatch.from_arrays(columns, _INDEXED)
             yield from deal_rows(indexed, buckets, num_buckets)
 
-    def score(blocks: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-        for _, block in blocks:
+    def score(bucket: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        for block in (block for one in bucket for block in read_blocks(files, one)):
             batch = from_block(block)
             user, movie = (batch.column(name).to_numpy() for name in (c.USER_INDEX, c.MOVIE_INDEX))
             columns = [batch.column(name) for name in PAIRS.names]
@@ -101,8 +102,9 @@ def score_request(
         return write_part(table, root, f"part-{part:05d}.parquet", distinct=distinct)
 
     dealt = spread(spark, pieces, len(pieces)).mapPartitions(deal)
-    scored = dealt.partitionBy(num_buckets, lambda bucket: bucket).mapPartitions(score)
-    return exchange(scored, num_parts, write)
+    files = write_blocks(dealt, root)
+    scored = spread(spark, range(num_buckets), num_buckets).mapPartitions(score)
+    return exchange(spark, scored, num_parts, write, root)
 
 
 def _find(lookup: Lookup, ids: pa.Int64Array) -> Ints:

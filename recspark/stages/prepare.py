@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyspark import RDD
 from pyspark.sql import SparkSession
 
@@ -17,6 +19,7 @@ from recspark import columns as c
 from recspark import schemas, storage
 from recspark.config import Config, PrepareConfig
 from recspark.errors import DataError, describe
+from recspark.exchange import exchange
 from recspark.manifest import Step, require_manifest
 from recspark.paths import RunPaths
 from recspark.prepare.buckets import Layout, Written, deal, write_bucket
@@ -36,7 +39,7 @@ from recspark.prepare.split import (
 )
 from recspark.prepare.tally import Tally, tally_ratings
 from recspark.schemas import Schema
-from recspark.tasks import commit_parts, exchange, spread
+from recspark.tasks import commit_parts, spread
 
 logger = logging.getLogger(__name__)
 
@@ -67,17 +70,16 @@ def run(config: Config, spark: SparkSession) -> None:
         kept = keep_ratings(lambda keep: tally_ratings(blocks, keep), settings, config.seed)
         users = order_ids(kept.users, kept.user_counts)
         movies = order_ids(kept.movies, kept.movie_counts)
-        _stage_index(spark, users, schemas.USER_INDEX, step, paths.user_index, paths.user_indexer)
-        _stage_index(
-            spark, movies, schemas.MOVIE_INDEX, step, paths.movie_index, paths.movie_indexer
-        )
         layout = Layout(
             user_ids=users[c.ID].to_numpy(),
             movie_ids=movies[c.ID].to_numpy(),
             split=_make_split(config, kept, pairs),
             seed=config.seed,
         )
-        written = _write_splits(step, paths, blocks, layout, settings.num_buckets)
+        with ThreadPoolExecutor(1) as beside:  # the driver's own work, while tasks write the splits
+            indexed = beside.submit(_stage_indexes, spark, step, paths, users, movies)
+            written = _write_splits(spark, step, paths, blocks, layout, settings.num_buckets)
+            indexed.result()
         counts = _count(kept, written, layout, settings)
         if pairs is not None:
             # Held-out pairs that nobody rated, or whose user or movie was filtered out.
@@ -108,18 +110,16 @@ def _split_outputs(paths: RunPaths) -> list[tuple[str, Schema]]:
     ]
 
 
-def _stage_index(
-    spark: SparkSession,
-    table: pd.DataFrame,
-    schema: Schema,
-    step: Step,
-    path: str,
-    indexer_path: str,
+def _stage_indexes(
+    spark: SparkSession, step: Step, paths: RunPaths, users: pd.DataFrame, movies: pd.DataFrame
 ) -> None:
-    """Stage one index table and its StringIndexerModel."""
-    frame = spark.createDataFrame(table).coalesce(1)
-    storage.write_dataset(frame, step.staging(path), schema)
-    make_indexer(spark, table).write().save(step.staging(indexer_path))
+    """Stage the index tables and their StringIndexerModels."""
+    for table, schema, path, indexer in (
+        (users, schemas.USER_INDEX, paths.user_index, paths.user_indexer),
+        (movies, schemas.MOVIE_INDEX, paths.movie_index, paths.movie_indexer),
+    ):
+        storage.write_table(pa.Table.from_pandas(table), step.staging(path), schema)
+        make_indexer(spark, table).write().save(step.staging(indexer))
 
 
 def _held_out_pairs(
@@ -157,7 +157,12 @@ def _days_since_1970(day: str) -> int:
 
 
 def _write_splits(
-    step: Step, paths: RunPaths, blocks: RDD[list[RowGroup]], layout: Layout, num_buckets: int
+    spark: SparkSession,
+    step: Step,
+    paths: RunPaths,
+    blocks: RDD[list[RowGroup]],
+    layout: Layout,
+    num_buckets: int,
 ) -> list[Written]:
     """Stage train, valid and test; return what each bucket's task wrote."""
     shared = blocks.context.broadcast(layout)
@@ -171,7 +176,8 @@ def _write_splits(
     def write(bucket: int, received: Iterator[bytes]) -> Written:
         return write_bucket(bucket, received, shared.value, folders)
 
-    written = exchange(blocks.mapPartitions(deal_blocks), num_buckets, write)
+    dealt = blocks.mapPartitions(deal_blocks)
+    written = exchange(spark, dealt, num_buckets, write, folders["train"])
     for name, folder in folders.items():
         storage.make_folder(folder)
         commit_parts((one.files[name] for one in written if name in one.files), folder)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recspark.prepare.hashing import hash_keys, uniform
+from recspark.prepare.hashing import hash_keys, hashed_order, uniform
 
 
 def splitmix(value: int) -> int:
@@ -42,3 +42,15 @@ def test_seed_and_purpose_change_the_draw(seed: int, purpose: str) -> None:
     users, movies = np.arange(10_000), np.zeros(10_000, dtype=int)
     one, two = uniform(7, "test", users, movies), uniform(seed, purpose, users, movies)
     assert abs(np.corrcoef(one, two)[0, 1]) < 0.04
+
+
+@pytest.mark.parametrize("num_pairs", [0, 1, 2, 5000])
+def test_hashed_order_is_the_order_of_the_hashes(num_pairs: int) -> None:
+    users, movies = np.arange(num_pairs) % 70, np.arange(num_pairs) // 70
+    hashes = hash_keys(7, "order", users, movies)
+    assert hashed_order(7, "order", users, movies).tolist() == np.argsort(hashes).tolist()
+
+
+def test_hashed_order_of_equal_pairs_is_theirs() -> None:
+    ones = np.ones(100, dtype=np.int32)
+    assert hashed_order(7, "order", ones, ones).tolist() == list(range(100))
