@@ -2,7 +2,7 @@
 
 A task writes what it has for all keys into one file; the task of a key reads its share of every
 file. Spark's own shuffle would carry the same blocks through pickles and sockets between Python and
-the JVM, which took four times as long and held them in the JVM's memory; and a lost executor would
+the JVM, which took three times as long and held them in the JVM's memory; and a lost executor would
 take its blocks along. A file is named by its attempt, and only those of finished tasks are read.
 """
 

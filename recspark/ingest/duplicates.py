@@ -65,9 +65,10 @@ def _is_free_of_repeats(rows: Rows) -> bool:
         return False
     places = np.empty(int(rows.users.max()) + 1, dtype=np.int32)
     positions = np.arange(len(rows), dtype=np.int32)
+    users = rows.users.astype(np.intp)  # NumPy would do it for each use as an index
     for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(rows)], strict=True):
-        users = rows.users[start:end]
-        places[users] = positions[start:end]
-        if not np.array_equal(places[users], positions[start:end]):
+        mine = users[start:end]
+        places[mine] = positions[start:end]
+        if not np.array_equal(places.take(mine, mode="clip"), positions[start:end]):
             return False
     return True

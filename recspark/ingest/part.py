@@ -191,7 +191,10 @@ def _write_ratings(rows: Rows, root: str, name: str) -> list[PartFile]:
     for year in np.flatnonzero(counts).tolist():
         count = int(counts[year])
         path = f"{c.RATED_YEAR}={year}/part-{name}.parquet"
-        files.append(write_part(table.slice(start, count), root, path, distinct=[c.USER_ID]))
+        part = table.slice(start, count)
+        # Movies come in runs, which compression takes as well as a dictionary would, and faster.
+        distinct = [c.USER_ID, c.MOVIE_ID]
+        files.append(write_part(part, root, path, distinct=distinct, close=[c.RATED_ON]))
         start += count
     return files
 
