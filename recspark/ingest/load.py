@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -91,7 +92,8 @@ def load_ratings(
         flat = [part for number in sorted(parts) for part in parts[number]]
     storage.make_folder(ratings_root)
     commit_parts((file for part in flat for file in part.ratings), ratings_root)
-    _write_rejects(spark, flat, tasks, rejects_root)
+    staged = posixpath.join(ratings_root, "_rejects")  # cleared with what a killed run left
+    _write_rejects(spark, flat, tasks, rejects_root, staged)
     return LineCounts(
         lines=sum(sum(part.num_lines.values()) for part in flat),
         ratings=sum(part.num_ratings for part in flat),
@@ -102,14 +104,20 @@ def load_ratings(
 
 
 def _write_rejects(
-    spark: SparkSession, parts: list[Part], tasks: list[list[Range]], root: str
+    spark: SparkSession, parts: list[Part], tasks: list[list[Range]], root: str, staged: str
 ) -> None:
-    """Write the rejects data set from what the parts refused, lines counted in whole files."""
+    """Write the rejects data set from what the parts refused, lines counted in whole files.
+
+    Args:
+        spark: The session.
+        parts: All parts.
+        tasks: The plan, ranges by task.
+        root: Staging folder of rejects.
+        staged: Where the parts' rejects lie meanwhile.
+    """
     files = [file for part in parts for file in part.rejects]
     if not files:
         return
-    staged = f"{root}.parts"
-    storage.remove(staged)  # what a run that was killed left there
     commit_parts(
         (replace(file, target=file.target.replace(root, staged, 1)) for file in files), root
     )

@@ -120,7 +120,11 @@ def test_duplicate_with_the_later_date_wins_wherever_the_cut_is(
         b"2:\n10,5,2003-06-07\n1:\n10,1,2002-01-01\n11,4,2004-02-03\n"
     )
     config = config_for(folder, split_bytes=split_bytes)
+    killed = Path(config.root, ".ratings.tmp", "_rejects", "part-00000-000.parquet")
+    killed.parent.mkdir(parents=True)
+    killed.write_bytes(b"what a run left that was killed while it wrote rejects")
     ingest.run(config, spark)
+    assert [path.name for path in Path(config.root).glob(".*")] == []
     assert ratings_of(config, spark) == EXPECTED
     assert rejects_of(config, spark) == [
         ("combined_data_1.txt", 3, 19, "10,2,2004-12-31", r.DUPLICATE),
