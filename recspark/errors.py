@@ -55,6 +55,12 @@ class GateError(RecsparkError):
     exit_code = 7
 
 
+class InUseError(RecsparkError):
+    """Another job is at work on the same data sets; it is named."""
+
+    exit_code = 8
+
+
 _RAISED_IN_TASK = re.compile(r"recspark\.errors\.(\w+): (.+?)(?=\n\s*\n|\n\s+at |\Z)", re.DOTALL)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import posixpath
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,17 +14,17 @@ from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any
 
-from recspark import __version__, storage
+from recspark import __version__, staging, storage
+from recspark.claims import Claim, sweep
 from recspark.environment import package_versions
 from recspark.errors import DataError, describe
+from recspark.intact import FileSum, find_damage, sum_files
 from recspark.measure import Meter
 from recspark.redact import redact_values
 from recspark.schemas import Schema
+from recspark.staging import MANIFEST
 
 logger = logging.getLogger(__name__)
-
-MANIFEST = "_MANIFEST.json"
-_PARTITION = re.compile(r"=(\d+)/[^/]*$")
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Manifest:
     """Most resident memory of driver, JVM and workers on the driver's machine up to then."""
     created_at: str
     """UTC, ISO 8601."""
+    files: dict[str, FileSum] = field(default_factory=dict)
+    """Path below the data set to size and checksum, of every file."""
 
     @property
     def bucket_rows(self) -> dict[int, int]:
@@ -114,6 +116,10 @@ class Step:
         inputs: Input name to manifest id (or `size@time` of a raw file).
         outputs: The paths that the stage publishes.
         force: Run although the outputs are there and match.
+        root: The run directory, where other jobs look for this one's claim; left out, the folder of
+            the first output.
+        reads: Data sets that must be as they were written, and stay so meanwhile.
+        scratch: Further paths that the stage writes to, or stages, and leaves nothing at.
         id: Names this run of the stage in every manifest it writes.
     """
 
@@ -122,23 +128,45 @@ class Step:
     inputs: Mapping[str, str]
     outputs: Sequence[str]
     force: bool = False
+    root: str | None = None
+    reads: Sequence[str] = ()
+    scratch: Sequence[str] = ()
     _meter: Meter = field(default_factory=Meter, init=False, repr=False)
     _published: int = field(default=0, init=False, repr=False)
     id: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
+    _claim: Claim = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        root = self.root or posixpath.dirname(self.outputs[0])
+        self._claim = Claim(root, self.stage, [*self.outputs, *self.scratch], self.reads)
 
     def is_done(self) -> bool:
-        """Return whether every output is there whole and made from just these settings."""
+        """Return whether every output is there whole and made from just these settings, in one run.
+
+        What killed jobs left in the run directory is cleared away before.
+        """
+        sweep(self._claim.root)
         if self.force:
             return False
         wanted = fingerprint(self.settings, self.inputs)
         found = [read_manifest(path) for path in self.outputs]
-        done = all(manifest is not None and manifest.fingerprint == wanted for manifest in found)
-        if done:
-            logger.info("%s: up to date, skipped (%s)", self.stage, self.outputs[0])
-        return done
+        # A run that was killed while it published leaves some of its own beside some of an older.
+        ids = {manifest.id for manifest in found if manifest}
+        if len(ids) != 1 or any(one is None or one.fingerprint != wanted for one in found):
+            return False
+        for path, manifest in zip(self.outputs, found, strict=True):
+            if manifest and (damage := find_damage(path, manifest.files)):
+                logger.warning("%s: found %s, runs again", self.stage, damage)
+                return False
+        logger.info("%s: up to date, skipped (%s)", self.stage, self.outputs[0])
+        return True
 
     def __enter__(self) -> Step:
-        self._clean()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._claim)
+            for path in self.reads:
+                _require_intact(path)
+            stack.pop_all()
         logger.info("%s: start → %s", self.stage, self.outputs[0])
         self._meter.__enter__()
         return self
@@ -150,7 +178,11 @@ class Step:
         trace: TracebackType | None,
     ) -> None:
         self._meter.__exit__(kind, error, trace)
-        self._clean()
+        try:
+            if self._claim.is_held():
+                self._claim.clear()
+        finally:
+            self._claim.__exit__(kind, error, trace)
         if kind is None and self._published != len(self.outputs):
             raise DataError(
                 describe(
@@ -165,8 +197,7 @@ class Step:
 
     def staging(self, output: str) -> str:
         """Return the temporary path to write an output to, on the output's own file system."""
-        parent, name = posixpath.split(output)
-        return posixpath.join(parent, f".{name}.tmp")
+        return staging.staging_path(output)
 
     def publish(
         self, output: str, schema: Schema | None, counts: Mapping[str, Any] | None = None
@@ -176,8 +207,9 @@ class Step:
         Rows are counted from the footers of the Parquet files that were written, so the manifest
         tells what is on disk. `schema` is None for models.
         """
-        staging = self.staging(output)
-        partition_rows, num_rows = _count_partitions(staging) if schema else ({}, 0)
+        self._claim.check()
+        staged = self.staging(output)
+        partition_rows, num_rows = staging.count_partitions(staged) if schema else ({}, 0)
         manifest = Manifest(
             stage=self.stage,
             id=self.id,
@@ -192,37 +224,26 @@ class Step:
             seconds=round(self._meter.seconds, 3),
             peak_memory_bytes=self._meter.peak_memory_bytes,
             created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            files=sum_files(staged),
         )
-        storage.write_json(posixpath.join(staging, MANIFEST), redact_values(asdict(manifest)))
-        _replace(staging, output)
+        storage.write_json(posixpath.join(staged, MANIFEST), redact_values(asdict(manifest)))
+        staging.replace(output)
         self._published += 1
         rows = f" ({num_rows:,} rows)" if schema else ""
         logger.info("%s: wrote %s%s", self.stage, output, rows)
         return manifest
 
-    def _clean(self) -> None:
-        for output in self.outputs:
-            storage.remove(self.staging(output))
-            storage.remove(_old(output))
 
-
-def _old(output: str) -> str:
-    parent, name = posixpath.split(output)
-    return posixpath.join(parent, f".{name}.old")
-
-
-def _replace(staging: str, output: str) -> None:
-    """Put `staging` where `output` is; whoever looks finds the old set, none, or the new one."""
-    if storage.exists(output):
-        storage.move(output, _old(output))
-    storage.move(staging, output)
-    storage.remove(_old(output))
-
-
-def _count_partitions(path: str) -> tuple[dict[str, int], int]:
-    rows: dict[str, int] = {}
-    for file in storage.parquet_files(path):
-        match = _PARTITION.search(file)
-        value = match.group(1) if match else ""
-        rows[value] = rows.get(value, 0) + storage.count_rows(file)
-    return dict(sorted(rows.items(), key=lambda item: int(item[0] or 0))), sum(rows.values())
+def _require_intact(path: str) -> None:
+    manifest = read_manifest(path)
+    damage = find_damage(path, manifest.files) if manifest else None
+    if manifest and damage:
+        raise DataError(
+            describe(
+                path,
+                found=damage,
+                expected="the files as they were written",
+                remedy=f"Run jobs/{manifest.stage}.py with the same --config again, which makes "
+                "the data set anew, and look after the disk.",
+            )
+        )

@@ -73,7 +73,7 @@ def move(source: str, target: str) -> None:
     fs, stripped = filesystem(source)
     _, stripped_target = filesystem(target)
     fs.makedirs(posixpath.dirname(stripped_target), exist_ok=True)
-    if _is_local(fs):
+    if is_local(fs):
         Path(stripped).rename(stripped_target)
     else:
         move_files(fs, stripped, stripped_target)
@@ -112,10 +112,10 @@ def write_json(path: str, value: Any) -> None:
     fs, stripped = filesystem(path)
     parent, name = posixpath.split(stripped)
     fs.makedirs(parent, exist_ok=True)
-    temporary = posixpath.join(parent, f".{name}.{uuid.uuid4().hex[:8]}")
+    temporary = posixpath.join(parent, f".{name}.tmp-{uuid.uuid4().hex[:8]}")
     with fs.open(temporary, "wb") as file:
         file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
-    if _is_local(fs):
+    if is_local(fs):
         Path(temporary).replace(stripped)
     else:
         fs.mv(temporary, stripped)
@@ -143,13 +143,13 @@ def list_folders(path: str) -> list[str]:
     if not fs.isdir(stripped):
         return []
     names = [e["name"] for e in fs.ls(stripped, detail=True) if e["type"] == "directory"]
-    return [name if _is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+    return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
 
 
 def _file_info(fs: fsspec.AbstractFileSystem, name: str) -> FileInfo:
     info = fs.info(name)
     changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
-    path = name if _is_local(fs) else fs.unstrip_protocol(name)
+    path = name if is_local(fs) else fs.unstrip_protocol(name)
     return FileInfo(path=path, size=int(info["size"]), modified=str(changed))
 
 
@@ -161,7 +161,7 @@ def parquet_files(path: str) -> list[str]:
         for name in fs.find(stripped)
         if name.endswith(".parquet") and not posixpath.basename(name).startswith((".", "_"))
     ]
-    return [name if _is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+    return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
 
 
 @contextlib.contextmanager
@@ -171,7 +171,7 @@ def local_copy(path: str) -> Iterator[str]:
     For readers that only know local files; no more than one file's size is held at a time.
     """
     fs, stripped = filesystem(path)
-    if _is_local(fs):
+    if is_local(fs):
         yield stripped
         return
     with tempfile.TemporaryDirectory(prefix="recspark-") as folder:
@@ -245,5 +245,6 @@ def read_dataset(spark: SparkSession, path: str, schema: Schema) -> DataFrame:
     return frame.select(*schema.columns)
 
 
-def _is_local(fs: fsspec.AbstractFileSystem) -> bool:
+def is_local(fs: fsspec.AbstractFileSystem) -> bool:
+    """Return whether a file system is this machine's own."""
     return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)

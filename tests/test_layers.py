@@ -20,7 +20,21 @@ L0 = {
     "checks",
     "redact",
 }
-L1 = {"object_store", "session", "storage", "manifest", "measure", "configure", "tasks", "blocks"}
+L1 = {
+    "intact",
+    "claims",
+    "owners",
+    "processes",
+    "staging",
+    "object_store",
+    "session",
+    "storage",
+    "manifest",
+    "measure",
+    "configure",
+    "tasks",
+    "blocks",
+}
 MAX_LINES = 250
 
 

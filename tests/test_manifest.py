@@ -118,3 +118,53 @@ def test_credentials_are_not_stored_and_change_nothing(tmp_path: Path) -> None:
     assert "hunter2ABC" not in stored
     assert "s3://***@bucket/u.data" in stored
     assert make_step(tmp_path, **made_from).is_done()
+
+
+def test_outputs_of_two_runs_are_not_done(tmp_path: Path) -> None:
+    """A forced run that was killed while it published: some of its own, some of the older."""
+    both = [str(tmp_path / "train"), str(tmp_path / "test")]
+    for outputs in (both, both[:1]):
+        with make_step(tmp_path, outputs=outputs) as step:
+            for output in outputs:
+                write_rows(step.staging(output), {0: 3})
+                step.publish(output, schemas.TRAIN)
+        assert make_step(tmp_path, outputs=both).is_done() == (outputs == both)
+
+
+def test_replacement_that_was_cut_short_is_undone(tmp_path: Path) -> None:
+    run_once(tmp_path)
+    before = require_manifest(str(tmp_path / "train"), "prepare")
+    (tmp_path / "train").rename(tmp_path / ".train.old")
+    write_rows(str(tmp_path / ".train.tmp"), {0: 1})
+    write_rows(str(tmp_path / ".train.tmp.parts"), {0: 1})
+    with pytest.raises(RuntimeError), make_step(tmp_path, force=True):
+        raise RuntimeError
+    assert require_manifest(str(tmp_path / "train"), "prepare") == before
+    assert [p.name for p in tmp_path.iterdir()] == ["train"]
+
+
+def damage(file: Path, how: str) -> None:
+    content = bytearray(file.read_bytes())
+    if how == "truncated":
+        del content[-3:]
+    elif how == "flipped":
+        content[len(content) // 2] ^= 4
+    file.unlink()
+    if how != "missing":
+        file.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["truncated", "flipped", "missing"])
+def test_damaged_output_is_made_again_and_damaged_input_refused(tmp_path: Path, how: str) -> None:
+    run_once(tmp_path)
+    part = tmp_path / "train" / "bucket=9" / "part-0.parquet"
+    damage(part, how)
+    assert not make_step(tmp_path).is_done()
+    later = make_step(tmp_path, outputs=[str(tmp_path / "model")], reads=[str(tmp_path / "train")])
+    with pytest.raises(DataError, match=rf"found .*{part}.*Run jobs/prepare\.py"), later:
+        pass
+    run_once(tmp_path)
+    assert make_step(tmp_path).is_done()
+    with later:
+        (tmp_path / ".model.tmp").mkdir()
+        later.publish(later.outputs[0], None)

@@ -43,7 +43,13 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     manifest = require_manifest(paths.train, "prepare")
     output = paths.model(model_name)
     step = Step(
-        "baseline", _settings(config, algorithm), {"train": manifest.id}, (output,), config.force
+        stage="baseline",
+        settings=_settings(config, algorithm),
+        inputs={"train": manifest.id},
+        outputs=(output,),
+        force=config.force,
+        root=paths.root,
+        reads=[paths.train],
     )
     if step.is_done():
         return

@@ -90,7 +90,9 @@ def _fit(
         **{f"models/{name}": model.id for name, model in fitted.items()},
     }
     settings = {"members": list(fitted), "reg": config.blend.reg, "seed": config.seed}
-    step = Step("blend", settings, inputs, (output,), config.force)
+    models = [paths.model(name) for name in (*fitted, FALLBACK_MODEL)]
+    reads = [paths.train, paths.valid, *models]
+    step = Step("blend", settings, inputs, (output,), config.force, paths.root, reads)
     if step.is_done():
         return
     with step:
@@ -137,7 +139,8 @@ def _score(
     output = paths.predictions(BLEND)
     inputs = {"test": test.id, "model": blend.id}
     inputs |= {f"predictions/{name}": one.id for name, one in scored.items()}
-    step = Step("blend", {"model": BLEND}, inputs, (output,), config.force)
+    reads = [paths.model(BLEND), *(paths.predictions(name) for name in scored)]
+    step = Step("blend", {"model": BLEND}, inputs, (output,), config.force, paths.root, reads)
     if step.is_done():
         return
     with step:

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from recspark import schemas, storage
 from recspark.blend.card import BLEND
+from recspark.claims import Claim
 from recspark.config import Config
 from recspark.errors import DataError, describe
 from recspark.evaluation import top_n
@@ -38,6 +39,18 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
         DataError: Predictions are missing, belong to another test, or lack rows or values.
     """
     config = next(iter(models.values()))
+    paths = RunPaths(config.root)
+    names = [*models, *([BLEND] if config.blend.members else [])]
+    with Claim(
+        root=config.root,
+        stage="evaluate",
+        writes=[*map(paths.metrics, names), paths.leaderboard],
+        reads=[paths.train, paths.test, *map(paths.predictions, names)],
+    ):
+        _measure(config, models, spark)
+
+
+def _measure(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
     paths = RunPaths(config.root)
     train = require_manifest(paths.train, "prepare")
     test = require_manifest(paths.test, "prepare")

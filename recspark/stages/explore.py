@@ -33,7 +33,15 @@ def run(config: Config, spark: SparkSession) -> None:
     ratings = require_manifest(paths.ratings, "ingest")
     movies = require_manifest(paths.movies, "ingest")
     inputs = {"ratings": ratings.id, "movies": movies.id}
-    step = Step("explore", {"name": config.name}, inputs, (paths.explore,), config.force)
+    step = Step(
+        stage="explore",
+        settings={"name": config.name},
+        inputs=inputs,
+        outputs=(paths.explore,),
+        force=config.force,
+        root=paths.root,
+        reads=[paths.ratings, paths.movies],
+    )
     if step.is_done():
         return
     # Asked for first: the aggregates may take minutes, and this fails at once.

@@ -51,6 +51,8 @@ def run(config: Config, spark: SparkSession) -> None:
         inputs={one.path: f"{one.size}@{one.modified}" for one in raw},
         outputs=outputs,
         force=config.force,
+        root=paths.root,
+        scratch=[paths.unpacked],
     )
     if step.is_done():
         return

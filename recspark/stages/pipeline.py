@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 from pyspark.sql import SparkSession
 
+from recspark.claims import Claim
 from recspark.config import Config
 from recspark.errors import ConfigError, describe
 from recspark.recommend.choose import choose_models
@@ -40,6 +42,17 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
     ):
         if names:
             lists += [(stage, *one) for one in choose_models(names, models, where).items()]
+    # Held between the stages too, which claim what they write and read by themselves.
+    with Claim(config.root, "pipeline", writes=[config.root]):
+        _run_stages(config, models, lists, spark)
+
+
+def _run_stages(
+    config: Config,
+    models: Mapping[str, Config],
+    lists: Sequence[tuple[ModuleType, str, Config]],
+    spark: SparkSession,
+) -> None:
     ingest.run(config, spark)
     prepare.run(config, spark)
     for name, settings in models.items():

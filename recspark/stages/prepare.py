@@ -60,7 +60,15 @@ def run(config: Config, spark: SparkSession) -> None:
     if settings.split == "probe":
         inputs["probe"] = require_manifest(paths.probe, "ingest").id
     outputs = [path for path, _ in (*_index_outputs(paths), *_split_outputs(paths))]
-    step = Step("prepare", {**asdict(settings), "seed": config.seed}, inputs, outputs, config.force)
+    step = Step(
+        stage="prepare",
+        settings={**asdict(settings), "seed": config.seed},
+        inputs=inputs,
+        outputs=outputs,
+        force=config.force,
+        root=paths.root,
+        reads=[paths.ratings, paths.probe],
+    )
     if step.is_done():
         return
     with step:

@@ -50,7 +50,15 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         inputs["users"] = f"{file.size}@{file.modified}"
     choices = asdict(settings)
     del choices["models"]
-    step = Step("recommend", {"model": model_name, **choices}, inputs, (output,), config.force)
+    step = Step(
+        stage="recommend",
+        settings={"model": model_name, **choices},
+        inputs=inputs,
+        outputs=(output,),
+        force=config.force,
+        root=paths.root,
+        reads=[paths.train, paths.valid, paths.model(model_name)],
+    )
     if step.is_done():
         return
     with step:

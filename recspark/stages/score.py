@@ -10,7 +10,7 @@ from recspark.errors import DataError, describe
 from recspark.manifest import Step, require_manifest
 from recspark.paths import RunPaths
 from recspark.scoring.buckets import score_bucket
-from recspark.scoring.require import require_scoring
+from recspark.scoring.require import FALLBACK_MODEL, require_scoring
 from recspark.tasks import commit_parts, spread
 
 
@@ -40,7 +40,16 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         )
     output = paths.predictions(model_name)
     inputs = {"test": test.id, **models}
-    step = Step("score", {"model": model_name}, inputs, (output,), config.force)
+    reads = [paths.test, paths.train, paths.model(model_name), paths.model(FALLBACK_MODEL)]
+    step = Step(
+        stage="score",
+        settings={"model": model_name},
+        inputs=inputs,
+        outputs=(output,),
+        force=config.force,
+        root=paths.root,
+        reads=reads,
+    )
     if step.is_done():
         return
     with step:

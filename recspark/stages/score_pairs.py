@@ -18,7 +18,7 @@ from recspark.scoring.contest import PREDICTION_FILE, write_contest
 from recspark.scoring.ids import read_index_ids
 from recspark.scoring.pair_files import plan_pieces
 from recspark.scoring.request import score_request
-from recspark.scoring.require import require_scoring
+from recspark.scoring.require import FALLBACK_MODEL, require_scoring
 from recspark.tasks import commit_parts
 
 
@@ -47,7 +47,13 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         inputs["pairs"] = ", ".join(f"{file.path} {file.size}@{file.modified}" for file in files)
         outputs = [paths.scored_pairs(_short_name(source), model_name)]
     step = Step(
-        "score_pairs", {"model": model_name, **asdict(settings)}, inputs, outputs, config.force
+        stage="score_pairs",
+        settings={"model": model_name, **asdict(settings)},
+        inputs=inputs,
+        outputs=outputs,
+        force=config.force,
+        root=paths.root,
+        reads=[paths.train, paths.model(model_name), paths.model(FALLBACK_MODEL)],
     )
     if step.is_done():
         return

@@ -37,7 +37,15 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     choices = asdict(settings)
     del choices["models"]
     inputs = {"train": train.id, "model": model_id, "movies": movies.id}
-    step = Step("similar", {"model": model_name, **choices}, inputs, (output,), config.force)
+    step = Step(
+        stage="similar",
+        settings={"model": model_name, **choices},
+        inputs=inputs,
+        outputs=(output,),
+        force=config.force,
+        root=paths.root,
+        reads=[paths.train, paths.movies, paths.model(model_name)],
+    )
     if step.is_done():
         return
     with step:

@@ -87,7 +87,17 @@ def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifes
     valid = require_manifest(paths.valid, "prepare")
     settings = {**result_settings(config.train), "seed": config.seed}
     inputs = {"train": train.id, "valid": valid.id}
-    return Step("train", settings, inputs, (paths.model(model_name),), config.force), train, valid
+    step = Step(
+        stage="train",
+        settings=settings,
+        inputs=inputs,
+        outputs=(paths.model(model_name),),
+        force=config.force,
+        root=paths.root,
+        reads=[paths.train, paths.valid, paths.user_index, paths.movie_index],
+        scratch=[paths.checkpoints(model_name), paths.tensorboard(model_name)],
+    )
+    return step, train, valid
 
 
 def _make_job(
