@@ -64,8 +64,8 @@ class Claim:
     def __enter__(self) -> Claim:
         self._owner = Owner.here(self.root, self.stage, self.writes, self.reads)
         waiting = self._path(_WAITING)
-        storage.write_bytes(waiting, json.dumps(asdict(self._owner)).encode())
         try:
+            storage.write_bytes(waiting, json.dumps(asdict(self._owner)).encode())
             left = self._contend(waiting)
             storage.move(waiting, self._path(_HELD))
             self.clear()

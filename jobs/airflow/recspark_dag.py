@@ -1,7 +1,7 @@
 """recspark every night, one `spark-submit` a stage:
 
     plan → ingest → prepare → data_gate → (baseline ∥ train, a task a model)
-         → score → evaluate → model_gate
+         → score → blend, where it has members → evaluate → model_gate
 
 A run's outputs lie in `<root>/<logical date>/`, and stages that are up to date there skip
 themselves: retries, re-runs and backfills do no work twice. `<root>/accepted.json` points to the
@@ -31,6 +31,7 @@ OUTPUTS = {
     "baseline": ["models/{model}"],
     "train": ["models/{model}"],
     "score": ["predictions/{model}"],
+    "blend": ["models/blend", "predictions/blend"],
     "evaluate": ["metrics/{model}.json", "leaderboard.json"],
     "gate": [],
 }
@@ -64,6 +65,12 @@ PARAMS = {
         type="array",
         items={"type": "string"},
         description="Presets that PyTorch trains, each in a task of its own.",
+    ),
+    "blend": Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        description="Models whose predictions are blended; none: no blend.",
     ),
     "num_ranks": Param(1, type="integer", minimum=1, description="Training processes a model."),
     "settings": Param(
@@ -126,6 +133,9 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
     # A run that was not scheduled may have no logical date.
     day = (dag_run.logical_date or dag_run.run_after).strftime("%Y-%m-%d")
     more = [word.replace("{date}", day) for word in params["settings"]]
+    members = ",".join(params["blend"])
+    if members:
+        more += ["--blend.members", members]
     common = ["--config", params["config"], "--run_dir", f"{params['root']}/{day}", *more]
 
     def words(models: list[str], *extra: str) -> list[str]:
@@ -137,6 +147,7 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
         "every": words(every, *ranks),
         "baseline": words(params["baselines"]),
         "train": [words([model], *ranks) for model in params["trained"]],
+        "blend": [words(every, *ranks)] if members else [],
         "data_gate": words(every, "--gate.date", day, "--gate.check", "data"),
         "model_gate": words(every, "--gate.date", day, "--gate.check", "model"),
         "spark": params["spark"],
@@ -146,6 +157,12 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
 @task(retries=0)
 def each_trained(words: list[list[str]]) -> list[list[str]]:
     """Return the words of each training task: only a whole return value can be mapped over."""
+    return words
+
+
+@task(retries=0, trigger_rule="none_failed")
+def each_blend(words: list[list[str]]) -> list[list[str]]:
+    """Return the words of the blend, one task's or none."""
     return words
 
 
@@ -188,10 +205,17 @@ with DAG(
         trigger_rule="none_failed",  # with no model to train, train is skipped
         **common,
     )
+    blend = RecsparkJob.partial(task_id="blend", job="blend", **common).expand(
+        application_args=each_blend(words["blend"])
+    )
     evaluate = RecsparkJob(
-        task_id="evaluate", job="evaluate", application_args=words["every"], **common
+        task_id="evaluate",
+        job="evaluate",
+        application_args=words["every"],
+        trigger_rule="none_failed",
+        **common,
     )
     model_gate = RecsparkJob(
         task_id="model_gate", job="gate", application_args=words["model_gate"], retries=0, **common
     )
-    ingest >> prepare >> data_gate >> [baseline, train] >> score >> evaluate >> model_gate
+    ingest >> prepare >> data_gate >> [baseline, train] >> score >> blend >> evaluate >> model_gate

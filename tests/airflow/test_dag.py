@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from recspark.environment import ensure_java
 from recspark.manifest import read_manifest
 from recspark.paths import RunPaths
 from tests.cluster.conftest import Cluster, cluster, raw
+from tests.cluster.faults import leftovers, local, started, succeed
 
 __all__ = ["cluster", "raw"]  # fixtures
 
@@ -22,9 +25,11 @@ pytestmark = pytest.mark.airflow
 
 ROOT = Path(__file__).resolve().parents[2]
 AIRFLOW = ROOT / ".venv-airflow" / "bin"
+HISTORY = "models/biased_mf/history.jsonl"
 TASKS = [
     *("plan", "each_trained", "ingest", "prepare", "data_gate"),
-    *("baseline", "train", "score", "evaluate", "model_gate"),
+    *("baseline", "train", "score", "each_blend", "blend"),
+    *("evaluate", "model_gate"),
 ]
 
 
@@ -111,7 +116,8 @@ def test_dag_loads_with_all_its_tasks(airflow: Airflow) -> None:
     assert errors == {}
     assert sorted(downstream) == sorted(TASKS)
     assert downstream["data_gate"] == ["baseline", "train"]
-    assert downstream["score"] == ["evaluate"]
+    assert downstream["score"] == ["blend"]
+    assert downstream["blend"] == ["evaluate"]
 
 
 def test_parameters_are_checked_before_anything_runs(airflow: Airflow, tmp_path: Path) -> None:
@@ -144,6 +150,48 @@ def test_a_night_in_local_mode_and_what_the_gates_stop(
     assert "gate.max_fewer_ratings" in said
     assert not (tmp_path / "2026-11-02" / "models").exists()
     check_run(tmp_path, "2026-11-01")
+
+
+def test_killed_training_is_resumed_by_the_retry(
+    airflow: Airflow, raw: Path, tmp_path: Path
+) -> None:
+    """Airflow's own retry goes on from the checkpoint, and the blend comes after it."""
+    root = tmp_path / "nightly"
+    run_dir = root / "2026-11-01"
+    many = ("--train.epochs", "60", "--train.patience", "60", "--train.checkpoint_steps", "2")
+    words = {**params(raw, root, *many), "blend": ["bias", "biased_mf"]}
+    words["trained"] = ["biased_mf"]
+    command = [AIRFLOW / "airflow", "dags", "test", "recspark", "2026-11-01"]
+    with started(*command, "-c", json.dumps(words), **airflow.environment) as night:
+        checkpoints = run_dir / "checkpoints" / "biased_mf"
+        night.wait_for(lambda: len(list(checkpoints.glob("*/state.json"))) > 1)
+        drivers = [
+            one
+            for one in psutil.Process(night.process.pid).children(recursive=True)
+            if "jobs/train.py" in " ".join(one.cmdline()) and "python" in one.name()
+        ]
+        assert drivers
+        for one in drivers:
+            one.kill()
+        assert night.end() == 0, night.said[-5000:]
+    assert "train failed" in night.said or "UP_FOR_RETRY" in night.said
+    assert "--train.resume true" in night.said
+    assert "continues from" in night.said
+    check_run(root, "2026-11-01")
+    assert read_manifest(RunPaths(str(run_dir)).predictions("blend")) is not None
+    assert leftovers(run_dir) == []
+    # The same training without a blow.
+    undisturbed = tmp_path / "undisturbed"
+    for name in ("ratings", "movies", "user_index", "movie_index", "train", "valid", "test"):
+        shutil.copytree(run_dir / name, undisturbed / name)
+    model = ["--models", "biased_mf", *many, "--train.num_ranks", "2"]
+    succeed(*local("train", raw, undisturbed, *model))
+    resumed, whole = (
+        [json.loads(line)["valid_rmse"] for line in (one / HISTORY).read_text().splitlines()]
+        for one in (run_dir, undisturbed)
+    )
+    assert len(resumed) == 60
+    assert resumed == pytest.approx(whole, abs=0.001)
 
 
 def test_a_night_on_the_standalone_cluster(

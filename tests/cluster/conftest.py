@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from recspark.environment import ensure_java
 from tests.jobs.test_jobs import CONFIG, write_raw
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = runpy.run_path(str(ROOT / "scripts" / "cluster.py"))
 # Gives the first Worker that asks GPU 3, the second GPU 5.
 FAKE_GPUS = """#!/bin/sh
 for gpu in 3 5; do
@@ -36,15 +39,33 @@ class Cluster:
 
     def submit(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run scripts/submit.sh with the cluster's settings: two executors of one core."""
+        return run(*self.command(*words), **self.settings, **environment)
+
+    def command(self, *words: str | Path) -> list[str | Path]:
+        """Return the command that `submit` runs."""
         sizes = ["--cores", "1", "--memory", "1g", "--driver-memory", "1g"]
-        options = [word for word in words if word.startswith("--conf=")]
+        options = [word for word in words if str(word).startswith("--conf=")]
         rest = [word for word in words if word not in options]
-        return run(
-            *("scripts/submit.sh", *sizes, *(x for o in options for x in o.split("=", 1))),
-            *(self.url, *rest),
-            SPARK_CONF_DIR=str(self.folder / "conf"),
-            **environment,
-        )
+        given = [part for option in options for part in str(option).split("=", 1)]
+        return ["scripts/submit.sh", *sizes, *given, self.url, *rest]
+
+    def processes(self) -> dict[str, psutil.Process | None]:
+        """Return Master and Workers by name, None for one that is dead."""
+        return dict(SCRIPT["processes"](self.folder))
+
+    def restart(self, worker: str) -> None:
+        """Start a dead Worker again, as whoever looks after a cluster does."""
+        log = (self.folder / "master.log").read_text()
+        known = log.count("Registering worker")
+        work = str(self.folder / f"{worker}-again")
+        options = ["--cores", "1", "--memory", "2g", "--webui-port", "0", "--work-dir", work]
+        SCRIPT["launch"](self.folder, worker, "worker.Worker", *options, self.url)
+        SCRIPT["wait_for"](self.folder, "master", r"Registering worker (\S+)", known + 1)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment in which a command reaches this cluster."""
+        return {"SPARK_CONF_DIR": str(self.folder / "conf")}
 
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -53,16 +74,16 @@ def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "PYTHON": sys.executable,
-            "JAVA_HOME": ensure_java(),
-            **environment,
-        },
+        env=environment_of_jobs(**environment),
         timeout=900,
         check=False,
     )
+
+
+def environment_of_jobs(**more: str) -> dict[str, str]:
+    """Return the environment in which the tests start jobs."""
+    mine = {"PYTHONPATH": str(ROOT), "PYTHON": sys.executable, "JAVA_HOME": ensure_java()}
+    return {**os.environ, **mine, **more}
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +105,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     daemons = [psutil.Process(pid) for pid in pids]
     yield Cluster(started.stdout.strip(), folder)
     executors = [child for one in daemons for child in one.children(recursive=True)]
+    for again in folder.glob("worker-*-again"):
+        shutil.rmtree(again)
     began = time.monotonic()
     stopped = run(*command, "stop", folder)
     assert stopped.returncode == 0, stopped.stderr
