@@ -46,6 +46,12 @@ LOCAL_DEFAULTS = {
 }
 
 
+CLUSTER_DEFAULTS = {
+    # torchrun's log folders, below the executor's work folder and not in /tmp, where they stay.
+    "spark.executorEnv.PET_LOG_DIR": "torchrun",
+}
+
+
 def create_session(config: SparkConfig, app_name: str) -> SparkSession:
     """Return the session for a job; settings given to spark-submit win over `config`.
 
@@ -66,6 +72,9 @@ def create_session(config: SparkConfig, app_name: str) -> SparkSession:
     if str(conf.get("spark.master")).startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         for name, value in LOCAL_DEFAULTS.items():
+            conf.setIfMissing(name, value)
+    else:
+        for name, value in CLUSTER_DEFAULTS.items():
             conf.setIfMissing(name, value)
     conf.setAppName(f"recspark {app_name}")
     spark = SparkSession.builder.config(conf=conf).getOrCreate()

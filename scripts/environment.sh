@@ -1,5 +1,7 @@
 # Sourced by run.sh and test.sh: makes .venv with recspark in it, once, and again when its
 # requirements change. PYTHON names the interpreter to use; otherwise the first fitting one is.
+# PYSPARK=4.0.5 takes that version of pyspark, in a .venv-pyspark-4.0.5 of its own.
+venv=".venv${PYSPARK:+-pyspark-$PYSPARK}"
 
 fits() { # Python 3.10 to 3.12 that can make virtual environments
     "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' \
@@ -23,17 +25,19 @@ find_python() {
 install_recspark() {
     local extras=$1 python wanted stamp
     wanted="$(cat setup.py recspark/island.py scripts/constraints.txt | cksum) $PWD"
-    stamp=".venv/installed$extras"
+    stamp="$venv/installed$extras"
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return
     fi
     python=$(find_python) || return 1
-    echo "Installing recspark$extras into .venv with $python (once; a minute or more) …" >&2
-    [ -x .venv/bin/python ] || "$python" -m venv .venv
-    if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-        --constraint scripts/constraints.txt --editable ".$extras" >.venv/install.log 2>&1; then
-        tail -n 20 .venv/install.log >&2
-        echo "The installation failed; all that pip said is in .venv/install.log." >&2
+    echo "Installing recspark$extras into $venv with $python (once; a minute or more) …" >&2
+    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+    sed "s/^pyspark==.*/${PYSPARK:+pyspark==}${PYSPARK:-&}/" scripts/constraints.txt \
+        >"$venv/constraints.txt"
+    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --constraint "$venv/constraints.txt" --editable ".$extras" >"$venv/install.log" 2>&1; then
+        tail -n 20 "$venv/install.log" >&2
+        echo "The installation failed; all that pip said is in $venv/install.log." >&2
         return 1
     fi
     echo "$wanted" >"$stamp"

@@ -7,9 +7,9 @@ source scripts/environment.sh
 install_recspark ""
 
 config=conf/movielens-100k.yaml
-if ! .venv/bin/python scripts/fetch_movielens.py --output data/movielens-100k; then
+if ! "$venv"/bin/python scripts/fetch_movielens.py --output data/movielens-100k; then
     echo "MovieLens-100K could not be had (see above): running on a generated sample instead." >&2
-    .venv/bin/python scripts/generate_ratings.py --config conf/generate-sample.yaml
+    "$venv"/bin/python scripts/generate_ratings.py --config conf/generate-sample.yaml
     config=conf/sample.yaml
 fi
-exec .venv/bin/python jobs/pipeline.py --config "$config" "$@"
+exec "$venv"/bin/python jobs/pipeline.py --config "$config" "$@"

@@ -7,4 +7,4 @@ source scripts/environment.sh
 install_recspark "[dev,dev-cluster]"
 scripts/airflow_env.sh
 
-.venv/bin/python -m pytest -m "cluster or airflow or s3" "$@"
+"$venv"/bin/python -m pytest -m "cluster or airflow or s3" "$@"

@@ -221,11 +221,18 @@ def _describe_slots(job: TrainJob) -> str:
 
 @contextlib.contextmanager
 def _quiet_torchrun() -> Iterator[None]:
-    """Set what torchrun would otherwise set with a warning; ranks choose their own thread count."""
-    mine = "OMP_NUM_THREADS" not in os.environ
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    """Set what torchrun would otherwise set with a warning, and where its log folders go.
+
+    Ranks choose their own thread count. The folders lie among Spark's files of this session, which
+    go with it; torchrun itself leaves them in /tmp.
+    """
+    from pyspark import SparkFiles
+
+    wanted = {"OMP_NUM_THREADS": "1", "PET_LOG_DIR": f"{SparkFiles.getRootDirectory()}/torchrun"}
+    mine = [name for name in wanted if name not in os.environ]
+    os.environ.update({name: wanted[name] for name in mine})
     try:
         yield
     finally:
-        if mine:
-            del os.environ["OMP_NUM_THREADS"]
+        for name in mine:
+            del os.environ[name]

@@ -1,0 +1,153 @@
+"""Run the pipeline ten times in a row and show what grows: memory, threads, temporary files.
+
+    python scripts/soak.py session   --config conf/sample.yaml    # in one process and session
+    python scripts/soak.py processes --config conf/sample.yaml    # each a process of its own
+
+Every run makes everything anew (--force). After each are noted: resident memory of this process and
+of the JVM after a collection, their threads and open files, child processes, and the files and
+folders under the temporary folder, which is one of this script's own. Later runs are compared with
+the third, as the first two fill caches. Ends with exit code 1 where something grew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+HERE = Path(__file__).resolve().parent
+WARM_RUNS = 3
+# How much more than after the warm-up counts as growth: a share, and an amount below which it is
+# noise of allocators and pools.
+ALLOWED = {
+    "python_mib": (0.05, 20),
+    "jvm_mib": (0.10, 60),
+    "jvm_heap_mib": (0.10, 10),
+    "python_threads": (0.0, 2),
+    "jvm_threads": (0.10, 5),
+    "open_files": (0.0, 10),
+    "children": (0.0, 2),
+    "temporary_files": (0.0, 0),
+}
+
+
+def count_files(folder: Path) -> int:
+    """Return how many files and folders lie below a folder, JVM's performance data left out."""
+    return sum("hsperfdata" not in str(path) for path in folder.rglob("*"))
+
+
+def look(spark: Any, temporary: Path) -> dict[str, float]:
+    """Return what this process, its JVM and the temporary folder hold now."""
+    me = psutil.Process()
+    found: dict[str, float] = {
+        "python_mib": me.memory_info().rss / 2**20,
+        "python_threads": me.num_threads(),
+        "open_files": me.num_fds(),
+        "children": len(me.children(recursive=True)),
+        "temporary_files": count_files(temporary),
+    }
+    if spark is not None:
+        runtime = spark.sparkContext._jvm.java.lang.Runtime.getRuntime()
+        for _ in range(2):
+            runtime.gc()
+            time.sleep(0.5)  # Spark's cleaner takes what was collected off its disks
+        (jvm,) = [one for one in me.children(recursive=True) if one.name() == "java"]
+        found |= {
+            "jvm_mib": jvm.memory_info().rss / 2**20,
+            "jvm_heap_mib": (runtime.totalMemory() - runtime.freeMemory()) / 2**20,
+            "jvm_threads": jvm.num_threads(),
+            "temporary_files": count_files(temporary),
+        }
+    return found
+
+
+def soak_session(words: list[str], num_runs: int, temporary: Path) -> list[dict[str, float]]:
+    """Run the stages again and again in this process."""
+    from recspark.configure import load_config, load_model_configs
+    from recspark.logs import configure_logging
+    from recspark.session import create_session
+    from recspark.stages import pipeline
+
+    configure_logging()
+    config = load_config(words, prog="soak.py")
+    models = load_model_configs(words, prog="soak.py")
+    spark = create_session(config.spark, app_name="soak")
+    found = []
+    for _ in range(num_runs):
+        pipeline.run(config, models, spark)
+        found.append(look(spark, temporary))
+        show(found)
+    spark.stop()
+    return found
+
+
+def soak_processes(words: list[str], num_runs: int, temporary: Path) -> list[dict[str, float]]:
+    """Run the pipeline's job again and again; what is left after each is what counts."""
+    command = [sys.executable, str(HERE.parent / "jobs" / "pipeline.py"), *words]
+    found = []
+    for _ in range(num_runs):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr[-3000:])
+        found.append(look(None, temporary))
+        show(found)
+    return found
+
+
+def show(found: list[dict[str, float]]) -> None:
+    line = " ".join(f"{name} {value:.0f}" for name, value in found[-1].items())
+    print(f"run {len(found)}: {line}", file=sys.stderr, flush=True)
+
+
+def find_growth(found: list[dict[str, float]]) -> list[str]:
+    """Return what is more after the last run than after the warm-up by more than is allowed."""
+    before, after = found[min(WARM_RUNS, len(found)) - 1], found[-1]
+    grown = []
+    for name, value in before.items():
+        share, amount = ALLOWED[name]
+        if after[name] > value + max(share * value, amount):
+            grown.append(f"{name}: {value:.0f} → {after[name]:.0f}")
+    return grown
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("way", choices=["session", "processes"])
+    parser.add_argument("--runs", type=int, default=10)
+    arguments, words = parser.parse_known_args()
+    temporary = Path(tempfile.mkdtemp(prefix="soak-"))
+    # For Python, Spark and the JVM alike; before anything asks for it.
+    os.environ |= {
+        "TMPDIR": str(temporary),
+        "SPARK_LOCAL_DIRS": str(temporary),
+        "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={temporary}",
+    }
+    tempfile.tempdir = None
+    words = [*words, "--force", "true", "--run_dir", str(temporary.with_suffix(".run"))]
+    try:
+        soak = soak_session if arguments.way == "session" else soak_processes
+        found = soak(words, arguments.runs, temporary)
+        if arguments.way == "session":
+            print(f"left when the session was stopped: {count_files(temporary)} temporary files")
+    finally:
+        shutil.rmtree(temporary)
+        shutil.rmtree(temporary.with_suffix(".run"), ignore_errors=True)
+    print(json.dumps(found, indent=1))
+    grown = find_growth(found)
+    print("grew: " + "; ".join(grown) if grown else "nothing grew")
+    return 1 if grown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
