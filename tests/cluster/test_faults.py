@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -281,3 +282,50 @@ def test_parquet_truncated_or_a_bit_flipped(
     recovered("train truncated, run again", at)
     check_same(run_dir, reference)
     check_same_figures(run_dir, reference)
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> dict[str, str]:
+    """The environment of a job whose clock says what the file FAKETIME_TIMESTAMP_FILE says."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        pytest.skip("no libfaketime (the package faketime of the distribution)")
+    file = tmp_path / "clock"
+    file.write_text("+0")
+    return {
+        "LD_PRELOAD": str(found[0]),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_CACHE_DURATION": "1",
+        # As when a machine's clock is set: what counts seconds goes on, files keep their times.
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+
+
+def test_clock_that_jumps(
+    clock: dict[str, str], config: Path, reference: Path, tmp_path: Path, recovered: Recovery
+) -> None:
+    """Two days back, forty days on, and the true time afterwards: nothing goes by dates."""
+    run_dir = tmp_path / "run"
+    command = local("pipeline", config, run_dir)
+    with started(*command, **clock) as struck:
+        at = 0.0
+        for line, jump in (("ingest: done", "-2d"), ("prepare: done", "+40d")):
+            struck.wait_for_line(line)
+            Path(clock["FAKETIME_TIMESTAMP_FILE"]).write_text(jump)
+            at = at or time.monotonic()
+        code = struck.end()
+    if code:  # Spark gives up executors that it takes for silent
+        succeed(*command)
+    recovered(f"clock jumps, {'run again' if code else 'by itself'}", at)
+    days = {json.loads(path.read_text())["created_at"][:10] for path in manifests(run_dir)}
+    assert len(days) > 1, "the clock did not jump"
+    check_same(run_dir, reference)
+    check_same_figures(run_dir, reference)
+    before = {path: path.read_bytes() for path in manifests(run_dir)}
+    succeed(*command)
+    assert before == {path: path.read_bytes() for path in manifests(run_dir)}
+
+
+def manifests(run_dir: Path) -> list[Path]:
+    return sorted(run_dir.rglob("_MANIFEST.json"))
