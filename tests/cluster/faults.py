@@ -32,7 +32,7 @@ ingest: {{format: movielens_100k, ratings: {folder}/u.data, movies: {folder}/u.i
 prepare: {{split: random, test_fraction: 0.2, valid_fraction: 0.1, num_buckets: 8}}
 train: {{epochs: 3, num_ranks: 2, embedding_size: 4, batch_size: 1024, timeout_seconds: 20}}
 """
-SECONDS = 600
+SECONDS = 3000
 
 
 def write_raw(folder: Path) -> None:
@@ -91,7 +91,7 @@ class Job:
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(SECONDS)
-        _, alive = psutil.wait_procs(family, timeout=60)
+        _, alive = psutil.wait_procs(family, timeout=300)
         assert not alive, alive
 
 
