@@ -134,7 +134,7 @@ def main() -> int:
         "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={temporary}",
     }
     tempfile.tempdir = None
-    words = [*words, "--force", "true", "--run_dir", str(temporary.with_suffix(".run"))]
+    words = [*words, "--force", "--run_dir", str(temporary.with_suffix(".run"))]
     try:
         soak = soak_session if arguments.way == "session" else soak_processes
         found = soak(words, arguments.runs, temporary)

@@ -66,7 +66,7 @@ def run(config: Config, spark: SparkSession) -> None:
                     "explore (ratings)",
                     found=f"{statistics['counts']['ratings']:,} rows",
                     expected=f"{ratings.num_rows:,}",
-                    remedy="Run jobs/ingest.py again with --force true.",
+                    remedy="Run jobs/ingest.py again with --force.",
                 )
             )
         staging = step.staging(paths.explore)

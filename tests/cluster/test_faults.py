@@ -107,7 +107,7 @@ def test_executor_killed(
     staged: str,
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("_MANIFEST.json")}
-    words = ("--config", config, "--run_dir", run_dir, "--force", "true")
+    words = ("--config", config, "--run_dir", run_dir, "--force")
     with started(*cluster.command(job, *words), **cluster.settings) as struck:
         attempts = run_dir / staged / "_attempts"
         struck.wait_for(lambda: attempts.exists() and any(attempts.iterdir()))
@@ -132,7 +132,7 @@ def test_executor_killed(
 def test_worker_killed_while_training(
     cluster: Cluster, config: Path, reference: Path, run_dir: Path, recovered: Recovery
 ) -> None:
-    words = ("--config", config, "--run_dir", run_dir, "--models", "biased_mf", "--force", "true")
+    words = ("--config", config, "--run_dir", run_dir, "--models", "biased_mf", "--force")
     longer = (*words, "--train.epochs", "40", "--train.patience", "40")
     with started(*cluster.command("train", *longer), **cluster.settings) as struck:
         checkpoints = run_dir / "checkpoints" / "biased_mf"
@@ -204,7 +204,7 @@ def test_two_pipelines_on_one_run_directory(
     command = local("pipeline", config, run_dir)
     with started(*command) as first:
         first.wait_for_line("ingest: start")
-        with started(*command, "--force", "true") as second:
+        with started(*command, "--force") as second:
             second.wait_for_line("found pipeline at work on")
             at = time.monotonic()
             assert second.end() == 8
@@ -236,7 +236,7 @@ def test_disk_full(
     run_dir = Path(shutil.copytree(reference, small_disk / "run"))
     free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
     (small_disk / "filler").write_bytes(bytes(free - 300_000))
-    command = local(job, config, run_dir, "--force", "true")
+    command = local(job, config, run_dir, "--force")
     with started(*command) as struck:
         code = struck.end()
         at = time.monotonic()
@@ -264,7 +264,7 @@ def test_parquet_truncated_or_a_bit_flipped(
     (flipped, *_) = sorted((run_dir / "ratings").rglob("*.parquet"))
     flip_bit(flipped)
     for job in ("prepare", "explore"):
-        with started(*local(job, config, run_dir, "--force", "true")) as refused:
+        with started(*local(job, config, run_dir, "--force")) as refused:
             assert refused.end() == 5, refused.said[-5000:]
             assert f"found {flipped} with other bytes than were written" in refused.said
             assert "Run jobs/ingest.py" in refused.said
@@ -274,7 +274,7 @@ def test_parquet_truncated_or_a_bit_flipped(
     check_same(run_dir, reference)
     (cut, *_) = sorted((run_dir / "train").rglob("*.parquet"))
     os.truncate(cut, cut.stat().st_size - 4)
-    with started(*local("train", config, run_dir, "--force", "true")) as refused:
+    with started(*local("train", config, run_dir, "--force")) as refused:
         assert refused.end() == 5, refused.said[-5000:]
         assert f"found {cut} of " in refused.said
     at = time.monotonic()
