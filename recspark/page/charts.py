@@ -17,7 +17,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-# Stand-ins; the names are CSS variables of page.html.
+# Stand-ins; the names are CSS variables of base.html.
 INK, GRID, MAIN, ACCENT = "#010101", "#020202", "#030303", "#040404"
 _VARIABLES = {INK: "--ink", GRID: "--grid", MAIN: "--main", ACCENT: "--accent"}
 

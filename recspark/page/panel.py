@@ -1,0 +1,23 @@
+"""One part of a page: a heading with the finding, how to read it, plots and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from recspark.page.charts import Drawing
+from recspark.page.tables import Table
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One part of a page, in the order in which it is shown."""
+
+    name: str
+    """Unique on the page; the id of the part."""
+    heading: str
+    text: str
+    tables: list[Table] = field(default_factory=list)
+    drawing: Drawing | None = None
+    """Stands above the tables, which then are folded."""
+    missing: str = ""
+    """Why there is nothing to show, and how to get it."""
