@@ -178,13 +178,31 @@ class Step:
         """
         staging = self.staging(output)
         partition_rows, num_rows = _count_partitions(staging) if schema else ({}, 0)
-        manifest = Manifest(
-            stage=self.stage,
-            id=self.id,
-            fingerprint=fingerprint(self.settings, self.inputs),
+        manifest = self._describe(
             num_rows=num_rows,
             columns=dict(schema.columns) if schema else {},
             partition_rows=partition_rows if schema and schema.partition_by else {},
+            counts=counts,
+        )
+        _write(manifest, staging)
+        _replace(staging, output)
+        self._published += 1
+        rows = f" ({num_rows:,} rows)" if schema else ""
+        logger.info("%s: wrote %s%s", self.stage, output, rows)
+        return manifest
+
+    def record(self, output: str, counts: Mapping[str, Any] | None = None) -> Manifest:
+        """Write the manifest of an output whose files were written in place, and return it."""
+        manifest = self._describe(num_rows=0, columns={}, partition_rows={}, counts=counts)
+        _write(manifest, output)
+        self._published += 1
+        return manifest
+
+    def _describe(self, *, counts: Mapping[str, Any] | None, **rows: Any) -> Manifest:
+        return Manifest(
+            stage=self.stage,
+            id=self.id,
+            fingerprint=fingerprint(self.settings, self.inputs),
             counts=dict(counts or {}),
             settings=dict(self.settings),
             inputs=dict(self.inputs),
@@ -192,18 +210,17 @@ class Step:
             seconds=round(self._meter.seconds, 3),
             peak_memory_bytes=self._meter.peak_memory_bytes,
             created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            **rows,
         )
-        storage.write_json(posixpath.join(staging, MANIFEST), redact_values(asdict(manifest)))
-        _replace(staging, output)
-        self._published += 1
-        rows = f" ({num_rows:,} rows)" if schema else ""
-        logger.info("%s: wrote %s%s", self.stage, output, rows)
-        return manifest
 
     def _clean(self) -> None:
         for output in self.outputs:
             storage.remove(self.staging(output))
             storage.remove(_old(output))
+
+
+def _write(manifest: Manifest, folder: str) -> None:
+    storage.write_json(posixpath.join(folder, MANIFEST), redact_values(asdict(manifest)))
 
 
 def _old(output: str) -> str:

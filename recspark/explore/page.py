@@ -32,9 +32,7 @@ def render_page(name: str, statistics: dict[str, Any]) -> str:
 def draw_panels(statistics: dict[str, Any]) -> list[Panel]:
     """Return the parts of the page with their plots, in reading order."""
     drawings = draw_plots(statistics)
-    return [
-        replace(panel, drawing=drawings.get(panel.name)) for panel in make_panels(statistics)
-    ]
+    return [replace(panel, drawing=drawings.get(panel.name)) for panel in make_panels(statistics)]
 
 
 def list_facts(statistics: dict[str, Any]) -> list[tuple[str, str]]:

@@ -19,5 +19,7 @@ class Panel:
     tables: list[Table] = field(default_factory=list)
     drawing: Drawing | None = None
     """Stands above the tables, which then are folded."""
+    is_open: bool | None = None
+    """Whether the first table is unfolded; None: where no plot stands above it."""
     missing: str = ""
     """Why there is nothing to show, and how to get it."""
