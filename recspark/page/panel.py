@@ -21,5 +21,7 @@ class Panel:
     """Stands above the tables, which then are folded."""
     is_open: bool | None = None
     """Whether the first table is unfolded; None: where no plot stands above it."""
+    fold_title: str = ""
+    """What the tables are called together, where they are so many that they are folded as one."""
     missing: str = ""
     """Why there is nothing to show, and how to get it."""

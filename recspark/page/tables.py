@@ -9,7 +9,7 @@ from typing import Any
 Records = Sequence[dict[str, Any]]
 Format = Callable[[Any], str]
 
-MOST_ON_PHONE = 5
+MOST_ON_PHONE = 4
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ from recspark.report.plots import draw_calibration, draw_cut
 
 Group = dict[str, Any]
 
+# Columns are also named after models and fallbacks, which no name here may collide with.
+_NAME = " name"
+_ITSELF = {cuts.MODEL: "the model itself"}
+
 _ROWS = Column("num_rows", "Test ratings", whole)
 _ERROR = Column("mean_error", "Mean error", lambda value: f"{value:+.3f}")
 
@@ -92,27 +96,27 @@ def _cut(board: Board, name: str, cut: _Cut) -> Panel:
     }
     rows = [
         {
-            "group": cut.name(group),
-            "num_rows": group["num_rows"],
+            _NAME: cut.name(group),
+            _ROWS.key: group[_ROWS.key],
             **{model: rmse[model].get(cut.name(group), math.nan) for model in rmse},
-            "mean_error": group["mean_error"],
+            _ERROR.key: group[_ERROR.key],
         }
         for group in groups
     ]
     low, high = (pick(groups, key=lambda group: group["rmse"]) for pick in (min, max))
     return Panel(
         f"errors-{name}",
-        f"By {cut.title}: {stars(low['rmse'])} at {cut.name(low)}, "
+        f"By {cut.title}: RMSE {stars(low['rmse'])} at {cut.name(low)}, "
         f"{stars(high['rmse'])} at {cut.name(high)}",
         f"Figures of {best}.",
         [
             make_table(
                 "RMSE of every model",
                 rows,
-                Column("group", cut.axis.split(" (")[0], plain, is_text=True),
+                Column(_NAME, cut.axis.split(" (")[0], plain, is_text=True),
                 _ROWS,
                 *(Column(model, model, _rmse) for model in rmse),
-                Column("mean_error", f"Mean error of {best}", _ERROR.write),
+                Column(_ERROR.key, f"Mean error of {best}", _ERROR.write),
             )
         ],
         draw_cut(
@@ -125,30 +129,40 @@ def _cut(board: Board, name: str, cut: _Cut) -> Panel:
 
 
 def _fallbacks(board: Board) -> Panel:
-    rows = [
-        {"model": model, **group}
+    answers = {
+        model: {group["answered_by"]: group for group in one["cuts"][cuts.FALLBACKS]}
         for model, one in board.metrics.items()
-        for group in one["cuts"][cuts.FALLBACKS]
+    }
+    kinds = sorted({kind for groups in answers.values() for kind in groups}, key=_model_first)
+    rows = [
+        {_NAME: model, **{kind: groups.get(kind) for kind in kinds}}
+        for model, groups in answers.items()
     ]
     best = next(iter(board.metrics.values()))
     return Panel(
         "errors-fallbacks",
         f"By who answered: {whole(best['num_fallbacks'])} of {whole(best['num_rows'])} ratings "
-        f"are predicted by a fallback",
-        "Users or movies without a rating in train are answered by what is known of the other, "
-        "else by the mean of all ratings.",
+        "are predicted by a fallback",
+        "Users or movies without a rating in train are answered by what is known of the other "
+        "(movie_effect, user_effect), else by the mean of all ratings (global_mean); where a model "
+        "knows both and has no answer, bias answers. RMSE, and how many test ratings.",
         [
             make_table(
-                "Answers of every model",
+                "Who answered, by model",
                 rows,
-                Column("model", "Model", plain, is_text=True),
-                Column("answered_by", "Answered by", plain, is_text=True),
-                _ROWS,
-                Column("rmse", "RMSE", _rmse),
-                _ERROR,
+                Column(_NAME, "Model", plain, is_text=True),
+                *(Column(kind, _ITSELF.get(kind, kind), _answered) for kind in kinds),
             )
         ],
     )
+
+
+def _model_first(kind: str) -> tuple[bool, str]:
+    return kind != cuts.MODEL, kind
+
+
+def _answered(group: Group | None) -> str:
+    return f"{_rmse(group['rmse'])} ({whole(group['num_rows'])})" if group else "–"
 
 
 def make_calibration(board: Board | None) -> Chapter:
@@ -167,6 +181,7 @@ def make_calibration(board: Board | None) -> Chapter:
         "distance weighs bins by their ratings; within a bin, errors cancel out.",
         [_calibration_table(model, one) for model, one in board.metrics.items()],
         draw_calibration(drawn),
+        fold_title="Figures of every model",
     )
     return Chapter("calibrated", title, panels=[panel])
 

@@ -6,7 +6,7 @@ from recspark.page.panel import Panel
 from recspark.page.tables import Column, make_table, whole
 from recspark.report.chapter import Chapter
 from recspark.report.inventory import Inventory
-from recspark.report.plots import draw_curves
+from recspark.report.plots import draw_curves, hides_others
 from recspark.report.training import Training
 
 
@@ -34,12 +34,20 @@ def _panel(training: Training) -> Panel:
     kept = training.epochs[training.kept_epoch]
     rows = [{**record, "number": record["epoch"] + 1} for record in training.epochs]
     valid = f"RMSE {_rmse(kept['valid_rmse'])} on valid"
+    valid_rmse = [record["valid_rmse"] for record in training.epochs]
+    train_rmse = [record["train_rmse"] for record in training.epochs]
+    cut = (
+        f" The first epoch lies above the plot (RMSE on train {_rmse(train_rmse[0])}, on valid "
+        f"{_rmse(valid_rmse[0])})."
+        if hides_others(training)
+        else ""
+    )
     speed = max(record["rows_per_second"] for record in training.epochs)
     return Panel(
         f"training-{training.model}",
         f"{training.model}: {valid} at epoch {training.kept_epoch + 1} of {len(rows)}",
         f"Architecture {training.architecture}; {training.seconds:,.1f} s in all, up to "
-        f"{whole(speed)} ratings a second.",
+        f"{whole(speed)} ratings a second.{cut}",
         [
             make_table(
                 "Epochs",

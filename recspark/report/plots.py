@@ -25,9 +25,9 @@ from recspark.report.training import Training
 
 # Points for the axis, and for each line of a plot that lists things.
 _AXIS_POINTS, _LINE_POINTS = 70, 24
-# Most names on an axis of groups; of more, every second, third … is named.
-_MOST_NAMES = 8
-# A first epoch this many times as far from the best as the second hides all others.
+# Letters that fit on an axis of groups; where names have more, every second, third … is written.
+_MOST_LETTERS = 42
+# A first epoch that is so many times as far above the best as all later ones is left out.
 _FAR_OFF = 4
 
 
@@ -79,34 +79,32 @@ def draw_curves(training: Training) -> Drawing:
 
 def _curves(training: Training, axes: Axes) -> None:
     epochs = [record["epoch"] + 1 for record in training.epochs]
-    values = []
     for key, color, name in (("train_rmse", ACCENT, "train"), ("valid_rmse", MAIN, "valid")):
         rmse = np.array([record[key] for record in training.epochs], np.float64)
         if not np.isnan(rmse).all():
             axes.plot(epochs, rmse, color=color, marker="o", markersize=3, label=name)
-            values.append(rmse)
     axes.axvline(training.kept_epoch + 1, color=INK, linestyle=":", linewidth=1.2, label="kept")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3)
-    if hides_others(values):
-        later = np.concatenate([rmse[1:] for rmse in values])
-        low, high = np.nanmin(later), np.nanmax(later)
+    if hides_others(training):
+        _, low, high = _ranges(training)
         axes.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     label(axes, "Epoch", "RMSE (stars)")
 
 
-def hides_others(values: Sequence[np.ndarray]) -> bool:
-    """Return whether the first epoch is so far off that the others would be one flat line.
-
-    Args:
-        values: One curve each, [epochs]; NaN where there is nothing.
-    """
-    if not values or len(values[0]) < 4:
+def hides_others(training: Training) -> bool:
+    """Return whether the first epoch is so far off that all others would be one flat line."""
+    if len(training.epochs) < 4:
         return False
-    first = max(np.nanmax(rmse[:1]) for rmse in values)
-    later = np.concatenate([rmse[1:] for rmse in values])
-    low, high = np.nanmin(later), np.nanmax(later)
-    return bool(first - low > _FAR_OFF * (high - low))
+    first, low, high = _ranges(training)
+    return first - low > _FAR_OFF * (high - low)
+
+
+def _ranges(training: Training) -> tuple[float, float, float]:
+    """Return the highest RMSE of the first epoch, and the lowest and highest of the later ones."""
+    curves = [[one["train_rmse"], one["valid_rmse"]] for one in training.epochs]
+    rmse = np.array(curves, np.float64)
+    return float(np.nanmax(rmse[0])), float(np.nanmin(rmse[1:])), float(np.nanmax(rmse[1:]))
 
 
 def draw_cut(
@@ -130,7 +128,7 @@ def _cut(
     for (model, rmse), color in zip(series.items(), (MAIN, ACCENT), strict=False):
         axes.plot(at, rmse, color=color, marker="o", markersize=4, label=model)
     name_lines(axes)
-    step = -(-len(groups) // _MOST_NAMES)
+    step = -(-sum(len(name) + 2 for name in groups) // _MOST_LETTERS)
     axes.xaxis.set_major_locator(FixedLocator(at[::step].tolist()))
     axes.set_xticklabels(groups[::step])
     label(axes, axis, "RMSE (stars)")

@@ -19,7 +19,7 @@ _FILE = re.compile(r"(?:^|, )((?:[^,]* )?)(\d+)@")
 
 _STAGE = Column("stage", "Stage", plain, is_text=True)
 _SECONDS = Column("seconds", "Seconds", lambda value: f"{value:,.1f}")
-_FINISHED = Column("finished", "Finished (UTC)", lambda value: str(value)[:19].replace("T", " "))
+_FINISHED = Column("finished", "Finished (UTC)", lambda value: str(value)[:16].replace("T", " "))
 
 
 def list_steps(inventory: Inventory) -> list[dict[str, Any]]:
@@ -129,6 +129,7 @@ def _settings(steps: list[dict[str, Any]]) -> Panel:
             if step["settings"]
         ],
         is_open=False,
+        fold_title="Settings of every run of a stage",
     )
 
 

@@ -30,7 +30,7 @@ def make_examples(model: str | None, examples: list[Example]) -> Chapter:
             "jobs/recommend.py --recommend.models MODEL, or name recommend.models in the config, "
             "for the pipeline."
         )
-        return Chapter("users", title, missing=missing)
+        return Chapter("people", title, missing=missing)
     hits = sum(entry.given is not None for one in examples for entry in one.listed)
     text = (
         f"{len(examples)} users, one from each tenth of them by activity, drawn by the run's seed: "
@@ -38,7 +38,7 @@ def make_examples(model: str | None, examples: list[Example]) -> Chapter:
         f"by {model}, which holds nothing that they rated in train or valid. What they gave a "
         f"listed movie in test stands beside it ({hits} such here)."
     )
-    return Chapter("users", title, text, cards=[_card(one) for one in examples])
+    return Chapter("people", title, text, cards=[_card(one) for one in examples])
 
 
 def _card(one: Example) -> Card:
