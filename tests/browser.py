@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -100,13 +100,18 @@ class Tab:
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
-    def picture(self) -> Pixels:
-        """Return the page as [height, width, RGB]."""
-        return np.asarray(self.image()).astype(np.int16)
+    def picture(self, box: Sequence[int] = ()) -> Pixels:
+        """Return the page, or (left, top, right, bottom) of it, as [height, width, RGB]."""
+        return np.asarray(self.image(box)).astype(np.int16)
 
-    def image(self) -> Image.Image:
-        """Return the page as a picture."""
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def image(self, box: Sequence[int] = ()) -> Image.Image:
+        """Return the page, or (left, top, right, bottom) of it, as a picture."""
+        more: dict[str, Any] = {}
+        if box:
+            left, top, right, bottom = box
+            size = {"width": right - left, "height": bottom - top, "scale": 1}
+            more["clip"] = {"x": left, "y": top, **size}
+        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, **more)
         return Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
 
     def _read(self) -> dict[str, Any]:
@@ -154,3 +159,44 @@ def browse(profile: Path) -> Iterator[Tab]:
         process.terminate()
         process.wait(30)
         os.close(to_browser)
+
+
+def find_plots(tab: Tab) -> dict[str, tuple[int, int, int, int]]:
+    """Return (left, top, right, bottom) of each visible plot by the id of its section."""
+    found = tab.ask(
+        """[...document.querySelectorAll(".plot")].map((plot) => {
+          const box = plot.getBoundingClientRect();
+          return [plot.closest("section").id, box.left, box.top, box.right, box.bottom];
+        }).filter((one) => one[1] < one[3])"""
+    )
+    return {name: tuple(round(side) for side in box) for name, *box in found}
+
+
+def measure_inks(plot: Pixels) -> dict[str, float]:
+    """Return the shares of a plot's pixels in the main colour, in the second, and in text.
+
+    Text stands out from the panel by far more than grid lines do.
+    """
+    red, blue = plot[..., 0], plot[..., 2]
+    grey = plot.max(axis=2) - plot.min(axis=2) < 40
+    return {
+        "main": float((blue - red > 60).mean()),
+        "second": float((red - blue > 60).mean()),
+        "text": float((grey & (np.abs(plot - plot[1, 1]).max(axis=2) > 150)).mean()),
+    }
+
+
+def check_plots(tab: Tab, width: int, *, dark: bool, names: set[str], two_colors: set[str]) -> None:
+    """Assert that the open page draws just these plots, fits its width and raised no fault."""
+    assert tab.ask("document.documentElement.scrollWidth") == width
+    pixels, plots = tab.picture(), find_plots(tab)
+    assert (pixels[3, 3].mean() < 60) == dark
+    assert plots.keys() == names
+    for name, (left, top, right, bottom) in plots.items():
+        assert 0 <= left < right <= width
+        inks = measure_inks(pixels[top:bottom, left:right])
+        assert inks["main"] > 0.003, f"{name}: no marks {inks}"
+        assert (inks["second"] > 0.0007) == (name in two_colors), f"{name}: {inks}"
+        assert inks["text"] > 0.002, f"{name}: no text {inks}"
+    assert not tab.faults
+    assert not tab.requests

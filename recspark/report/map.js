@@ -88,6 +88,7 @@ for (const box of document.querySelectorAll(".map")) {
     const word = input.value.trim().toLowerCase();
     const hits = word ? cloud.labels.flatMap((label, i) => (label.toLowerCase().includes(word) ? [i] : [])) : [];
     found = new Set(hits);
+    [pointed, tip.hidden] = [-1, true];
     count.textContent = word ? `${hits.length.toLocaleString("en")} found` : "";
     draw();
   }

@@ -33,16 +33,6 @@ PLOTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def findings() -> Findings:
-    return samples.make_findings()
-
-
-@pytest.fixture(scope="module")
-def page(findings: Findings) -> str:
-    return make_report(findings)
-
-
 def cloud(page: str) -> dict[str, Any]:
     found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)
     assert found is not None
