@@ -23,7 +23,7 @@ def make_learning(inventory: Inventory, trainings: list[Training]) -> Chapter:
         return Chapter("training", title, missing=missing)
     text = (
         "RMSE by epoch. On train it is measured while weights still change, dropout included; on "
-        "valid after the epoch. The weights of the dotted epoch were kept."
+        "valid after the epoch: that is the RMSE told. The weights of the dotted epoch were kept."
     )
     return Chapter(
         "training", title, text, panels=[_panel(one) for one in trainings], are_paired=True
@@ -33,7 +33,6 @@ def make_learning(inventory: Inventory, trainings: list[Training]) -> Chapter:
 def _panel(training: Training) -> Panel:
     kept = training.epochs[training.kept_epoch]
     rows = [{**record, "number": record["epoch"] + 1} for record in training.epochs]
-    valid = f"RMSE {_rmse(kept['valid_rmse'])} on valid"
     valid_rmse = [record["valid_rmse"] for record in training.epochs]
     train_rmse = [record["train_rmse"] for record in training.epochs]
     cut = (
@@ -45,7 +44,8 @@ def _panel(training: Training) -> Panel:
     speed = max(record["rows_per_second"] for record in training.epochs)
     return Panel(
         f"training-{training.model}",
-        f"{training.model}: {valid} at epoch {training.kept_epoch + 1} of {len(rows)}",
+        f"{training.model}: RMSE {_rmse(kept['valid_rmse'])} at epoch {training.kept_epoch + 1} "
+        f"of {len(rows)}",
         f"Architecture {training.architecture}; {training.seconds:,.1f} s in all, up to "
         f"{whole(speed)} ratings a second.{cut}",
         [

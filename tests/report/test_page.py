@@ -168,7 +168,7 @@ def test_models_without_valid_are_drawn() -> None:
     for epoch in training.epochs:
         epoch["valid_rmse"] = None
     [panel] = make_learning(samples.make_inventory(), [training]).panels
-    assert panel.heading == "mf: RMSE – on valid at epoch 2 of 2"
+    assert panel.heading == "mf: RMSE – at epoch 2 of 2"
     assert panel.drawing is not None
 
 
