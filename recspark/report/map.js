@@ -17,18 +17,19 @@ for (const box of document.querySelectorAll(".map")) {
     canvas.height = height * sharpness;
     pen.setTransform(sharpness, 0, 0, sharpness, 0, 0);
     const style = getComputedStyle(document.documentElement);
-    const color = (name) => style.getPropertyValue(name).trim();
+    const [main, accent, ink, paper] = ["--main", "--accent", "--ink", "--panel"].map((name) =>
+      style.getPropertyValue(name).trim());
     // One scale for both directions: distances on the map mean the same either way.
     const scale = Math.min((width - 2 * MARGIN) / (right || 1), (height - 2 * MARGIN) / (top || 1));
     const [left, low] = [(width - scale * right) / 2, (height + scale * top) / 2];
     places = cloud.x.map((x, i) => [left + scale * x, low - scale * cloud.y[i]]);
     pen.clearRect(0, 0, width, height);
     // Least rated first, so that large points lie above small ones.
-    for (let i = places.length - 1; i >= 0; i--) dot(i, color("--main"), found.size ? 0.15 : 0.45);
-    for (const i of found) dot(i, color("--accent"), 0.9);
-    if (pointed >= 0) dot(pointed, color("--accent"), 1);
+    for (let i = places.length - 1; i >= 0; i--) dot(i, main, found.size ? 0.15 : 0.45);
+    for (const i of found) dot(i, accent, 0.9);
+    if (pointed >= 0) dot(pointed, accent, 1);
     const named = found.size ? [...found] : cloud.x.map((_, i) => i).slice(0, cloud.num_named);
-    name(named.slice(0, MOST_NAMED), width, color("--ink"), color("--panel"));
+    name(named.slice(0, MOST_NAMED), width, ink, paper);
   }
 
   function dot(i, color, strength) {

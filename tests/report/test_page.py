@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from recspark.paths import RunPaths
+from recspark.report.chapter import Chapter, Cloud
 from recspark.report.embedding import Embedding
 from recspark.report.findings import Findings
 from recspark.report.inventory import Inventory
 from recspark.report.learning import make_learning
 from recspark.report.make import make_report
 from recspark.report.measured import Measured
+from recspark.report.page import render_report
 from recspark.report.results import make_results
 from recspark.report.tastes import make_map, make_neighbors
 from tests.explore.test_page import PLOTS as RATING_PLOTS
@@ -179,3 +181,17 @@ def test_two_protocols_have_tables_of_their_own() -> None:
     panels = make_results(samples.make_inventory(), Measured(boards)).panels
     assert [panel.name for panel in panels] == ["leaderboard", "leaderboard-2", "top-n"]
     assert panels[1].text.startswith("another (500 test ratings)")
+
+
+def test_the_map_of_as_many_movies_as_the_netflix_set_has_stays_small() -> None:
+    draw = np.random.default_rng(4)
+    size = 17_770
+    cloud = Cloud(
+        x=draw.normal(size=size).tolist(),
+        y=draw.normal(size=size).tolist(),
+        labels=[f"A title of about the usual length {number} (1999)" for number in range(size)],
+        ratings=draw.integers(3, 230_000, size).tolist(),
+        num_named=10,
+    )
+    page = render_report("t", "runs/t", [], [Chapter("map", "A map", cloud=cloud)])
+    assert len(page.encode()) < 2_000_000
