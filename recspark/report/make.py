@@ -61,9 +61,9 @@ def _list_facts(findings: Findings) -> list[tuple[str, str]]:
         facts.append(("Test ratings", whole(test.num_rows)))
     if findings.measured.main is not None:
         best = findings.measured.main.rows[0]
-        facts.append(("Best of the models", best["model"]))
+        facts.append(("Best model", best["model"]))
         facts.append(("Its RMSE", f"{best['rmse']:.4f}"))
     steps = list_steps(inventory)
-    facts.append(("Seconds in all stages", f"{sum(step['seconds'] for step in steps):,.0f}"))
+    facts.append(("Seconds in all", f"{sum(step['seconds'] for step in steps):,.0f}"))
     facts.append(("Peak memory", gibibytes(max(step["peak_memory_bytes"] for step in steps))))
     return facts
