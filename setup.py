@@ -23,7 +23,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["recspark", "recspark.*"]),
-    package_data={"recspark": ["py.typed"], "recspark.explore": ["page.html"]},
+    package_data={"": ["*.html", "*.js"], "recspark": ["py.typed"]},
     install_requires=[f"{name}{versions}" for name, (versions, _) in REQUIREMENTS.items()],
     extras_require={
         "cluster": CLUSTER,

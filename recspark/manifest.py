@@ -210,13 +210,33 @@ class Step:
         self._claim.check()
         staged = self.staging(output)
         partition_rows, num_rows = staging.count_partitions(staged) if schema else ({}, 0)
-        manifest = Manifest(
-            stage=self.stage,
-            id=self.id,
-            fingerprint=fingerprint(self.settings, self.inputs),
+        manifest = self._describe(
             num_rows=num_rows,
             columns=dict(schema.columns) if schema else {},
             partition_rows=partition_rows if schema and schema.partition_by else {},
+            counts=counts,
+            files=sum_files(staged),
+        )
+        _write(manifest, staged)
+        staging.replace(output)
+        self._published += 1
+        rows = f" ({num_rows:,} rows)" if schema else ""
+        logger.info("%s: wrote %s%s", self.stage, output, rows)
+        return manifest
+
+    def record(self, output: str, counts: Mapping[str, Any] | None = None) -> Manifest:
+        """Write the manifest of an output whose files were written in place, and return it."""
+        self._claim.check()
+        manifest = self._describe(num_rows=0, columns={}, partition_rows={}, counts=counts)
+        _write(manifest, output)
+        self._published += 1
+        return manifest
+
+    def _describe(self, *, counts: Mapping[str, Any] | None, **rows: Any) -> Manifest:
+        return Manifest(
+            stage=self.stage,
+            id=self.id,
+            fingerprint=fingerprint(self.settings, self.inputs),
             counts=dict(counts or {}),
             settings=dict(self.settings),
             inputs=dict(self.inputs),
@@ -224,14 +244,12 @@ class Step:
             seconds=round(self._meter.seconds, 3),
             peak_memory_bytes=self._meter.peak_memory_bytes,
             created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            files=sum_files(staged),
+            **rows,
         )
-        storage.write_json(posixpath.join(staged, MANIFEST), redact_values(asdict(manifest)))
-        staging.replace(output)
-        self._published += 1
-        rows = f" ({num_rows:,} rows)" if schema else ""
-        logger.info("%s: wrote %s%s", self.stage, output, rows)
-        return manifest
+
+
+def _write(manifest: Manifest, folder: str) -> None:
+    storage.write_json(posixpath.join(folder, MANIFEST), redact_values(asdict(manifest)))
 
 
 def _require_intact(path: str) -> None:

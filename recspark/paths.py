@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 
-# Inside a model's folder: what the model is, and Spark's own format of one that Spark fitted.
+# Inside a model's folder: what the model is, one line for each epoch of its training, and Spark's
+# own format of one that Spark fitted.
 MODEL_CARD = "model.json"
+HISTORY = "history.jsonl"
 SPARK_MODEL = "spark_model"
+
+# Inside the folder of explore.
+STATISTICS = "statistics.json"
 
 
 @dataclass(frozen=True)
@@ -100,5 +105,13 @@ class RunPaths:
     def similar_movies(self, name: str) -> str:
         return self._at("similar_movies", name)
 
+    @property
+    def all_metrics(self) -> str:
+        return self._at("metrics")
+
     def metrics(self, name: str) -> str:
         return self._at("metrics", f"{name}.json")
+
+    @property
+    def report(self) -> str:
+        return self._at("report")

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The whole pipeline on real ratings: installs recspark into .venv, gets MovieLens-100K, runs every
-# stage and prints the leaderboard. Arguments go to jobs/pipeline.py, e.g. --train.epochs 3.
+# stage, prints the leaderboard and makes the report. Arguments go to jobs/pipeline.py, e.g. --train.epochs 3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh
-install_recspark ""
+install_recspark "[report]"
 
 config=conf/movielens-100k.yaml
 if ! "$venv"/bin/python scripts/fetch_movielens.py --output data/movielens-100k; then

@@ -15,6 +15,7 @@ from recspark.config.gate import GateConfig
 from recspark.config.ingest import IngestConfig
 from recspark.config.prepare import PrepareConfig
 from recspark.config.recommend import RecommendConfig
+from recspark.config.report import ReportConfig
 from recspark.config.score_pairs import ScorePairsConfig
 from recspark.config.similar import SimilarConfig
 from recspark.config.spark import SparkConfig
@@ -33,6 +34,7 @@ __all__ = [
     "IngestConfig",
     "PrepareConfig",
     "RecommendConfig",
+    "ReportConfig",
     "ScorePairsConfig",
     "SimilarConfig",
     "SparkConfig",
@@ -65,6 +67,7 @@ class Config:
     score_pairs: ScorePairsConfig = field(default_factory=ScorePairsConfig)
     recommend: RecommendConfig = field(default_factory=RecommendConfig)
     similar: SimilarConfig = field(default_factory=SimilarConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
     gate: GateConfig = field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ Metrics = dict[str, Any]
 FLOOR = "bias"
 """The model that every other one must beat."""
 
-_HEADER = (
+HEADER = (
     *("model", "RMSE", "", "95% interval", "vs best", f"vs {FLOOR}"),
     *("MAE", "coverage", "fallbacks", "seconds"),
 )
@@ -112,8 +112,8 @@ def render_table(ranked: Sequence[Metrics]) -> str:
     Args:
         ranked: Rows of `rank_models`.
     """
-    rows = [_HEADER, *(_cells(one) for one in ranked)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    rows = [HEADER, *(cells(one) for one in ranked)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     lines = [
         "  ".join(
             cell.ljust(width) if column == 0 else cell.rjust(width)
@@ -132,7 +132,8 @@ def _is_tied(one: Metrics) -> bool:
     return bool(one["versus"].get("best", {}).get("is_tie"))
 
 
-def _cells(one: Metrics) -> tuple[str, ...]:
+def cells(one: Metrics) -> tuple[str, ...]:
+    """Return a row of `rank_models` as texts, one for each of HEADER."""
     low, high = one["rmse_interval"]
     return (
         one["model"],

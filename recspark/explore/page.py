@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from recspark.explore.panels import make_panels
 from recspark.explore.plots import draw_plots
-from recspark.explore.tables import percent, plain, stars, whole
+from recspark.page.panel import Panel
+from recspark.page.render import render
+from recspark.page.tables import percent, plain, stars, whole
 
 
 def render_page(name: str, statistics: dict[str, Any]) -> str:
@@ -18,24 +19,24 @@ def render_page(name: str, statistics: dict[str, Any]) -> str:
         name: The run's name.
         statistics: The content of `statistics.json`.
     """
-    environment = Environment(
-        loader=PackageLoader("recspark", "explore"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html").render(
+    return render(
+        "explore/page.html",
         name=name,
         first_day=statistics["counts"]["first_day"],
         last_day=statistics["counts"]["last_day"],
-        facts=_list_facts(statistics),
-        panels=make_panels(statistics),
-        drawings=draw_plots(statistics),
+        facts=list_facts(statistics),
+        panels=draw_panels(statistics),
     )
 
 
-def _list_facts(statistics: dict[str, Any]) -> list[tuple[str, str]]:
+def draw_panels(statistics: dict[str, Any]) -> list[Panel]:
+    """Return the parts of the page with their plots, in reading order."""
+    drawings = draw_plots(statistics)
+    return [replace(panel, drawing=drawings.get(panel.name)) for panel in make_panels(statistics)]
+
+
+def list_facts(statistics: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what the ratings amount to, as (name, figure)."""
     counts = statistics["counts"]
     return [
         ("Ratings", whole(counts["ratings"])),

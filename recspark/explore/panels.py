@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from recspark import columns as c
-from recspark.explore.tables import Column, Table, make_table, percent, plain, stars, whole
+from recspark.page.panel import Panel
+from recspark.page.tables import Column, Table, make_table, percent, plain, stars, whole
 
 Statistics = dict[str, Any]
 
@@ -19,18 +19,8 @@ _MOVIE = (
 )
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One part of the page; where a plot has the same name, it stands above the tables."""
-
-    name: str
-    heading: str
-    text: str
-    tables: list[Table]
-
-
 def make_panels(statistics: Statistics) -> list[Panel]:
-    """Return the parts of the page in reading order."""
+    """Return the parts of the page in reading order; a plot of the same name belongs to each."""
     return [
         _ratings(statistics),
         _days(statistics),

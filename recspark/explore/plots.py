@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, DateFormatter, DayLocator, date2num
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-from recspark.explore.charts import (
+from recspark.page.charts import (
     ACCENT,
     MAIN,
     Drawing,

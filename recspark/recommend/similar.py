@@ -33,10 +33,8 @@ def find_similar(
         movie_ids: [movies], raw ids.
         count: Length of a list.
     """
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    # A vector of zeros points nowhere: its cosine with any other counts as 0.
-    units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    shared = spark.sparkContext.broadcast((units.astype(np.float32), movie_ids))
+    units = to_units(vectors)
+    shared = spark.sparkContext.broadcast((units, movie_ids))
 
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         table, ids = shared.value
@@ -53,6 +51,13 @@ def find_similar(
     starts = spark.range(0, len(units), ASKED_BLOCK)
     kinds = f"{c.MOVIE_ID} INT, {c.RANK} INT, {c.SIMILAR_MOVIE_ID} INT, {c.SIMILARITY} FLOAT"
     return starts.mapInArrow(find, kinds)
+
+
+def to_units(vectors: Floats) -> npt.NDArray[np.float32]:
+    """Return rows of length 1. A row of zeros stays: its cosine with any other counts as 0."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return units.astype(np.float32)
 
 
 def nearest(

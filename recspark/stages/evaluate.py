@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from recspark.evaluation.leaderboard import Metrics, rank_models, render_table
 from recspark.evaluation.metrics import Figures, count_movie_ratings, measure_models
 from recspark.evaluation.protocol import describe_protocol
 from recspark.evaluation.sums import Frame
-from recspark.manifest import Manifest, read_manifest, require_manifest
+from recspark.manifest import Manifest, Step, read_manifest, require_manifest
 from recspark.paths import RunPaths
 
 logger = logging.getLogger(__name__)
@@ -47,19 +48,37 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
         writes=[*map(paths.metrics, names), paths.leaderboard],
         reads=[paths.train, paths.test, *map(paths.predictions, names)],
     ):
-        _measure(config, models, spark)
+        _evaluate(config, models, spark)
 
 
-def _measure(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
+def _evaluate(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
     paths = RunPaths(config.root)
     train = require_manifest(paths.train, "prepare")
     test = require_manifest(paths.test, "prepare")
     jobs = {name: _fitting_job(one) for name, one in models.items()}
     if config.blend.members:
         jobs[BLEND] = "blend"
-    seconds = {name: _check_scored(paths, name, job, test) for name, job in jobs.items()}
-    if BLEND in jobs:
-        seconds[BLEND] += _members_seconds(paths, config.blend.members)
+    scored = {name: _require_scored(paths, name, job, test) for name, job in jobs.items()}
+    inputs = {"train": train.id, "test": test.id}
+    inputs |= {f"predictions/{name}": manifest.id for name, manifest in scored.items()}
+    step = Step("evaluate", asdict(config.evaluate), inputs, (paths.all_metrics,), force=True)
+    with step:
+        ranked = _measure(models, spark, train, test, scored)
+        step.record(paths.all_metrics)
+    print(render_table(ranked))
+    logger.info("evaluate: leaderboard in %s, everything else beside it", paths.leaderboard)
+
+
+def _measure(
+    models: Mapping[str, Config],
+    spark: SparkSession,
+    train: Manifest,
+    test: Manifest,
+    scored: Mapping[str, Manifest],
+) -> list[Metrics]:
+    """Write the figures of each model and the leaderboard, and return that."""
+    config = next(iter(models.values()))
+    paths = RunPaths(config.root)
     frame = Frame(
         train=paths.train,
         num_users=test.counts["num_users"],
@@ -70,32 +89,34 @@ def _measure(config: Config, models: Mapping[str, Config], spark: SparkSession) 
         num_resamples=config.evaluate.resamples,
         seed=config.seed,
     )
-    predictions = {name: paths.predictions(name) for name in jobs}
+    predictions = {name: paths.predictions(name) for name in scored}
     measured = measure_models(spark, predictions, frame, test.bucket_rows)
     metrics: list[Metrics] = []
     for name, figures in measured.items():
         one = {
             "model": name,
             "protocol": describe_protocol(config.name, test.settings),
-            "seconds": round(seconds[name], 3),
+            "predictions": scored[name].id,
+            "seconds": round(_count_seconds(config, name), 3),
             **figures,
-            "top_n": _measure_lists(spark, config, name, frame.movie_support, frame.num_users),
+            "top_n": _measure_lists(
+                spark, models.get(name, config), name, frame.movie_support, frame.num_users
+            ),
         }
         storage.write_json(paths.metrics(name), one)
         logger.info("evaluate: %s has RMSE %.4f, in %s", name, one["rmse"], paths.metrics(name))
         metrics.append(one)
     ranked = rank_models(metrics)
     storage.write_json(paths.leaderboard, ranked)
-    print(render_table(ranked))
-    logger.info("evaluate: leaderboard in %s, everything else beside it", paths.leaderboard)
+    return ranked
 
 
 def _fitting_job(config: Config) -> str:
     return "baseline" if config.baseline.algorithm else "train"
 
 
-def _check_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> float:
-    """Return the seconds that a model took to fit and score, once its predictions are in order."""
+def _require_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> Manifest:
+    """Return the manifest of a model's predictions, once they are in order."""
     scoring_job = "blend" if name == BLEND else "score"
     scored = require_manifest(paths.predictions(name), scoring_job)
     fitted = require_manifest(paths.model(name), job)
@@ -108,17 +129,18 @@ def _check_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> float
                 remedy=f"Run jobs/{scoring_job}.py with the same --config again.",
             )
         )
-    return fitted.seconds + scored.seconds
+    return scored
 
 
-def _members_seconds(paths: RunPaths, members: Sequence[str]) -> float:
-    """Return the seconds of a blend's members: it costs what they cost, and its own part."""
-    manifests = [
-        require_manifest(path, "score")
-        for name in members
-        for path in (paths.model(name), paths.predictions(name))
-    ]
-    return sum(manifest.seconds for manifest in manifests)
+def _count_seconds(config: Config, name: str) -> float:
+    """Return the seconds to fit and score a model; a blend costs its members, and its own part."""
+    paths = RunPaths(config.root)
+    names = [name, *config.blend.members] if name == BLEND else [name]
+    return sum(
+        require_manifest(path, "score").seconds
+        for one in names
+        for path in (paths.model(one), paths.predictions(one))
+    )
 
 
 def _measure_lists(

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Callable
-from typing import Any
 
 from pyspark.sql import SparkSession
 
 from recspark import schemas, storage
 from recspark.config import Config
-from recspark.errors import DataError, EnvironmentProblem, describe
+from recspark.errors import DataError, describe
 from recspark.explore.statistics import compute_statistics
 from recspark.manifest import Step, require_manifest
-from recspark.paths import RunPaths
+from recspark.page.packages import require_packages
+from recspark.paths import STATISTICS, RunPaths
 
 logger = logging.getLogger(__name__)
 
-STATISTICS = "statistics.json"
 PAGE = "index.html"
 
 
@@ -45,7 +43,9 @@ def run(config: Config, spark: SparkSession) -> None:
     if step.is_done():
         return
     # Asked for first: the aggregates may take minutes, and this fails at once.
-    render_page = _import_page()
+    require_packages("explore")
+    from recspark.explore.page import render_page
+
     with step:
         if ratings.num_rows == 0:
             raise DataError(
@@ -71,24 +71,7 @@ def run(config: Config, spark: SparkSession) -> None:
             )
         staging = step.staging(paths.explore)
         storage.write_json(posixpath.join(staging, STATISTICS), statistics)
-        fs, file = storage.filesystem(posixpath.join(staging, PAGE))
-        with fs.open(file, "wb") as page:
-            page.write(render_page(config.name, statistics).encode())
+        page = render_page(config.name, statistics)
+        storage.write_bytes(posixpath.join(staging, PAGE), page.encode())
         step.publish(paths.explore, None, statistics["counts"])
     logger.info("explore: open %s", posixpath.join(paths.explore, PAGE))
-
-
-def _import_page() -> Callable[[str, dict[str, Any]], str]:
-    """Return `render_page`, which needs packages that the other jobs do without."""
-    try:
-        from recspark.explore.page import render_page
-    except ModuleNotFoundError as error:
-        raise EnvironmentProblem(
-            describe(
-                "explore",
-                found=f"no package {error.name}",
-                expected="the packages that draw the page",
-                remedy="Run pip install 'recspark[report]'.",
-            )
-        ) from error
-    return render_page

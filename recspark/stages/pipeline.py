@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
@@ -10,23 +11,28 @@ from pyspark.sql import SparkSession
 from recspark.claims import Claim
 from recspark.config import Config
 from recspark.errors import ConfigError, describe
+from recspark.page.packages import find_missing
 from recspark.recommend.choose import choose_models
 from recspark.scoring.require import FALLBACK_MODEL
 from recspark.stages import (
     baseline,
     blend,
     evaluate,
+    explore,
     ingest,
     prepare,
     recommend,
+    report,
     score,
     similar,
     train,
 )
 
+logger = logging.getLogger(__name__)
+
 
 def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
-    """Run ingest, prepare, fit and score each model, blend and list if asked, evaluate together.
+    """Run ingest, prepare, fit and score each model, blend and list if asked, evaluate, report.
 
     Args:
         config: The run's own settings.
@@ -65,6 +71,21 @@ def _run_stages(
     for stage, name, settings in lists:
         stage.run(settings, name, spark)
     evaluate.run(models, spark)
+    _show(config, spark)
+
+
+def _show(config: Config, spark: SparkSession) -> None:
+    """Make the pages; without the packages that draw, all the rest stands."""
+    missing = find_missing()
+    if missing:
+        logger.warning(
+            "pipeline: no report, as there is no package %s. For it run pip install "
+            "'recspark[report]', and this again",
+            ", ".join(missing),
+        )
+        return
+    explore.run(config, spark)
+    report.run(config, spark)
 
 
 def _require_fallback(config: Config, models: Mapping[str, Config]) -> None:

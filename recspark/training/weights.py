@@ -26,10 +26,10 @@ from recspark.errors import DataError, describe
 from recspark.models.rating_model import RatingModel
 from recspark.models.registry import find_architecture
 from recspark.models.spec import ModelSpec
+from recspark.paths import HISTORY
 from recspark.training.shard import Shard
 
 MOVIES = "movies.safetensors"
-HISTORY = "history.jsonl"
 ROWS = "rows"
 SEEN = "seen"
 

@@ -80,10 +80,14 @@ def pipeline(raw: tuple[Path, int]) -> subprocess.CompletedProcess[str]:
 
 
 def ids(run_dir: Path) -> dict[str, str]:
-    """Return the manifest id of every data set of a run."""
+    """Return the manifest id of every data set of a run, less what says what all others are."""
     paths = [path.parent for path in run_dir.rglob("_MANIFEST.json")]
     found = {str(path.relative_to(run_dir)): read_manifest(str(path)) for path in paths}
-    return {path: manifest.id for path, manifest in found.items() if manifest}
+    return {
+        path: manifest.id
+        for path, manifest in found.items()
+        if manifest and path not in ("metrics", "report")
+    }
 
 
 def test_pipeline_prints_and_stores_the_leaderboard(
@@ -99,6 +103,16 @@ def test_pipeline_prints_and_stores_the_leaderboard(
         assert keys <= set(metrics)
         # Rating by the global mean alone would give the ratings' standard deviation, about 1.07.
         assert 0.4 < metrics["rmse"] < 1.0
+
+
+def test_pipeline_ends_with_the_report(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    assert pipeline.returncode == 0
+    page = (raw[0].parent / "run" / "report" / "index.html").read_text()
+    for text in ("Film 7 (1990)", "als has the lowest RMSE", "biased_mf: RMSE", "<canvas"):
+        assert text in page or text.replace("als", "biased_mf") in page
+    assert 'class="missing">There' not in page  # explore ran too
 
 
 def test_no_rating_is_lost(

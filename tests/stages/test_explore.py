@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import builtins
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +122,6 @@ def test_without_the_plot_packages_it_says_what_to_install(
     config: Config, spark: SparkSession, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     write_ingested(spark, config.root, {"ratings", "movies"})
-    real = builtins.__import__
-
-    def refuse(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "recspark.explore.page":
-            raise ModuleNotFoundError(f"No module named '{package}'", name=package)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(EnvironmentProblem, match=rf"no package {package}.*recspark\[report\]"):
         explore.run(config, spark)

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-# Stand-ins; the names are CSS variables of page.html.
+# Stand-ins; the names are CSS variables of base.html.
 INK, GRID, MAIN, ACCENT = "#010101", "#020202", "#030303", "#040404"
 _VARIABLES = {INK: "--ink", GRID: "--grid", MAIN: "--main", ACCENT: "--accent"}
 
@@ -52,23 +52,29 @@ Marks = Callable[[Axes], None]
 
 @dataclass(frozen=True)
 class Drawing:
-    """One plot, drawn twice as `<svg>` text."""
+    """One plot as `<svg>` text: for wide and for narrow screens, or the same for both."""
 
-    wide: str
     narrow: str
+    wide: str | None = None
 
 
-def draw(name: str, marks: Marks) -> Drawing:
+def draw(name: str, marks: Marks, height: int | None = None) -> Drawing:
     """Return the plot for wide and for narrow screens.
 
     Args:
         name: Short name of the plot, unique on the page; it keeps the ids inside apart.
         marks: What to draw.
+        height: In points, where it depends on what is drawn.
     """
     return Drawing(
-        wide=_draw_svg(f"{name}-wide", marks, WIDE),
-        narrow=_draw_svg(f"{name}-narrow", marks, NARROW),
+        wide=_draw_svg(f"{name}-wide", marks, (WIDE[0], height or WIDE[1])),
+        narrow=_draw_svg(f"{name}-narrow", marks, (NARROW[0], height or NARROW[1])),
     )
+
+
+def draw_small(name: str, marks: Marks) -> Drawing:
+    """Return the plot for half the width of a wide screen, which is that of a narrow one."""
+    return Drawing(narrow=_draw_svg(name, marks, NARROW))
 
 
 def _draw_svg(name: str, marks: Marks, size: tuple[int, int]) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 Records = Sequence[dict[str, Any]]
 Format = Callable[[Any], str]
 
+MOST_ON_PHONE = 4
+
 
 @dataclass(frozen=True)
 class Column:
@@ -27,6 +29,11 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     rows: list[list[str]]
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the table names its rows first and has more figures than a phone is wide."""
+        return self.columns[0].is_text and len(self.columns) > MOST_ON_PHONE
 
 
 def make_table(title: str, records: Records, *columns: Column) -> Table:

@@ -1,0 +1,1 @@
+"""Pages that open offline: one look, plots as inline SVG, tables of the numbers behind them."""

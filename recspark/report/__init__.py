@@ -1,0 +1,1 @@
+"""One page about a run: what was done, how good it is, and what people would get."""

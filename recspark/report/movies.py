@@ -1,0 +1,61 @@
+"""The movies of a run by index: ids, titles, how often they were rated. The driver holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recspark import columns as c
+from recspark import storage
+from recspark.paths import RunPaths
+
+
+@dataclass(frozen=True)
+class Movies:
+    """The indexed movies, most rated first, as the index has them."""
+
+    ids: npt.NDArray[np.int32]
+    """[movies], raw ids."""
+    num_ratings: npt.NDArray[np.int64]
+    """[movies], ratings that prepare kept: train, valid and test."""
+    labels: list[str]
+    """[movies], title and year, or the id where there is no title."""
+
+    def by_id(self) -> dict[int, str]:
+        """Return the label of each raw id."""
+        return dict(zip(self.ids.tolist(), self.labels, strict=True))
+
+
+def read_movies(paths: RunPaths) -> Movies:
+    """Return the movies of the index with their titles; one row a movie."""
+    index, count, ids = _read(paths.movie_index, [c.INDEX, c.NUM_RATINGS, c.ID])
+    order = np.argsort(np.array(index))
+    raw = np.array(ids, np.int32)[order]
+    titles = {
+        movie: name_movie(movie, title, year)
+        for movie, title, year in zip(
+            *_read(paths.movies, [c.MOVIE_ID, c.TITLE, c.YEAR]), strict=True
+        )
+    }
+    return Movies(
+        ids=raw,
+        num_ratings=np.array(count, np.int64)[order],
+        labels=[titles.get(movie, name_movie(movie, None, None)) for movie in raw.tolist()],
+    )
+
+
+def name_movie(movie_id: int, title: str | None, year: int | None) -> str:
+    """Return e.g. `Toy Story (1995)`; titles alone are no key, as many repeat."""
+    if not title:
+        return f"movie {movie_id}"
+    return title if year is None or title.endswith(f"({year})") else f"{title} ({year})"
+
+
+def _read(path: str, columns: list[str]) -> list[list]:
+    found: list[list] = [[] for _ in columns]
+    for batch in storage.read_batches(path, columns):
+        for name, values in zip(columns, found, strict=True):
+            values += batch.column(name).to_pylist()
+    return found

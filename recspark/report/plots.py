@@ -1,0 +1,152 @@
+"""The plots of the report, beside those of the ratings (recspark.explore.plots)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, MaxNLocator
+
+from recspark.evaluation.leaderboard import FLOOR, Metrics
+from recspark.page.charts import (
+    ACCENT,
+    INK,
+    MAIN,
+    Drawing,
+    draw,
+    draw_small,
+    label,
+    name_lines,
+)
+from recspark.report.training import Training
+
+# Points for the axis, and for each line of a plot that lists things.
+_AXIS_POINTS, _LINE_POINTS = 70, 24
+# Letters that fit on an axis of groups; where names have more, every second, third … is written.
+_MOST_LETTERS = 42
+# A first epoch that is so many times as far above the best as all later ones is left out.
+_FAR_OFF = 4
+
+
+def draw_board(rows: Sequence[Metrics]) -> Drawing:
+    """Return RMSE with its interval, one line a model, best on top."""
+    return draw("board", partial(_board, rows), _AXIS_POINTS + _LINE_POINTS * len(rows))
+
+
+def _board(rows: Sequence[Metrics], axes: Axes) -> None:
+    names = [row["model"] for row in rows]
+    rmse = np.array([row["rmse"] for row in rows])
+    low, high = np.array([row["rmse_interval"] for row in rows]).T
+    at = np.arange(len(rows))
+    axes.errorbar(rmse, at, xerr=(rmse - low, high - rmse), fmt="o", color=MAIN, capsize=3)
+    if FLOOR in names:
+        floor = rmse[names.index(FLOOR)]
+        axes.axvline(floor, color=ACCENT, linestyle="--", label=f"{FLOOR}: {floor:.4f}")
+        name_lines(axes)
+    _list_names(axes, names)
+    label(axes, "RMSE (stars) with its 95 % interval", "")
+
+
+def draw_seconds(stages: Sequence[Mapping[str, Any]]) -> Drawing:
+    """Return seconds, one bar a stage, in the order in which they ran."""
+    return draw("seconds", partial(_seconds, stages), _AXIS_POINTS + _LINE_POINTS * len(stages))
+
+
+def _seconds(stages: Sequence[Mapping[str, Any]], axes: Axes) -> None:
+    seconds = [stage["seconds"] for stage in stages]
+    bars = axes.barh(range(len(stages)), seconds, color=MAIN, height=0.7)
+    axes.bar_label(bars, [f"{value:,.1f}" for value in seconds], padding=3)
+    _list_names(axes, [stage["stage"] for stage in stages])
+    axes.margins(x=0.12)
+    label(axes, "Seconds, all its runs together", "")
+
+
+def _list_names(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.grid(visible=False, axis="y")
+    axes.grid(visible=True, axis="x")
+
+
+def draw_curves(training: Training) -> Drawing:
+    """Return RMSE on train and on valid by epoch, with the epoch that was kept."""
+    return draw_small(f"curve-{training.model}", partial(_curves, training))
+
+
+def _curves(training: Training, axes: Axes) -> None:
+    epochs = [record["epoch"] + 1 for record in training.epochs]
+    for key, color, name in (("train_rmse", ACCENT, "train"), ("valid_rmse", MAIN, "valid")):
+        rmse = np.array([record[key] for record in training.epochs], np.float64)
+        if not np.isnan(rmse).all():
+            axes.plot(epochs, rmse, color=color, marker="o", markersize=3, label=name)
+    axes.axvline(training.kept_epoch + 1, color=INK, linestyle=":", linewidth=1.2, label="kept")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3)
+    if hides_others(training):
+        _, low, high = _ranges(training)
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    label(axes, "Epoch", "RMSE (stars)")
+
+
+def hides_others(training: Training) -> bool:
+    """Return whether the first epoch is so far off that all others would be one flat line."""
+    if len(training.epochs) < 4:
+        return False
+    first, low, high = _ranges(training)
+    return first - low > _FAR_OFF * (high - low)
+
+
+def _ranges(training: Training) -> tuple[float, float, float]:
+    """Return the highest RMSE of the first epoch, and the lowest and highest of the later ones."""
+    curves = [[one["train_rmse"], one["valid_rmse"]] for one in training.epochs]
+    rmse = np.array(curves, np.float64)
+    return float(np.nanmax(rmse[0])), float(np.nanmin(rmse[1:])), float(np.nanmax(rmse[1:]))
+
+
+def draw_cut(
+    name: str, groups: Sequence[str], series: Mapping[str, Sequence[float]], axis: str
+) -> Drawing:
+    """Return RMSE by group, one line a model, two at most.
+
+    Args:
+        name: Name of the cut.
+        groups: What the groups are called, in order.
+        series: Model to its RMSE in each group, NaN where it has none.
+        axis: What the groups are, with unit.
+    """
+    return draw_small(f"cut-{name}", partial(_cut, groups, series, axis))
+
+
+def _cut(
+    groups: Sequence[str], series: Mapping[str, Sequence[float]], axis: str, axes: Axes
+) -> None:
+    at = np.arange(len(groups))
+    for (model, rmse), color in zip(series.items(), (MAIN, ACCENT), strict=False):
+        axes.plot(at, rmse, color=color, marker="o", markersize=4, label=model)
+    name_lines(axes)
+    step = -(-sum(len(name) + 2 for name in groups) // _MOST_LETTERS)
+    axes.xaxis.set_major_locator(FixedLocator(at[::step].tolist()))
+    axes.set_xticklabels(groups[::step])
+    label(axes, axis, "RMSE (stars)")
+
+
+def draw_calibration(series: Mapping[str, Sequence[Mapping[str, float]]]) -> Drawing:
+    """Return mean rating against mean prediction, one line a model, two at most."""
+    return draw("calibration", partial(_calibration, series))
+
+
+def _calibration(series: Mapping[str, Sequence[Mapping[str, float]]], axes: Axes) -> None:
+    ends = []
+    for (model, groups), color in zip(series.items(), (MAIN, ACCENT), strict=False):
+        predicted = [group["mean_prediction"] for group in groups]
+        given = [group["mean_rating"] for group in groups]
+        axes.plot(predicted, given, color=color, marker="o", markersize=4, label=model)
+        ends += [min(predicted), max(predicted)]
+    span = [min(ends), max(ends)]
+    axes.plot(span, span, color=INK, linestyle=":", linewidth=1.2, label="as promised")
+    axes.legend(loc="upper left")
+    label(axes, "Predicted rating (stars, mean of the bin)", "Given rating (stars, mean)")

@@ -1,0 +1,129 @@
+"""The report job: what lies in the run directory → report/index.html."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from dataclasses import asdict
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from recspark import schemas, storage
+from recspark.config import Config
+from recspark.manifest import Step, require_manifest
+from recspark.page.packages import require_packages
+from recspark.paths import STATISTICS, RunPaths
+from recspark.report.embedding import open_embedding
+from recspark.report.examples import Example, choose_users, describe_users
+from recspark.report.findings import Findings
+from recspark.report.inventory import Inventory, take_inventory
+from recspark.report.measured import fingerprint_metrics, read_measured
+from recspark.report.movies import Movies, read_movies
+from recspark.report.training import read_trainings
+
+logger = logging.getLogger(__name__)
+
+PAGE = "index.html"
+NUM_USERS = 10
+LIST_LENGTH = 5
+# As many as the Netflix set has movies.
+MOST_POINTS = 17_770
+
+
+def run(config: Config, spark: SparkSession) -> None:
+    """Write `report/index.html`; a part whose data sets are missing says so, and what to run.
+
+    Raises:
+        EnvironmentProblem: The packages for plots are not installed.
+        DataError: Nothing is ingested, or something that is there is damaged.
+    """
+    paths = RunPaths(config.root)
+    require_manifest(paths.ratings, "ingest")
+    inventory = take_inventory(config.root)
+    inputs = {name: manifest.id for name, manifest in inventory.manifests.items()}
+    # Evaluate always runs anew: what counts is whether it found anything else.
+    inputs.pop("metrics", None)
+    inputs |= fingerprint_metrics(inventory)
+    settings = {"name": config.name, "seed": config.seed, **asdict(config.report)}
+    step = Step("report", settings, inputs, (paths.report,), config.force)
+    if step.is_done():
+        return
+    require_packages("report")
+    from recspark.report.make import make_report
+
+    with step:
+        page = make_report(gather(config, inventory, spark)).encode()
+        storage.write_bytes(posixpath.join(step.staging(paths.report), PAGE), page)
+        step.publish(paths.report, None, {"bytes": len(page)})
+    logger.info("report: open %s", posixpath.join(paths.report, PAGE))
+
+
+def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Findings:
+    """Return all that the report tells.
+
+    The driver holds the movies with their vectors, and of the users the few that are shown.
+    """
+    measured, models = read_measured(inventory), inventory.models()
+    by_rank = [*measured.ranking, *(name for name in models if name not in measured.ranking)]
+    lists_of = next((n for n in by_rank if inventory.made_by(n, "recommendations")), None)
+    fewest = config.report.min_ratings
+    movies = read_movies(inventory.paths) if inventory.get("train") else None
+    return Findings(
+        name=config.name,
+        inventory=inventory,
+        measured=measured,
+        trainings=read_trainings(inventory),
+        statistics=_read_statistics(inventory),
+        movies=movies,
+        embedding=None
+        if movies is None
+        else open_embedding(
+            inventory, by_rank, movies.num_ratings, fewest=fewest, most_points=MOST_POINTS
+        ),
+        fewest=fewest,
+        lists_of=lists_of,
+        examples=_find_examples(config.seed, inventory, lists_of, movies, spark)
+        if lists_of and movies
+        else [],
+    )
+
+
+def _read_statistics(inventory: Inventory) -> dict[str, Any] | None:
+    explore, ratings = inventory.get("explore"), inventory.get("ratings")
+    if explore is None or ratings is None or explore.inputs.get("ratings") != ratings.id:
+        return None
+    found: dict[str, Any] = storage.read_json(posixpath.join(inventory.paths.explore, STATISTICS))
+    return found
+
+
+def _find_examples(
+    seed: int, inventory: Inventory, model: str, movies: Movies, spark: SparkSession
+) -> list[Example]:
+    paths, train = inventory.paths, inventory.get("train")
+    assert train is not None  # as there are models of it
+    lists = storage.read_dataset(spark, paths.recommendations(model), schemas.RECOMMENDATIONS)
+    rated, more, test = (
+        storage.read_dataset(spark, path, schema)
+        for path, schema in (
+            (paths.train, schemas.TRAIN),
+            (paths.valid, schemas.VALID),
+            (paths.test, schemas.TEST),
+        )
+    )
+    users = choose_users(
+        lists,
+        storage.read_dataset(spark, paths.user_index, schemas.USER_INDEX),
+        num_users=train.counts["num_users"],
+        seed=seed,
+        count=NUM_USERS,
+    )
+    return describe_users(
+        users,
+        rated.unionByName(more),
+        test,
+        lists,
+        movies,
+        num_buckets=train.counts["num_buckets"],
+        length=LIST_LENGTH,
+    )

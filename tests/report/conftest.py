@@ -1,0 +1,19 @@
+"""One full page for all tests that look at it: drawing it takes seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from recspark.report.findings import Findings
+from recspark.report.make import make_report
+from tests.report import samples
+
+
+@pytest.fixture(scope="session")
+def findings() -> Findings:
+    return samples.make_findings()
+
+
+@pytest.fixture(scope="session")
+def page(findings: Findings) -> str:
+    return make_report(findings)

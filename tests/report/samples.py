@@ -1,0 +1,182 @@
+"""Findings made by hand and by seeded draws: what the page is made from, without a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from recspark.evaluation import cuts
+from recspark.evaluation.leaderboard import rank_models
+from recspark.manifest import Manifest
+from recspark.paths import RunPaths
+from recspark.report.embedding import Embedding
+from recspark.report.examples import Example, Listed
+from recspark.report.findings import Findings
+from recspark.report.inventory import Inventory
+from recspark.report.measured import Board, Measured
+from recspark.report.movies import Movies
+from recspark.report.training import Training
+from tests.explore import samples as ratings
+
+HOSTILE = "</script><img src=x onerror=\"alert(1)\"> & 'Don't' <script>alert(2)</script>"
+NUM_MOVIES = 60
+TOP_N = {
+    "k": 10,
+    "relevant_rating": 4.0,
+    "num_users": 38,
+    **{"ndcg": 0.123, "precision": 0.2, "recall": 0.3, "map": 0.05},
+    **{"catalogue_coverage": 0.25, "novelty": 3.5},
+}
+
+
+def manifest(stage: str, id_: str, **values: Any) -> Manifest:
+    """Return a manifest; what is not given is small and plain."""
+    return Manifest(
+        **{
+            "stage": stage,
+            "id": id_,
+            "fingerprint": f"f-{id_}",
+            "num_rows": 0,
+            "columns": {},
+            "partition_rows": {},
+            "counts": {},
+            "settings": {},
+            "inputs": {},
+            "versions": {"recspark": "0.1.0"},
+            "seconds": 2.5,
+            "peak_memory_bytes": 2**30,
+            "created_at": "2026-01-02T03:04:05+00:00",
+            **values,
+        }
+    )
+
+
+def make_inventory(models: Sequence[str] = ("bias", "mf"), **more: Manifest) -> Inventory:
+    """Return a prepared run with these models; `mf` is one that was trained."""
+    counts = {"num_users": 40, "num_movies": NUM_MOVIES, "num_buckets": 4}
+    found = {
+        "ratings": manifest("ingest", "i", num_rows=400, inputs={"/raw/u.data": "1234@5.5"}),
+        "movies": manifest("ingest", "i", num_rows=NUM_MOVIES),
+        "train": manifest("prepare", "p", counts=counts, settings={"split": "random", "seed": 1}),
+        "test": manifest("prepare", "p", num_rows=100, counts=counts),
+    }
+    for name in models:
+        fitted = manifest(
+            "train" if name == "mf" else "baseline",
+            f"m-{name}",
+            inputs={"train": "p"},
+            counts={"architecture": "biased_mf", "best_epoch": 3} if name == "mf" else {},
+            settings={"algorithm": name},
+        )
+        scored = {"model": f"m-{name}", "test": "p"}
+        found[f"models/{name}"] = fitted
+        found[f"predictions/{name}"] = manifest("score", f"s-{name}", inputs=scored)
+    return Inventory(RunPaths("/runs/small"), {**found, **more})
+
+
+def make_metrics(name: str, seed: int, noise: float = 1.0, **values: Any) -> dict[str, Any]:
+    """Return what `metrics/<name>.json` holds, cuts and calibration of drawn rows."""
+    draw = np.random.default_rng(seed)
+    rating = draw.integers(1, 6, 500).astype(np.float32)
+    prediction = np.clip(rating + noise * draw.normal(size=500), 1, 5).astype(np.float32)
+    rows = cuts.measure_rows(rating, prediction)
+    keys = {
+        cuts.USER_ACTIVITY: cuts.support_key(draw.integers(1, 90, 500)),
+        cuts.MOVIE_POPULARITY: cuts.support_key(draw.integers(0, 3000, 500)),
+        cuts.RATING_VALUE: cuts.rating_key(rating),
+        cuts.MONTH: cuts.month_key(draw.integers(12_000, 12_900, 500).astype(np.int16)),
+        cuts.CALIBRATION: cuts.calibration_key(prediction),
+    }
+    groups: dict[str, cuts.Groups] = {
+        cuts.FALLBACKS: {cuts.MODEL: rows[:, :490].sum(1), "user_effect": rows[:, 490:].sum(1)}
+    }
+    for cut, key in keys.items():
+        groups[cut] = {}
+        cuts.add_rows(groups[cut], key, rows)
+    error = (prediction - rating).astype(float)
+    rmse = float(np.sqrt((error**2).mean()))
+    return {
+        "model": name,
+        "protocol": "small; split random 0.1",
+        "predictions": f"s-{name}",
+        "seconds": 3.5,
+        "num_rows": 500,
+        "num_users": 40,
+        "rmse": rmse,
+        "rmse_interval": [rmse - 0.02, rmse + 0.02],
+        "mae": float(np.abs(error).mean()),
+        "coverage": 0.98,
+        "num_fallbacks": 10,
+        "cuts": {cut: cuts.list_groups(groups, cut) for cut in groups if cut != cuts.CALIBRATION},
+        "calibration": cuts.list_groups(groups, cuts.CALIBRATION),
+        "bootstrap": {
+            "level": 0.95,
+            "resamples": 3,
+            "seed": 1,
+            "rmse": [rmse - 0.01, rmse, rmse + 0.01],
+        },
+        "top_n": None,
+        **values,
+    }
+
+
+def make_board() -> Board:
+    """Return a leaderboard of `mf` before `bias`."""
+    metrics = [make_metrics("mf", 1, 0.7, top_n=TOP_N), make_metrics("bias", 2)]
+    return Board(rank_models(metrics), {one["model"]: one for one in metrics})
+
+
+def make_training(model: str = "mf", num_epochs: int = 6, first: float = 1.2) -> Training:
+    """Return a history that falls from `first`, the fourth epoch kept."""
+    epochs = [
+        {
+            "epoch": epoch,
+            "train_rmse": first if not epoch else 1.0 - 0.05 * epoch,
+            "valid_rmse": 1.0 - 0.02 * epoch,
+            "learning_rate": 0.01,
+            "rows_per_second": 1000 + epoch,
+            "seconds": 0.5,
+        }
+        for epoch in range(num_epochs)
+    ]
+    return Training(model, "biased_mf", epochs, min(3, num_epochs - 1), 4.5)
+
+
+def make_movies() -> Movies:
+    """Return movies of which the most rated has the hostile title."""
+    return Movies(
+        ids=np.arange(NUM_MOVIES, dtype=np.int32) + 100,
+        num_ratings=np.arange(NUM_MOVIES, 0, -1).astype(np.int64) * 3,
+        labels=[HOSTILE, *(f"Film {number} (1999)" for number in range(1, NUM_MOVIES))],
+    )
+
+
+def make_embedding() -> Embedding:
+    """Return an embedding of the fifty most rated movies."""
+    vectors = np.random.default_rng(3).normal(size=(50, 4)).astype(np.float32)
+    return Embedding("mf", np.arange(50), vectors)
+
+
+def make_findings() -> Findings:
+    """Return findings in which nothing is missing."""
+    found = ratings.make_ratings()
+    example = Example(
+        user_id=7,
+        num_ratings=33,
+        liked=[(HOSTILE, 5.0), ("Film 2 (1999)", 4.5)],
+        listed=[Listed("Film 3 (1999)", 4.91, 4.0), Listed(HOSTILE, 4.2, None)],
+    )
+    return Findings(
+        name="small <b>run</b>",
+        inventory=make_inventory(),
+        measured=Measured([make_board()]),
+        trainings=[make_training()],
+        statistics=ratings.make_statistics(found, {1: HOSTILE, 2: "Plain"}),
+        movies=make_movies(),
+        embedding=make_embedding(),
+        fewest=3,
+        lists_of="mf",
+        examples=[example],
+    )

@@ -1,0 +1,95 @@
+"""The report in a real browser: plots, the map under a mouse and a finger, nothing loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.browser import LAPTOP, PHONE, Tab, browse, check_plots, needs_browser
+from tests.explore.test_browser import WITH_SECOND_COLOR as RATINGS_WITH_SECOND_COLOR
+from tests.report.samples import HOSTILE
+from tests.report.test_page import PLOTS
+
+pytestmark = needs_browser
+
+WITH_SECOND_COLOR = RATINGS_WITH_SECOND_COLOR | {
+    *("leaderboard", "calibration", "training-mf"),
+    *(f"errors-{cut}" for cut in ("user_activity", "movie_popularity", "rating_value", "month")),
+}
+TIP = 'document.querySelector(".tip")'
+SIZES = [(width, dark) for width in (LAPTOP, PHONE) for dark in (False, True)]
+
+
+@pytest.fixture(scope="module")
+def file(page: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with browse(tmp_path_factory.mktemp("browser") / "profile") as tab:
+        yield tab
+
+
+@pytest.mark.parametrize(("width", "dark"), SIZES)
+def test_every_plot_is_drawn(tab: Tab, file: Path, width: int, dark: bool) -> None:
+    tab.open(file, width, dark=dark)
+    check_plots(tab, width, dark=dark, names=PLOTS, two_colors=WITH_SECOND_COLOR)
+
+
+def find_on_map(tab: Tab, words: str) -> tuple[float, float]:
+    """Search a title on the map; return where on the page its highlighted point is."""
+    tab.ask('document.querySelector(".map input").value = ""')
+    tab.ask('document.querySelector(".map input").focus()')
+    tab.call("Input.insertText", text=words)
+    assert tab.ask('document.querySelector(".map output").textContent') == "1 found"
+    box = tab.ask(
+        "(({left, top, right, bottom}) => [left, top, right, bottom].map(Math.round))"
+        '(document.querySelector(".map canvas").getBoundingClientRect())'
+    )
+    left, top, *_ = box
+    drawn = tab.picture(box)
+    rows, columns = np.nonzero(drawn[..., 0] - drawn[..., 2] > 60)
+    assert len(rows) > 3
+    assert np.ptp(rows) < 16  # one point, no more
+    return left + float(columns.mean()), top + float(rows.mean())
+
+
+@pytest.mark.parametrize(("width", "dark"), SIZES)
+def test_points_show_their_titles(tab: Tab, file: Path, width: int, dark: bool) -> None:
+    tab.open(file, width, dark=dark)
+    assert tab.ask(f"{TIP}.hidden")
+    for words, title, ratings in (("lm 17 ", "Film 17 (1999)", 129), ("alert(2)", HOSTILE, 180)):
+        x, y = find_on_map(tab, words)
+        if width == PHONE:
+            tab.tap(x, y)
+        else:
+            tab.move(x, y)
+        assert not tab.ask(f"{TIP}.hidden")
+        assert tab.ask(f"{TIP}.textContent") == f"{title} · {ratings} ratings"
+        left, right = tab.ask(
+            f"(({{left, right}}) => [left, right])({TIP}.getBoundingClientRect())"
+        )
+        assert 0 <= left < right <= width
+    if width == LAPTOP:
+        tab.move(2, 2)
+        assert tab.ask(f"{TIP}.hidden")
+    assert not tab.faults
+    assert not tab.requests
+
+
+def test_the_policy_stops_other_scripts(tab: Tab, file: Path, tmp_path: Path) -> None:
+    """Even if a title were not escaped, it could not run: the tests above would see it, too."""
+    text = file.read_text(encoding="utf-8")
+    assert "<main>" in text
+    evil = tmp_path / "evil.html"
+    evil.write_text(text.replace("<main>", "<main><script>window.intruded = 1</script>"), "utf-8")
+    tab.open(evil, LAPTOP, dark=False)
+    assert tab.ask("window.intruded") is None
+    assert any("Content Security Policy" in fault for fault in tab.faults)
+    tab.faults.clear()

@@ -1,0 +1,175 @@
+"""What counts as present, outdated or measured in a run directory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recspark.errors import DataError
+from recspark.manifest import Manifest
+from recspark.report.inventory import Inventory, take_inventory
+from recspark.report.measured import fingerprint_metrics, read_measured
+from recspark.report.ran import flatten, list_files, list_steps, sum_stages
+from recspark.report.training import read_trainings
+from tests.report.samples import make_inventory, make_metrics, manifest
+
+
+def write(root: Path, manifests: dict[str, Manifest]) -> Inventory:
+    for name, one in manifests.items():
+        folder = root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "_MANIFEST.json").write_text(json.dumps(asdict(one)))
+    return take_inventory(str(root))
+
+
+def write_metrics(root: Path, *metrics: dict[str, Any]) -> None:
+    (root / "metrics").mkdir(exist_ok=True)
+    for one in metrics:
+        (root / "metrics" / f"{one['model']}.json").write_text(json.dumps(one))
+
+
+def test_data_sets_are_found_at_every_depth(tmp_path: Path) -> None:
+    wanted = make_inventory(**{"scored_pairs/asked/mf": manifest("score_pairs", "x")}).manifests
+    (tmp_path / "half" / "bucket=0").mkdir(parents=True)
+    found = write(
+        tmp_path, {**wanted, "report": manifest("report", "r"), ".x.tmp": wanted["train"]}
+    )
+    assert found.manifests == wanted
+    assert found.paths.root == str(tmp_path)
+
+
+def test_credentials_are_taken_out_of_manifests(tmp_path: Path) -> None:
+    secret = manifest(
+        "ingest",
+        "i",
+        settings={"ratings": "s3://me:hunter2@bucket/u.data", "api_key": "hunter2"},
+        inputs={"s3://me:hunter2@bucket/u.data": "12@3"},
+    )
+    found = write(tmp_path, {"ratings": secret})
+    assert "hunter2" not in repr(found)
+    assert "bucket/u.data" in repr(found)
+
+
+def test_damaged_manifest_is_named(tmp_path: Path) -> None:
+    write(tmp_path, make_inventory().manifests)
+    (tmp_path / "train" / "_MANIFEST.json").write_text('{"stage": ')
+    with pytest.raises(DataError, match=r"train/_MANIFEST\.json: found an unreadable manifest"):
+        take_inventory(str(tmp_path))
+
+
+def test_what_was_made_from_something_older_is_outdated() -> None:
+    old = {
+        "models/old": manifest("baseline", "m-old", inputs={"train": "earlier"}),
+        "predictions/old": manifest("score", "s-old", inputs={"model": "m-old", "test": "p"}),
+        "recommendations/mf": manifest("recommend", "l", inputs={"model": "m-earlier"}),
+    }
+    found = make_inventory(**old)
+    assert list(found.models()) == ["bias", "mf"]
+    assert sorted(found.outdated()) == sorted(old)
+    assert found.made_by("mf", "recommendations") is None
+    assert found.made_by("mf", "predictions") == found.get("predictions/mf")
+    assert not make_inventory().outdated()
+
+
+def test_figures_count_for_the_predictions_that_are_there(tmp_path: Path) -> None:
+    models = ("bias", "mf", "als", "cosine_user", "new")
+    inventory = write(tmp_path, make_inventory(models).manifests)
+    write_metrics(
+        tmp_path,
+        make_metrics("bias", 2),
+        make_metrics("mf", 1, 0.5),
+        make_metrics("als", 3, predictions="earlier"),
+        {"model": "cosine_user", "rmse": 1.0},  # as an earlier version of recspark wrote it
+    )
+    measured = read_measured(inventory)
+    assert measured.ranking == ["mf", "bias"]
+    assert measured.unmeasured == ["als", "cosine_user", "new"]
+    assert len(measured.boards) == 1
+
+
+def test_protocols_and_resamples_are_not_mixed(tmp_path: Path) -> None:
+    models = ("bias", "mf", "als", "cosine_user")
+    inventory = write(tmp_path, make_inventory(models).manifests)
+    more = {"level": 0.95, "resamples": 2, "seed": 1, "rmse": [1.0, 1.1]}
+    write_metrics(
+        tmp_path,
+        make_metrics("bias", 2),
+        make_metrics("mf", 1),
+        make_metrics("als", 3, protocol="another"),
+        make_metrics("cosine_user", 4, bootstrap=more),
+    )
+    boards = read_measured(inventory).boards
+    assert sorted(boards[0].metrics) == ["bias", "mf"]
+    assert sorted(name for board in boards[1:] for name in board.metrics) == ["als", "cosine_user"]
+    assert len(boards) == 3
+
+
+def test_only_the_content_of_metrics_counts(tmp_path: Path) -> None:
+    inventory = write(tmp_path, make_inventory().manifests)
+    write_metrics(tmp_path, make_metrics("mf", 1))
+    before = fingerprint_metrics(inventory)
+    assert before.keys() == {"metrics/mf"}
+    write_metrics(tmp_path, make_metrics("mf", 1))
+    assert fingerprint_metrics(inventory) == before
+    write_metrics(tmp_path, make_metrics("mf", 2))
+    assert fingerprint_metrics(inventory) != before
+
+
+def test_histories_are_read_and_damaged_ones_named(tmp_path: Path) -> None:
+    inventory = write(tmp_path, make_inventory().manifests)
+    assert read_trainings(inventory) == []
+    history = tmp_path / "models" / "mf" / "history.jsonl"
+    history.write_text('{"epoch": 0}\n{"epoch": 1}\n')
+    [training] = read_trainings(inventory)
+    assert (training.model, training.architecture, training.kept_epoch) == ("mf", "biased_mf", 3)
+    assert [record["epoch"] for record in training.epochs] == [0, 1]
+    history.write_text('{"epoch": 0}\n{"epo')
+    with pytest.raises(DataError, match=r"history\.jsonl: found a damaged line.*jobs/train\.py"):
+        read_trainings(inventory)
+
+
+def test_one_run_of_a_stage_counts_once() -> None:
+    later = {
+        "movies": manifest(
+            "ingest", "i", num_rows=60, seconds=4.0, created_at="2026-01-02T03:04:09+00:00"
+        ),
+        "models/als": manifest("baseline", "m-als", inputs={"train": "p"}, seconds=10.0),
+    }
+    steps = list_steps(make_inventory(**later))
+    [ingest] = [step for step in steps if step["stage"] == "ingest"]
+    assert (ingest["outputs"], ingest["rows"], ingest["seconds"]) == ("movies, ratings", 460, 4.0)
+    stages = {stage["stage"]: stage for stage in sum_stages(steps)}
+    assert stages["baseline"]["runs"] == 2
+    assert stages["baseline"]["seconds"] == 12.5
+    assert steps[-1] == ingest  # it ended last
+
+
+def test_raw_files_are_told_from_ids() -> None:
+    found = list_files(
+        [
+            manifest("ingest", "i", inputs={"/raw/a, b.txt": "12@1.5", "s3://x/y": "7@2026"}),
+            manifest(
+                "prepare", "p", inputs={"ratings": "i", "pairs": "/raw/u1.test 9@2, /raw/u2 8@3"}
+            ),
+        ]
+    )
+    assert {row["file"]: row["size"] for row in found} == {
+        "/raw/a, b.txt": 12,
+        "s3://x/y": 7,
+        "/raw/u1.test": 9,
+        "/raw/u2": 8,
+    }
+
+
+def test_nested_settings_are_one_line_each() -> None:
+    settings = {"a": {"b": None, "c": {"d": "text"}}, "e": [1, 2], "f": 0.5}
+    assert flatten(settings) == [
+        ("a.b", "null"),
+        ("a.c.d", "text"),
+        ("e", "[1, 2]"),
+        ("f", "0.5"),
+    ]
