@@ -42,17 +42,22 @@ NOTEBOOKS = {
 
 def compare_fold(fold: int, arguments: argparse.Namespace, others: Sequence[str]) -> dict[str, Any]:
     """Return the metrics of every model on one fold, by name."""
-    from recspark.stages import baseline, evaluate, ingest, prepare, score, train
-
     folder = arguments.work.resolve() / f"u{fold}"
     words = [
         *("--config", str(arguments.config), "--name", f"u{fold}", "--run_dir", str(folder)),
         *("--prepare.split", "pairs", "--prepare.pairs", arguments.pairs.format(fold=fold)),
         *("--models", arguments.models, *others),
     ]
-    models: dict[str, Config] = load_model_configs(words, prog="compare_models.py")
+    return run_models(words)
+
+
+def run_models(words: Sequence[str]) -> dict[str, Any]:
+    """Return the metrics of every model of a run that these words configure, by name."""
+    from recspark.stages import baseline, evaluate, ingest, prepare, score, train
+
+    models: dict[str, Config] = load_model_configs(words, prog="compare")
     config = next(iter(models.values()))
-    spark = create_session(config.spark, app_name="compare_models")
+    spark = create_session(config.spark, app_name="compare")
     ingest.run(config, spark)
     prepare.run(config, spark)
     for name, settings in models.items():
