@@ -13,6 +13,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "recspark" / "__init__.py")
 CLUSTER = ["venv-pack2>=0.3", "s3fs>=2024.2"]
 # Plots of the report and the explore page.
 REPORT = ["matplotlib>=3.8,<3.11", "jinja2>=3.1"]
+# Training curves in TensorBoard (train.tensorboard).
+TRACKING = ["tensorboard>=2.16"]
 
 setup(
     name="recspark",
@@ -28,13 +30,13 @@ setup(
     extras_require={
         "cluster": CLUSTER,
         "report": REPORT,
-        # Training curves in TensorBoard (train.tensorboard).
-        "tracking": ["tensorboard>=2.16"],
+        "tracking": TRACKING,
         # What scripts/test_cluster.sh adds: an S3 server to test against.
         "dev-cluster": [*CLUSTER, "moto[server]>=5"],
         # What scripts/test.sh runs.
         "dev": [
             *REPORT,
+            *TRACKING,
             "pytest>=8",
             "hypothesis>=6.100",
             "ruff>=0.6",

@@ -60,6 +60,9 @@ class TrainConfig:
     reg: float = 0.02
     """L2 weight on the embeddings and biases: per row that uses them, or, with embedding_updates
     table, on the whole tables in every step (0 or more)."""
+    bias_reg: float | None = None
+    """L2 weight on the biases of users and movies, where it is not that of the embeddings (0 or
+    more); null: reg."""
     embedding_updates: Literal["rows", "table"] = "rows"
     """rows updates the users of a step only, at a cost in proportion to the step; table moves every
     user in every step, as textbook Adam does."""
@@ -100,6 +103,8 @@ class TrainConfig:
         require_share("train.momentum", self.momentum)
         decay = self.learning_rate_decay
         require(0 < decay <= 1, "train.learning_rate_decay", decay, "above 0, up to 1")
+        bias = self.bias_reg
+        require(bias is None or bias >= 0, "train.bias_reg", bias, "null or ≥ 0")
         norm = self.clip_norm
         require(norm is None or norm > 0, "train.clip_norm", norm, "null or > 0")
 

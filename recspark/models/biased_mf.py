@@ -18,6 +18,8 @@ from recspark.models.spec import ModelSpec
 class BiasedMF(RatingModel):
     """Factors and a bias for each user and movie."""
 
+    has_biases = True
+
     def __init__(self, spec: ModelSpec) -> None:
         """Make the module with random movie factors and biases of 0."""
         super().__init__(spec)

@@ -28,6 +28,8 @@ class RatingModel(nn.Module, ABC):
     """U: columns that this model needs of a user."""
     encodes_users: ClassVar[bool] = False
     """Whether user rows are computed by the module's `encode`, not learned (see autorec.py)."""
+    has_biases: ClassVar[bool] = False
+    """Whether the last column of both tables is a bias, with an L2 weight of its own."""
     targets: ClassVar[tuple[TargetKind, ...]] = ("raw", "centered", "standardized")
     """The kinds of target that fit the output of `score`."""
 

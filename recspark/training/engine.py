@@ -1,5 +1,12 @@
 """Epochs: steps, validation, early stop, checkpoints, the best epoch's weights.
 
+One seed gives the same model on any number of ranks, but for two things. Sums over the rows of a
+step are added up in another order, which rounding shows: RMSE within 0.001 for models of factors.
+And each rank draws the dropout masks of its own rows, so that with dropout the number of ranks is
+as good as another seed of the masks: within 0.005. Batch norm takes the rows of all ranks together.
+(`train.feed auto` asks whether a rank's ratings fit in memory: with more ranks it may come to the
+other feed, and so to another order of rows.)
+
 Shape legend: R users of the rank, U columns of the user table.
 """
 

@@ -19,17 +19,26 @@ from recspark.models.rating_model import RatingModel
 class Objective(nn.Module):
     """The loss of a batch as a module, so that DDP wraps model and loss in one forward pass."""
 
-    def __init__(self, model: RatingModel, reg: float, *, is_bf16: bool = False) -> None:
+    def __init__(
+        self,
+        model: RatingModel,
+        reg: float,
+        bias_reg: float | None = None,
+        *,
+        is_bf16: bool = False,
+    ) -> None:
         """Wrap a model.
 
         Args:
             model: The model to train.
             reg: L2 weight per row and used embedding.
+            bias_reg: The same of biases, where the model has some; None for `reg`.
             is_bf16: Whether matrix products run in bfloat16.
         """
         super().__init__()
         self.model = model
         self.reg = reg
+        self.bias_extra = bias_extra(model, reg, bias_reg)
         self.is_bf16 = is_bf16
 
     def forward(
@@ -53,7 +62,15 @@ class Objective(nn.Module):
         squares = (target.decode(outputs.detach()) - ratings).square().sum()
         if self.reg:
             loss = loss + self.reg * (user_rows.square().sum() + movie_rows.square().sum())
+        if self.bias_extra:
+            biases = user_rows[:, -1].square().sum() + movie_rows[:, -1].square().sum()
+            loss = loss + self.bias_extra * biases
         return loss, squares
+
+
+def bias_extra(model: RatingModel, reg: float, bias_reg: float | None) -> float:
+    """Return what the L2 weight of a bias is above that of an embedding; 0 without biases."""
+    return bias_reg - reg if model.has_biases and bias_reg is not None else 0.0
 
 
 class CellObjective(nn.Module):

@@ -12,7 +12,7 @@ from recspark.models.rating_model import RatingModel
 from recspark.training.feed import Batches
 from recspark.training.group import Group
 from recspark.training.learner import Learner
-from recspark.training.objective import Objective
+from recspark.training.objective import Objective, bias_extra
 from recspark.training.plan import StepPlan
 from recspark.training.user_table import UserTable
 
@@ -33,13 +33,15 @@ class RatingLearner(Learner):
     ) -> None:
         """Prepare the learning of `model` and `table` from what `feed` yields."""
         is_whole = settings.embedding_updates == "table"
-        objective = Objective(
-            model, 0.0 if is_whole else settings.reg, is_bf16=settings.precision == "bf16"
-        )
+        # L2 on whole tables is not the objective's, which sees the rows of a batch.
+        weights = (0.0, None) if is_whole else (settings.reg, settings.bias_reg)
+        objective = Objective(model, *weights, is_bf16=settings.precision == "bf16")
         super().__init__(model, table, plan, objective, settings, group)
         self.num_ratings = sum(plan.bucket_rows.values())
         self._feed = feed
         self._table_reg = settings.reg if is_whole else 0.0
+        extra = bias_extra(model, settings.reg, settings.bias_reg)
+        self._table_bias_extra = extra if is_whole else 0.0
 
     def batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
         """Yield (user_rows [B], movie_index [B], ratings [B]) of each step."""
@@ -53,13 +55,21 @@ class RatingLearner(Learner):
         self.optimiser.zero_grad(set_to_none=True)
         loss, squares = self._objective(self.table.gather(user_rows), movie_index, ratings)
         (loss / self.plan.global_rows(step)).backward()
-        if self._table_reg:
-            # After backward, when gradients are summed over the ranks: it belongs to a step once.
-            movies = self.model.get_parameter("movies")
-            for rows, gradient in ((self.table.rows, self.table.gradient), (movies, movies.grad)):
-                assert gradient is not None
-                gradient.add_(rows.detach(), alpha=2 * self._table_reg)
+        if self._table_reg or self._table_bias_extra:
+            self._penalise_tables()
         return torch.stack([loss.detach(), squares]).double()
+
+    def _penalise_tables(self) -> None:
+        """Add the gradient of L2 on both tables.
+
+        After backward, when gradients are summed over the ranks: it belongs to a step once.
+        """
+        movies = self.model.get_parameter("movies")
+        for rows, gradient in ((self.table.rows, self.table.gradient), (movies, movies.grad)):
+            assert gradient is not None
+            gradient.add_(rows.detach(), alpha=2 * self._table_reg)
+            if self._table_bias_extra:
+                gradient[:, -1].add_(rows.detach()[:, -1], alpha=2 * self._table_bias_extra)
 
     def user_gradient(self) -> Tensor:
         """Return the gradient of the rank's users of the step, [D, U]."""

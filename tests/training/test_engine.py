@@ -146,6 +146,16 @@ def test_clipping_bounds_the_joint_norm_of_all_gradients(tmp_path: Path) -> None
     assert_same(moved, together, 1e-6)
 
 
+@pytest.mark.parametrize("updates", ["rows", "table"])
+def test_biases_may_go_without_l2(tmp_path: Path, updates: str) -> None:
+    # Where all that is wrong is the mean, only biases can mend it, and only L2 holds them back.
+    job = make_job(tmp_path, reg=5.0, embedding_updates=updates, epochs=40, patience=40)
+    held = train_alone(replace(job, rating_mean=2.5), tmp_path / "held")
+    free = replace(job, rating_mean=2.5, settings=replace(job.settings, bias_reg=0.0))
+    freed = train_alone(free, tmp_path / "freed")
+    assert history(freed)[-1]["valid_rmse"] < history(held)[-1]["valid_rmse"] - 0.2
+
+
 def test_training_stops_when_validation_has_not_got_better_for_long_enough(tmp_path: Path) -> None:
     job = train_alone(
         make_job(tmp_path, epochs=50, patience=2, learning_rate=0.3, reg=0.0), tmp_path / "m"

@@ -41,6 +41,20 @@ def test_gradient_of_gathered_rows_is_that_of_a_dense_table() -> None:
     torch.testing.assert_close(movie_gradient, model.movies.grad)
 
 
+def test_biases_have_an_l2_weight_of_their_own() -> None:
+    model = make_model()
+    rows = torch.randn(5, 3, generator=torch.Generator().manual_seed(2))
+    users, movies = torch.tensor([4, 1, 4]), torch.tensor([0, 5, 5])
+    ratings = torch.tensor([1.0, 5.0, 3.0])
+    p, q = rows[users], model.movies[movies]
+    error = 3.0 + p[:, 2] + q[:, 2] + (p[:, :2] * q[:, :2]).sum(1) - ratings
+    factors = p[:, :2].square().sum() + q[:, :2].square().sum()
+    biases = p[:, 2].square().sum() + q[:, 2].square().sum()
+    for bias_reg, expected in ((0.0, 0.1 * factors), (0.7, 0.1 * factors + 0.7 * biases)):
+        loss, _ = Objective(model, 0.1, bias_reg)(p, movies, ratings)
+        assert loss.item() == pytest.approx((error.square().sum() + expected).item(), rel=1e-5)
+
+
 def test_updates_are_adam_on_the_rows_of_the_batch_and_nothing_elsewhere() -> None:
     rng, num_rows = np.random.default_rng(3), 2 * CHUNK_ROWS + 100
     rows = rng.normal(size=(num_rows, 2)).astype(np.float32)

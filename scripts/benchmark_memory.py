@@ -1,0 +1,169 @@
+"""Measure what the users of a model take of each rank's memory, on one rank and on several.
+
+    python scripts/benchmark_memory.py
+    python scripts/benchmark_memory.py --ranks 1,2,4 --factors 64
+
+Ranks train `dot_product` for two epochs by gloo, as jobs/train.py would run them, so that rows,
+Adam's two moments and the best epoch's copy are all there. What the users take is the peak memory
+of the rank with the most, less that of the same training with hardly any users.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import socket
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from benchmark import header
+
+from recspark import columns as c
+from recspark.config import TrainConfig
+from recspark.training.job import TrainJob
+
+NUM_BUCKETS = 64
+FEW_USERS = NUM_BUCKETS
+
+
+def make_data(folder: Path, num_users: int, num_movies: int, num_ratings: int) -> dict[int, int]:
+    """Write ratings by bucket, once; return the rows of each. All users have some, if they can.
+
+    A user who has none would take no memory: what the system has not been written to is not there.
+    """
+    per_bucket = num_ratings // NUM_BUCKETS
+    for bucket in range(NUM_BUCKETS):
+        target = folder / f"{c.BUCKET}={bucket}"
+        if target.exists():
+            continue
+        target.mkdir(parents=True)
+        rng = np.random.default_rng(bucket)
+        place = rng.permutation(per_bucket) % (num_users // NUM_BUCKETS)
+        users = place * NUM_BUCKETS + bucket
+        movies = rng.integers(num_movies, size=per_bucket)
+        table = pa.table(
+            {
+                c.USER_INDEX: pa.array(users, pa.int32()),
+                c.MOVIE_INDEX: pa.array(movies, pa.int32()),
+                c.RATING: pa.array(rng.integers(1, 6, per_bucket), pa.float32()),
+                c.RATED_DAY: pa.array(np.zeros(per_bucket), pa.int16()),
+            }
+        )
+        pq.write_table(table, target / "part-0.parquet")
+    return dict.fromkeys(range(NUM_BUCKETS), per_bucket)
+
+
+def peak_memory(job: TrainJob, num_ranks: int) -> float:
+    """Return the peak memory (MiB) of the rank with the most."""
+    shutil.rmtree(job.folder, ignore_errors=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    ranks = [
+        context.Process(target=be_rank, args=(job, rank, num_ranks, port))
+        for rank in range(num_ranks)
+    ]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join()
+    if any(rank.exitcode for rank in ranks):
+        raise SystemExit(f"a rank failed: {[rank.exitcode for rank in ranks]}")
+    last = (Path(job.folder) / "history.jsonl").read_text().splitlines()[-1]
+    return float(json.loads(last)["peak_memory_mib"])
+
+
+def be_rank(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:
+    """Train as one of the ranks."""
+    from recspark.training.rank import train_rank
+
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_ranks, "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in place.items()})
+    os.environ.update(LOCAL_WORLD_SIZE=str(num_ranks), MASTER_ADDR="127.0.0.1")
+    os.environ.update(GLOO_SOCKET_IFNAME="lo")
+    train_rank(job)
+
+
+def make_job(arguments: argparse.Namespace, num_users: int, num_ranks: int) -> TrainJob:
+    """Return the job over data of so many users."""
+    work = arguments.work.resolve()
+    data = work / f"memory-{num_users}-{arguments.num_ratings}"
+    rows = make_data(data / "train", num_users, arguments.num_movies, arguments.num_ratings)
+    settings = TrainConfig(
+        architecture="dot_product",
+        embedding_size=arguments.factors,
+        epochs=2,
+        batch_size=8192,
+        num_ranks=num_ranks,
+        device="cpu",
+        timeout_seconds=600,
+    )
+    return TrainJob(
+        model_name="memory",
+        attempt="one",
+        folder=str(work / "memory-model"),
+        train=str(data / "train"),
+        valid=str(data / "train"),
+        train_rows=rows,
+        valid_rows={},
+        num_users=num_users,
+        num_movies=arguments.num_movies,
+        num_buckets=NUM_BUCKETS,
+        rating_mean=3.0,
+        rating_std=1.4,
+        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        checkpoints=str(work / "memory-checkpoints"),
+        tensorboard=str(work / "memory-tensorboard"),
+        train_id="memory",
+        index_ids={},
+        settings=settings,
+        seed=1,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--ranks", default="1,2")
+    parser.add_argument("--num_users", type=int, default=480_189)
+    parser.add_argument("--num_movies", type=int, default=17_770)
+    parser.add_argument("--factors", type=int, default=256)
+    parser.add_argument("--num_ratings", type=int, default=480_256)
+    parser.add_argument("--work", type=Path, default=Path("runs/benchmark"))
+    arguments = parser.parse_args()
+    arguments.stage, arguments.repeats = "memory", 1
+    head = header(arguments)
+    found = {}
+    for num_ranks in map(int, arguments.ranks.split(",")):
+        many, few = (
+            peak_memory(make_job(arguments, users, num_ranks), num_ranks)
+            for users in (arguments.num_users, FEW_USERS)
+        )
+        found[num_ranks] = {"peak_mib": many, "without_users_mib": few, "users_mib": many - few}
+        print(f"{num_ranks} ranks: {found[num_ranks]}", file=sys.stderr)
+    print(json.dumps(head, indent=1))
+    first = next(iter(found.values()))["users_mib"]
+    for num_ranks, figures in found.items():
+        print(
+            f"{num_ranks} ranks: a rank's users take {figures['users_mib']:,.0f} MiB, "
+            f"{figures['users_mib'] / first:.3f} of the first; peak {figures['peak_mib']:,.0f} MiB"
+        )
+    results = arguments.work / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    file = results / f"memory-{int(time.time())}.json"
+    file.write_text(json.dumps(head | {"ranks": found}, indent=1))
+    print(f"written to {file}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

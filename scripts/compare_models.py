@@ -1,0 +1,130 @@
+"""Compare presets on the published folds of MovieLens-100K: test RMSE of each, mean over the folds.
+
+    python scripts/compare_models.py
+    python scripts/compare_models.py --models bias,biased_mf,scaled_nn --folds 1,2 --train.epochs 3
+
+Prepares each fold once and trains, scores and measures each preset on it; what an earlier run left
+under --work is taken as it is, so a run that was stopped goes on. Other options are those of
+jobs/pipeline.py. Prints a Markdown table and writes its figures as JSON beside the runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from recspark import storage
+from recspark.config import Config
+from recspark.configure import load_model_configs
+from recspark.environment import check_environment
+from recspark.errors import RecsparkError
+from recspark.logs import configure_logging
+from recspark.paths import RunPaths
+from recspark.session import create_session
+
+HERE = Path(__file__).resolve().parent
+FLOOR = "bias"
+
+# What the public notebooks say of their own runs. All on other data and splits than these folds.
+_FILTERED = "the Netflix set without its lesser users and movies, random 80/20"
+NOTEBOOKS = {
+    "netflix_mf": ("0.896", f"root of the validation loss on {_FILTERED}"),
+    "netflix_deep": ("0.830", f"the same, on {_FILTERED}"),
+    "netflix_residual": ("0.818", f"the same, on {_FILTERED}"),
+}
+
+
+def compare_fold(fold: int, arguments: argparse.Namespace, others: Sequence[str]) -> dict[str, Any]:
+    """Return the metrics of every model on one fold, by name."""
+    folder = arguments.work.resolve() / f"u{fold}"
+    words = [
+        *("--config", str(arguments.config), "--name", f"u{fold}", "--run_dir", str(folder)),
+        *("--prepare.split", "pairs", "--prepare.pairs", arguments.pairs.format(fold=fold)),
+        *("--models", arguments.models, *others),
+    ]
+    return run_models(words)
+
+
+def run_models(words: Sequence[str]) -> dict[str, Any]:
+    """Return the metrics of every model of a run that these words configure, by name."""
+    from recspark.stages import baseline, evaluate, ingest, prepare, score, train
+
+    models: dict[str, Config] = load_model_configs(words, prog="compare")
+    config = next(iter(models.values()))
+    spark = create_session(config.spark, app_name="compare")
+    ingest.run(config, spark)
+    prepare.run(config, spark)
+    for name, settings in models.items():
+        fit = baseline if settings.baseline.algorithm else train
+        fit.run(settings, name, spark)
+        score.run(settings, name, spark)
+    evaluate.run(models, spark)
+    paths = RunPaths(config.root)
+    return {name: storage.read_json(paths.metrics(name)) for name in models}
+
+
+def render(results: dict[int, dict[str, Any]]) -> str:
+    """Return a Markdown table of the models, best first."""
+    folds = sorted(results)
+    names = sorted(results[folds[0]], key=lambda name: mean(results, name, "rmse"))
+    heads = ["preset", *(f"u{fold}" for fold in folds), "mean RMSE", "seconds", "its notebook"]
+    rows = [heads, ["---"] * len(heads)]
+    for name in names:
+        each = [f"{results[fold][name]['rmse']:.4f}" for fold in folds]
+        figure = NOTEBOOKS.get(name, ("–",))[0]
+        seconds = f"{mean(results, name, 'seconds'):.0f}"
+        rows.append([f"`{name}`", *each, f"{mean(results, name, 'rmse'):.4f}", seconds, figure])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def mean(results: dict[int, dict[str, Any]], name: str, figure: str) -> float:
+    """Return the mean of a figure over the folds."""
+    return statistics.fmean(fold[name][figure] for fold in results.values())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, default=Path("conf/movielens-100k.yaml"))
+    parser.add_argument("--pairs", default="data/movielens-100k/u{fold}.test")
+    parser.add_argument("--folds", default="1,2,3,4,5")
+    known = sorted(one.stem for one in (HERE.parent / "conf" / "models").glob("*.yaml"))
+    recipes = [name for name in known if not name.endswith("_large")]
+    parser.add_argument("--models", default=",".join(recipes), help=f"any of {', '.join(known)}")
+    parser.add_argument("--work", type=Path, default=Path("runs/compare"))
+    arguments, others = parser.parse_known_args()
+    configure_logging()
+    check_environment()
+    results = {}
+    try:
+        for fold in map(int, arguments.folds.split(",")):
+            results[fold] = compare_fold(fold, arguments, others)
+    except RecsparkError as error:
+        logging.getLogger("recspark.compare").error("compare_models failed: %s", error)
+        return error.exit_code
+    print(render(results))
+    names = next(iter(results.values()))
+    summary = {
+        name: {
+            "rmse": mean(results, name, "rmse"),
+            "seconds": mean(results, name, "seconds"),
+            "folds": {fold: each[name]["rmse"] for fold, each in results.items()},
+            "notebook": NOTEBOOKS.get(name),
+        }
+        for name in names
+    }
+    file = arguments.work / "comparison.json"
+    file.write_text(json.dumps(summary, indent=1))
+    print(f"written to {file}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

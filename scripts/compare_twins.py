@@ -1,0 +1,105 @@
+"""Compare recipes with their `_large` twins on generated ratings, whose planted floor is known.
+
+    python scripts/compare_twins.py
+    python scripts/compare_twins.py --num_ratings 10000000 --num_users 48000 --num_movies 17770 \\
+        --models bias,biased_mf_large
+
+Generates Netflix-format text once, trains, scores and measures each model on its probe, and prints
+a Markdown table: RMSE, how far that is above the floor, seconds of training and scoring, and for a
+twin how many times faster it was. What an earlier run left under --work is taken as it is. Other
+options are those of jobs/pipeline.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from compare_models import run_models
+
+from recspark.environment import check_environment
+from recspark.errors import RecsparkError
+from recspark.logs import configure_logging
+from recspark.session import create_session
+
+HERE = Path(__file__).resolve().parent
+TWIN = "_large"
+
+
+def generate_text(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Generate the ratings, unless they are there, and return the truth about them."""
+    from recspark.synthetic.generate import generate, open_step
+    from recspark.synthetic.settings import GenerateConfig
+
+    config = GenerateConfig(
+        output=str(folder),
+        num_users=arguments.num_users,
+        num_movies=arguments.num_movies,
+        num_ratings=arguments.num_ratings,
+        probe_share=arguments.probe_share,
+    )
+    step = open_step(config)
+    if not step.is_done():
+        generate(config, step, create_session(config.spark, app_name="generate"))
+    return dict(json.loads((folder / "truth.json").read_text()))
+
+
+def render(metrics: dict[str, Any], floor: float) -> str:
+    """Return a Markdown table: each recipe with its twin below it, the others first."""
+    rows = [["preset", "RMSE", "above floor", "seconds", "times faster"], ["---"] * 5]
+    for name in sorted(metrics, key=lambda name: (name + TWIN in metrics or TWIN in name, name)):
+        one, recipe = metrics[name], metrics.get(name.removesuffix(TWIN))
+        is_twin = name.endswith(TWIN) and recipe
+        faster = f"{recipe['seconds'] / one['seconds']:.1f}" if is_twin and recipe else ""
+        above = f"{one['rmse'] / floor - 1:.1%}"
+        rows.append([f"`{name}`", f"{one['rmse']:.4f}", above, f"{one['seconds']:,.0f}", faster])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    twins = sorted(one.stem for one in (HERE.parent / "conf" / "models").glob(f"*{TWIN}.yaml"))
+    both = [name for twin in twins for name in (twin.removesuffix(TWIN), twin)]
+    parser.add_argument("--models", default=",".join(["bias", *both]))
+    parser.add_argument("--num_ratings", type=int, default=2_000_000)
+    parser.add_argument("--num_users", type=int, default=10_000)
+    parser.add_argument("--num_movies", type=int, default=5_000)
+    parser.add_argument("--probe_share", type=float, default=0.05)
+    parser.add_argument("--num_buckets", type=int, default=16)
+    parser.add_argument("--work", type=Path, default=Path("runs/compare"))
+    arguments, others = parser.parse_known_args()
+    configure_logging()
+    check_environment()
+    work = arguments.work.resolve()
+    name = f"generated-{arguments.num_ratings}"
+    data = work / f"{name}-text"
+    words = [
+        *("--name", name, "--run_dir", str(work / name), "--models", arguments.models),
+        *("--ingest.format", "netflix", "--ingest.ratings", f"{data}/combined_data_*.txt"),
+        *("--ingest.movies", f"{data}/movie_titles.csv", "--ingest.probe", f"{data}/probe.txt"),
+        *("--prepare.split", "probe", "--prepare.num_buckets", str(arguments.num_buckets)),
+    ]
+    try:
+        floor = generate_text(data, arguments)["probe"]["floor_rmse"]
+        metrics = run_models([*words, *others])
+    except RecsparkError as error:
+        logging.getLogger("recspark.compare").error("compare_twins failed: %s", error)
+        return error.exit_code
+    print(render(metrics, floor))
+    print(f"floor {floor:.4f}")
+    kept = ("rmse", "seconds", "mae", "coverage")
+    summary = {name: {key: one[key] for key in kept} for name, one in metrics.items()}
+    file = work / f"{name}.json"
+    file.write_text(json.dumps({"floor": floor, "models": summary}, indent=1))
+    print(f"written to {file}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
