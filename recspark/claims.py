@@ -179,7 +179,7 @@ def _read_claims(root: str, now: float | None) -> list[tuple[str, Owner]]:
         if not posixpath.basename(path).startswith((_WAITING, _HELD)):
             continue
         try:
-            found.append((path, Owner(**storage.read_json(path))))
+            found.append((path, Owner.read(storage.read_json(path))))
         except FileNotFoundError:
             return _read_claims(root, now)  # withdrawn, or held by now under its other name
         except (ValueError, TypeError):

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from recspark.processes import machine_id, process_start
 
@@ -44,6 +45,20 @@ class Owner:
             started=process_start(os.getpid()),
             since=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         )
+
+    @staticmethod
+    def read(content: dict[str, Any]) -> Owner:
+        """Return the owner that a file tells of.
+
+        Raises:
+            ValueError: It names a path outside of the run directory.
+            TypeError: It is no such file.
+        """
+        owner = Owner(**content)
+        for path in (*owner.writes, *owner.reads):
+            if posixpath.isabs(path) or "://" in path or ".." in path.split("/"):
+                raise ValueError(path)
+        return owner
 
     def find_conflict(self, other: Owner) -> str | None:
         """Return a path that only one of both may have; None where both can be at work."""

@@ -162,6 +162,18 @@ def test_number_of_a_process_that_was_given_out_again_is_no_life(tmp_path: Path)
         assert len(claim_files(tmp_path)) == 1
 
 
+def test_claim_cannot_reach_out_of_its_run_directory(tmp_path: Path) -> None:
+    root, outside = tmp_path / "run", tmp_path / "outside"
+    root.mkdir()
+    (outside / ".x.tmp").mkdir(parents=True)
+    for name in ("../outside/x", f"{outside}/x", f"file://{outside}/x"):
+        dead = {"machine": machine_id(), "pid": os.getppid(), "started": 1.0}
+        write_foreign(root, **dead, writes=[name])
+        sweep(str(root))
+        with claim(root, "pipeline", ("",)):
+            assert (outside / ".x.tmp").exists()
+
+
 def write_foreign(root: Path, kind: str = "held", **changes: object) -> Path:
     """Write the claim of a job on another host."""
     owner = {
