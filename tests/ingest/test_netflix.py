@@ -114,5 +114,6 @@ def test_vectorised_and_line_by_line_agree(data: bytes, movie: int | None) -> No
 @settings(max_examples=600, deadline=None)
 @given(data=damage.NETFLIX)
 def test_parser_agrees_with_the_obvious_reading(data: bytes) -> None:
-    data = data.removeprefix(b"\xef\xbb\xbf")
+    while data.startswith(b"\xef\xbb\xbf"):  # the reading drops one, the parser is given none
+        data = data.removeprefix(b"\xef\xbb\xbf")
     assert reading_of(netflix.parse(data, None)) == read(data, ",")

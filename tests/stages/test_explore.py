@@ -113,7 +113,7 @@ def test_lost_ratings_are_noticed(config: Config, spark: SparkSession) -> None:
     write_ingested(spark, config.root, {"ratings", "movies"})
     for file in Path(RunPaths(config.root).ratings).glob("rated_year=2005/*.parquet"):
         file.unlink()
-    with pytest.raises(DataError, match=r"found 3 rows, expected 4"):
+    with pytest.raises(DataError, match=r"found no .*rated_year=2005"):
         explore.run(config, spark)
 
 

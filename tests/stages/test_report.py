@@ -51,6 +51,8 @@ def finished(
     """The fitted run with predictions, figures and lists."""
     root = tmp_path_factory.mktemp("finished") / "run"
     shutil.copytree(fitted.config.root, root)
+    for left in ("recommendations", "similar_movies"):  # lists that other tests made
+        shutil.rmtree(root / left, ignore_errors=True)
     made = fitted.at(str(root))
     write_ingested(spark, str(root))
     settings = {

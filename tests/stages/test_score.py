@@ -143,8 +143,17 @@ def test_evaluate_writes_figures_and_prints_the_table(
     paths = RunPaths(scored.root)
     metrics = json.loads(Path(paths.metrics("bias")).read_text())
     assert list(metrics) == [
-        *("model", "protocol", "seconds", "num_rows", "num_users", "rmse", "rmse_interval", "mae"),
-        *("coverage", "num_fallbacks", "cuts", "calibration", "bootstrap", "top_n"),
+        *("model", "protocol", "predictions", "seconds", "num_rows", "num_users", "rmse"),
+        *(
+            "rmse_interval",
+            "mae",
+            "coverage",
+            "num_fallbacks",
+            "cuts",
+            "calibration",
+            "bootstrap",
+            "top_n",
+        ),
     ]
     rows = predictions(spark, scored, "bias").values()
     errors = np.array([row[c.PREDICTION] - row[c.RATING] for row in rows])
@@ -217,13 +226,15 @@ def test_without_predictions_evaluate_names_the_job(spark: SparkSession, copied:
         evaluate.run({"als": preset(copied, "als")}, spark)
 
 
-def test_a_card_of_an_unknown_model_is_refused(spark: SparkSession, copied: Config) -> None:
+def test_a_card_that_is_not_as_it_was_written_is_refused(
+    spark: SparkSession, copied: Config
+) -> None:
     card = Path(RunPaths(copied.root).model("als"), "model.json")
     card.write_text('{"algorithm": "guess"}')
-    with pytest.raises(Exception, match="algorithm guess"):
+    with pytest.raises(Exception, match=r"model\.json of 22 bytes instead"):
         score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
     card.unlink()
-    with pytest.raises(Exception, match="no such file"):
+    with pytest.raises(Exception, match=r"found no .*model\.json"):
         score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
     assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones stand
 
@@ -234,7 +245,7 @@ def test_a_bucket_of_the_model_that_is_missing_is_named(
     for name in ("als", "bias"):
         users = Path(RunPaths(copied.root).model(name), "users", "bucket-00002.npy")
         users.unlink()
-        with pytest.raises(Exception, match=r"bucket-00002\.npy: found no such file"):
+        with pytest.raises(Exception, match=r"found no .*bucket-00002\.npy"):
             score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
     assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones stand
 
