@@ -173,8 +173,8 @@ def test_a_damaged_bucket_of_a_trained_model_is_named(
         RunPaths(copied.config.root).model("biased_mf"), "users", "bucket-00002.safetensors"
     )
     users.write_bytes(users.read_bytes()[:-9])
-    with pytest.raises(Exception, match=r"bucket-00002\.safetensors: found damaged weights"):
+    with pytest.raises(Exception, match=r"bucket-00002\.safetensors of [0-9,]+ bytes instead"):
         run(spark, copied, "biased_mf", "x", pairs=str(tmp_path / "x.csv"))
     users.unlink()
-    with pytest.raises(Exception, match=r"bucket-00002\.safetensors: found no such file"):
+    with pytest.raises(Exception, match=r"found no .*bucket-00002\.safetensors"):
         run(spark, copied, "biased_mf", "x", pairs=str(tmp_path / "x.csv"))
