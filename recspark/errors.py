@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 
 from recspark.redact import redact
@@ -65,12 +67,25 @@ _RAISED_IN_TASK = re.compile(r"recspark\.errors\.(\w+): (.+?)(?=\n\s*\n|\n\s+at 
 
 
 def from_task(error: Exception) -> RecsparkError | None:
-    """Return the RecsparkError that a Spark task raised, out of the error that Spark made of it."""
+    """Return the RecsparkError that a Spark task raised, out of the error that Spark made of it.
+
+    A full disk, whoever met it (a task, the JVM, the driver), is a DataError.
+    """
     found = _RAISED_IN_TASK.findall(str(error))
     families = {family.__name__: family for family in RecsparkError.__subclasses__()}
     for name, message in found:
         if name in families:
             return families[name](message.strip())
+    if os.strerror(errno.ENOSPC) in str(error):
+        return DataError(
+            describe(
+                "the disk of --run_dir or of spark.local.dir",
+                found=os.strerror(errno.ENOSPC),
+                expected="room for what the job writes",
+                remedy="Free some, or move one of them, and run the job again. Data sets that were "
+                "there before are as they were.",
+            )
+        )
     return None
 
 

@@ -26,3 +26,16 @@ def test_message_of_several_lines_stays_whole() -> None:
 def test_other_errors_are_left_alone() -> None:
     assert from_task(ValueError("recspark.errors.Nothing: x")) is None
     assert from_task(ValueError("no")) is None
+
+
+def test_full_disk_is_told_with_its_remedy_whoever_met_it() -> None:
+    in_task = "Py4JJavaError: … OSError: [Errno 28] No space left on device\n at org.apache.spark"
+    in_jvm = "java.io.IOException: No space left on device"
+    for error in (
+        RuntimeError(in_task),
+        RuntimeError(in_jvm),
+        OSError(28, "No space left on device"),
+    ):
+        raised = from_task(error)
+        assert isinstance(raised, DataError)
+        assert "Free some" in str(raised)

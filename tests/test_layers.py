@@ -21,6 +21,7 @@ L0 = {
     "redact",
 }
 L1 = {
+    "record",
     "intact",
     "claims",
     "owners",

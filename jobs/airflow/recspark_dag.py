@@ -1,7 +1,7 @@
 """recspark every night, one `spark-submit` a stage:
 
     plan → ingest → prepare → data_gate → (baseline ∥ train, a task a model)
-         → score → blend, where it has members → evaluate → model_gate
+         → score → blend, where it has members → evaluate → (model_gate ∥ report)
 
 A run's outputs lie in `<root>/<logical date>/`, and stages that are up to date there skip
 themselves: retries, re-runs and backfills do no work twice. `<root>/accepted.json` points to the
@@ -34,6 +34,7 @@ OUTPUTS = {
     "blend": ["models/blend", "predictions/blend"],
     "evaluate": ["metrics/{model}.json", "leaderboard.json"],
     "gate": [],
+    "report": ["report"],
 }
 # Data sets whose ids a manifest names among its inputs.
 CHECKED_INPUTS = ("ratings", "train", "valid", "test")
@@ -218,4 +219,7 @@ with DAG(
     model_gate = RecsparkJob(
         task_id="model_gate", job="gate", application_args=words["model_gate"], retries=0, **common
     )
-    ingest >> prepare >> data_gate >> [baseline, train] >> score >> blend >> evaluate >> model_gate
+    # Of a refused model too: that is the one to look into.
+    report = RecsparkJob(task_id="report", job="report", application_args=words["every"], **common)
+    ingest >> prepare >> data_gate >> [baseline, train] >> score >> blend >> evaluate
+    evaluate >> [model_gate, report]

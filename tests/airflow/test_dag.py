@@ -29,7 +29,7 @@ HISTORY = "models/biased_mf/history.jsonl"
 TASKS = [
     *("plan", "each_trained", "ingest", "prepare", "data_gate"),
     *("baseline", "train", "score", "each_blend", "blend"),
-    *("evaluate", "model_gate"),
+    *("evaluate", "model_gate", "report"),
 ]
 
 
@@ -96,7 +96,8 @@ def params(raw: Path, root: Path, *settings: str) -> dict[str, object]:
 def check_run(root: Path, date: str) -> None:
     """Assert that a run is whole, and the one that is pointed to."""
     paths = RunPaths(str(root / date))
-    for path in (paths.model("bias"), paths.model("biased_mf"), paths.predictions("biased_mf")):
+    whole = (paths.model("bias"), paths.model("biased_mf"), paths.predictions("biased_mf"))
+    for path in (*whole, paths.report):
         assert read_manifest(path) is not None, path
     accepted = json.loads((root / "accepted.json").read_text())
     assert (accepted["run_dir"], accepted["date"]) == (paths.root, date)
@@ -118,6 +119,7 @@ def test_dag_loads_with_all_its_tasks(airflow: Airflow) -> None:
     assert downstream["data_gate"] == ["baseline", "train"]
     assert downstream["score"] == ["blend"]
     assert downstream["blend"] == ["evaluate"]
+    assert downstream["evaluate"] == ["model_gate", "report"]
 
 
 def test_parameters_are_checked_before_anything_runs(airflow: Airflow, tmp_path: Path) -> None:
