@@ -21,6 +21,7 @@ L0 = {
     "redact",
 }
 L1 = {
+    "json_files",
     "record",
     "intact",
     "claims",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from recspark import storage
 from recspark.evaluation.leaderboard import Metrics, rank_models
+from recspark.json_files import require_json
 from recspark.report.inventory import Inventory
 
 
@@ -63,7 +64,7 @@ def read_measured(inventory: Inventory) -> Measured:
     test = inventory.get("test")
     for name in inventory.models():
         path, scored = inventory.paths.metrics(name), inventory.made_by(name, "predictions")
-        one: Metrics = storage.read_json(path) if storage.exists(path) else {}
+        one: Metrics = _read(path) if storage.exists(path) else {}
         if (
             scored is None
             or test is None
@@ -78,6 +79,15 @@ def read_measured(inventory: Inventory) -> Measured:
     boards = [_rank(group) for group in groups.values()]
     boards.sort(key=lambda board: (-len(board.rows), board.protocol))
     return Measured(boards, unmeasured)
+
+
+def _read(path: str) -> Metrics:
+    found: Metrics = require_json(
+        path,
+        expected="the figures of a model",
+        remedy="Run jobs/evaluate.py with the same --config again.",
+    )
+    return found
 
 
 def _rank(group: list[Metrics]) -> Board:

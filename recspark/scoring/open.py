@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from recspark import schemas, storage
+from recspark import schemas
 from recspark.baselines.arrays import read_movies, read_users
 from recspark.baselines.user_block import TrainBuckets, require_whole
 from recspark.errors import ConfigError, DataError, describe
+from recspark.json_files import require_json
 from recspark.paths import MODEL_CARD
 from recspark.scoring.models import (
     EffectModel,
@@ -112,16 +113,10 @@ def open_effects(saved: SavedModel) -> EffectModel:
 
 
 def read_card(model_dir: str) -> dict[str, Any]:
-    """Return the model's card; a DataError says how to make one where it is missing."""
-    path = posixpath.join(model_dir, MODEL_CARD)
-    if not storage.exists(path):
-        raise DataError(
-            describe(
-                path,
-                found="no such file",
-                expected="the card of a saved model",
-                remedy="Fit the model again with jobs/baseline.py or jobs/train.py.",
-            )
-        )
-    card: dict[str, Any] = storage.read_json(path)
+    """Return the model's card; a DataError says how to make one where it is missing or damaged."""
+    card: dict[str, Any] = require_json(
+        posixpath.join(model_dir, MODEL_CARD),
+        expected="the card of a saved model",
+        remedy="Fit the model again: jobs/baseline.py or jobs/train.py with --force.",
+    )
     return card

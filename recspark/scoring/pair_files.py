@@ -60,6 +60,12 @@ def plan_pieces(spark: SparkSession, path: str, columns: tuple[str, str]) -> lis
         DataError: There is no file, no pair, no such column, or rows hold no whole numbers (their
             count is named, and three of them with file and line).
     """
+    if not storage.list_files(path):
+        raise DataError(
+            describe(
+                path, found="no such file", expected="pairs to score", remedy="Name another file."
+            )
+        )
     pieces = list(_split(path, columns))
     found = spread(spark, pieces, len(pieces)).map(_look_through).collect() if pieces else []
     num_bad = sum(one.num_bad for one in found)

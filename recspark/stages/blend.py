@@ -14,6 +14,7 @@ from recspark.blend.combine import combine
 from recspark.blend.fit import attach_predictions, sum_valid
 from recspark.config import Config
 from recspark.errors import ConfigError, DataError, describe
+from recspark.json_files import require_json
 from recspark.manifest import Manifest, Step, read_manifest, require_manifest
 from recspark.paths import MODEL_CARD, RunPaths
 from recspark.scoring.fallback import clip_predictions
@@ -144,7 +145,11 @@ def _score(
     if step.is_done():
         return
     with step:
-        card = storage.read_json(posixpath.join(paths.model(BLEND), MODEL_CARD))
+        card = require_json(
+            posixpath.join(paths.model(BLEND), MODEL_CARD),
+            expected="the weights of a blend",
+            remedy="Run jobs/blend.py with --force.",
+        )
         members = {name: paths.predictions(name) for name in scored}
         buckets = sorted(bucket for bucket, rows in test.bucket_rows.items() if rows)
         clipped = clip_predictions(

@@ -61,7 +61,16 @@ def _evaluate(config: Config, models: Mapping[str, Config], spark: SparkSession)
     scored = {name: _require_scored(paths, name, job, test) for name, job in jobs.items()}
     inputs = {"train": train.id, "test": test.id}
     inputs |= {f"predictions/{name}": manifest.id for name, manifest in scored.items()}
-    step = Step("evaluate", asdict(config.evaluate), inputs, (paths.all_metrics,), force=True)
+    lists = [path for path in map(paths.recommendations, jobs) if read_manifest(path)]
+    step = Step(
+        stage="evaluate",
+        settings=asdict(config.evaluate),
+        inputs=inputs,
+        outputs=(paths.all_metrics,),
+        force=True,
+        root=paths.root,
+        reads=[paths.train, paths.test, *map(paths.predictions, jobs), *lists],
+    )
     with step:
         ranked = _measure(models, spark, train, test, scored)
         step.record(paths.all_metrics)

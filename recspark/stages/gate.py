@@ -17,6 +17,7 @@ from recspark.errors import DataError, GateError, describe
 from recspark.gates.accepted import Accepted, Figures
 from recspark.gates.data import find_data_faults
 from recspark.gates.model import find_model_faults
+from recspark.json_files import require_json
 from recspark.manifest import require_manifest
 from recspark.paths import RunPaths
 from recspark.redact import redact
@@ -107,16 +108,11 @@ def _read_accepted(pointer: str) -> Accepted | None:
 
 
 def _read(path: str) -> Any:
-    if not storage.exists(path):
-        raise DataError(
-            describe(
-                path,
-                found="no such file",
-                expected="the figures of a finished run",
-                remedy="Run jobs/evaluate.py with the same --config first.",
-            )
-        )
-    return storage.read_json(path)
+    return require_json(
+        path,
+        expected="the figures of a finished run",
+        remedy="Run jobs/evaluate.py with the same --config first.",
+    )
 
 
 def _refuse_stale(path: str) -> None:

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from recspark import schemas, storage
 from recspark.config import Config
+from recspark.json_files import require_json
 from recspark.manifest import Step, require_manifest
 from recspark.page.packages import require_packages
 from recspark.paths import STATISTICS, RunPaths
@@ -29,6 +30,7 @@ NUM_USERS = 10
 LIST_LENGTH = 5
 # As many as the Netflix set has movies.
 MOST_POINTS = 17_770
+_READ = ("movies", "user_index", "movie_index", "train", "valid", "test", "explore")
 
 
 def run(config: Config, spark: SparkSession) -> None:
@@ -46,7 +48,15 @@ def run(config: Config, spark: SparkSession) -> None:
     inputs.pop("metrics", None)
     inputs |= fingerprint_metrics(inventory)
     settings = {"name": config.name, "seed": config.seed, **asdict(config.report)}
-    step = Step("report", settings, inputs, (paths.report,), config.force)
+    step = Step(
+        stage="report",
+        settings=settings,
+        inputs=inputs,
+        outputs=(paths.report,),
+        force=config.force,
+        root=paths.root,
+        reads=[posixpath.join(paths.root, name) for name in inventory.manifests if _is_read(name)],
+    )
     if step.is_done():
         return
     require_packages("report")
@@ -89,11 +99,20 @@ def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Finding
     )
 
 
+def _is_read(name: str) -> bool:
+    """Return whether the report looks into a data set, beyond its manifest."""
+    return name in _READ or name.startswith(("models/", "recommendations/"))
+
+
 def _read_statistics(inventory: Inventory) -> dict[str, Any] | None:
     explore, ratings = inventory.get("explore"), inventory.get("ratings")
     if explore is None or ratings is None or explore.inputs.get("ratings") != ratings.id:
         return None
-    found: dict[str, Any] = storage.read_json(posixpath.join(inventory.paths.explore, STATISTICS))
+    found: dict[str, Any] = require_json(
+        posixpath.join(inventory.paths.explore, STATISTICS),
+        expected="the statistics of the ratings",
+        remedy="Run jobs/explore.py with --force.",
+    )
     return found
 
 

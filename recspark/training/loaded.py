@@ -18,6 +18,7 @@ from torch import Tensor
 from recspark import columns as c
 from recspark import storage
 from recspark.errors import DataError, describe
+from recspark.json_files import require_json
 from recspark.manifest import require_manifest
 from recspark.models.rating_model import RatingModel
 from recspark.paths import MODEL_CARD, RunPaths
@@ -87,7 +88,11 @@ def load_model(path: str) -> LoadedModel:
         DataError: There is no such model, Spark fitted it, or its run has other id maps by now.
     """
     require_manifest(path, "train")
-    card = storage.read_json(posixpath.join(path, MODEL_CARD))
+    card = require_json(
+        posixpath.join(path, MODEL_CARD),
+        expected="the card of a saved model",
+        remedy="Train the model again: jobs/train.py with --force.",
+    )
     if "architecture" not in card:
         raise DataError(
             describe(

@@ -187,6 +187,13 @@ def test_credentials_in_a_manifest_do_not_reach_the_page(spark: SparkSession, ru
     assert "bucket/u.data" in page_of(run.config)
 
 
+def test_a_model_cut_off_is_told(spark: SparkSession, run: Fitted) -> None:
+    file = Path(RunPaths(run.config.root).model("biased_mf"), "movies.safetensors")
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"models/biased_mf: found .*movies\.safetensors of 200 "):
+        report.run(run.config, spark)
+
+
 def test_nothing_ingested_names_the_job(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"ratings: found no .* Run jobs/ingest\.py"):
         report.run(Config(name="t", run_dir=str(tmp_path)), spark)

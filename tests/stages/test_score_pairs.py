@@ -133,6 +133,13 @@ def test_a_csv_that_is_none_is_told_with_its_lines(
         run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
 
 
+def test_a_file_that_is_not_there_is_told(
+    spark: SparkSession, fitted: Fitted, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"x\.csv: found no such file"):
+        run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
