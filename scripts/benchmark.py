@@ -166,10 +166,14 @@ def measurements(arguments: argparse.Namespace, data: Path, run_dir: Path) -> li
 
 
 def header(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return what a figure means nothing without: machine, load, versions, date."""
+    """Return what a figure means nothing without: stage and size, machine, load, versions, date."""
+    size = {"stage": arguments.stage, "num_ratings": arguments.num_ratings}
+    return size | describe_machine()
+
+
+def describe_machine() -> dict[str, object]:
+    """Return date, machine, its load, and versions."""
     return {
-        "stage": arguments.stage,
-        "num_ratings": arguments.num_ratings,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
@@ -199,6 +203,15 @@ def print_table(names: list[str], runs: dict[str, list[Usage]]) -> None:
             f"{median(name, lambda usage: usage.cpu_seconds):9.1f}  "
             + ", ".join(f"{part} {size:,.0f}" for part, size in peaks.items())
         )
+
+
+def save(work: Path, name: str, record: dict[str, object]) -> None:
+    """Write a benchmark's figures to `<work>/results/<name>-<time>.json` and say where."""
+    results = work / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    file = results / f"{name}-{int(time.time())}.json"
+    file.write_text(json.dumps(record, indent=1))
+    print(f"written to {file}", file=sys.stderr)
 
 
 def folder_bytes(path: Path) -> int:
@@ -236,12 +249,8 @@ def main() -> int:
     }
     print(json.dumps(head | sizes, indent=1))
     print_table(names, runs)
-    results = work / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    file = results / f"{arguments.stage}-{arguments.num_ratings}-{int(time.time())}.json"
     record = {name: [asdict(usage) for usage in usages] for name, usages in runs.items()}
-    file.write_text(json.dumps(head | sizes | {"runs": record}, indent=1))
-    print(f"written to {file}", file=sys.stderr)
+    save(work, f"{arguments.stage}-{arguments.num_ratings}", head | sizes | {"runs": record})
     return 0
 
 

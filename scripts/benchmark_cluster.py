@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmark import from_manifest, header, make_data, stage_command
+from benchmark import from_manifest, header, make_data, save, stage_command
 from cluster import start, stop
 
 from recspark.environment import ensure_java
@@ -82,11 +82,7 @@ def main() -> int:
         local, clustered = (statistics.median(one[name] for one in runs[way]) for way in runs)
         ratio = clustered / local
         print(f"{name} seconds: local {local:.1f}, cluster {clustered:.1f}, ratio {ratio:.2f}")
-    results = work / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    file = results / f"cluster-{arguments.num_ratings}-{int(time.time())}.json"
-    file.write_text(json.dumps(head | {"runs": runs}, indent=1))
-    print(f"written to {file}", file=sys.stderr)
+    save(work, f"cluster-{arguments.num_ratings}", head | {"runs": runs})
     return 0
 
 

@@ -13,26 +13,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from benchmark import describe_machine, save
 
 from recspark import columns as c
 from recspark import schemas, storage
 from recspark.config import Config
-from recspark.environment import package_versions
 from recspark.manifest import Step
 from recspark.paths import RunPaths
 
@@ -131,11 +128,7 @@ def header(arguments: argparse.Namespace) -> dict[str, object]:
         "num_train": NUM_TRAIN,
         "users_movies_buckets": [NUM_USERS, NUM_MOVIES, NUM_BUCKETS],
         "resamples": arguments.resamples,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
-        f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-        "load_before": os.getloadavg()[0],
-        "versions": package_versions(),
+        **describe_machine(),
     }
 
 
@@ -174,11 +167,7 @@ def main() -> int:
         f"{'evaluate':16}{rate:12,.0f}{medians['seconds']:9.1f}  "
         + ", ".join(f"{role} {medians[f'{role}_mib']:,.0f}" for role in ("driver", "jvm", "worker"))
     )
-    results = work / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    file = results / f"evaluate-{arguments.num_predictions}-{int(time.time())}.json"
-    file.write_text(json.dumps(head | {"runs": runs}, indent=1))
-    print(f"written to {file}", file=sys.stderr)
+    save(work, f"evaluate-{arguments.num_predictions}", head | {"runs": runs})
     return 0
 
 

@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from benchmark import header
+from benchmark import header, save
 from petastorm import make_batch_reader
 from petastorm.pytorch import BatchedDataLoader, InMemBatchedDataLoader
 
@@ -196,11 +196,7 @@ def main() -> int:
         print(f"{way} / {yardstick}: {ratio:.1f} (target {target:g})")
     for way, figures in quality.items():
         print(f"{way:26}" + ", ".join(f"{key} {value:+.4f}" for key, value in figures.items()))
-    results = work / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    file = results / f"{name}-{int(time.time())}.json"
-    file.write_text(json.dumps(head | {"rows_per_second": speeds, "shuffle": quality}, indent=1))
-    print(f"written to {file}", file=sys.stderr)
+    save(work, name, head | {"rows_per_second": speeds, "shuffle": quality})
     return 0
 
 

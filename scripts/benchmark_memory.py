@@ -17,13 +17,12 @@ import os
 import shutil
 import socket
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from benchmark import header
+from benchmark import header, save
 
 from recspark import columns as c
 from recspark.config import TrainConfig
@@ -157,11 +156,7 @@ def main() -> int:
             f"{num_ranks} ranks: a rank's users take {figures['users_mib']:,.0f} MiB, "
             f"{figures['users_mib'] / first:.3f} of the first; peak {figures['peak_mib']:,.0f} MiB"
         )
-    results = arguments.work / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    file = results / f"memory-{int(time.time())}.json"
-    file.write_text(json.dumps(head | {"ranks": found}, indent=1))
-    print(f"written to {file}", file=sys.stderr)
+    save(arguments.work, "memory", head | {"ranks": found})
     return 0
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmark import Usage, from_manifest, from_report, header, print_table, run
+from benchmark import Usage, from_manifest, from_report, header, print_table, run, save
 from yardsticks import report
 
 from recspark.manifest import require_manifest
@@ -249,12 +249,8 @@ def main() -> int:
         head["same_answers"] = json.loads(out.strip().splitlines()[-1])
     print(json.dumps(head, indent=1))
     print_table(names, runs)
-    results = work / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    file = results / f"{arguments.stage}-{arguments.num_pairs}-{int(time.time())}.json"
     record = {name: [asdict(usage) for usage in usages] for name, usages in runs.items()}
-    file.write_text(json.dumps(head | {"runs": record}, indent=1))
-    print(f"written to {file}", file=sys.stderr)
+    save(work, f"{arguments.stage}-{arguments.num_pairs}", head | {"runs": record})
     return 0
 
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from benchmark import header
+from benchmark import header, save
 from benchmark_feed import NUM_MOVIES, NUM_USERS, make_data
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -153,11 +153,7 @@ def main() -> int:
         f"{medians['recspark'] / medians['textbook']:.1f}; feed {medians['feed share']:.1%} of the "
         f"epoch; 80 million ratings: {80e6 / medians['recspark']:,.0f} s"
     )
-    results = work / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    file = results / f"train-{arguments.preset}-{int(time.time())}.json"
-    file.write_text(json.dumps(head | {"runs": found}, indent=1))
-    print(f"written to {file}", file=sys.stderr)
+    save(work, f"train-{arguments.preset}", head | {"runs": found})
     return 0
 
 
