@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
 import shutil
 import socket
 import sys
@@ -23,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from benchmark import header, save
+from benchmark_train import be_rank, make_job
 
 from recspark import columns as c
 from recspark.config import TrainConfig
@@ -80,22 +80,11 @@ def peak_memory(job: TrainJob, num_ranks: int) -> float:
     return float(json.loads(last)["peak_memory_mib"])
 
 
-def be_rank(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:
-    """Train as one of the ranks."""
-    from recspark.training.rank import train_rank
-
-    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_ranks, "MASTER_PORT": port}
-    os.environ.update({name: str(value) for name, value in place.items()})
-    os.environ.update(LOCAL_WORLD_SIZE=str(num_ranks), MASTER_ADDR="127.0.0.1")
-    os.environ.update(GLOO_SOCKET_IFNAME="lo")
-    train_rank(job)
-
-
-def make_job(arguments: argparse.Namespace, num_users: int, num_ranks: int) -> TrainJob:
+def train_on(arguments: argparse.Namespace, num_users: int, num_ranks: int) -> TrainJob:
     """Return the job over data of so many users."""
     work = arguments.work.resolve()
-    data = work / f"memory-{num_users}-{arguments.num_ratings}"
-    rows = make_data(data / "train", num_users, arguments.num_movies, arguments.num_ratings)
+    data = work / f"memory-{num_users}-{arguments.num_ratings}" / "train"
+    rows = make_data(data, num_users, arguments.num_movies, arguments.num_ratings)
     settings = TrainConfig(
         architecture="dot_product",
         embedding_size=arguments.factors,
@@ -105,26 +94,14 @@ def make_job(arguments: argparse.Namespace, num_users: int, num_ranks: int) -> T
         device="cpu",
         timeout_seconds=600,
     )
-    return TrainJob(
-        model_name="memory",
-        attempt="one",
-        folder=str(work / "memory-model"),
-        train=str(data / "train"),
-        valid=str(data / "train"),
-        train_rows=rows,
-        valid_rows={},
+    return make_job(
+        "memory",
+        settings,
+        train=data,
+        folder=work / "memory-model",
+        rows=rows,
         num_users=num_users,
         num_movies=arguments.num_movies,
-        num_buckets=NUM_BUCKETS,
-        rating_mean=3.0,
-        rating_std=1.4,
-        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
-        checkpoints=str(work / "memory-checkpoints"),
-        tensorboard=str(work / "memory-tensorboard"),
-        train_id="memory",
-        index_ids={},
-        settings=settings,
-        seed=1,
     )
 
 
@@ -144,7 +121,7 @@ def main() -> int:
     found = {}
     for num_ranks in map(int, arguments.ranks.split(",")):
         many, few = (
-            peak_memory(make_job(arguments, users, num_ranks), num_ranks)
+            peak_memory(train_on(arguments, users, num_ranks), num_ranks)
             for users in (arguments.num_users, FEW_USERS)
         )
         found[num_ranks] = {"peak_mib": many, "without_users_mib": few, "users_mib": many - few}

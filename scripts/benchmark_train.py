@@ -84,33 +84,54 @@ def textbook(factors: int, hidden: int | None, num_rows: int, num_steps: int) ->
     return num_steps * TEXTBOOK_ROWS / (time.perf_counter() - started)
 
 
-def ours(settings: TrainConfig, data: Path, folder: Path, rows: dict[int, int]) -> dict[str, float]:
-    """Return the history record of one epoch."""
-    shutil.rmtree(folder, ignore_errors=True)
-    job = TrainJob(
-        model_name="benchmark",
+def make_job(
+    name: str,
+    settings: TrainConfig,
+    *,
+    train: Path,
+    folder: Path,
+    rows: dict[int, int],
+    num_users: int = NUM_USERS,
+    num_movies: int = NUM_MOVIES,
+) -> TrainJob:
+    """Return the job that trains on ratings by bucket, without valid, and writes to `folder`."""
+    return TrainJob(
+        model_name=name,
         attempt="one",
         folder=str(folder),
-        train=str(data / "train"),
-        valid=str(data / "train"),
+        train=str(train),
+        valid=str(train),
         train_rows=rows,
         valid_rows={},
-        num_users=NUM_USERS,
-        num_movies=NUM_MOVIES,
+        num_users=num_users,
+        num_movies=num_movies,
         num_buckets=len(rows),
         rating_mean=3.0,
         rating_std=1.4,
         rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
         checkpoints=str(folder / "checkpoints"),
         tensorboard=str(folder / "tensorboard"),
-        train_id="benchmark",
+        train_id=name,
         index_ids={},
         settings=settings,
         seed=1,
     )
-    alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
-    os.environ.update(alone, MASTER_ADDR="127.0.0.1", MASTER_PORT="29871", GLOO_SOCKET_IFNAME="lo")
+
+
+def be_rank(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:
+    """Train in this process as one of the ranks."""
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_ranks, "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in place.items()})
+    os.environ.update(LOCAL_WORLD_SIZE=str(num_ranks), MASTER_ADDR="127.0.0.1")
+    os.environ.update(GLOO_SOCKET_IFNAME="lo")
     train_rank(job)
+
+
+def ours(settings: TrainConfig, data: Path, folder: Path, rows: dict[int, int]) -> dict[str, float]:
+    """Return the history record of one epoch."""
+    shutil.rmtree(folder, ignore_errors=True)
+    job = make_job("benchmark", settings, train=data / "train", folder=folder, rows=rows)
+    be_rank(job, 0, 1, port=29871)
     return json.loads((folder / "history.jsonl").read_text().splitlines()[0])
 
 
