@@ -80,7 +80,7 @@ class Step:
         root: The run directory, where other jobs look for this one's claim; left out, the folder of
             the first output.
         reads: Data sets that must be as they were written, and stay so meanwhile.
-        scratch: Further paths that the stage writes to, or stages, and leaves nothing at.
+        scratch: Further paths that no other job may write meanwhile, and that get no manifest.
         id: Names this run of the stage in every manifest it writes.
     """
 

@@ -8,6 +8,8 @@ MODEL_CARD = "model.json"
 HISTORY = "history.jsonl"
 SPARK_MODEL = "spark_model"
 
+# Inside the folders of explore and report.
+PAGE = "index.html"
 # Inside the folder of explore.
 STATISTICS = "statistics.json"
 

@@ -6,6 +6,7 @@
 Makes its data once under --work, then runs the stage and its yardsticks alternately, each in a
 process of its own, and prints rows per second, their ratio, CPU seconds, peak memory of driver, JVM
 and Python workers, and bytes in and out; the same as JSON under --work/results.
+Arguments that are not its own go to the stage, e.g. --ingest.split_bytes 67108864.
 """
 
 from __future__ import annotations

@@ -109,9 +109,9 @@ def label(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y)
 
 
-def name_lines(axes: Axes) -> None:
+def name_lines(axes: Axes, columns: int = 2) -> None:
     """Put the legend above the axes, where it hides no mark."""
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=2)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=columns)
 
 
 def use_short_numbers(axes: Axes, axis: str = "y") -> None:

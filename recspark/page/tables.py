@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,11 @@ def percent(value: float) -> str:
 def stars(value: float) -> str:
     """Return a mean rating or a deviation with two decimals."""
     return f"{value:.2f}"
+
+
+def rmse(value: float | None) -> str:
+    """Return an RMSE with four decimals; one that there is none of as a dash."""
+    return "–" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
 def plain(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from recspark.evaluation import cuts
 from recspark.evaluation.leaderboard import FLOOR
 from recspark.page.panel import Panel
-from recspark.page.tables import Column, Table, make_table, plain, stars, whole
+from recspark.page.tables import Column, Table, make_table, plain, rmse, stars, whole
 from recspark.report.chapter import Chapter
 from recspark.report.measured import Board
 from recspark.report.plots import draw_calibration, draw_cut
@@ -20,6 +20,8 @@ Group = dict[str, Any]
 # Columns are also named after models and fallbacks, which no name here may collide with.
 _NAME = " name"
 _ITSELF = {cuts.MODEL: "the model itself"}
+
+_UNMEASURED = "No model is measured. Run jobs/evaluate.py with the same --config."
 
 _ROWS = Column("num_rows", "Test ratings", whole)
 _ERROR = Column("mean_error", "Mean error", lambda value: f"{value:+.3f}")
@@ -70,8 +72,7 @@ def make_errors(board: Board | None) -> Chapter:
     """Return the chapter; plots show the best model and the floor, tables show all."""
     title = "Where the errors are"
     if board is None:
-        missing = "No model is measured. Run jobs/evaluate.py with the same --config."
-        return Chapter("errors", title, missing=missing)
+        return Chapter("errors", title, missing=_UNMEASURED)
     panels = [_cut(board, name, cut) for name, cut in _CUTS.items()]
     text = (
         "RMSE of the test ratings in groups. Plots show "
@@ -90,7 +91,7 @@ def _drawn(board: Board) -> list[str]:
 def _cut(board: Board, name: str, cut: _Cut) -> Panel:
     best = next(iter(board.metrics))
     groups: list[Group] = board.metrics[best]["cuts"][name]
-    rmse = {
+    by_model = {
         model: {cut.name(group): group["rmse"] for group in one["cuts"][name]}
         for model, one in board.metrics.items()
     }
@@ -98,7 +99,7 @@ def _cut(board: Board, name: str, cut: _Cut) -> Panel:
         {
             _NAME: cut.name(group),
             _ROWS.key: group[_ROWS.key],
-            **{model: rmse[model].get(cut.name(group), math.nan) for model in rmse},
+            **{model: groups.get(cut.name(group), math.nan) for model, groups in by_model.items()},
             _ERROR.key: group[_ERROR.key],
         }
         for group in groups
@@ -115,7 +116,7 @@ def _cut(board: Board, name: str, cut: _Cut) -> Panel:
                 rows,
                 Column(_NAME, cut.axis.split(" (")[0], plain, is_text=True),
                 _ROWS,
-                *(Column(model, model, _rmse) for model in rmse),
+                *(Column(model, model, rmse) for model in by_model),
                 Column(_ERROR.key, f"Mean error of {best}", _ERROR.write),
             )
         ],
@@ -162,15 +163,14 @@ def _model_first(kind: str) -> tuple[bool, str]:
 
 
 def _answered(group: Group | None) -> str:
-    return f"{_rmse(group['rmse'])} ({whole(group['num_rows'])})" if group else "–"
+    return f"{rmse(group['rmse'])} ({whole(group['num_rows'])})" if group else "–"
 
 
 def make_calibration(board: Board | None) -> Chapter:
     """Return the chapter on predicted against given ratings."""
     title = "Calibration"
     if board is None:
-        missing = "No model is measured. Run jobs/evaluate.py with the same --config."
-        return Chapter("calibrated", title, missing=missing)
+        return Chapter("calibrated", title, missing=_UNMEASURED)
     drawn = {model: board.metrics[model]["calibration"] for model in _drawn(board)}
     best = next(iter(board.metrics))
     panel = Panel(
@@ -204,7 +204,3 @@ def _calibration_table(model: str, one: dict[str, Any]) -> Table:
         Column("mean_rating", "Mean rating", stars),
         _ERROR,
     )
-
-
-def _rmse(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.4f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recspark.page.panel import Panel
-from recspark.page.tables import Column, make_table, whole
+from recspark.page.tables import Column, make_table, rmse, whole
 from recspark.report.chapter import Chapter
 from recspark.report.inventory import Inventory
 from recspark.report.plots import draw_curves, hides_others
@@ -36,15 +36,15 @@ def _panel(training: Training) -> Panel:
     valid_rmse = [record["valid_rmse"] for record in training.epochs]
     train_rmse = [record["train_rmse"] for record in training.epochs]
     cut = (
-        f" The first epoch lies above the plot (RMSE on train {_rmse(train_rmse[0])}, on valid "
-        f"{_rmse(valid_rmse[0])})."
+        f" The first epoch lies above the plot (RMSE on train {rmse(train_rmse[0])}, on valid "
+        f"{rmse(valid_rmse[0])})."
         if hides_others(training)
         else ""
     )
     speed = max(record["rows_per_second"] for record in training.epochs)
     return Panel(
         f"training-{training.model}",
-        f"{training.model}: RMSE {_rmse(kept['valid_rmse'])} at epoch {training.kept_epoch + 1} "
+        f"{training.model}: RMSE {rmse(kept['valid_rmse'])} at epoch {training.kept_epoch + 1} "
         f"of {len(rows)}",
         f"Architecture {training.architecture}; {training.seconds:,.1f} s in all, up to "
         f"{whole(speed)} ratings a second.{cut}",
@@ -53,8 +53,8 @@ def _panel(training: Training) -> Panel:
                 "Epochs",
                 rows,
                 Column("number", "Epoch", whole),
-                Column("train_rmse", "RMSE train", _rmse),
-                Column("valid_rmse", "RMSE valid", _rmse),
+                Column("train_rmse", "RMSE train", rmse),
+                Column("valid_rmse", "RMSE valid", rmse),
                 Column("learning_rate", "Step size", lambda value: f"{value:.2g}"),
                 Column("rows_per_second", "Ratings/s", whole),
                 Column("seconds", "Seconds", lambda value: f"{value:,.1f}"),
@@ -62,7 +62,3 @@ def _panel(training: Training) -> Panel:
         ],
         draw_curves(training),
     )
-
-
-def _rmse(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"

@@ -84,7 +84,7 @@ def _curves(training: Training, axes: Axes) -> None:
         if not np.isnan(rmse).all():
             axes.plot(epochs, rmse, color=color, marker="o", markersize=3, label=name)
     axes.axvline(training.kept_epoch + 1, color=INK, linestyle=":", linewidth=1.2, label="kept")
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=3)
+    name_lines(axes, columns=3)
     if hides_others(training):
         _, low, high = _ranges(training)
         axes.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))

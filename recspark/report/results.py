@@ -5,7 +5,7 @@ from __future__ import annotations
 from recspark.blend.card import BLEND
 from recspark.evaluation.leaderboard import HEADER, cells
 from recspark.page.panel import Panel
-from recspark.page.tables import Column, Table, make_table, percent, plain, whole
+from recspark.page.tables import Column, Table, make_table, percent, plain, rmse, whole
 from recspark.report.chapter import Chapter
 from recspark.report.inventory import Inventory
 from recspark.report.measured import Board, Measured
@@ -120,7 +120,7 @@ def _blend(inventory: Inventory) -> Panel:
                 card["members"],
                 _MODEL,
                 Column("weight", "Weight", lambda value: f"{value:+.3f}"),
-                Column("valid_rmse", "RMSE alone", lambda value: f"{value:.4f}"),
+                Column("valid_rmse", "RMSE alone", rmse),
                 Column("gain", "Gain (RMSE)", lambda value: f"{value:+.4f}"),
             )
         ],

@@ -12,7 +12,6 @@ from pyspark.sql import SparkSession
 
 from recspark import schemas, storage
 from recspark.blend.card import BLEND
-from recspark.claims import Claim
 from recspark.config import Config
 from recspark.errors import DataError, describe
 from recspark.evaluation import top_n
@@ -41,18 +40,6 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     """
     config = next(iter(models.values()))
     paths = RunPaths(config.root)
-    names = [*models, *([BLEND] if config.blend.members else [])]
-    with Claim(
-        root=config.root,
-        stage="evaluate",
-        writes=[*map(paths.metrics, names), paths.leaderboard],
-        reads=[paths.train, paths.test, *map(paths.predictions, names)],
-    ):
-        _evaluate(config, models, spark)
-
-
-def _evaluate(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
-    paths = RunPaths(config.root)
     train = require_manifest(paths.train, "prepare")
     test = require_manifest(paths.test, "prepare")
     jobs = {name: _fitting_job(one) for name, one in models.items()}
@@ -70,6 +57,7 @@ def _evaluate(config: Config, models: Mapping[str, Config], spark: SparkSession)
         force=True,
         root=paths.root,
         reads=[paths.train, paths.test, *map(paths.predictions, jobs), *lists],
+        scratch=[*map(paths.metrics, jobs), paths.leaderboard],
     )
     with step:
         ranked = _measure(models, spark, train, test, scored)

@@ -13,11 +13,9 @@ from recspark.errors import DataError, describe
 from recspark.explore.statistics import compute_statistics
 from recspark.manifest import Step, require_manifest
 from recspark.page.packages import require_packages
-from recspark.paths import STATISTICS, RunPaths
+from recspark.paths import PAGE, STATISTICS, RunPaths
 
 logger = logging.getLogger(__name__)
-
-PAGE = "index.html"
 
 
 def run(config: Config, spark: SparkSession) -> None:

@@ -14,7 +14,7 @@ from recspark.config import Config
 from recspark.json_files import require_json
 from recspark.manifest import Step, require_manifest
 from recspark.page.packages import require_packages
-from recspark.paths import STATISTICS, RunPaths
+from recspark.paths import PAGE, STATISTICS, RunPaths
 from recspark.report.embedding import open_embedding
 from recspark.report.examples import Example, choose_users, describe_users
 from recspark.report.findings import Findings
@@ -25,7 +25,6 @@ from recspark.report.training import read_trainings
 
 logger = logging.getLogger(__name__)
 
-PAGE = "index.html"
 NUM_USERS = 10
 LIST_LENGTH = 5
 # As many as the Netflix set has movies.
