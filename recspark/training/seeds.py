@@ -24,4 +24,9 @@ def seed_everything(seed: int, *purpose: str | int) -> None:
 
     The same after a resumed start as in an undisturbed run, so no generator's state is saved.
     """
-    torch.manual_seed(make_generator(seed, *purpose).initial_seed())
+    number = make_generator(seed, *purpose).initial_seed()
+    # torch.manual_seed would also note a stack trace for devices that are not in use yet, which
+    # takes longer than a small step.
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(number)

@@ -79,37 +79,43 @@ class UserTable:
         """Take one step on some rows.
 
         Args:
-            which: [D], rows of this table, all different.
+            which: [D], rows of this table, all different (table: all of them, in order).
             gradient: [D, U].
             learning_rate: Step size.
         """
         self.num_steps += 1
         change = self._adam if "mean" in self.memory else self._sgd
-        for rows, grad in zip(which.split(CHUNK_ROWS), gradient.split(CHUNK_ROWS), strict=True):
-            change(rows, grad, learning_rate)
+        tables = (self.rows, *self.memory.values())
+        for start in range(0, len(which), CHUNK_ROWS):
+            span = slice(start, start + CHUNK_ROWS)
+            if self._is_whole:
+                change(gradient[span], learning_rate, *(table[span] for table in tables))
+                continue
+            parts = [functional.embedding(which[span], table) for table in tables]
+            change(gradient[span], learning_rate, *parts)
+            target = which[span].long()  # torch indexes by int64 when it writes
+            for table, part in zip(tables, parts, strict=True):
+                table[target] = part
 
-    def _adam(self, rows: Tensor, grad: Tensor, learning_rate: float) -> None:
-        """Kingma and Ba 2015, algorithm 1, its bias corrections folded into step and epsilon."""
+    def _adam(
+        self, grad: Tensor, learning_rate: float, rows: Tensor, mean: Tensor, square: Tensor
+    ) -> None:
+        """Kingma and Ba 2015, algorithm 1, its bias corrections folded into step and epsilon.
+
+        Changes `rows`, `mean` and `square` [D, U] in place.
+        """
         decay_mean, decay_square = BETAS
         root = (1 - decay_square**self.num_steps) ** 0.5
         step_size = learning_rate * root / (1 - decay_mean**self.num_steps)
-        mean = functional.embedding(rows, self.memory["mean"]).lerp_(grad, 1 - decay_mean)
-        square = functional.embedding(rows, self.memory["square"]).mul_(decay_square)
-        square.addcmul_(grad, grad, value=1 - decay_square)
-        # torch indexes by int64 when it writes
-        target = rows.long()
-        self.memory["mean"][target], self.memory["square"][target] = mean, square
-        change = mean / (square.sqrt_().add_(EPSILON * root))
-        self.rows[target] = functional.embedding(rows, self.rows).sub_(change, alpha=step_size)
+        mean.lerp_(grad, 1 - decay_mean)
+        square.mul_(decay_square).addcmul_(grad, grad, value=1 - decay_square)
+        change = mean / square.sqrt().add_(EPSILON * root)
+        rows.sub_(change, alpha=step_size)
 
-    def _sgd(self, rows: Tensor, grad: Tensor, learning_rate: float) -> None:
-        """Momentum as in torch.optim.SGD: v ← momentum · v + g, row ← row − rate · v."""
-        velocity = functional.embedding(rows, self.memory["velocity"]).mul_(self._momentum)
-        velocity.add_(grad)
-        target = rows.long()
-        self.memory["velocity"][target] = velocity
-        moved = functional.embedding(rows, self.rows).sub_(velocity, alpha=learning_rate)
-        self.rows[target] = moved
+    def _sgd(self, grad: Tensor, learning_rate: float, rows: Tensor, velocity: Tensor) -> None:
+        """Momentum as in torch.optim.SGD: v ← momentum · v + g, row ← row − rate · v, in place."""
+        velocity.mul_(self._momentum).add_(grad)
+        rows.sub_(velocity, alpha=learning_rate)
 
 
 def init_user_rows(model: RatingModel, shard: Shard, seed: int) -> Tensor:
