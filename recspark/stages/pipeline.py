@@ -12,7 +12,6 @@ from recspark.claims import Claim
 from recspark.config import Config
 from recspark.errors import ConfigError, describe
 from recspark.page.packages import find_missing
-from recspark.recommend.choose import choose_models
 from recspark.scoring.require import FALLBACK_MODEL
 from recspark.stages import (
     baseline,
@@ -41,13 +40,14 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
     """
     _require_fallback(config, models)
     _require_members(config, models)
-    lists = []
-    for stage, where, names in (
-        (recommend, "recommend.models", config.recommend.models),
-        (similar, "similar.models", config.similar.models),
-    ):
-        if names:
-            lists += [(stage, *one) for one in choose_models(names, models, where).items()]
+    lists = [
+        (stage, name, models[name])
+        for stage, names in (
+            (recommend, _keep_made("recommend.models", config.recommend.models, models)),
+            (similar, _keep_made("similar.models", config.similar.models, models)),
+        )
+        for name in names
+    ]
     # Held between the stages too, which claim what they write and read by themselves.
     with Claim(config.root, "pipeline", writes=[config.root]):
         _run_stages(config, models, lists, spark)
@@ -86,6 +86,22 @@ def _show(config: Config, spark: SparkSession) -> None:
         return
     explore.run(config, spark)
     report.run(config, spark)
+
+
+def _keep_made(where: str, names: Sequence[str], models: Mapping[str, Config]) -> list[str]:
+    """Return those of the models to make lists of that this run has; tell which it has not.
+
+    `--models` on the command line is often shorter than what the config makes lists of.
+    """
+    missing = [name for name in names if name not in models]
+    if missing:
+        logger.warning(
+            "pipeline: no lists of %s, as %s names what models does not (%s)",
+            ", ".join(missing),
+            where,
+            ", ".join(models),
+        )
+    return [name for name in names if name in models]
 
 
 def _require_fallback(config: Config, models: Mapping[str, Config]) -> None:

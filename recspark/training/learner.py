@@ -97,7 +97,7 @@ def make_optimiser(model: RatingModel, settings: TrainConfig) -> torch.optim.Opt
     ]
     groups = [one for one in groups if one["params"]]
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=True)
-    return torch.optim.Adam(
-        groups, lr=settings.learning_rate, betas=BETAS, eps=EPSILON, fused=True
-    )
+        return torch.optim.SGD(
+            groups, lr=settings.learning_rate, momentum=settings.momentum, fused=True
+        )
+    return torch.optim.Adam(groups, lr=settings.learning_rate, betas=BETAS, eps=EPSILON, fused=True)

@@ -271,3 +271,18 @@ def test_failure_says_why_and_sets_the_exit_code(
     assert done.returncode == code
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_fewer_models_than_the_config_makes_lists_of_run_without_those_lists(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
+) -> None:
+    """Last in this file, as it leaves a shorter leaderboard."""
+    assert pipeline.returncode == 0
+    words = ("--config", raw[0], "--models", "bias,biased_mf")
+    done = start(sys.executable, "jobs/pipeline.py", *words)
+    assert done.returncode == 0, done.stderr
+    assert "no lists of als, as recommend.models names" in done.stderr
+    assert "no lists of als, as similar.models names" in done.stderr
+    refused = start(sys.executable, "jobs/recommend.py", *words)
+    assert refused.returncode == 2
+    assert "recommend.models: found als, expected some of bias, biased_mf" in refused.stderr
