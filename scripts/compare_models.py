@@ -63,6 +63,7 @@ def run_models(words: Sequence[str]) -> dict[str, Any]:
     for name, settings in models.items():
         fit = baseline if settings.baseline.algorithm else train
         fit.run(settings, name, spark)
+    for name, settings in models.items():
         score.run(settings, name, spark)
     evaluate.run(models, spark)
     paths = RunPaths(config.root)
