@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+from fsspec.implementations.local import LocalFileOpener
 
 from recspark.config import TrainConfig
 from recspark.errors import ConfigError
@@ -56,6 +60,46 @@ def test_one_whose_writing_was_cut_short_is_passed_over(tmp_path: Path, group: G
     save(tmp_path, group, 1, 10.0)
     (save(tmp_path, group, 2, 20.0) / "state.json").unlink()
     assert load(tmp_path, group)[0].epoch == 1
+
+
+def save_until_killed(folder: Path, after_opened: int) -> None:
+    """Save, and be killed halfway through the file that is opened after so many others."""
+    opened = 0
+    real = LocalFileOpener.write
+
+    def write(file: LocalFileOpener, content: bytes) -> int:
+        nonlocal opened
+        opened += 1
+        if opened <= after_opened:
+            return int(real(file, content))
+        real(file, content[: len(content) // 2])
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    LocalFileOpener.write = write
+    with as_rank(), join_group(TrainConfig(device="cpu")) as alone:
+        save(folder, alone, 2, 20.0)
+
+
+def test_killed_inside_any_write_the_one_before_is_taken(tmp_path: Path, group: Group) -> None:
+    save(tmp_path, group, 1, 10.0)
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload([__name__])
+    num_files = 0
+    while True:
+        writer = server.Process(target=save_until_killed, args=(tmp_path, num_files))
+        writer.start()
+        writer.join(60)
+        if writer.exitcode == 0:
+            break
+        assert writer.exitcode == -signal.SIGKILL
+        position, found = load(tmp_path, group)
+        assert position.epoch == 1
+        assert torch.equal(found.users["rows"], snapshot(10.0).users["rows"])
+        num_files += 1
+    assert num_files == 7  # of 4 buckets, the shared ones, the rank's list, the state
+    assert load(tmp_path, group)[0].epoch == 2
 
 
 @pytest.mark.parametrize("name", ["users/bucket-00002.safetensors", "shared.safetensors"])
