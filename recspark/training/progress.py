@@ -18,7 +18,6 @@ from typing import Any
 from tqdm import tqdm
 
 from recspark import storage
-from recspark.training.engine import OnProgress
 
 logger = logging.getLogger(__name__)
 
@@ -26,27 +25,37 @@ PROGRESS = "progress.json"
 WRITE_SECONDS = 0.5
 
 
-def make_writer(folder: str, epochs: int) -> OnProgress:
-    """Return a callback that writes the progress file, at most twice a second and after epochs."""
-    written = (0.0, 0)
+class ProgressWriter:
+    """Writes the progress file, at most twice a second and after epochs; an OnProgress."""
 
-    def write(epoch: int, step: int, num_steps: int, speed: float, history: list[Any]) -> None:
-        nonlocal written
+    def __init__(self, folder: str, epochs: int) -> None:
+        """Write to `folder`; a run has `epochs` epochs at most."""
+        self._path, self._epochs = posixpath.join(folder, PROGRESS), epochs
+        self._written = (0.0, 0)
+        self._resumed_at: list[int] | None = None
+
+    def tell_resumed(self, epoch: int, step: int) -> None:
+        """Note where a run that was cut short goes on."""
+        self._resumed_at = [epoch, step]
+
+    def __call__(
+        self, epoch: int, step: int, num_steps: int, speed: float, history: list[Any]
+    ) -> None:
+        """Write, unless that was done a moment ago."""
         now = time.monotonic()
-        if now - written[0] < WRITE_SECONDS and len(history) == written[1]:
+        if now - self._written[0] < WRITE_SECONDS and len(history) == self._written[1]:
             return
-        written = (now, len(history))
+        self._written = (now, len(history))
         progress = {
             "epoch": epoch,
-            "epochs": epochs,
+            "epochs": self._epochs,
             "step": step,
             "num_steps": num_steps,
             "rows_per_second": round(speed),
+            "resumed_at": self._resumed_at,
             "history": history,
         }
-        storage.write_json(posixpath.join(folder, PROGRESS), progress)
-
-    return write
+        storage.write_json(self._path, progress)
 
 
 @contextlib.contextmanager
@@ -79,13 +88,19 @@ def show_progress(folder: str, name: str) -> Iterator[None]:
 
 
 class _Lines:
-    """Logs each finished epoch once."""
+    """Logs each epoch that this run finishes, once."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._num_logged = 0
+        self._is_told = False
 
     def __call__(self, progress: dict[str, Any]) -> None:
+        if progress["resumed_at"] and not self._is_told:
+            self._is_told = True
+            epoch, step = progress["resumed_at"]
+            logger.info("train: %s continues from epoch %s, step %s", self._name, epoch, step)
+            self._num_logged = epoch
         for record in progress["history"][self._num_logged :]:
             logger.info(
                 "train: %s epoch %s: train RMSE %.4f, valid RMSE %s, %s rows/s",

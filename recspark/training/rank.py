@@ -15,14 +15,14 @@ from recspark.errors import TrainingError, describe
 from recspark.paths import MODEL_CARD
 from recspark.training import weights
 from recspark.training.checkpoint import Checkpoints, Position
-from recspark.training.engine import Engine, OnProgress
+from recspark.training.engine import Engine
 from recspark.training.failure import report_failure
 from recspark.training.feed import is_resident, read_ratings
 from recspark.training.group import Group, join_group
 from recspark.training.job import TrainJob
 from recspark.training.learner import Learner
 from recspark.training.make import make_learner
-from recspark.training.progress import PROGRESS, make_writer
+from recspark.training.progress import PROGRESS, ProgressWriter
 from recspark.training.shard import Shard
 from recspark.training.tensorboard import import_writer, write_tensorboard
 
@@ -60,9 +60,7 @@ def run_rank(job: TrainJob, group: Group) -> None:
     )
     if job.settings.tensorboard:
         import_writer()  # refuse before the work, not after it
-    on_progress: OnProgress = _ignore
-    if group.rank == 0:
-        on_progress = make_writer(job.folder, job.settings.epochs)
+    progress = ProgressWriter(job.folder, job.settings.epochs)
     with make_learner(job, shard, group) as learner:
         valid = read_ratings(job.valid, job.valid_rows, shard, group.device)
         checkpoints = Checkpoints(job.checkpoints, _belongs_to(job, shard))
@@ -74,12 +72,14 @@ def run_rank(job: TrainJob, group: Group) -> None:
             shard=shard,
             group=group,
             checkpoints=checkpoints,
-            on_progress=on_progress,
+            on_progress=progress if group.rank == 0 else _ignore,
             train_path=job.train,
         )
         group.wait()  # reading may take ranks very different times; from here on they go in step
         if job.settings.resume:
             engine.resume()
+            if engine.position.optimiser_steps:
+                progress.tell_resumed(engine.position.epoch, engine.position.step)
         elif group.rank == 0:
             checkpoints.remove()
         engine.fit()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import runpy
 import shutil
@@ -100,10 +99,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         *("--conf", f"spark.worker.resource.gpu.discoveryScript={script}"),
     )
     assert started.returncode == 0, started.stderr
-    pids = [int(pid) for pid, _ in json.loads((folder / "pids.json").read_text()).values()]
-    assert len(pids) == 3
-    daemons = [psutil.Process(pid) for pid in pids]
-    yield Cluster(started.stdout.strip(), folder)
+    mine = Cluster(started.stdout.strip(), folder)
+    assert len(mine.processes()) == 3
+    yield mine
+    daemons = [one for one in mine.processes().values() if one]
+    assert len(daemons) == 3  # those started again in place of killed ones among them
     executors = [child for one in daemons for child in one.children(recursive=True)]
     for again in folder.glob("worker-*-again"):
         shutil.rmtree(again)
@@ -111,8 +111,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     stopped = run(*command, "stop", folder)
     assert stopped.returncode == 0, stopped.stderr
     assert time.monotonic() - began < 60
-    # The daemons were children of a process that is gone, so nobody keeps them as zombies.
-    assert not [one for one in [*daemons, *executors] if one.is_running()]
+    _, alive = psutil.wait_procs([*daemons, *executors], timeout=5)
+    assert not alive
     assert sorted(path.name for path in folder.iterdir()) == [
         "gpus",
         "master.log",
