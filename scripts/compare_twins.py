@@ -2,7 +2,7 @@
 
     python scripts/compare_twins.py
     python scripts/compare_twins.py --num_ratings 10000000 --num_users 48000 --num_movies 17770 \\
-        --models bias,biased_mf_large
+        --models bias,netflix_mf_large
 
 Generates Netflix-format text once, trains, scores and measures each model on its probe, and prints
 a Markdown table: RMSE, how far that is above the floor, seconds of training and scoring, and for a

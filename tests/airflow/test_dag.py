@@ -137,10 +137,11 @@ def test_a_night_in_local_mode_and_what_the_gates_stop(
     check_run(tmp_path, "2026-11-01")
     before = {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")}
 
-    # The same day again: every stage finds itself done, and the pointer stays.
+    # The same day again: every stage but evaluate finds itself done, and the pointer stays.
     code, said = airflow.test("2026-11-01", params(raw, tmp_path))
     assert code == 0, said[-5000:]
-    assert {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")} == before
+    after = {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")}
+    assert {path.parent.name for path in after if after[path] != before.get(path)} == {"metrics"}
 
     # The next night comes with half the ratings missing: it stops before anything is trained.
     lines = (raw.parent / "u.data").read_text().splitlines(keepends=True)
@@ -167,11 +168,11 @@ def test_killed_training_is_resumed_by_the_retry(
     with started(*command, "-c", json.dumps(words), **airflow.environment) as night:
         checkpoints = run_dir / "checkpoints" / "biased_mf"
         night.wait_for(lambda: len(list(checkpoints.glob("*/state.json"))) > 1)
-        drivers = [
-            one
-            for one in psutil.Process(night.process.pid).children(recursive=True)
-            if "jobs/train.py" in " ".join(one.cmdline()) and "python" in one.name()
-        ]
+        drivers = []
+        for one in psutil.Process(night.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "jobs/train.py" in " ".join(one.cmdline()) and "python" in one.name():
+                    drivers.append(one)
         assert drivers
         for one in drivers:
             one.kill()
