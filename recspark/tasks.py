@@ -11,21 +11,23 @@ import posixpath
 import re
 import sys
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark.serializers import CPickleSerializer
 
 from recspark import storage
 
 if TYPE_CHECKING:
-    from pyspark import RDD
+    from pyspark import RDD, Broadcast, SparkContext
     from pyspark.sql import SparkSession
 
 Item = TypeVar("Item")
+Shared = TypeVar("Shared")
 
 _SPARK_ARCHIVE = re.compile(r"(pyspark\.zip|py4j-[0-9.]+-src\.zip|spark-core_[^/]+\.jar)(/|$)")
 ATTEMPTS = "_attempts"
@@ -45,6 +47,27 @@ def spread(spark: SparkSession, items: Sequence[Item], num_tasks: int) -> RDD[It
     """Return the items as an RDD of at most `num_tasks` partitions, neighbours kept together."""
     items_rdd = spark.sparkContext.parallelize(items, max(1, min(num_tasks, len(items))))
     return items_rdd.mapPartitions(_settle_in)
+
+
+def broadcast(context: SparkContext, value: Shared) -> Broadcast[Shared]:
+    """Return the value, sent once to every executor.
+
+    As bytes that Python packed before: where Spark encrypts what it sends, its stream asks for the
+    length of what pickle writes, which large arrays written as they are do not have (seen in
+    pyspark 3.5.9, `ChunkedStream.write`).
+    """
+    return cast("Broadcast[Shared]", context.broadcast(_Packed(value)))
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """Arrives as what it holds."""
+
+    value: Any
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+        serializer = CPickleSerializer()
+        return serializer.loads, (serializer.dumps(self.value),)
 
 
 def pack(sizes: Sequence[int], capacity: int) -> list[range]:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import io
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.serializers import ChunkedStream, pickle_protocol
 from pyspark.sql import SparkSession
 
-from recspark.tasks import commit_parts, pack, spread, write_part
+from recspark.tasks import _Packed, broadcast, commit_parts, pack, spread, write_part
 
 
 @given(sizes=st.lists(st.integers(0, 50)), capacity=st.integers(1, 60))
@@ -38,3 +43,27 @@ def test_only_committed_attempts_show(tmp_path: Path) -> None:
 def test_spread_keeps_neighbours_together(spark: SparkSession) -> None:
     assert spread(spark, list(range(6)), 3).glom().collect() == [[0, 1], [2, 3], [4, 5]]
     assert spread(spark, [1], 8).getNumPartitions() == 1
+
+
+def pass_encryption(value: object) -> object:
+    """Send a value through the stream that Spark's encrypted broadcasts are written to."""
+    sent = io.BytesIO()
+    stream = ChunkedStream(sent, 8192)
+    pickle.dump(value, stream, pickle_protocol)
+    stream.close()
+    received, content = io.BytesIO(sent.getvalue()), b""
+    while (size := int.from_bytes(received.read(4), "big", signed=True)) > 0:
+        content += received.read(size)
+    return pickle.loads(content)
+
+
+def test_large_arrays_are_broadcast_where_spark_encrypts(spark: SparkSession) -> None:
+    array = np.arange(1_000_000)
+    with pytest.raises(TypeError, match="PickleBuffer"):
+        pass_encryption(array)
+    arrived = pass_encryption(_Packed((array, "x")))
+    assert np.array_equal(arrived[0], array)
+    assert arrived[1] == "x"
+    shared = broadcast(spark.sparkContext, (array, "x"))
+    [total] = spread(spark, [1], 1).map(lambda one: int(shared.value[0].sum()) + one).collect()
+    assert total == array.sum() + 1

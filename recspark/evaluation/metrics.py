@@ -32,7 +32,7 @@ from recspark import storage
 from recspark.errors import DataError, describe
 from recspark.evaluation import bootstrap, cuts
 from recspark.evaluation.sums import Frame, Sums, sum_bucket
-from recspark.tasks import spread
+from recspark.tasks import broadcast, spread
 
 Figures = dict[str, Any]
 
@@ -85,7 +85,7 @@ def measure_models(
     if not buckets:
         remedy = "Run jobs/prepare.py with another prepare.split or test share."
         raise DataError(describe("test", found="no rows", expected="some", remedy=remedy))
-    shared = spark.sparkContext.broadcast(frame)
+    shared = broadcast(spark.sparkContext, frame)
     paths = dict(predictions)
     by_bucket = (
         spread(spark, buckets, len(buckets))

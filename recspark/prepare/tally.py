@@ -12,6 +12,7 @@ from pyspark import RDD
 
 from recspark.prepare.lookup import MAX_DENSE_ID
 from recspark.prepare.rows import Keep, Ratings, RowGroup, read_block
+from recspark.tasks import broadcast
 
 Counts = npt.NDArray[np.int64]
 
@@ -41,7 +42,7 @@ def tally_ratings(blocks: RDD[list[RowGroup]], keep: Keep) -> Tally:
     Every task adds up its own blocks, and tasks merge pairwise, so that the driver receives no
     more than one number per user, movie and day.
     """
-    shared = blocks.context.broadcast(keep)
+    shared = broadcast(blocks.context, keep)
 
     def run(items: Iterable[list[RowGroup]]) -> Iterator[Tally]:
         tallies = (count_block(read_block(groups), shared.value) for groups in items)

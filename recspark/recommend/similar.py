@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from recspark import columns as c
 from recspark.recommend.top_n import NOTHING, RunningTop, padded
 from recspark.scoring.models import Floats, Ints
+from recspark.tasks import broadcast
 
 # Movies whose lists a task makes at a time; against MOVIE_BLOCK others, 64 MB of cosines.
 ASKED_BLOCK = 512
@@ -34,7 +35,7 @@ def find_similar(
         count: Length of a list.
     """
     units = to_units(vectors)
-    shared = spark.sparkContext.broadcast((units, movie_ids))
+    shared = broadcast(spark.sparkContext, (units, movie_ids))
 
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         table, ids = shared.value

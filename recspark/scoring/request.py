@@ -22,7 +22,7 @@ from recspark.scoring.id_columns import PAIRS
 from recspark.scoring.models import Ints
 from recspark.scoring.pair_files import Piece, read_pairs
 from recspark.scoring.predict import Scoring, score_pairs
-from recspark.tasks import PartFile, spread, write_part
+from recspark.tasks import PartFile, broadcast, spread, write_part
 
 # Rows of one output file: what a task holds at a time, about 60 bytes each.
 PART_ROWS = 1_000_000
@@ -62,7 +62,7 @@ def score_request(
     num_buckets = scoring.model.num_buckets
     num_pairs = pieces[-1].first + pieces[-1].num_pairs
     num_parts = -(-num_pairs // part_rows)
-    shared = spark.sparkContext.broadcast((user_ids, movie_ids))
+    shared = broadcast(spark.sparkContext, (user_ids, movie_ids))
 
     def deal(items: Iterable[Piece]) -> Iterator[tuple[int, bytes]]:
         users, movies = map(Lookup.of, shared.value)

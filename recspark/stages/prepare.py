@@ -39,7 +39,7 @@ from recspark.prepare.split import (
 )
 from recspark.prepare.tally import Tally, tally_ratings
 from recspark.schemas import Schema
-from recspark.tasks import commit_parts, spread
+from recspark.tasks import broadcast, commit_parts, spread
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ def _write_splits(
     num_buckets: int,
 ) -> list[Written]:
     """Stage train, valid and test; return what each bucket's task wrote."""
-    shared = blocks.context.broadcast(layout)
+    shared = broadcast(blocks.context, layout)
     folders = {schema.name: step.staging(path) for path, schema in _split_outputs(paths)}
 
     def deal_blocks(items: Iterable[list[RowGroup]]) -> Iterator[tuple[int, bytes]]:

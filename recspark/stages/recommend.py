@@ -20,7 +20,7 @@ from recspark.recommend.popularity import count_ratings
 from recspark.recommend.user_list import read_user_list
 from recspark.scoring.ids import read_index_ids
 from recspark.scoring.require import require_model
-from recspark.tasks import commit_parts, spread
+from recspark.tasks import broadcast, commit_parts, spread
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             movie_ids=movie_ids,
             wanted=_wanted(asked, user_ids) if settings.users else None,
         )
-        shared, root = spark.sparkContext.broadcast(job), step.staging(output)
+        shared, root = broadcast(spark.sparkContext, job), step.staging(output)
         buckets = sorted(model.train.bucket_rows)
         written = (
             spread(spark, buckets, len(buckets))

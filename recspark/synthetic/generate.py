@@ -20,7 +20,7 @@ from recspark.synthetic.settings import GenerateConfig
 from recspark.synthetic.text import COMBINED
 from recspark.synthetic.titles import build_titles
 from recspark.synthetic.truth import build_truth
-from recspark.tasks import pack, spread
+from recspark.tasks import broadcast, pack, spread
 
 STAGE = "generate"
 TITLES = "movie_titles.csv"
@@ -76,7 +76,7 @@ def generate(config: GenerateConfig, step: Step, spark: SparkSession) -> None:
         folder = step.staging(output)
         storage.make_folder(folder)
         population = build_population(config)
-        shared = spark.sparkContext.broadcast(population)
+        shared = broadcast(spark.sparkContext, population)
         pieces = _write_pieces(config, population, shared, spark, folder)
         shared.destroy()
         _assemble(pieces, spark, folder)

@@ -7,10 +7,12 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 from pyspark.ml.torch.distributor import TorchDistributor
 
 from recspark.config import SparkConfig
 from recspark.session import create_session
+from recspark.tasks import broadcast
 
 
 def see() -> dict[str, object]:
@@ -37,7 +39,14 @@ def see_as_rank(folder: str) -> None:
 
 if __name__ == "__main__":
     spark = create_session(SparkConfig(), "probe")
-    tasks = spark.sparkContext.parallelize(range(2), 2).map(lambda _: see()).collect()
+    # Larger than any that the tests' small data need: the cluster encrypts what it sends.
+    shared = broadcast(spark.sparkContext, np.arange(1_000_000))
+    wanted = int(shared.value.sum())
+    tasks = (
+        spark.sparkContext.parallelize(range(2), 2)
+        .map(lambda _: {**see(), "has_broadcast": int(shared.value.sum()) == wanted})
+        .collect()
+    )
     (Path(sys.argv[1]) / "tasks.json").write_text(json.dumps(tasks))
     TorchDistributor(num_processes=2, local_mode=False, use_gpu=True).run(see_as_rank, sys.argv[1])
     spark.stop()
