@@ -45,23 +45,24 @@ def test_spread_keeps_neighbours_together(spark: SparkSession) -> None:
     assert spread(spark, [1], 8).getNumPartitions() == 1
 
 
-def pass_encryption(value: object) -> object:
+def pass_encryption(value: object, file: Path) -> object:
     """Send a value through the stream that Spark's encrypted broadcasts are written to."""
-    sent = io.BytesIO()
-    stream = ChunkedStream(sent, 8192)
+    stream = ChunkedStream(file.open("wb"), 8192)
     pickle.dump(value, stream, pickle_protocol)
     stream.close()
-    received, content = io.BytesIO(sent.getvalue()), b""
+    received, content = io.BytesIO(file.read_bytes()), b""
     while (size := int.from_bytes(received.read(4), "big", signed=True)) > 0:
         content += received.read(size)
     return pickle.loads(content)
 
 
-def test_large_arrays_are_broadcast_where_spark_encrypts(spark: SparkSession) -> None:
+def test_large_arrays_are_broadcast_where_spark_encrypts(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     array = np.arange(1_000_000)
     with pytest.raises(TypeError, match="PickleBuffer"):
-        pass_encryption(array)
-    arrived = pass_encryption(_Packed((array, "x")))
+        pass_encryption(array, tmp_path / "sent")
+    arrived = pass_encryption(_Packed((array, "x")), tmp_path / "sent")
     assert np.array_equal(arrived[0], array)
     assert arrived[1] == "x"
     shared = broadcast(spark.sparkContext, (array, "x"))
