@@ -41,6 +41,8 @@ set_conf() { options+=(--conf "$1"); }
 options=(--master "$master" --executor-memory "$memory" --driver-memory "$driver_memory")
 options+=(--executor-cores "$cores")
 application="$root/jobs/$job.py"
+# The driver's JVM is started before recspark can say this (recspark/session.py has the reason).
+case "$job" in ingest | prepare) options+=(--driver-java-options -XX:TieredStopAtLevel=1) ;; esac
 executor_python="$python"
 if [[ "$master" != k8s://* ]]; then
     # The library travels with the job. A .whl here would be ignored without a word.

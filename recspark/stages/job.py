@@ -15,6 +15,9 @@ from recspark.logs import configure_logging
 
 logger = logging.getLogger(__name__)
 
+# Jobs whose work is done by Python workers alone.
+LIGHT_JOBS = ("ingest", "prepare")
+
 # What a job does: the run's own config, each model's config (its preset layered in) by name, and
 # the Spark session (None where the job runs without one).
 Body = Callable[[Config, Mapping[str, Config], Any], None]
@@ -68,7 +71,9 @@ def _run(name: str, body: Body, argv: Sequence[str], with_spark: bool) -> None:
         return
     from recspark.session import create_session
 
-    spark = create_session(config.spark, app_name=f"{name} {config.name}")
+    spark = create_session(
+        config.spark, app_name=f"{name} {config.name}", is_light=name in LIGHT_JOBS
+    )
     try:
         body(config, models, spark)
     finally:
