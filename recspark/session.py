@@ -39,8 +39,8 @@ WORKER_MEMORY = {
 
 # For jobs in which the JVM only hands out work: its optimising compiler would take the cores from
 # the Python workers for longer than it could save. With two cores and 20 million ratings prepare
-# takes 11.6 instead of 17.6 s, on a cluster of two executors 16.2 instead of 24.9. Not for ALS, which
-# computes in the JVM and takes a quarter longer so.
+# takes 11.6 instead of 17.6 s, on a cluster of two executors 16.2 instead of 24.9. Not for ALS:
+# that computes in the JVM, and takes a quarter longer so.
 QUICK_JVM = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
     "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
