@@ -28,6 +28,7 @@ import pyspark
 from recspark.environment import ensure_java
 
 HOST = "127.0.0.1"
+SCRATCH = "local"
 CONF = Path(__file__).resolve().parent.parent / "conf"
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -47,6 +48,8 @@ def start(folder: Path, workers: int, cores: int, memory: str, properties: list[
     if (folder / "pids.json").exists():
         raise SystemExit(f"{folder}: found a cluster, expected none. Stop it first.")
     write_settings(folder / "conf", properties)
+    # Workers that make it at one moment get in each other's way, and then launch nothing.
+    (folder / SCRATCH).mkdir()
     try:
         launch(folder, "master", "master.Master", "--port", "0", "--webui-port", "0")
         url = wait_for(folder, "master", r"Starting Spark master at (spark://\S+)", 1)[0]
@@ -94,7 +97,7 @@ def launch(folder: Path, name: str, main: str, *options: str) -> None:
         "SPARK_PUBLIC_DNS": HOST,
         "SPARK_DAEMON_MEMORY": "512m",
         # Executors' scratch, else /tmp.
-        "SPARK_LOCAL_DIRS": str(folder.resolve() / "local"),
+        "SPARK_LOCAL_DIRS": str(folder.resolve() / SCRATCH),
         # Not conf/: readiness is read off log lines of level INFO, which log4j2.properties drops.
         "SPARK_CONF_DIR": str(folder.resolve() / "none"),
     }
@@ -163,7 +166,7 @@ def stop(folder: Path) -> None:
         for process in late:
             process.kill()
         psutil.wait_procs(late, timeout=STOP_SECONDS)
-    for leftover in [*folder.glob("work-*"), folder / "local", folder / "conf"]:
+    for leftover in [*folder.glob("work-*"), folder / SCRATCH, folder / "conf"]:
         shutil.rmtree(leftover, ignore_errors=True)
     (folder / "pids.json").unlink(missing_ok=True)
 
