@@ -42,8 +42,7 @@ options=(--master "$master" --executor-memory "$memory" --driver-memory "$driver
 options+=(--executor-cores "$cores")
 application="$root/jobs/$job.py"
 # The driver's JVM is started before recspark can say this (recspark/session.py has the reason).
-quick="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-case "$job" in ingest | prepare) options+=(--driver-java-options "$quick") ;; esac
+case "$job" in ingest | prepare) options+=(--driver-java-options -XX:TieredStopAtLevel=1) ;; esac
 executor_python="$python"
 if [[ "$master" != k8s://* ]]; then
     # The library travels with the job. A .whl here would be ignored without a word.
