@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests that scripts/test.sh leaves out: a standalone cluster, Airflow, and S3. About a quarter of
+# The tests that scripts/test.sh leaves out: a standalone cluster, faults, Airflow, and S3. About half
 # an hour on two cores. Arguments go to pytest, e.g. -m s3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
