@@ -40,8 +40,11 @@ def see_as_rank(folder: str) -> None:
 if __name__ == "__main__":
     spark = create_session(SparkConfig(), "probe")
     # Larger than any that the tests' small data need: the cluster encrypts what it sends.
-    shared = broadcast(spark.sparkContext, np.arange(1_000_000))
-    wanted = int(shared.value.sum())
+    numbers = np.arange(1_000_000)
+    wanted = int(numbers.sum())
+    # (Its value is not asked for here: in an encrypting driver pyspark 3.5 waits for itself then.)
+    shared = broadcast(spark.sparkContext, numbers)
+    del numbers
     tasks = (
         spark.sparkContext.parallelize(range(2), 2)
         .map(lambda _: {**see(), "has_broadcast": int(shared.value.sum()) == wanted})
