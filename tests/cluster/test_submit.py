@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from recspark.session import QUICK_JVM
+from recspark.stages.job import LIGHT_JOBS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -59,6 +62,13 @@ def test_standalone() -> None:
     assert properties["spark.pyspark.python"] == sys.executable
     assert rest == [str(ROOT / "jobs/pipeline.py"), "--config", "conf/a b.yaml"]
     assert not [name for name in properties if "gpu" in name or "authenticate" in name]
+
+
+@pytest.mark.parametrize("job", ["baseline", "pipeline", *LIGHT_JOBS])
+def test_drivers_of_light_jobs_get_what_their_executors_get(job: str) -> None:
+    given, _, _ = options("spark://h:7077", job)
+    wanted = QUICK_JVM["spark.executor.extraJavaOptions"] if job in LIGHT_JOBS else None
+    assert given.get("--driver-java-options") == wanted
 
 
 def test_packed_environment() -> None:
