@@ -67,9 +67,9 @@ def main() -> int:
     twins = sorted(one.stem for one in (HERE.parent / "conf" / "models").glob(f"*{TWIN}.yaml"))
     both = [name for twin in twins for name in (twin.removesuffix(TWIN), twin)]
     parser.add_argument("--models", default=",".join(["bias", *both]))
-    parser.add_argument("--num_ratings", type=int, default=2_000_000)
-    parser.add_argument("--num_users", type=int, default=10_000)
-    parser.add_argument("--num_movies", type=int, default=5_000)
+    parser.add_argument("--num_ratings", type=int, default=1_000_000)
+    parser.add_argument("--num_users", type=int, default=5_000)
+    parser.add_argument("--num_movies", type=int, default=4_000)
     parser.add_argument("--probe_share", type=float, default=0.05)
     parser.add_argument("--num_buckets", type=int, default=16)
     parser.add_argument("--work", type=Path, default=Path("runs/compare"))

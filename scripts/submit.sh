@@ -42,7 +42,11 @@ options=(--master "$master" --executor-memory "$memory" --driver-memory "$driver
 options+=(--executor-cores "$cores")
 application="$root/jobs/$job.py"
 # The driver's JVM is started before recspark can say this (recspark/session.py has the reason).
-case "$job" in ingest | prepare) options+=(--driver-java-options -XX:TieredStopAtLevel=1) ;; esac
+case "$job $*" in
+    "ingest "* | "prepare "* | "pipeline "*"--until ingest"* | "pipeline "*"--until prepare"*)
+        options+=(--driver-java-options -XX:TieredStopAtLevel=1)
+        ;;
+esac
 executor_python="$python"
 if [[ "$master" != k8s://* ]]; then
     # The library travels with the job. A .whl here would be ignored without a word.
@@ -87,7 +91,7 @@ if [[ "$gpus" -gt 0 ]]; then
     [[ -z "$discovery" ]] || set_conf "spark.executor.resource.gpu.discoveryScript=$discovery"
 fi
 # Not .venv/bin/spark-submit: that one looks for pyspark in whatever `python3` is.
-spark_home="${SPARK_HOME:-$("$python" -c 'import pyspark; print(*pyspark.__path__)')}"
+spark_home="${SPARK_HOME:-$("$python" -c 'from importlib.util import find_spec as f; print(*f("pyspark").submodule_search_locations)')}"
 command=("$spark_home/bin/spark-submit" "${options[@]}" "${more[@]}" "$application" "$@")
 if [[ -n "$dry_run" ]]; then
     printf '%q ' "${command[@]}" && echo && exit

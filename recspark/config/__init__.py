@@ -6,6 +6,7 @@ A field's docstring is its `--help` text, and says unit and range.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from recspark.checks import require
 from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
@@ -57,6 +58,8 @@ class Config:
     """Seed of every random choice."""
     force: bool = False
     """Run stages again even where their output already matches config and inputs."""
+    until: Literal["ingest", "prepare", "fit", "score", "evaluate", "report"] = "report"
+    """The last part that jobs/pipeline.py runs; score includes the blend and the lists."""
     spark: SparkConfig = field(default_factory=SparkConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     prepare: PrepareConfig = field(default_factory=PrepareConfig)

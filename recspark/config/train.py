@@ -42,6 +42,9 @@ class TrainConfig:
     """Epochs without a better validation RMSE before training stops (count)."""
     batch_size: int = 8192
     """Rows in one step over all ranks (count); autorec: users."""
+    min_steps: int = 1
+    """Fewest steps an epoch (count): where train is too small for as many steps of batch_size rows,
+    steps have fewer."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """Adam, or gradient descent with momentum."""
     momentum: float = 0.9
@@ -94,7 +97,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in (
             *("embedding_size", "epochs", "batch_size", "num_ranks", "timeout_seconds"),
-            *("patience", "feed_memory_mib"),
+            *("patience", "feed_memory_mib", "min_steps"),
         ):
             require(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "≥ 1")
         for name in ("init_scale", "reg", "weight_decay", "warmup_epochs", "checkpoint_steps"):

@@ -71,8 +71,9 @@ def _run(name: str, body: Body, argv: Sequence[str], with_spark: bool) -> None:
         return
     from recspark.session import create_session
 
+    last = config.until if name == "pipeline" else name
     spark = create_session(
-        config.spark, app_name=f"{name} {config.name}", is_light=name in LIGHT_JOBS
+        config.spark, app_name=f"{name} {config.name}", is_light=last in LIGHT_JOBS
     )
     try:
         body(config, models, spark)

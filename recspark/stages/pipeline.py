@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from types import ModuleType
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from pyspark.sql import SparkSession
 
@@ -24,7 +24,6 @@ from recspark.stages import (
     report,
     score,
     similar,
-    train,
 )
 
 logger = logging.getLogger(__name__)
@@ -34,44 +33,48 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
     """Run ingest, prepare, fit and score each model, blend and list if asked, evaluate, report.
 
     Args:
-        config: The run's own settings.
+        config: The run's own settings; `until` is the last part to run.
         models: Model name to its settings, the preset layered in.
         spark: The session of all stages.
     """
-    _require_fallback(config, models)
-    _require_members(config, models)
-    lists = [
-        (stage, name, models[name])
-        for stage, names in (
-            (recommend, _keep_made("recommend.models", config.recommend.models, models)),
-            (similar, _keep_made("similar.models", config.similar.models, models)),
-        )
-        for name in names
-    ]
+    parts: dict[str, Callable[[], None]] = {
+        "ingest": partial(ingest.run, config, spark),
+        "prepare": partial(prepare.run, config, spark),
+        "fit": partial(_fit, models, spark),
+        "score": partial(_score, config, models, spark),
+        "evaluate": partial(evaluate.run, models, spark),
+        "report": partial(_show, config, spark),
+    }
+    until = list(parts).index(config.until)
+    if until >= list(parts).index("score"):
+        _require_fallback(config, models)
+        _require_members(config, models)
     # Held between the stages too, which claim what they write and read by themselves.
     with Claim(config.root, "pipeline", writes=[config.root]):
-        _run_stages(config, models, lists, spark)
+        for run_part in list(parts.values())[: until + 1]:
+            run_part()
 
 
-def _run_stages(
-    config: Config,
-    models: Mapping[str, Config],
-    lists: Sequence[tuple[ModuleType, str, Config]],
-    spark: SparkSession,
-) -> None:
-    ingest.run(config, spark)
-    prepare.run(config, spark)
+def _fit(models: Mapping[str, Config], spark: SparkSession) -> None:
+    from recspark.stages import train  # torch takes seconds, which `until` may save
+
     for name, settings in models.items():
         fit = baseline if settings.baseline.algorithm else train
         fit.run(settings, name, spark)
+
+
+def _score(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
+    """Score each model, blend them where that is asked for, and make the lists."""
     for name, settings in models.items():
         score.run(settings, name, spark)
     if config.blend.members:
         blend.run(config, spark)
-    for stage, name, settings in lists:
-        stage.run(settings, name, spark)
-    evaluate.run(models, spark)
-    _show(config, spark)
+    for stage, where, names in (
+        (recommend, "recommend.models", config.recommend.models),
+        (similar, "similar.models", config.similar.models),
+    ):
+        for name in _keep_made(where, names, models):
+            stage.run(models[name], name, spark)
 
 
 def _show(config: Config, spark: SparkSession) -> None:

@@ -49,12 +49,12 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
         ratings = read_ratings(job.train, job.train_rows, shard, group.device)
         table = UserTable(torch.zeros(shard.num_rows, model.user_width).to(group.device), settings)
         users = {bucket: shard.bucket_users(bucket) for bucket in range(shard.num_buckets)}
-        plan = StepPlan(users, settings.batch_size, job.seed)
+        plan = StepPlan(users, settings.batch_size, job.seed, settings.min_steps)
         grouped = UserRatings.of(ratings, shard.num_rows, job.rating_mean)
         yield UserLearner(model, table, plan, grouped, shard, settings, group)
         return
     table = UserTable(init_user_rows(model, shard, job.seed).to(group.device), settings)
-    plan = StepPlan(job.train_rows, settings.batch_size, job.seed)
+    plan = StepPlan(job.train_rows, settings.batch_size, job.seed, settings.min_steps)
     feed = open_batches(job.train, job.train_rows, shard, plan, group.device, settings)
     with contextlib.closing(feed):
         yield RatingLearner(model, table, plan, feed, settings, group)

@@ -1,6 +1,6 @@
 """The equal-step plan: which rows make up each step, whatever the number of ranks.
 
-An epoch has S = ceil(rows / batch_size) steps. Step s takes from every bucket b the rows
+An epoch has S = ceil(rows / batch_size) steps, or min_steps where that is more. Step s takes from every bucket b the rows
 [floor(s·n_b/S), floor((s+1)·n_b/S)) of the bucket's order in that epoch, which depends on (seed,
 epoch, b) alone. So every row comes exactly once, no step is padded and no tail is dropped; all
 ranks take equally many steps, and which rank holds a bucket has no influence on what a step
@@ -29,11 +29,13 @@ class StepPlan:
     bucket_rows: Mapping[int, int]
     batch_size: int
     seed: int
+    min_steps: int = 1
 
     @cached_property
     def num_steps(self) -> int:
-        """S, steps in an epoch."""
-        return -(-sum(self.bucket_rows.values()) // self.batch_size)
+        """S, steps in an epoch; never more than rows."""
+        rows = sum(self.bucket_rows.values())
+        return max(-(-rows // self.batch_size), min(self.min_steps, rows))
 
     def global_rows(self, step: int) -> int:
         """Return the rows of a step, summed over all ranks."""

@@ -65,9 +65,11 @@ def test_standalone() -> None:
 
 
 @pytest.mark.parametrize("job", ["baseline", "pipeline", *LIGHT_JOBS])
-def test_drivers_of_light_jobs_get_what_their_executors_get(job: str) -> None:
-    given, _, _ = options("spark://h:7077", job)
-    wanted = QUICK_JVM["spark.executor.extraJavaOptions"] if job in LIGHT_JOBS else None
+@pytest.mark.parametrize("until", ["score", *LIGHT_JOBS])
+def test_drivers_of_light_jobs_get_what_their_executors_get(job: str, until: str) -> None:
+    given, _, _ = options("spark://h:7077", job, "--seed", "1", "--until", until)
+    is_light = (until if job == "pipeline" else job) in LIGHT_JOBS
+    wanted = QUICK_JVM["spark.executor.extraJavaOptions"] if is_light else None
     assert given.get("--driver-java-options") == wanted
 
 

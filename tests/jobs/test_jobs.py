@@ -273,6 +273,16 @@ def test_failure_says_why_and_sets_the_exit_code(
     assert "Traceback" not in done.stderr
 
 
+def test_pipeline_ends_where_it_is_told_to(raw: tuple[Path, int], tmp_path: Path) -> None:
+    """Without `bias` too, which only scoring needs."""
+    words = ("--run_dir", tmp_path / "run", "--models", "biased_mf", "--until", "prepare")
+    done = start(sys.executable, "jobs/pipeline.py", "--config", raw[0], *words)
+    assert done.returncode == 0, done.stderr
+    made = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"ratings", "train", "valid", "test"} <= made
+    assert not made & {"models", "predictions", "metrics", "report"}
+
+
 def test_fewer_models_than_the_config_makes_lists_of_run_without_those_lists(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:

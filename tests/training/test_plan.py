@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +40,14 @@ def test_any_number_of_ranks_sees_the_same_batches_and_every_row_once(
         for bucket, count in enumerate(rows):
             share = sum(1 for place in places if place[0] == bucket)
             assert abs(share - count / plan.num_steps) < 1
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(1000, 10), (70, 7), (30, 5), (3, 3)])
+def test_fewer_rows_make_smaller_steps_before_fewer_than_wanted(rows: int, steps: int) -> None:
+    plan = StepPlan({0: rows // 3, 2: rows - rows // 3}, 10 if rows < 1000 else 100, 5, min_steps=5)
+    assert plan.num_steps == steps
+    taken = [place for step in global_steps(plan, 3, 2, 0) for place in step]
+    assert len(set(taken)) == len(taken) == rows
 
 
 def test_order_depends_on_epoch_seed_and_bucket() -> None:
