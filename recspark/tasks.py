@@ -6,12 +6,13 @@ that counted into place once all tasks are through. A failed or speculative atte
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import posixpath
 import re
 import sys
 import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -49,14 +50,20 @@ def spread(spark: SparkSession, items: Sequence[Item], num_tasks: int) -> RDD[It
     return items_rdd.mapPartitions(_settle_in)
 
 
-def broadcast(context: SparkContext, value: Shared) -> Broadcast[Shared]:
-    """Return the value, sent once to every executor.
+@contextlib.contextmanager
+def broadcast(context: SparkContext, value: Shared) -> Iterator[Broadcast[Shared]]:
+    """Give the value, sent once to every executor; afterwards nothing of it is left anywhere.
 
+    Left to itself, pyspark would keep its file of the value for as long as the session lives.
     As bytes that Python packed before: where Spark encrypts what it sends, its stream asks for the
     length of what pickle writes, which large arrays written as they are do not have (seen in
     pyspark 3.5.9, `ChunkedStream.write`).
     """
-    return cast("Broadcast[Shared]", context.broadcast(_Packed(value)))
+    shared = cast("Broadcast[Shared]", context.broadcast(_Packed(value)))
+    try:
+        yield shared
+    finally:
+        shared.destroy()
 
 
 @dataclass(frozen=True)

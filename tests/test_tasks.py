@@ -65,6 +65,15 @@ def test_large_arrays_are_broadcast_where_spark_encrypts(
     arrived = pass_encryption(_Packed((array, "x")), tmp_path / "sent")
     assert np.array_equal(arrived[0], array)
     assert arrived[1] == "x"
-    shared = broadcast(spark.sparkContext, (array, "x"))
-    [total] = spread(spark, [1], 1).map(lambda one: int(shared.value[0].sum()) + one).collect()
+    with broadcast(spark.sparkContext, (array, "x")) as shared:
+        [total] = spread(spark, [1], 1).map(lambda one: int(shared.value[0].sum()) + one).collect()
     assert total == array.sum() + 1
+
+
+def test_nothing_is_left_of_what_was_broadcast(spark: SparkSession) -> None:
+    folder = Path(spark.sparkContext._temp_dir)
+    before = set(folder.iterdir())
+    with broadcast(spark.sparkContext, np.arange(1000)) as shared:
+        assert len(set(folder.iterdir()) - before) == 1
+        assert spread(spark, [1], 1).map(lambda one: int(shared.value[one])).collect() == [1]
+    assert set(folder.iterdir()) == before

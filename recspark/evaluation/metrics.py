@@ -85,13 +85,13 @@ def measure_models(
     if not buckets:
         remedy = "Run jobs/prepare.py with another prepare.split or test share."
         raise DataError(describe("test", found="no rows", expected="some", remedy=remedy))
-    shared = broadcast(spark.sparkContext, frame)
     paths = dict(predictions)
-    by_bucket = (
-        spread(spark, buckets, len(buckets))
-        .map(lambda bucket: sum_bucket(bucket, paths, shared.value))
-        .collect()
-    )
+    with broadcast(spark.sparkContext, frame) as shared:
+        by_bucket = (
+            spread(spark, buckets, len(buckets))
+            .map(lambda bucket: sum_bucket(bucket, paths, shared.value))
+            .collect()
+        )
     figures = {}
     for name, path in paths.items():
         parts = [part[name] for part in by_bucket]

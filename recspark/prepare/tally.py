@@ -42,13 +42,13 @@ def tally_ratings(blocks: RDD[list[RowGroup]], keep: Keep) -> Tally:
     Every task adds up its own blocks, and tasks merge pairwise, so that the driver receives no
     more than one number per user, movie and day.
     """
-    shared = broadcast(blocks.context, keep)
+    with broadcast(blocks.context, keep) as shared:
 
-    def run(items: Iterable[list[RowGroup]]) -> Iterator[Tally]:
-        tallies = (count_block(read_block(groups), shared.value) for groups in items)
-        yield functools.reduce(merge, tallies, EMPTY)
+        def run(items: Iterable[list[RowGroup]]) -> Iterator[Tally]:
+            tallies = (count_block(read_block(groups), shared.value) for groups in items)
+            yield functools.reduce(merge, tallies, EMPTY)
 
-    return blocks.mapPartitions(run).treeReduce(merge)
+        return blocks.mapPartitions(run).treeReduce(merge)
 
 
 def count_block(block: Ratings, keep: Keep) -> Tally:

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recspark import columns as c
 from recspark.recommend.top_n import NOTHING, RunningTop, padded
 from recspark.scoring.models import Floats, Ints
-from recspark.tasks import broadcast
+
+Vectors = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
+"""Rows of length 1 or 0 [movies, V], and the movies' raw ids [movies]."""
 
 # Movies whose lists a task makes at a time; against MOVIE_BLOCK others, 64 MB of cosines.
 ASKED_BLOCK = 512
@@ -21,24 +24,22 @@ MOVIE_BLOCK = 32_768
 
 
 def find_similar(
-    spark: SparkSession, vectors: Floats, movie_ids: npt.NDArray[np.int32], count: int
+    spark: SparkSession, vectors: Broadcast[Vectors], num_movies: int, count: int
 ) -> DataFrame:
     """Return `movie_id, rank, similar_movie_id, similarity`: up to `count` rows a movie.
 
-    Ties go to the movie that comes first. A movie is not in its own list. The vectors are broadcast
-    (17,770 × 64 floats are 5 MB).
+    Ties go to the movie that comes first. A movie is not in its own list.
 
     Args:
-        spark: The session whose tasks compute.
-        vectors: [movies, V], without NaN.
-        movie_ids: [movies], raw ids.
+        spark: The session whose tasks compute, once the result is asked for.
+        vectors: The movies' vectors, from `to_units`, with their raw ids (17,770 × 64 floats are
+            5 MB).
+        num_movies: How many they are.
         count: Length of a list.
     """
-    units = to_units(vectors)
-    shared = broadcast(spark.sparkContext, (units, movie_ids))
 
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        table, ids = shared.value
+        table, ids = vectors.value
         for batch in batches:
             for start in batch.column(0).to_pylist():
                 asked = np.arange(start, min(start + ASKED_BLOCK, len(table)))
@@ -49,7 +50,7 @@ def find_similar(
                     [c.MOVIE_ID, c.RANK, c.SIMILAR_MOVIE_ID, c.SIMILARITY],
                 )
 
-    starts = spark.range(0, len(units), ASKED_BLOCK)
+    starts = spark.range(0, num_movies, ASKED_BLOCK)
     kinds = f"{c.MOVIE_ID} INT, {c.RANK} INT, {c.SIMILAR_MOVIE_ID} INT, {c.SIMILARITY} FLOAT"
     return starts.mapInArrow(find, kinds)
 

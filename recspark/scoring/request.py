@@ -30,6 +30,7 @@ PART_ROWS = 1_000_000
 _INDEXED = [*PAIRS.names, c.USER_INDEX, c.MOVIE_INDEX]
 _SCORED = [*PAIRS.names, c.PREDICTION, c.FALLBACK]
 _MAX_ID = 2**31 - 1
+_Ids = npt.NDArray[np.int32]
 
 
 def score_request(
@@ -37,8 +38,8 @@ def score_request(
     pieces: list[Piece],
     scoring: Scoring,
     *,
-    user_ids: npt.NDArray[np.int32],
-    movie_ids: npt.NDArray[np.int32],
+    user_ids: _Ids,
+    movie_ids: _Ids,
     root: str,
     part_rows: int = PART_ROWS,
 ) -> list[PartFile]:
@@ -62,20 +63,6 @@ def score_request(
     num_buckets = scoring.model.num_buckets
     num_pairs = pieces[-1].first + pieces[-1].num_pairs
     num_parts = -(-num_pairs // part_rows)
-    shared = broadcast(spark.sparkContext, (user_ids, movie_ids))
-
-    def deal(items: Iterable[Piece]) -> Iterator[tuple[int, bytes]]:
-        users, movies = map(Lookup.of, shared.value)
-        for piece in items:
-            batch = read_pairs(piece)
-            user = _find(users, batch.column(c.USER_ID))
-            movie = _find(movies, batch.column(c.MOVIE_ID))
-            # Unknown users need no bucket's rows: they are spread by where they stand.
-            spread_out = batch.column(c.POSITION).to_numpy() % num_buckets
-            buckets = np.where(user < 0, spread_out, user % num_buckets)
-            columns = [*batch.columns, pa.array(user), pa.array(movie)]
-            indexed = pa.RecordBatch.from_arrays(columns, _INDEXED)
-            yield from deal_rows(indexed, buckets, num_buckets)
 
     def score(bucket: Iterable[int]) -> Iterator[tuple[int, bytes]]:
         for block in (block for one in bucket for block in read_blocks(files, one)):
@@ -101,10 +88,30 @@ def score_request(
         distinct = [c.POSITION, c.PREDICTION]
         return write_part(table, root, f"part-{part:05d}.parquet", distinct=distinct)
 
-    dealt = spread(spark, pieces, len(pieces)).mapPartitions(deal)
-    files = write_blocks(dealt, root)
+    with broadcast(spark.sparkContext, (user_ids, movie_ids)) as ids:
+        dealt = spread(spark, pieces, len(pieces)).mapPartitions(
+            lambda items: _deal(items, ids.value, num_buckets)
+        )
+        files = write_blocks(dealt, root)
     scored = spread(spark, range(num_buckets), num_buckets).mapPartitions(score)
     return exchange(spark, scored, num_parts, write, root)
+
+
+def _deal(
+    pieces: Iterable[Piece], ids: tuple[_Ids, _Ids], num_buckets: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the pairs of the pieces, with their indices, in blocks for the buckets of the users."""
+    users, movies = map(Lookup.of, ids)
+    for piece in pieces:
+        batch = read_pairs(piece)
+        user = _find(users, batch.column(c.USER_ID))
+        movie = _find(movies, batch.column(c.MOVIE_ID))
+        # Unknown users need no bucket's rows: they are spread by where they stand.
+        spread_out = batch.column(c.POSITION).to_numpy() % num_buckets
+        buckets = np.where(user < 0, spread_out, user % num_buckets)
+        columns = [*batch.columns, pa.array(user), pa.array(movie)]
+        indexed = pa.RecordBatch.from_arrays(columns, _INDEXED)
+        yield from deal_rows(indexed, buckets, num_buckets)
 
 
 def _find(lookup: Lookup, ids: pa.Int64Array) -> Ints:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark import RDD
+from pyspark import RDD, Broadcast
 from pyspark.sql import SparkSession
 
 from recspark import columns as c
@@ -86,7 +86,8 @@ def run(config: Config, spark: SparkSession) -> None:
         )
         with ThreadPoolExecutor(1) as beside:  # the driver's own work, while tasks write the splits
             indexed = beside.submit(_stage_indexes, spark, step, paths, users, movies)
-            written = _write_splits(spark, step, paths, blocks, layout, settings.num_buckets)
+            with broadcast(spark.sparkContext, layout) as shared:
+                written = _write_splits(spark, step, paths, blocks, shared, settings.num_buckets)
             indexed.result()
         counts = _count(kept, written, layout, settings)
         if pairs is not None:
@@ -169,11 +170,10 @@ def _write_splits(
     step: Step,
     paths: RunPaths,
     blocks: RDD[list[RowGroup]],
-    layout: Layout,
+    shared: Broadcast[Layout],
     num_buckets: int,
 ) -> list[Written]:
     """Stage train, valid and test; return what each bucket's task wrote."""
-    shared = broadcast(blocks.context, layout)
     folders = {schema.name: step.staging(path) for path, schema in _split_outputs(paths)}
 
     def deal_blocks(items: Iterable[list[RowGroup]]) -> Iterator[tuple[int, bytes]]:

@@ -71,13 +71,13 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             movie_ids=movie_ids,
             wanted=_wanted(asked, user_ids) if settings.users else None,
         )
-        shared, root = broadcast(spark.sparkContext, job), step.staging(output)
-        buckets = sorted(model.train.bucket_rows)
-        written = (
-            spread(spark, buckets, len(buckets))
-            .map(lambda bucket: write_lists(shared.value, bucket, root))
-            .collect()
-        )
+        root, buckets = step.staging(output), sorted(model.train.bucket_rows)
+        with broadcast(spark.sparkContext, job) as shared:
+            written = (
+                spread(spark, buckets, len(buckets))
+                .map(lambda bucket: write_lists(shared.value, bucket, root))
+                .collect()
+            )
         commit_parts((part for part, _ in written), root)
         num_lists = sum(count for _, count in written)
         counts = {"users": len(asked), "lists": num_lists, "movies": len(job.candidates)}

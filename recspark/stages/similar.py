@@ -14,10 +14,11 @@ from recspark.errors import DataError, describe
 from recspark.manifest import Step, require_manifest
 from recspark.paths import RunPaths
 from recspark.recommend.popularity import count_ratings
-from recspark.recommend.similar import attach_titles, find_similar
+from recspark.recommend.similar import attach_titles, find_similar, to_units
 from recspark.scoring.ids import read_index_ids
 from recspark.scoring.open import open_vectors
 from recspark.scoring.require import require_model
+from recspark.tasks import broadcast
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
@@ -60,8 +61,11 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
                     remedy="Lower it.",
                 )
             )
-        lists = find_similar(spark, vectors[listed], movie_ids[listed], settings.top_n)
+        sent = (to_units(vectors[listed]), movie_ids[listed])
         titles = storage.read_dataset(spark, paths.movies, schemas.MOVIES)
-        named = attach_titles(lists, titles).coalesce(1).sortWithinPartitions(c.MOVIE_ID, c.RANK)
-        storage.write_dataset(named, step.staging(output), schemas.SIMILAR_MOVIES)
+        with broadcast(spark.sparkContext, sent) as shared:
+            lists = find_similar(spark, shared, len(listed), settings.top_n)
+            named = attach_titles(lists, titles).coalesce(1)
+            ordered = named.sortWithinPartitions(c.MOVIE_ID, c.RANK)
+            storage.write_dataset(ordered, step.staging(output), schemas.SIMILAR_MOVIES)
         step.publish(output, schemas.SIMILAR_MOVIES)

@@ -76,9 +76,8 @@ def generate(config: GenerateConfig, step: Step, spark: SparkSession) -> None:
         folder = step.staging(output)
         storage.make_folder(folder)
         population = build_population(config)
-        shared = broadcast(spark.sparkContext, population)
-        pieces = _write_pieces(config, population, shared, spark, folder)
-        shared.destroy()
+        with broadcast(spark.sparkContext, population) as shared:
+            pieces = _write_pieces(config, population, shared, spark, folder)
         _assemble(pieces, spark, folder)
         storage.remove(posixpath.join(folder, _PIECES))
         with fsspec.open(posixpath.join(folder, TITLES), "wb") as file:

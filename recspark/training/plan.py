@@ -1,10 +1,11 @@
 """The equal-step plan: which rows make up each step, whatever the number of ranks.
 
-An epoch has S = ceil(rows / batch_size) steps, or min_steps where that is more. Step s takes from every bucket b the rows
-[floor(s·n_b/S), floor((s+1)·n_b/S)) of the bucket's order in that epoch, which depends on (seed,
-epoch, b) alone. So every row comes exactly once, no step is padded and no tail is dropped; all
-ranks take equally many steps, and which rank holds a bucket has no influence on what a step
-consists of. On tiny data a rank may hold no row of a step; it takes part with an empty batch.
+An epoch has S = ceil(rows / batch_size) steps, or min_steps where that is more. Step s takes from
+every bucket b the rows [floor(s·n_b/S), floor((s+1)·n_b/S)) of the bucket's order in that epoch,
+which depends on (seed, epoch, b) alone. So every row comes exactly once, no step is padded and no
+tail is dropped; all ranks take equally many steps, and which rank holds a bucket has no influence
+on what a step consists of. On tiny data a rank may hold no row of a step; it takes part with an
+empty batch.
 """
 
 from __future__ import annotations

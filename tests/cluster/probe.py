@@ -43,13 +43,13 @@ if __name__ == "__main__":
     numbers = np.arange(1_000_000)
     wanted = int(numbers.sum())
     # (Its value is not asked for here: in an encrypting driver pyspark 3.5 waits for itself then.)
-    shared = broadcast(spark.sparkContext, numbers)
-    del numbers
-    tasks = (
-        spark.sparkContext.parallelize(range(2), 2)
-        .map(lambda _: {**see(), "has_broadcast": int(shared.value.sum()) == wanted})
-        .collect()
-    )
+    with broadcast(spark.sparkContext, numbers) as shared:
+        del numbers
+        tasks = (
+            spark.sparkContext.parallelize(range(2), 2)
+            .map(lambda _: {**see(), "has_broadcast": int(shared.value.sum()) == wanted})
+            .collect()
+        )
     (Path(sys.argv[1]) / "tasks.json").write_text(json.dumps(tasks))
     TorchDistributor(num_processes=2, local_mode=False, use_gpu=True).run(see_as_rank, sys.argv[1])
     spark.stop()
