@@ -52,6 +52,11 @@ LOCAL_DEFAULTS = {
     "spark.driver.bindAddress": "127.0.0.1",
     # The UI of many short local jobs only fights over ports.
     "spark.ui.enabled": "false",
+    # What it would show is kept all the same, of the last 1000 jobs, stages and queries.
+    "spark.ui.retainedJobs": "50",
+    "spark.ui.retainedStages": "50",
+    "spark.ui.retainedTasks": "1000",
+    "spark.sql.ui.retainedExecutions": "20",
 }
 
 

@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
@@ -223,16 +224,19 @@ def _describe_slots(job: TrainJob) -> str:
 def _quiet_torchrun() -> Iterator[None]:
     """Set what torchrun would otherwise set with a warning, and where its log folders go.
 
-    Ranks choose their own thread count. The folders lie among Spark's files of this session, which
-    go with it; torchrun itself leaves them in /tmp.
+    Ranks choose their own thread count. The folders go with the run, or with Spark's files of this
+    session where it is killed; torchrun itself leaves them in /tmp.
     """
     from pyspark import SparkFiles
 
-    wanted = {"OMP_NUM_THREADS": "1", "PET_LOG_DIR": f"{SparkFiles.getRootDirectory()}/torchrun"}
-    mine = [name for name in wanted if name not in os.environ]
-    os.environ.update({name: wanted[name] for name in mine})
-    try:
-        yield
-    finally:
-        for name in mine:
-            del os.environ[name]
+    with tempfile.TemporaryDirectory(
+        prefix="torchrun-", dir=SparkFiles.getRootDirectory(), ignore_cleanup_errors=True
+    ) as logs:
+        wanted = {"OMP_NUM_THREADS": "1", "PET_LOG_DIR": logs}
+        mine = [name for name in wanted if name not in os.environ]
+        os.environ.update({name: wanted[name] for name in mine})
+        try:
+            yield
+        finally:
+            for name in mine:
+                del os.environ[name]
