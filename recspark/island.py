@@ -7,7 +7,7 @@ import nothing, because it is read before anything is installed.
 # name -> (version range, why this package and why this range)
 REQUIREMENTS = {
     "packaging": (">=23", "compares versions in the environment check"),
-    "pyspark": (">=3.5,<4.1", "the data work; 4.0 is not tested; 4.1 needs pyarrow 15"),
+    "pyspark": (">=3.5,<4.1", "the data work; tested on 3.5.9 and 4.0.5; 4.1 needs pyarrow 15"),
     "petastorm": ("==0.12.1", "Parquet into tensors; 0.13.1 loses rows at times"),
     "pyarrow": ("==14.0.2", "Parquet and CSV in columns; petastorm calls what pyarrow 15 removed"),
     "numpy": (">=1.26,<2", "arrays; pyarrow 14 and petastorm were built for numpy 1"),

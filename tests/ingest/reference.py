@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from decimal import Decimal, InvalidOperation
 
+import numpy as np
+
 from recspark.ingest.rows import Parsed, Rows
 
 Rating = tuple[int, int, float, int]
@@ -170,7 +172,8 @@ def table_row(fields: list[str], parse_day: ParseDay) -> Rating | None:
         return None
     if not EPOCH <= day <= LAST:
         return None
-    return (number(user) or 0, number(movie) or 0, float(value), (day - EPOCH).days)
+    # Ratings are kept in 32 bits.
+    return (number(user) or 0, number(movie) or 0, float(np.float32(value)), (day - EPOCH).days)
 
 
 def quoted_fields(text: str, separator: str) -> list[str] | None:
