@@ -98,6 +98,5 @@ if [[ -n "$dry_run" ]]; then
 fi
 export SPARK_CONF_DIR="${SPARK_CONF_DIR:-$root/conf}"
 export JAVA_HOME="${JAVA_HOME:-$("$python" -c 'from recspark import environment as e; print(e.ensure_java())')}"
-mkdir -p "$root/build"
-(cd "$root" && "$python" -m zipfile -c "$library.$$" recspark && mv "$library.$$" "$library")
+"$python" "$root/scripts/zip_library.py" "$library"
 exec "${command[@]}"

@@ -201,7 +201,7 @@ def test_a_night_on_the_standalone_cluster(
     airflow: Airflow, cluster: Cluster, raw: Path, tmp_path: Path
 ) -> None:
     library = tmp_path / "recspark.zip"
-    zipped = [sys.executable, "-m", "zipfile", "-c", library, "recspark"]
+    zipped = [sys.executable, ROOT / "scripts" / "zip_library.py", library]
     assert airflow.run(*zipped).returncode == 0
     host, _, port = cluster.url.rpartition(":")
     connection = {

@@ -99,7 +99,7 @@ def test_library_travels_and_every_rank_gets_its_gpu(cluster: Cluster, tmp_path:
     tasks = json.loads((tmp_path / "tasks.json").read_text())
     ranks = json.loads((tmp_path / "ranks.json").read_text())
     for one in [*tasks, *ranks]:
-        assert one["library"].endswith("recspark.zip/recspark/__init__.py")
+        assert one["library"].endswith("recspark.zip/recspark/__init__.pyc")
         assert one["environment"].endswith("environment/bin/python")
     assert [one["has_broadcast"] for one in tasks] == [True, True]
     assert sorted(one["gpus"] for one in ranks) == ["3", "5"]

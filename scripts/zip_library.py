@@ -1,0 +1,32 @@
+"""Zip the library for spark-submit's --py-files, with the byte code beside every source.
+
+    python scripts/zip_library.py build/recspark.zip
+
+Python does not keep the byte code of what it imports from a zip: without it the driver and every
+executor compile the library anew. Another Python version than this one takes the sources.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+LIBRARY = Path(__file__).resolve().parent.parent / "recspark"
+
+
+def zip_library(target: Path) -> None:
+    """Write `target` in one step, so that a job that starts meanwhile reads the old or the new."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f"{target.name}.{os.getpid()}")
+    with zipfile.PyZipFile(unfinished, "w") as archive:
+        archive.writepy(str(LIBRARY))
+        for file in sorted(LIBRARY.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                archive.write(file, file.relative_to(LIBRARY.parent))
+    unfinished.replace(target)
+
+
+if __name__ == "__main__":
+    zip_library(Path(sys.argv[1]))
