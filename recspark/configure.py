@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import functools
 import re
 import sys
 from collections.abc import Sequence
@@ -38,10 +39,10 @@ def load_config(argv: Sequence[str], prog: str) -> Config:
     """
     argv = _normalise(argv)
     if "--print_config" in argv:
-        models = _parse([word for word in argv if word != "--print_config"], prog).models
-        presets = [_preset(argv, models[0], prog)] if len(models) == 1 else []
-        return _parse([*presets, *argv], prog)
-    return _parse(argv, prog)
+        config, files = _parse([word for word in argv if word != "--print_config"], prog)
+        presets = [_preset(files, config.models[0])] if len(config.models) == 1 else []
+        argv = [*presets, *argv]
+    return _parse(argv, prog)[0]
 
 
 def load_model_configs(argv: Sequence[str], prog: str) -> dict[str, Config]:
@@ -52,8 +53,9 @@ def load_model_configs(argv: Sequence[str], prog: str) -> dict[str, Config]:
     """
     argv = _normalise(argv)
     configs = {}
-    for model in _parse(argv, prog).models:
-        config = _parse([_preset(argv, model, prog), *argv], prog)
+    run, files = _parse(argv, prog)
+    for model in run.models:
+        config, _ = _parse([_preset(files, model), *argv], prog)
         if (config.baseline.algorithm is None) == (config.train.architecture is None):
             raise ConfigError(
                 describe(
@@ -91,11 +93,12 @@ def _normalise(argv: Sequence[str]) -> list[str]:
     return words
 
 
-def _parse(argv: Sequence[str], prog: str) -> Config:
+def _parse(argv: Sequence[str], prog: str) -> tuple[Config, list[Path]]:
+    """Return the config and the --config files it came from."""
     values = _parse_values(argv, prog, Config)
-    sources = [Path(str(path)) for path in values.pop("config") or []]
+    files = [Path(str(path)) for path in values.pop("config") or []]
     config = Config(**values)
-    return _fill_in(config, [source for source in sources if source.parent.name != "models"])
+    return _fill_in(config, [file for file in files if file.parent.name != "models"]), files
 
 
 def _parse_values(argv: Sequence[str], prog: str, section: type) -> dict[str, Any]:
@@ -107,7 +110,8 @@ def _parse_values(argv: Sequence[str], prog: str, section: type) -> dict[str, An
     return {name: value for name, value in values.items() if not name.startswith("_")}
 
 
-def _build_parser(prog: str, section: type = Config) -> jsonargparse.ArgumentParser:
+@functools.cache
+def _build_parser(prog: str, section: type) -> jsonargparse.ArgumentParser:
     parser = jsonargparse.ArgumentParser(
         prog=prog, exit_on_error=False, allow_abbrev=False, description=__doc__
     )
@@ -131,10 +135,9 @@ def _fill_in(config: Config, sources: Sequence[Path]) -> Config:
     return dataclasses.replace(config, name=name, run_dir=run_dir)
 
 
-def _preset(argv: Sequence[str], model: str, prog: str) -> str:
+def _preset(files: Sequence[Path], model: str) -> str:
     """Return `--config=<file>` for a model's preset: beside a --config file, else in conf/."""
-    parsed = _build_parser(prog).parse_args([word for word in argv if word != "--print_config"])
-    folders = [Path(str(path)).parent for path in parsed.config or []]
+    folders = [file.parent for file in files]
     # The second for a library that travels as a zip: then presets lie beside jobs/ alone.
     folders += [Path(file).resolve().parent.parent / "conf" for file in (__file__, sys.argv[0])]
     tried = [folder / "models" / f"{model}.yaml" for folder in folders]

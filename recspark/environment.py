@@ -48,6 +48,17 @@ def check_environment() -> None:
     ensure_java()
 
 
+def prefer_installed_pyspark() -> None:
+    """Take the zips of an installed pyspark, which spark-submit prefers, off this process's path.
+
+    They hold what the installation beside them holds, without byte code, which Python would make
+    anew for a second each time. A Spark that is not installed as a package keeps its zips.
+    """
+    homes = {Path(entry, "pyspark") for entry in sys.path if Path(entry, "pyspark").is_dir()}
+    zips = {home / "python" / "lib" for home in homes}
+    sys.path[:] = [entry for entry in sys.path if Path(entry).parent not in zips]
+
+
 def _package_fault(name: str, versions: str, reason: str) -> str | None:
     try:
         found = metadata.version(name)

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from importlib import metadata
+from pathlib import Path
 
+import py4j
+import pyspark
 import pytest
 
 from recspark import environment
@@ -54,6 +60,34 @@ def test_java_home_of_another_version_is_passed_over(
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     assert environment.ensure_java() != str(tmp_path)
+
+
+def imported_pyspark(*first_on_path: Path) -> str:
+    """Where a fresh Python with these zips on its path, as spark-submit puts them, has pyspark."""
+    code = (
+        "from recspark.environment import prefer_installed_pyspark as p; p(); "
+        "import py4j, pyspark; print(pyspark.__file__, py4j.__file__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, first_on_path))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_driver_takes_the_installed_pyspark_and_not_its_zip(tmp_path: Path) -> None:
+    home = Path(pyspark.__file__).parent
+    zips = sorted((home / "python" / "lib").glob("*.zip"))
+    assert [file.name.split("-")[0] for file in zips] == ["py4j", "pyspark.zip"]
+    assert imported_pyspark(*zips) == f"{home / '__init__.py'} {py4j.__file__}"
+    # A Spark elsewhere may be another version than the one that is installed.
+    elsewhere = [Path(shutil.copy(file, tmp_path)) for file in zips]
+    assert imported_pyspark(*elsewhere) == (
+        f"{elsewhere[1]}/pyspark/__init__.py {elsewhere[0]}/py4j/__init__.py"
+    )
 
 
 def test_no_java_at_all_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

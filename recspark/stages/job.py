@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from recspark.config import Config
-from recspark.environment import check_environment
+from recspark.environment import check_environment, prefer_installed_pyspark
 from recspark.errors import RecsparkError, from_task
 from recspark.logs import configure_logging
 
@@ -36,6 +36,7 @@ def run_job(
         with_spark: Whether the body gets a session; torchrun's processes need none.
     """
     configure_logging()
+    prefer_installed_pyspark()
     try:
         check_environment()
         _run(name, body, list(sys.argv[1:] if argv is None else argv), with_spark)
