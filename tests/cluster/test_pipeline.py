@@ -15,6 +15,7 @@ import pytest
 from recspark.manifest import read_manifest
 from recspark.paths import RunPaths
 from tests.cluster.conftest import Cluster, run
+from tests.cluster.faults import started
 
 pytestmark = pytest.mark.cluster
 
@@ -122,3 +123,14 @@ def test_too_few_slots_end_with_a_clear_message_within_a_minute(
     assert (end - start).seconds < 60
     assert read_manifest(runs[1].model("biased_mf")) is not None  # the good model stays
     assert not list(Path(runs[1].root, "models").glob(".*"))
+
+
+def test_a_wait_for_executors_that_no_worker_has_room_for_is_not_silent(
+    cluster: Cluster, raw: Path, tmp_path: Path
+) -> None:
+    wanted = ["executor.resource.gpu.amount=2", "task.resource.gpu.amount=1", "task.cpus=1"]
+    conf = [f"--conf=spark.{one}" for one in wanted]
+    words = [*conf, "ingest", "--config", str(raw), "--run_dir", str(tmp_path / "run")]
+    with started(*cluster.command(*words), **cluster.settings) as job:
+        job.wait_for_line("Initial job has not accepted any resources")
+        assert "sufficient resources" in job.said
