@@ -4,8 +4,10 @@
 
 Both have the same two cores: local[2], and two Workers of one core on this machine. Both stages are
 one application, `jobs/pipeline.py --until prepare`, Spark's start included in the wall seconds; the
-work seconds are those of the manifests. With --apart each stage is a job of its own. The cluster is
-started once and encrypts what it sends, as scripts/cluster.py sets it up.
+work seconds are those of the manifests. The cluster is measured as it comes, and with executors
+that find their classes in an archive (README, "On a cluster"), which an uncounted run makes first.
+With --apart each stage is a job of its own. The cluster is started once and encrypts what it sends,
+as scripts/cluster.py sets it up.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ HERE = Path(__file__).resolve().parent
 DATA_SETS = {"ingest": "ratings", "prepare": "train"}
 UNTIL_PREPARE: tuple[str, list[str]] = ("pipeline", ["--until", "prepare"])
 MEMORY = ["--cores", "1", "--memory", "2g", "--driver-memory", "4g"]
+ARCHIVE_SECONDS = 60
 
 
 def measure(command: list[str], environment: dict[str, str]) -> float:
@@ -39,6 +42,22 @@ def measure(command: list[str], environment: dict[str, str]) -> float:
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
     return time.monotonic() - started
+
+
+def java_option(option: str) -> list[str]:
+    """Return the words that give it to executors, beside those recspark sets itself."""
+    return ["--conf", f"spark.executor.defaultJavaOptions=-XX:{option}"]
+
+
+def wait_until_whole(archive: Path) -> None:
+    """Wait for the executor that writes the archive: it outlives its job by some seconds."""
+    deadline = time.monotonic() + ARCHIVE_SECONDS
+    size = -1
+    while not archive.exists() or size != archive.stat().st_size:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{archive}: not there after {ARCHIVE_SECONDS} s")
+        size = archive.stat().st_size if archive.exists() else -1
+        time.sleep(1)
 
 
 def main() -> int:
@@ -61,33 +80,53 @@ def main() -> int:
         "PYTHON": sys.executable,
         "JAVA_HOME": ensure_java(),
     }
-    submit = [str(HERE / "submit.sh"), *MEMORY, url]
-    runs: dict[str, list[dict]] = {"local": [], "cluster": []}
+    submit = [str(HERE / "submit.sh"), *MEMORY]
+    archive = folder / "executor.jsa"
+    ways = {
+        "local": [],
+        "cluster": [*submit, url],
+        "archive": [*submit, *java_option(f"SharedArchiveFile={archive}"), url],
+    }
+    runs: dict[str, list[dict]] = {way: [] for way in ways}
     head = header(arguments)
+
+    def run(way: str, before: list[str]) -> dict[str, float]:
+        run_dir = work / f"{way}-{arguments.num_ratings}"
+        wall = 0.0
+        for job, words in jobs:
+            command = stage_command(job, data, run_dir, 2, words)
+            if before:
+                wall += measure([*before, job, *command[2:]], settings)
+            else:
+                wall += measure(command, {})
+        work_seconds = sum(
+            from_manifest(str(run_dir / data_set), stage)("")[1]
+            for stage, data_set in DATA_SETS.items()
+        )
+        return {"wall": wall, "work": work_seconds}
+
     try:
+        # One executor: each writes the file when it ends.
+        making = ["--executors", "1", *java_option(f"ArchiveClassesAtExit={archive}"), url]
+        run("archive", [*submit, *making])
+        wait_until_whole(archive)
         for number in range(arguments.repeats):
-            for way, seconds in runs.items():
-                run_dir = work / f"{way}-{arguments.num_ratings}"
-                wall = 0.0
-                for job, words in jobs:
-                    command = stage_command(job, data, run_dir, 2, words)
-                    environment: dict[str, str] = {}
-                    if way == "cluster":
-                        command, environment = [*submit, job, *command[2:]], settings
-                    wall += measure(command, environment)
-                work_seconds = sum(
-                    from_manifest(str(run_dir / data_set), stage)("")[1]
-                    for stage, data_set in DATA_SETS.items()
-                )
-                seconds.append({"wall": wall, "work": work_seconds})
-                print(f"run {number + 1}: {way} {wall:.1f} s", file=sys.stderr)
+            for way, before in ways.items():
+                runs[way].append(run(way, before))
+                print(f"run {number + 1}: {way} {runs[way][-1]['wall']:.1f} s", file=sys.stderr)
     finally:
         stop(folder)
+        archive.unlink(missing_ok=True)
     print(json.dumps(head, indent=1))
     for name in ("wall", "work"):
-        local, clustered = (statistics.median(one[name] for one in runs[way]) for way in runs)
-        ratio = clustered / local
-        print(f"{name} seconds: local {local:.1f}, cluster {clustered:.1f}, ratio {ratio:.2f}")
+        medians = {way: statistics.median(one[name] for one in runs[way]) for way in ways}
+        print(
+            f"{name} seconds: "
+            + ", ".join(
+                f"{way} {seconds:.1f} (x {seconds / medians['local']:.2f})"
+                for way, seconds in medians.items()
+            )
+        )
     save(work, f"cluster-{arguments.num_ratings}", head | {"runs": runs})
     return 0
 
