@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -74,8 +75,10 @@ def executors(cluster: Cluster) -> list[psutil.Process]:
     found = []
     for worker in daemons(cluster, "worker"):
         for child in worker.children():
-            if "CoarseGrainedExecutorBackend" in " ".join(child.cmdline()):
-                found.append(child)
+            # A zombie: what is left of the shell that became the Worker's JVM has no command line.
+            with contextlib.suppress(psutil.ZombieProcess):
+                if "CoarseGrainedExecutorBackend" in " ".join(child.cmdline()):
+                    found.append(child)
     return found
 
 
