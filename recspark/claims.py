@@ -169,7 +169,7 @@ def _clear(root: str, writes: Sequence[str]) -> None:
 
 
 def _read_claims(root: str, now: float | None) -> list[tuple[str, Owner]]:
-    """Return the claims of a run directory and their files.
+    """Return the claims of a run directory and their files, a pipeline before the stage it is at.
 
     A file that cannot be read is one that is being written, whose job will look for others after
     that; or else its job was killed over it, and it goes.
@@ -185,7 +185,7 @@ def _read_claims(root: str, now: float | None) -> list[tuple[str, Owner]]:
         except (ValueError, TypeError):
             if now is not None and now - _modified(path) > LEASE_SECONDS:
                 storage.remove(path)
-    return found
+    return sorted(found, key=lambda one: (one[1].since, one[1].writes))
 
 
 def _is_held(path: str) -> bool:

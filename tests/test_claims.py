@@ -122,6 +122,16 @@ def test_pipeline_keeps_others_out_of_all_of_it(
         pass
 
 
+def test_pipeline_is_named_and_not_the_stage_it_is_at(tmp_path: Path) -> None:
+    for _ in range(8):  # the files have random names
+        with (
+            claim(tmp_path, "pipeline", ("",)),
+            claim(tmp_path, "ingest", ("movies", "ratings"), ("",)),
+        ):
+            found = claims._read_claims(str(tmp_path), None)
+        assert [owner.stage for _, owner in found] == ["pipeline", "ingest"]
+
+
 def test_stages_of_one_process_go_on_inside_its_pipeline(tmp_path: Path) -> None:
     with claim(tmp_path, "pipeline", ("",)), claim(tmp_path, "prepare", ("train",)):
         assert len(claim_files(tmp_path)) == 2
