@@ -54,8 +54,9 @@ def prefer_installed_pyspark() -> None:
     They hold what the installation beside them holds, without byte code, which Python would make
     anew for a second each time. A Spark that is not installed as a package keeps its zips.
     """
-    homes = {Path(entry, "pyspark") for entry in sys.path if Path(entry, "pyspark").is_dir()}
-    zips = {home / "python" / "lib" for home in homes}
+    homes = [Path(entry, "pyspark") for entry in sys.path if Path(entry, "pyspark").is_dir()]
+    # Of the first alone, which is the one that is imported without them.
+    zips = [home / "python" / "lib" for home in homes[:1]]
     sys.path[:] = [entry for entry in sys.path if Path(entry).parent not in zips]
 
 

@@ -52,12 +52,13 @@ def java_option(option: str) -> list[str]:
 def wait_until_whole(archive: Path) -> None:
     """Wait for the executor that writes the archive: it outlives its job by some seconds."""
     deadline = time.monotonic() + ARCHIVE_SECONDS
-    size = -1
-    while not archive.exists() or size != archive.stat().st_size:
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{archive}: not there after {ARCHIVE_SECONDS} s")
-        size = archive.stat().st_size if archive.exists() else -1
+    size = 0
+    while time.monotonic() < deadline:
         time.sleep(1)
+        before, size = size, archive.stat().st_size if archive.exists() else 0
+        if size and size == before:
+            return
+    raise SystemExit(f"{archive}: not whole after {ARCHIVE_SECONDS} s")
 
 
 def main() -> int:

@@ -68,17 +68,17 @@ class Job:
         """All it said so far."""
         return "".join(self.lines)
 
-    def wait_for(self, is_time: Callable[[], bool]) -> None:
+    def wait_for(self, is_time: Callable[[], bool], seconds: float = SECONDS) -> None:
         """Return as soon as something holds; fail where the job ends before."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + seconds
         while not is_time():
             assert self.process.poll() is None, self.said[-5000:]
             assert time.monotonic() < deadline, self.said[-5000:]
             time.sleep(0.005)
 
-    def wait_for_line(self, part: str) -> None:
+    def wait_for_line(self, part: str, seconds: float = SECONDS) -> None:
         """Return as soon as the job has said this."""
-        self.wait_for(lambda: any(part in line for line in self.lines))
+        self.wait_for(lambda: any(part in line for line in self.lines), seconds)
 
     def end(self) -> int:
         """Return the exit code."""

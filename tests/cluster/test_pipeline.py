@@ -132,5 +132,5 @@ def test_a_wait_for_executors_that_no_worker_has_room_for_is_not_silent(
     conf = [f"--conf=spark.{one}" for one in wanted]
     words = [*conf, "ingest", "--config", str(raw), "--run_dir", str(tmp_path / "run")]
     with started(*cluster.command(*words), **cluster.settings) as job:
-        job.wait_for_line("Initial job has not accepted any resources")
+        job.wait_for_line("Initial job has not accepted any resources", 120)
         assert "sufficient resources" in job.said
