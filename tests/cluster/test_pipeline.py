@@ -93,6 +93,8 @@ def test_library_travels_and_every_rank_gets_its_gpu(cluster: Cluster, tmp_path:
     with tarfile.open(packed, "w:gz") as archive:
         archive.add(python, "bin/python")
     words = ["--environment", packed, "--gpus", "1", "--cores", "1", "--memory", "1g"]
+    # A dry run does not make it, and an old one may lie there.
+    assert run(sys.executable, "scripts/zip_library.py", "build/recspark.zip").returncode == 0
     shown = run("scripts/submit.sh", *words, "--dry-run", cluster.url, "train").stdout.split()
     probe = Path(__file__).with_name("probe.py")
     done = run(*shown[:-1], probe, tmp_path, SPARK_CONF_DIR=str(cluster.folder / "conf"))
