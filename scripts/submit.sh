@@ -97,6 +97,7 @@ if [[ -n "$dry_run" ]]; then
     printf '%q ' "${command[@]}" && echo && exit
 fi
 export SPARK_CONF_DIR="${SPARK_CONF_DIR:-$root/conf}"
-export JAVA_HOME="${JAVA_HOME:-$("$python" -c 'from recspark import environment as e; print(e.ensure_java())')}"
+java_home="$("$python" -m recspark.environment)" # says what does not fit, and ends here then
+export JAVA_HOME="$java_home"
 "$python" "$root/scripts/zip_library.py" "$library"
 exec "${command[@]}"

@@ -17,8 +17,10 @@ L0 = {
     "logs",
     "island",
     "environment",
+    "java",
     "checks",
     "redact",
+    "packing",
 }
 L1 = {
     "json_files",
@@ -104,7 +106,7 @@ def users_of(package: str) -> set[str]:
 
 
 def test_petastorm_is_imported_in_one_file() -> None:
-    assert users_of("petastorm") == {"recspark.training.feed"}
+    assert users_of("petastorm") == {"recspark.training.petastorm_reader"}
 
 
 def test_torch_is_imported_where_models_are_made_and_loaded() -> None:

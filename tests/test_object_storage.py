@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recspark import storage
-from recspark.environment import ensure_java
+from recspark.java import ensure_java
 from recspark.paths import RunPaths
 from tests.jobs.test_jobs import CONFIG, write_raw
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pyspark.serializers import ChunkedStream, pickle_protocol
 from pyspark.sql import SparkSession
 
-from recspark.tasks import _Packed, broadcast, commit_parts, pack, spread, write_part
+from recspark.packing import pack
+from recspark.tasks import _Packed, broadcast, commit_parts, spread, write_part
 
 
 @given(sizes=st.lists(st.integers(0, 50)), capacity=st.integers(1, 60))

@@ -52,7 +52,8 @@ def solve(products: FloatArray, reg: float) -> FloatArray:
     members = np.arange(len(gram) - 1)
     gram[members, members] += reg * num_rows
     # Two members can be the same model: least squares takes the shortest of many weights.
-    return np.linalg.lstsq(gram, target, rcond=None)[0]
+    weights: FloatArray = np.linalg.lstsq(gram, target, rcond=None)[0].astype(np.float64)
+    return weights
 
 
 def squared_error(products: FloatArray, weights: FloatArray) -> float:

@@ -80,6 +80,9 @@ class TrainConfig:
     resident where they fit feed_memory_mib."""
     feed_memory_mib: int = 4096
     """Memory for a rank's ratings, or for its shuffle buffers where they stream (MiB)."""
+    reader: Literal["petastorm", "arrow"] = "petastorm"
+    """What reads the Parquet files: petastorm, or pyarrow alone, which is faster and lets training
+    run on machines without petastorm and pyspark. Both give the same rows in the same order."""
     num_ranks: int = 1
     """Training processes (count); each takes the buckets b with b mod num_ranks = rank."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -115,6 +118,7 @@ class TrainConfig:
 # Settings that change how a run goes, and not what comes out of it (beyond rounding).
 _WITHOUT_INFLUENCE = (
     *("timeout_seconds", "checkpoint_steps", "resume", "tensorboard", "num_ranks", "device"),
+    "reader",
 )
 
 

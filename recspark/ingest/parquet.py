@@ -15,7 +15,7 @@ from recspark.ingest.delimited import Delimited
 from recspark.ingest.rows import NO_ROWS, Parsed, Reject, Rows
 from recspark.ingest.sources import Source, damaged, open_raw
 from recspark.ingest.text import Range
-from recspark.tasks import pack
+from recspark.packing import pack
 
 BATCH_ROWS = 64 * 1024
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from recspark.ingest.netflix import header_movie, is_header
 from recspark.ingest.sources import BOM, Source, open_raw, open_text
-from recspark.tasks import pack
+from recspark.packing import pack
 
 PIECE_BYTES = 256 * 1024  # what is parsed at a time: a damaged line slows down no more than this
 LOOK_BACK_BYTES = 64 * 1024

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from recspark import columns as c
 from recspark import storage
+from recspark.packing import pack
 from recspark.prepare.hashing import uniform
 from recspark.prepare.lookup import Lookup
-from recspark.tasks import pack
 
 # Ratings that one task holds at a time (rows): about 200 MB with everything derived from them.
 TASK_ROWS = 4_000_000

@@ -38,7 +38,7 @@ def run_job(
     configure_logging()
     prefer_installed_pyspark()
     try:
-        check_environment()
+        check_environment(with_spark=with_spark)
         _run(name, body, list(sys.argv[1:] if argv is None else argv), with_spark)
     except RecsparkError as error:
         return _fail(name, error)

@@ -14,13 +14,14 @@ from pyspark.sql import SparkSession
 from recspark import storage
 from recspark.errors import DataError, describe
 from recspark.manifest import Step, read_manifest
+from recspark.packing import pack
 from recspark.synthetic.pieces import KINDS, Piece, collate, concatenate, write_pieces
 from recspark.synthetic.population import Population, build_population
 from recspark.synthetic.settings import GenerateConfig
 from recspark.synthetic.text import COMBINED
 from recspark.synthetic.titles import build_titles
 from recspark.synthetic.truth import build_truth
-from recspark.tasks import broadcast, pack, spread
+from recspark.tasks import broadcast, spread
 
 STAGE = "generate"
 TITLES = "movie_titles.csv"

@@ -1,26 +1,23 @@
-"""Stored ratings to tensors, through Petastorm. The one file that imports it.
+"""Stored ratings to tensors, through the reader that `train.reader` names.
 
-For the resident feed a rank reads each of its buckets once, with a reader of its own and one
-worker: the bucket is then known from the folder's name, and rows keep their stored order, which the
-step plan relies on. For the streaming feed it reads row groups, one reader each: readers that stay
-open beside each other, one a bucket, would cost two threads and a poll each.
+For the resident feed a rank reads each of its buckets once, file by file: the bucket is then known
+from the folder's name, and rows keep their stored order, which the step plan relies on. For the
+streaming feed it reads row groups, each opened by itself: readers that stay open beside each other,
+one a bucket, would cost petastorm two threads and a poll each.
 """
 
 from __future__ import annotations
 
 import logging
 import posixpath
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
 import torch
-from petastorm import make_batch_reader
-from petastorm.reader import Reader
 
 from recspark import columns as c
 from recspark import storage
@@ -30,16 +27,13 @@ from recspark.training.batches import Batches, Ratings
 from recspark.training.plan import StepPlan
 from recspark.training.resident import RESIDENT_ROW_BYTES, ResidentBatches
 from recspark.training.shard import Shard, rows_of
-from recspark.training.stream import Columns, RowGroup, StreamingBatches
+from recspark.training.stored import Columns, Reader, RowGroup, load_reader
+from recspark.training.stream import StreamingBatches
 
 __all__ = ["Batches", "Ratings", "open_batches", "read_ratings"]
 
-# petastorm 0.12 calls pyarrow's old data set interface, once a row group.
-warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\.")
-
 logger = logging.getLogger(__name__)
 
-COLUMNS = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING)
 READ_ATTEMPTS = 2
 
 
@@ -59,22 +53,24 @@ def open_batches(
         shard: The rank's buckets and users.
         plan: The steps of an epoch.
         device: Where batches go.
-        settings: Decide by `feed` and `feed_memory_mib`.
+        settings: Decide by `feed`, `feed_memory_mib` and `reader`.
 
     Raises:
         TrainingError: A bucket has more or fewer rows than its manifest says.
     """
     if is_resident(bucket_rows, shard, settings):
-        return ResidentBatches(read_ratings(path, bucket_rows, shard, device), plan, shard)
+        ratings = read_ratings(path, bucket_rows, shard, device, settings)
+        return ResidentBatches(ratings, plan, shard)
     with ExitStack() as copies:
         groups = {
             bucket: _list_row_groups(bucket_folder(path, bucket), rows, copies)
             for bucket in shard.buckets
             if (rows := bucket_rows.get(bucket, 0))
         }
+        read_group = partial(read_row_group, load_reader(settings.reader))
         memory = settings.feed_memory_mib * 2**20
         return StreamingBatches(
-            groups, read_row_group, plan, shard, device, memory, on_close=copies.pop_all().close
+            groups, read_group, plan, shard, device, memory, on_close=copies.pop_all().close
         )
 
 
@@ -97,7 +93,11 @@ def bucket_folder(path: str, bucket: int) -> str:
 
 
 def read_ratings(
-    path: str, bucket_rows: Mapping[int, int], shard: Shard, device: torch.device
+    path: str,
+    bucket_rows: Mapping[int, int],
+    shard: Shard,
+    device: torch.device,
+    settings: TrainConfig,
 ) -> Ratings:
     """Return all ratings of a rank's buckets.
 
@@ -106,6 +106,7 @@ def read_ratings(
         bucket_rows: Rows by bucket, from its manifest; every row read is counted against it.
         shard: The rank's buckets and users.
         device: Where the tensors go.
+        settings: Name the `reader`.
 
     Raises:
         TrainingError: A bucket gave more or fewer rows than its manifest says, twice.
@@ -114,22 +115,23 @@ def read_ratings(
     users = np.empty(num_rows, np.int32)
     movies = np.empty(num_rows, np.int32)
     ratings = np.empty(num_rows, np.float32)
-    start = 0
+    start, reader = 0, load_reader(settings.reader)
     for bucket, offset in shard.offsets.items():
         span = slice(start, start + bucket_rows.get(bucket, 0))
         if span.stop > start:
-            _read_bucket(bucket_folder(path, bucket), (users[span], movies[span], ratings[span]))
+            into = (users[span], movies[span], ratings[span])
+            _read_bucket(reader, bucket_folder(path, bucket), into)
             users[span] = offset + users[span] // shard.num_buckets
         start = span.stop
     return Ratings(*(torch.from_numpy(column).to(device) for column in (users, movies, ratings)))
 
 
-def _read_bucket(folder: str, into: tuple[npt.NDArray[np.generic], ...]) -> None:
+def _read_bucket(reader: Reader, folder: str, into: Columns) -> None:
     """Fill arrays of the expected length from one bucket's files."""
     expected = len(into[0])
     for attempt in range(1, READ_ATTEMPTS + 1):
         found = 0
-        for batch in _read_batches(folder):
+        for batch in _read_batches(reader, folder):
             end = found + len(batch[0])
             if end <= expected:
                 for column, values in zip(into, batch, strict=True):
@@ -153,12 +155,11 @@ def _wrong_count(where: str, found: str, expected: int) -> TrainingError:
     )
 
 
-def _read_batches(folder: str) -> Iterator[tuple[npt.NDArray[np.generic], ...]]:
-    """Yield (user_index, movie_index, rating) of each row group of a bucket, in stored order."""
+def _read_batches(reader: Reader, folder: str) -> Iterator[Columns]:
+    """Yield the rows of each row group of a bucket, in stored order."""
     for path in storage.parquet_files(folder):
-        with storage.local_copy(path) as local, _open_reader(local, "thread") as reader:
-            for batch in reader:
-                yield tuple(getattr(batch, name) for name in COLUMNS)
+        with storage.local_copy(path) as local:
+            yield from reader.read_file(local)
 
 
 def _list_row_groups(folder: str, expected: int, copies: ExitStack) -> list[RowGroup]:
@@ -180,23 +181,17 @@ def _list_row_groups(folder: str, expected: int, copies: ExitStack) -> list[RowG
     return groups
 
 
-def read_row_group(group: RowGroup) -> Columns:
-    """Return the columns of one row group, with a reader of its own that reads when asked.
+def read_row_group(reader: Reader, group: RowGroup) -> Columns:
+    """Return the columns of one row group, opened by itself.
 
     Raises:
         TrainingError: It has another number of rows than the file's footer says, twice.
     """
     for attempt in range(1, READ_ATTEMPTS + 1):
-        with _open_reader(
-            group.path, "dummy", cur_shard=group.number, shard_count=group.of
-        ) as reader:
-            # One item and no question after it: asked whether there is more, petastorm's pool
-            # without threads can wait for ever.
-            batch = next(reader, None)
-        found = 0 if batch is None else len(batch[0])
-        if batch is not None and found == group.num_rows:
-            users, movies, ratings = (getattr(batch, name) for name in COLUMNS)
-            return users, movies, ratings
+        columns = reader.read_row_group(group)
+        found = 0 if columns is None else len(columns[0])
+        if columns is not None and found == group.num_rows:
+            return columns
         logger.warning(
             "%s, row group %s: %s of %s rows, attempt %s",
             *(group.path, group.number, found, group.num_rows, attempt),
@@ -205,18 +200,4 @@ def read_row_group(group: RowGroup) -> Columns:
         f"{group.path}, row group {group.number}",
         f"{found:,} rows in {READ_ATTEMPTS} attempts",
         group.num_rows,
-    )
-
-
-def _open_reader(local: str, pool: str, **selection: int) -> Reader:
-    return make_batch_reader(
-        # A file, not the folder: Petastorm would stumble over manifests beside it. And not
-        # Path.as_uri: Petastorm takes %3D for three characters.
-        f"file://{local}",
-        schema_fields=list(COLUMNS),
-        reader_pool_type=pool,
-        workers_count=1,
-        num_epochs=1,
-        shuffle_row_groups=False,
-        **selection,
     )

@@ -46,7 +46,7 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
     model = architecture.build(spec, make_generator(job.seed, "model")).to(group.device)
     if isinstance(model, AutoRec):
         # In memory, as an autoencoder needs each user whole.
-        ratings = read_ratings(job.train, job.train_rows, shard, group.device)
+        ratings = read_ratings(job.train, job.train_rows, shard, group.device, settings)
         table = UserTable(torch.zeros(shard.num_rows, model.user_width).to(group.device), settings)
         users = {bucket: shard.bucket_users(bucket) for bucket in range(shard.num_buckets)}
         plan = StepPlan(users, settings.batch_size, job.seed, settings.min_steps)

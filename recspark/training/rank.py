@@ -62,7 +62,7 @@ def run_rank(job: TrainJob, group: Group) -> None:
         import_writer()  # refuse before the work, not after it
     progress = ProgressWriter(job.folder, job.settings.epochs)
     with make_learner(job, shard, group) as learner:
-        valid = read_ratings(job.valid, job.valid_rows, shard, group.device)
+        valid = read_ratings(job.valid, job.valid_rows, shard, group.device, job.settings)
         checkpoints = Checkpoints(job.checkpoints, _belongs_to(job, shard))
         engine = Engine(
             learner,

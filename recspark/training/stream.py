@@ -11,36 +11,19 @@ equally likely.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from recspark.tasks import pack
+from recspark.packing import pack
 from recspark.training.batches import Batch
 from recspark.training.plan import StepPlan
 from recspark.training.prefetch import copy_ahead, run_ahead
 from recspark.training.seeds import make_generator
 from recspark.training.shard import Shard
-
-Columns = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]
-"""(user_index, movie_index, ratings) of some rows; user_rows in place of user_index further on."""
+from recspark.training.stored import Columns, RowGroup
 
 ROW_BYTES = 12
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """One row group of a local Parquet file."""
-
-    path: str
-    number: int
-    """Its place in the file, from 0."""
-    of: int
-    """Row groups of the file."""
-    num_rows: int
-
 
 ReadGroup = Callable[[RowGroup], Columns]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recspark.environment import ensure_java
+from recspark.java import ensure_java
 from recspark.manifest import read_manifest
 from recspark.paths import RunPaths
 from tests.cluster.conftest import Cluster, cluster, raw

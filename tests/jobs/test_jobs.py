@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
-from recspark.environment import ensure_java
+from recspark.java import ensure_java
 from recspark.manifest import read_manifest
 from recspark.paths import RunPaths
 

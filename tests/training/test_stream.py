@@ -11,10 +11,11 @@ import torch
 
 from recspark.config import TrainConfig
 from recspark.errors import TrainingError
-from recspark.training import feed, stream
+from recspark.training import feed, petastorm_reader, stream
 from recspark.training.batches import Batch, Batches
 from recspark.training.plan import StepPlan
 from recspark.training.shard import Shard
+from recspark.training.stored import Columns, RowGroup
 from tests.training.jobs import write_bucket
 
 CPU = torch.device("cpu")
@@ -108,7 +109,9 @@ def test_an_epoch_taken_up_in_the_middle_goes_on_as_it_would_have(folder: Path, 
 def test_what_is_skipped_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, read = feed.read_row_group, []
     monkeypatch.setattr(
-        feed, "read_row_group", lambda group: read.append(group.num_rows) or whole(group)
+        feed,
+        "read_row_group",
+        lambda reader, group: read.append(group.num_rows) or whole(reader, group),
     )
     epoch_markers(folder, "streaming")
     assert sum(read) == 487
@@ -150,33 +153,22 @@ def test_a_buffer_mixes_the_rows_of_its_row_groups(folder: Path) -> None:
 def test_a_short_read_is_repeated_once_and_then_ends_the_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, times = feed._open_reader, []
+    whole, times = petastorm_reader.read_row_group, []
 
-    class Short:
-        """A reader that gives nothing, as petastorm's pool does when it is done too early."""
+    def flaky(failures: int) -> Callable[[RowGroup], Columns | None]:
+        """Give nothing now and then, as petastorm's pool does when it is done too early."""
 
-        def __enter__(self) -> Short:
-            return self
+        def read_row_group(group: RowGroup) -> Columns | None:
+            times.append(group)
+            return None if 5 <= len(times) < 5 + failures else whole(group)
 
-        def __exit__(self, *_: object) -> None: ...
-
-        def __next__(self) -> None:
-            raise StopIteration
-
-    def flaky(failures: int) -> Callable[..., object]:
-        def open_reader(*place: str, **selection: int) -> object:
-            times.append(place)
-            if 5 <= len(times) < 5 + failures:
-                return Short()
-            return whole(*place, **selection)
-
-        return open_reader
+        return read_row_group
 
     undisturbed = epoch_markers(folder, "streaming")
-    monkeypatch.setattr(feed, "_open_reader", flaky(1))
+    monkeypatch.setattr(petastorm_reader, "read_row_group", flaky(1))
     assert epoch_markers(folder, "streaming") == undisturbed
     times.clear()
-    monkeypatch.setattr(feed, "_open_reader", flaky(2))
+    monkeypatch.setattr(petastorm_reader, "read_row_group", flaky(2))
     before = threading.active_count()
     with pytest.raises(
         TrainingError, match=r"row group \d+: found 0 rows in 2 attempts, expected \d+, as its man"
