@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import recspark.columns
@@ -121,6 +123,23 @@ def test_models_and_training_know_nothing_of_spark() -> None:
         assert not module.startswith(("recspark.models", "recspark.training")), module
     below = {"schemas", "columns", "config", "paths", "errors", "storage", "manifest", "measure"}
     assert not users_of("pyspark") & {f"recspark.{name}" for name in below}
+
+
+def test_models_and_training_load_no_spark_on_the_way() -> None:
+    """Over the closure of imports: a process in which pyspark cannot be imported has them all."""
+    modules = [
+        module_name(path)
+        for path in FILES
+        if module_name(path).startswith(("recspark.models", "recspark.training"))
+    ]
+    assert len(modules) > 30
+    code = "import importlib, sys\nsys.modules['pyspark'] = None\n" + "".join(
+        f"importlib.import_module({module!r})\n" for module in modules
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_column_name_is_a_literal_outside_columns() -> None:

