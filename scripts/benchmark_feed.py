@@ -4,8 +4,9 @@
     python scripts/benchmark_feed.py --num_buckets 64 --row_group_rows 131072 --memory_mib 200
 
 Makes Parquet in the layout of `train` once under --work. A round takes one epoch in each way:
-resident and InMemBatchedDataLoader from ratings that are in memory already, streaming and
-BatchedDataLoader (a shuffling queue of 500,000) from the files, opening included. The defaults give
+resident and InMemBatchedDataLoader from ratings that are in memory already, streaming (by either
+`train.reader`) and BatchedDataLoader (a shuffling queue of 500,000) from the files, opening
+included. `reading` is what the resident feed does once, before its first epoch. The defaults give
 streaming as many rows in its buffers as that queue holds. Then the quality of each shuffle, on rows
 that carry their stored position: Spearman's rank correlation of positions before and after, over
 all rows and within buckets, and between two epochs. 0 is a perfect shuffle.
@@ -19,8 +20,8 @@ import os
 import statistics
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,24 +29,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from benchmark import header, save
-from petastorm import make_batch_reader
 from petastorm.pytorch import BatchedDataLoader, InMemBatchedDataLoader
 
 from recspark import columns as c
 from recspark.config import TrainConfig
 from recspark.training.batches import Batches
-from recspark.training.feed import open_batches
+from recspark.training.feed import open_batches, read_ratings
+from recspark.training.petastorm_reader import make_batch_reader
 from recspark.training.plan import StepPlan
 from recspark.training.shard import Shard
-
-warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\.")
 
 COLUMNS = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING]
 NUM_USERS, NUM_MOVIES = 480_189, 17_770
 QUEUE_ROWS = 500_000
-RESIDENT, STREAMING = "recspark resident", "recspark streaming"
+RESIDENT, STREAMING = "recspark resident", "recspark streaming, petastorm"
+STREAMING_ARROW = "recspark streaming, arrow"
+READING, READING_ARROW = "reading, petastorm", "reading, arrow"
 IN_MEMORY, QUEUE = "InMemBatchedDataLoader", "BatchedDataLoader"
-TARGETS = [(RESIDENT, IN_MEMORY, 10.0), (RESIDENT, QUEUE, 4.0), (STREAMING, QUEUE, 2.0)]
+TARGETS = [
+    (RESIDENT, IN_MEMORY, 10.0),
+    (RESIDENT, QUEUE, 4.0),
+    (STREAMING, QUEUE, 2.0),
+    (STREAMING_ARROW, STREAMING, 1.0),
+    (READING_ARROW, READING, 1.0),
+]
 
 Ways = dict[str, Callable[[int], Iterator[torch.Tensor]]]
 
@@ -80,17 +87,23 @@ def make_ways(arguments: argparse.Namespace, bucket_rows: dict[int, int], data: 
     plan = StepPlan(bucket_rows, arguments.batch_size, seed=1)
     shard = Shard(num_users=NUM_USERS, num_buckets=len(bucket_rows), rank=0, num_ranks=1)
 
-    def open_ours(feed: str) -> Batches:
-        settings = TrainConfig(feed=feed, feed_memory_mib=arguments.memory_mib)
-        return open_batches(str(data), bucket_rows, shard, plan, torch.device("cpu"), settings)
+    cpu = torch.device("cpu")
+
+    def open_ours(feed: str, reader: str = "petastorm") -> Batches:
+        settings = TrainConfig(feed=feed, reader=reader, feed_memory_mib=arguments.memory_mib)
+        return open_batches(str(data), bucket_rows, shard, plan, cpu, settings)
 
     resident = open_ours("resident")
 
     def epoch_of_resident(epoch: int) -> Iterator[torch.Tensor]:
         return (movies for _, movies, _ in resident.epoch_steps(epoch))
 
-    def epoch_of_streaming(epoch: int) -> Iterator[torch.Tensor]:
-        streaming = open_ours("streaming")
+    def read(reader: str) -> Iterator[torch.Tensor]:
+        settings = TrainConfig(reader=reader)
+        yield read_ratings(str(data), bucket_rows, shard, cpu, settings).movie_index
+
+    def epoch_of_streaming(reader: str, epoch: int) -> Iterator[torch.Tensor]:
+        streaming = open_ours("streaming", reader)
         yield from (movies for _, movies, _ in streaming.epoch_steps(epoch))
         streaming.close()
 
@@ -117,7 +130,10 @@ def make_ways(arguments: argparse.Namespace, bucket_rows: dict[int, int], data: 
 
     return {
         RESIDENT: epoch_of_resident,
-        STREAMING: epoch_of_streaming,
+        STREAMING: partial(epoch_of_streaming, "petastorm"),
+        STREAMING_ARROW: partial(epoch_of_streaming, "arrow"),
+        READING: lambda epoch: read("petastorm"),
+        READING_ARROW: lambda epoch: read("arrow"),
         QUEUE: epoch_of_queue,
         IN_MEMORY: epoch_in_memory,
     }
@@ -190,12 +206,12 @@ def main() -> int:
 
     print(json.dumps(head, indent=1))
     for way, speed in medians.items():
-        print(f"{way:26}{speed:14,.0f} rows/s")
+        print(f"{way:32}{speed:14,.0f} rows/s")
     for way, yardstick, target in TARGETS:
         ratio = medians[way] / medians[yardstick]
         print(f"{way} / {yardstick}: {ratio:.1f} (target {target:g})")
     for way, figures in quality.items():
-        print(f"{way:26}" + ", ".join(f"{key} {value:+.4f}" for key, value in figures.items()))
+        print(f"{way:32}" + ", ".join(f"{key} {value:+.4f}" for key, value in figures.items()))
     save(work, name, head | {"rows_per_second": speeds, "shuffle": quality})
     return 0
 

@@ -25,9 +25,10 @@ from recspark.config import TrainConfig
 from recspark.errors import TrainingError, describe
 from recspark.training.batches import Batches, Ratings
 from recspark.training.plan import StepPlan
+from recspark.training.readers import Reader, load_reader
 from recspark.training.resident import RESIDENT_ROW_BYTES, ResidentBatches
 from recspark.training.shard import Shard, rows_of
-from recspark.training.stored import Columns, Reader, RowGroup, load_reader
+from recspark.training.stored import Columns, RowGroup
 from recspark.training.stream import StreamingBatches
 
 __all__ = ["Batches", "Ratings", "open_batches", "read_ratings"]

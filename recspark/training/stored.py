@@ -1,17 +1,13 @@
-"""Stored ratings as columns, and the choice of what reads them from Parquet files."""
+"""Stored ratings as columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from recspark import columns as c
-from recspark.errors import EnvironmentProblem, describe
-from recspark.island import REQUIREMENTS
 
 Columns = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]
 """(user_index, movie_index, ratings) of some rows; user_rows in place of user_index further on."""
@@ -30,41 +26,3 @@ class RowGroup:
     of: int
     """Row groups of the file."""
     num_rows: int
-
-
-class Reader(Protocol):
-    """How rows come out of local Parquet files.
-
-    Every reader gives the same rows in the same order, with the same types.
-    """
-
-    def read_file(self, path: str) -> Iterator[Columns]:
-        """Yield the rows of each row group, in stored order."""
-
-    def read_row_group(self, group: RowGroup) -> Columns | None:
-        """Return the rows of one row group; None where none came."""
-
-
-def load_reader(name: Literal["petastorm", "arrow"]) -> Reader:
-    """Return the reader that `train.reader` names; only that one is imported.
-
-    Raises:
-        EnvironmentProblem: petastorm is named and not installed.
-    """
-    if name == "arrow":
-        from recspark.training import arrow_reader
-
-        return arrow_reader
-    try:
-        from recspark.training import petastorm_reader
-    except ModuleNotFoundError as error:
-        raise EnvironmentProblem(
-            describe(
-                "train.reader petastorm",
-                found=f"no module {error.name}",
-                expected="petastorm",
-                remedy=f"pip install 'petastorm{REQUIREMENTS['petastorm'][0]}', or set "
-                "train.reader to arrow, which gives the same rows.",
-            )
-        ) from error
-    return petastorm_reader

@@ -13,8 +13,9 @@ import torch
 from recspark.config import TrainConfig
 from recspark.errors import TrainingError
 from recspark.training import feed
+from recspark.training.readers import Reader, load_reader
 from recspark.training.shard import Shard
-from recspark.training.stored import Columns, Reader, load_reader
+from recspark.training.stored import Columns
 from tests.training.jobs import write_bucket
 
 CPU = torch.device("cpu")

@@ -23,8 +23,9 @@ from recspark.errors import EnvironmentProblem
 from recspark.training.feed import open_batches
 from recspark.training.petastorm_reader import make_batch_reader
 from recspark.training.plan import StepPlan
+from recspark.training.readers import load_reader
 from recspark.training.shard import Shard
-from recspark.training.stored import STORED_COLUMNS, Columns, RowGroup, load_reader
+from recspark.training.stored import STORED_COLUMNS, Columns, RowGroup
 from tests.training.jobs import write_bucket
 
 ROOT = Path(recspark.__file__).parent.parent
