@@ -1,4 +1,4 @@
-"""Packaging of recspark. The pinned packages and their reasons are in recspark/island.py."""
+"""Packaging of recspark. What it requires, with reasons: recspark/cluster/requirements.py."""
 
 import re
 import runpy
@@ -7,7 +7,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-REQUIREMENTS = runpy.run_path(str(HERE / "recspark" / "island.py"))["REQUIREMENTS"]
+REQUIREMENTS = runpy.run_path(str(HERE / "recspark" / "cluster" / "requirements.py"))[
+    "REQUIREMENTS"
+]
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "recspark" / "__init__.py").read_text())
 # Ships a virtual environment to a cluster's executors; S3 for everything but Spark's own writers.
 CLUSTER = ["venv-pack2>=0.3", "s3fs>=2024.2"]
@@ -25,7 +27,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["recspark", "recspark.*"]),
-    package_data={"": ["*.html", "*.js"], "recspark": ["py.typed"]},
+    package_data={"": ["*.html", "*.js"], "recspark": ["py.typed", "presets/*.yaml"]},
     install_requires=[f"{name}{versions}" for name, (versions, _) in REQUIREMENTS.items()],
     extras_require={
         "cluster": CLUSTER,

@@ -2,7 +2,7 @@
 
 import sys
 
-from recspark.stages.job import run_job
+from recspark.cli import run_job
 
 
 def body(config, models, spark):

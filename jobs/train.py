@@ -6,7 +6,7 @@ process is one rank and Spark is left out: torchrun --nproc_per_node 2 jobs/trai
 
 import sys
 
-from recspark.stages.job import is_torchrun, run_job
+from recspark.cli import is_torchrun, run_job
 
 
 def body(config, models, spark):

@@ -15,6 +15,6 @@ def load_model(path: str) -> LoadedModel:
 
     `load_model("runs/movielens-100k/models/biased_mf").predict([196, 186], [242, 302])`
     """
-    from recspark.training.loaded import load_model as load  # torch is heavy, and only needed here
+    from recspark.training.loaded import load_model as load
 
     return load(path)

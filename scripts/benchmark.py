@@ -26,8 +26,8 @@ from pathlib import Path
 
 import psutil
 
-from recspark.environment import package_versions
-from recspark.manifest import require_manifest
+from recspark.cluster.environment import package_versions
+from recspark.datasets.manifest import require_manifest
 
 HERE = Path(__file__).resolve().parent
 SAMPLE_SECONDS = 0.2

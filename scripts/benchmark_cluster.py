@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmark import from_manifest, header, make_data, save, stage_command
 from cluster import start, stop
 
-from recspark.java import ensure_java
+from recspark.cluster.java import ensure_java
 
 HERE = Path(__file__).resolve().parent
 DATA_SETS = {"ingest": "ratings", "prepare": "train"}

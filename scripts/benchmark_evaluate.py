@@ -27,11 +27,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from benchmark import describe_machine, save
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import Config
-from recspark.manifest import Step
-from recspark.paths import RunPaths
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.step import Step
+from recspark.files import storage
 
 HERE = Path(__file__).resolve().parent
 NUM_USERS, NUM_MOVIES, NUM_BUCKETS = 480_189, 17_770, 64

@@ -31,13 +31,13 @@ import torch
 from benchmark import header, save
 from petastorm.pytorch import BatchedDataLoader, InMemBatchedDataLoader
 
-from recspark import columns as c
+from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
+from recspark.contract import columns as c
 from recspark.training.batches import Batches
 from recspark.training.feed import open_batches, read_ratings
 from recspark.training.petastorm_reader import make_batch_reader
 from recspark.training.plan import StepPlan
-from recspark.training.shard import Shard
 
 COLUMNS = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING]
 NUM_USERS, NUM_MOVIES = 480_189, 17_770

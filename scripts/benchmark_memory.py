@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from benchmark import header, save
 from benchmark_train import be_rank, make_job
 
-from recspark import columns as c
 from recspark.config import TrainConfig
+from recspark.contract import columns as c
 from recspark.training.job import TrainJob
 
 NUM_BUCKETS = 64

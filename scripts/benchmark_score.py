@@ -24,8 +24,8 @@ from pathlib import Path
 from benchmark import Usage, from_manifest, from_report, header, print_table, run, save
 from yardsticks import report
 
-from recspark.manifest import require_manifest
-from recspark.paths import SPARK_MODEL, RunPaths
+from recspark.contract.paths import SPARK_MODEL, RunPaths
+from recspark.datasets.manifest import require_manifest
 
 HERE = Path(__file__).resolve().parent
 TOP_N = 10
@@ -36,8 +36,8 @@ Measurement = tuple[str, list[str], Callable[[str], tuple[int, float]]]
 
 def session(cores: int):
     """Return a session as the jobs make it."""
+    from recspark.cluster.session import create_session
     from recspark.config import SparkConfig
-    from recspark.session import create_session
 
     return create_session(SparkConfig(master=f"local[{cores}]", shuffle_partitions=8), "yardstick")
 
@@ -63,8 +63,8 @@ def python_udf(paths: RunPaths, cores: int, num_users: int) -> None:
     from pyspark.sql import functions as F
     from pyspark.sql.types import FloatType
 
-    from recspark import columns as c
-    from recspark.baselines.arrays import read_movies, read_users
+    from recspark.contract import columns as c
+    from recspark.saved.arrays import read_movies, read_users
 
     spark = session(cores)
     num_buckets = require_manifest(paths.test, "prepare").counts["num_buckets"]
@@ -91,7 +91,7 @@ def als_recommend(paths: RunPaths, cores: int, num_users: int) -> None:
     """ALSModel.recommendForUserSubset of so many users (all: recommendForAllUsers)."""
     from pyspark.ml.recommendation import ALSModel
 
-    from recspark import columns as c
+    from recspark.contract import columns as c
 
     spark = session(cores)
     started = time.monotonic()
@@ -114,9 +114,9 @@ def compare(paths: RunPaths, cores: int, num_users: int) -> None:
     """Print how many of a sample's lists are ALSModel's own, less the movies that were rated."""
     from pyspark.ml.recommendation import ALSModel
 
-    from recspark import columns as c
-    from recspark.baselines.user_block import read_bucket
-    from recspark.manifest import require_manifest
+    from recspark.contract import columns as c
+    from recspark.datasets.manifest import require_manifest
+    from recspark.datasets.train_buckets import read_bucket
 
     spark = session(cores)
     counts = require_manifest(paths.train, "prepare").counts

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from recspark.config import TrainConfig
-from recspark.configure import load_model_configs
+from recspark.config.load import load_model_configs
 from recspark.training.job import TrainJob
 from recspark.training.rank import train_rank
 

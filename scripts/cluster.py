@@ -25,7 +25,7 @@ from pathlib import Path
 import psutil
 import pyspark
 
-from recspark.java import ensure_java
+from recspark.cluster.java import ensure_java
 
 HOST = "127.0.0.1"
 SCRATCH = "local"

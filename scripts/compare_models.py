@@ -19,17 +19,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from recspark import storage
+from recspark.cluster.environment import check_environment
+from recspark.cluster.session import create_session
 from recspark.config import Config
-from recspark.configure import load_model_configs
-from recspark.environment import check_environment
+from recspark.config.load import load_model_configs
+from recspark.config.presets import list_presets
+from recspark.contract.paths import RunPaths
 from recspark.errors import RecsparkError
+from recspark.files import storage
 from recspark.logs import configure_logging
-from recspark.paths import RunPaths
-from recspark.session import create_session
 
 HERE = Path(__file__).resolve().parent
-FLOOR = "bias"
+REFERENCE_MODEL = "bias"
 
 # What notebooks say of their own runs: the root of the last validation loss, in which L2 counts.
 # On other data than these folds: 57 million ratings of the Netflix set, and 100,004 of
@@ -102,7 +103,7 @@ def main() -> int:
     parser.add_argument("--config", type=Path, default=Path("conf/movielens-100k.yaml"))
     parser.add_argument("--pairs", default="data/movielens-100k/u{fold}.test")
     parser.add_argument("--folds", default="1,2,3,4,5")
-    known = sorted(one.stem for one in (HERE.parent / "conf" / "models").glob("*.yaml"))
+    known = list_presets()
     recipes = [name for name in known if not name.endswith("_large")]
     parser.add_argument("--models", default=",".join(recipes), help=f"any of {', '.join(known)}")
     parser.add_argument("--work", type=Path, default=Path("runs/compare"))

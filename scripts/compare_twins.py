@@ -21,10 +21,11 @@ from typing import Any
 
 from compare_models import run_models
 
-from recspark.environment import check_environment
+from recspark.cluster.environment import check_environment
+from recspark.cluster.session import create_session
+from recspark.config.presets import list_presets
 from recspark.errors import RecsparkError
 from recspark.logs import configure_logging
-from recspark.session import create_session
 
 HERE = Path(__file__).resolve().parent
 TWIN = "_large"
@@ -64,7 +65,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    twins = sorted(one.stem for one in (HERE.parent / "conf" / "models").glob(f"*{TWIN}.yaml"))
+    twins = [name for name in list_presets() if name.endswith(TWIN)]
     both = [name for twin in twins for name in (twin.removesuffix(TWIN), twin)]
     parser.add_argument("--models", default=",".join(["bias", *both]))
     parser.add_argument("--num_ratings", type=int, default=1_000_000)

@@ -31,7 +31,7 @@ install_recspark() {
             "$(ls scripts | sed -n 's/^constraints-\(.*\)\.txt$/CONSTRAINTS=\1/p')" >&2
         return 2
     fi
-    wanted="$(cat setup.py recspark/island.py "$constraints" | cksum) $PWD"
+    wanted="$(cat setup.py recspark/cluster/requirements.py "$constraints" | cksum) $PWD"
     stamp="$venv/installed$extras"
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return

@@ -19,18 +19,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from recspark import columns as c
-from recspark import schemas, storage
+from recspark.arrays.user_buckets import Shard
 from recspark.baselines import als
+from recspark.cluster.session import create_session
 from recspark.config import SparkConfig
-from recspark.manifest import Step, require_manifest
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import MODEL_CARD, SPARK_MODEL, RunPaths
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.step import Step
+from recspark.files import storage
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
-from recspark.paths import MODEL_CARD, SPARK_MODEL, RunPaths
-from recspark.session import create_session
+from recspark.saved import weights
 from recspark.stages import baseline
-from recspark.training import weights
-from recspark.training.shard import Shard
 
 NUM_USERS, NUM_MOVIES, NUM_BUCKETS, FACTORS = 480_189, 17_770, 64, 64
 
@@ -159,7 +161,7 @@ def main() -> int:
     spark = create_session(SparkConfig(), "fabricate")
     write_als(paths, spark, users, movies)
     write_biased_mf(paths, users, movies)
-    from recspark.configure import load_model_configs
+    from recspark.config.load import load_model_configs
 
     argv = ["--name", "benchmark", "--run_dir", str(arguments.run_dir.resolve())]
     [config] = load_model_configs([*argv, "--models", "bias"], "fabricate").values()

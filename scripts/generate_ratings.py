@@ -7,7 +7,7 @@ same settings, it finds the data and does nothing.
 import logging
 import sys
 
-from recspark.environment import check_environment
+from recspark.cluster.environment import check_environment
 from recspark.errors import RecsparkError
 from recspark.logs import configure_logging
 
@@ -17,8 +17,8 @@ def main() -> int:
     configure_logging()
     try:
         check_environment()
-        from recspark.configure import load_settings
-        from recspark.session import create_session
+        from recspark.cluster.session import create_session
+        from recspark.config.load import load_settings
         from recspark.synthetic.generate import generate, open_step
         from recspark.synthetic.settings import GenerateConfig
 

@@ -25,13 +25,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recspark import columns as c
-from recspark import storage
+from recspark.cluster.environment import check_environment
 from recspark.config import Config, IngestConfig, SparkConfig
-from recspark.environment import check_environment
+from recspark.contract import columns as c
+from recspark.contract.paths import RunPaths
 from recspark.errors import RecsparkError
+from recspark.files import parquet, storage
 from recspark.logs import configure_logging
-from recspark.paths import RunPaths
 from recspark.synthetic.faults import Fault, plant_faults
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def main() -> int:
     configure_logging()
     try:
         check_environment()
-        from recspark.session import create_session
+        from recspark.cluster.session import create_session
 
         spark = create_session(SparkConfig(), app_name="plant_faults")
         try:
@@ -131,7 +131,7 @@ def generate_clean(clean: Path, options: argparse.Namespace, spark: SparkSession
 def compare_rejects(faults: list[Fault], path: str) -> list[str]:
     """Return how `rejects` differs from the spoilt lines."""
     names = [c.FILE, c.LINE, c.OFFSET, c.TEXT]
-    tables = [pq.read_table(file, columns=names) for file in storage.parquet_files(path)]
+    tables = [pq.read_table(file, columns=names) for file in parquet.parquet_files(path)]
     found = Counter(tuple(row[name] for name in names) for t in tables for row in t.to_pylist())
     expected = Counter(
         (x.path, x.line, x.offset, x.text.decode("utf-8", "backslashreplace")) for x in faults
@@ -144,7 +144,7 @@ def compare_ratings(files: list[Path], faults: list[Fault], path: str) -> list[s
     """Return how `ratings` differs from the clean files without the spoilt lines."""
     spoilt = {(Path(fault.path).name, fault.line) for fault in faults}
     expected = add(sum_of_file(file, spoilt) for file in files)
-    found = add(sum_of_parquet(file) for file in storage.parquet_files(path))
+    found = add(sum_of_parquet(file) for file in parquet.parquet_files(path))
     if found == expected:
         return []
     return [f"ratings has {found[0]:,} rows (sum {found[1]}), expected {expected[0]:,} {expected}"]

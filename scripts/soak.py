@@ -72,9 +72,9 @@ def look(spark: Any, temporary: Path) -> dict[str, float]:
 
 def soak_session(words: list[str], num_runs: int, temporary: Path) -> list[dict[str, float]]:
     """Run the stages again and again in this process."""
-    from recspark.configure import load_config, load_model_configs
+    from recspark.cluster.session import create_session
+    from recspark.config.load import load_config, load_model_configs
     from recspark.logs import configure_logging
-    from recspark.session import create_session
     from recspark.stages import pipeline
 
     configure_logging()

@@ -41,7 +41,7 @@ set_conf() { options+=(--conf "$1"); }
 options=(--master "$master" --executor-memory "$memory" --driver-memory "$driver_memory")
 options+=(--executor-cores "$cores")
 application="$root/jobs/$job.py"
-# The driver's JVM is started before recspark can say this (recspark/session.py has the reason).
+# The driver's JVM is started before recspark can say this (recspark/cluster/session.py has the reason).
 case "$job $*" in
     "ingest "* | "prepare "* | "pipeline "*"--until ingest"* | "pipeline "*"--until prepare"*)
         options+=(--driver-java-options -XX:TieredStopAtLevel=1)
@@ -97,7 +97,7 @@ if [[ -n "$dry_run" ]]; then
     printf '%q ' "${command[@]}" && echo && exit
 fi
 export SPARK_CONF_DIR="${SPARK_CONF_DIR:-$root/conf}"
-java_home="$("$python" -m recspark.environment)" # says what does not fit, and ends here then
+java_home="$("$python" -m recspark.cluster.environment)" # says what does not fit, and ends here then
 export JAVA_HOME="$java_home"
 "$python" "$root/scripts/zip_library.py" "$library"
 exec "${command[@]}"

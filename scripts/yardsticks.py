@@ -87,9 +87,9 @@ def plain_prepare(folder: str, target: str, master: str) -> int:
     from pyspark.ml.feature import StringIndexer
     from pyspark.sql import functions as F
 
-    from recspark import columns as c
+    from recspark.cluster.session import create_session
     from recspark.config import SparkConfig
-    from recspark.session import create_session
+    from recspark.contract import columns as c
 
     spark = create_session(SparkConfig(master=master, shuffle_partitions=64), "plain prepare")
     started = time.monotonic()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from recspark.environment import check_environment
+from recspark.cluster.environment import check_environment
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,8 +24,8 @@ hypothesis.settings.load_profile("recspark")
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A local Spark session on two cores, made for many small jobs."""
+    from recspark.cluster.session import create_session
     from recspark.config import SparkConfig
-    from recspark.session import create_session
 
     scratch = tmp_path_factory.mktemp("spark")
     session = create_session(

@@ -7,10 +7,11 @@ from dataclasses import asdict
 
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark import schemas, storage
 from recspark.config import Config
-from recspark.manifest import Step
-from recspark.paths import RunPaths
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.step import Step
+from recspark.files import parquet
 
 Cell = tuple[int, int, float]
 
@@ -66,11 +67,11 @@ def write_prepared(
     with step:
         for path, (schema, ids) in indexes.items():
             rows = [(raw, index, 1) for index, raw in enumerate(ids)]
-            storage.write_dataset(
+            parquet.write_dataset(
                 spark.createDataFrame(rows, schema.ddl), step.staging(path), schema
             )
             step.publish(path, schema)
         for path, (schema, cells) in outputs.items():
             frame = split_frame(spark, cells, num_buckets)
-            storage.write_dataset(frame, step.staging(path), schema)
+            parquet.write_dataset(frame, step.staging(path), schema)
             step.publish(path, schema, counts)

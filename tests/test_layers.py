@@ -7,51 +7,40 @@ import subprocess
 import sys
 from pathlib import Path
 
-import recspark.columns
+import recspark
+from recspark.contract import columns
 
 ROOT = Path(recspark.__file__).parent
-L0 = {
-    "errors",
-    "columns",
-    "schemas",
-    "config",
-    "paths",
-    "logs",
-    "island",
-    "environment",
-    "java",
-    "checks",
-    "redact",
-    "packing",
+# From the top down. A package imports from floors below its own, over the closure of imports.
+FLOORS = (
+    {"cli"},
+    {"stages"},
+    {"report", "blend", "recommend", "scoring", "gates"},
+    {"baselines", "training", "models", "evaluation", "explore", "synthetic"},
+    {"ingest", "prepare"},
+    {"saved", "datasets", "cluster", "text", "page"},
+    {"config", "files", "arrays", "contract", "errors", "logs", "redact"},
+)
+# Within a floor only these import from each other, and nothing comes back around.
+SIDEWAYS = {
+    ("report", "blend"),
+    ("report", "recommend"),
+    ("report", "scoring"),
+    ("blend", "scoring"),
+    ("recommend", "scoring"),
+    ("training", "models"),
+    ("saved", "cluster"),
+    ("datasets", "cluster"),
+    ("config", "contract"),
+    ("config", "files"),
+    ("config", "errors"),
+    ("files", "contract"),
+    ("files", "errors"),
+    ("arrays", "errors"),
+    ("logs", "redact"),
+    ("errors", "redact"),
 }
-L1 = {
-    "json_files",
-    "record",
-    "intact",
-    "claims",
-    "owners",
-    "processes",
-    "staging",
-    "object_store",
-    "session",
-    "storage",
-    "manifest",
-    "measure",
-    "configure",
-    "tasks",
-    "blocks",
-}
-MAX_LINES = 250
-
-
-def layer(module: str) -> int:
-    """Return the layer of `recspark.<module>`; the package itself is at the bottom."""
-    parts = module.split(".")[1:]
-    if not parts or parts[0] in L0 or parts[0] == "__version__":
-        return 0
-    if parts[0] in L1:
-        return 1
-    return 3 if parts[0] == "stages" else 2
+MAX_LINES = 300
 
 
 def module_name(path: Path) -> str:
@@ -61,35 +50,95 @@ def module_name(path: Path) -> str:
 
 
 def imports(path: Path) -> list[str]:
-    """Return the full names a file imports, those for type checking left out."""
+    """Return the full names a file imports, those inside functions and for type checking too."""
     found: list[str] = []
-
-    def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            return
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             found.extend(f"{node.module}.{alias.name}" for alias in node.names)
-        for child in ast.iter_child_nodes(node):
-            visit(child)
-
-    visit(ast.parse(path.read_text()))
     return found
 
 
 FILES = sorted(ROOT.rglob("*.py"))
 
 
+MODULES = {module_name(path): path for path in FILES}
+
+
+def targets(module: str) -> set[str]:
+    """Return the modules of recspark that a module imports."""
+    found = set()
+    for name in imports(MODULES[module]):
+        for candidate in (name, name.rpartition(".")[0]):
+            if candidate in MODULES and candidate not in ("recspark", module):
+                found.add(candidate)
+                break
+    return found
+
+
+def package(module: str) -> str:
+    return module.split(".")[1]
+
+
+def closure(module: str) -> set[str]:
+    """Return all modules that a module reaches."""
+    reached, open_ = set(), [module]
+    while open_:
+        for target in targets(open_.pop()) - reached:
+            reached.add(target)
+            open_.append(target)
+    return reached
+
+
+def test_every_package_has_its_floor() -> None:
+    packages = {package(module) for module in MODULES if module != "recspark"}
+    assert packages == set().union(*FLOORS)
+
+
 def test_imports_point_downward() -> None:
-    for path in FILES:
-        mine = module_name(path)
-        if mine == "recspark":
-            continue  # offers load_model, which imports when it is called
-        for name in imports(path):
-            if name.startswith("recspark"):
-                assert layer(name) <= layer(mine), f"{mine} imports {name} of a higher layer"
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    for module in sorted(MODULES.keys() - {"recspark"}):  # that one offers the API of all floors
+        mine = package(module)
+        for target in targets(module):
+            theirs = package(target)
+            if theirs == mine or (mine, theirs) in SIDEWAYS:
+                continue
+            assert floor[theirs] > floor[mine], f"{module} imports {target} of a higher floor"
+
+
+def test_no_module_reaches_itself() -> None:
+    for module in sorted(MODULES.keys() - {"recspark"}):
+        assert module not in closure(module), f"{module} is part of a circle"
+
+
+def test_no_package_reaches_itself_through_another() -> None:
+    arrows = {
+        (package(module), package(target))
+        for module in MODULES
+        if module != "recspark"
+        for target in targets(module)
+    }
+    arrows = {(mine, theirs) for mine, theirs in arrows if mine != theirs}
+    for name in set().union(*FLOORS):
+        reached, open_ = set(), [name]
+        while open_:
+            at = open_.pop()
+            for theirs in {b for a, b in arrows if a == at} - reached:
+                reached.add(theirs)
+                open_.append(theirs)
+        assert name not in reached, f"{name} is part of a circle of packages"
+
+
+def test_sideways_table_has_no_dead_rows() -> None:
+    arrows = {
+        (package(module), package(target))
+        for module in MODULES
+        if module != "recspark"
+        for target in targets(module)
+    }
+    assert arrows >= SIDEWAYS
 
 
 def test_stages_do_not_import_each_other_but_for_the_pipeline() -> None:
@@ -113,16 +162,14 @@ def test_petastorm_is_imported_in_one_file() -> None:
 
 def test_torch_is_imported_where_models_are_made_and_loaded() -> None:
     for module in users_of("torch"):
-        assert module.startswith(("recspark.models", "recspark.training")) or module == (
-            "recspark.scoring.trained"
-        ), f"{module} imports torch"
+        allowed = ("recspark.models", "recspark.training", "recspark.saved.weights")
+        assert module.startswith((*allowed, "recspark.scoring.trained")), f"{module} imports torch"
 
 
 def test_models_and_training_know_nothing_of_spark() -> None:
-    for module in users_of("pyspark"):
-        assert not module.startswith(("recspark.models", "recspark.training")), module
-    below = {"schemas", "columns", "config", "paths", "errors", "storage", "manifest", "measure"}
-    assert not users_of("pyspark") & {f"recspark.{name}" for name in below}
+    below = ("models", "training", "contract", "config", "files", "arrays", "datasets")
+    for module in users_of("pyspark") - {"recspark.files.parquet"}:  # that one for types alone
+        assert package(module) not in below, module
 
 
 def test_models_and_training_load_no_spark_on_the_way() -> None:
@@ -146,7 +193,7 @@ def test_no_column_name_is_a_literal_outside_columns() -> None:
     # Plain words (`rating`, `title`) mean other things too, and two columns are also data sets.
     names = {
         value
-        for name, value in vars(recspark.columns).items()
+        for name, value in vars(columns).items()
         if name.isupper() and isinstance(value, str) and "_" in value
     } - {"user_index", "movie_index"}
     assert len(names) >= 8

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recspark.cli import run_job
 from recspark.errors import DataError, describe
 from recspark.logs import configure_logging
 from recspark.redact import redact, redact_values
-from recspark.stages.job import run_job
 
 SECRET = "hunter2ABC"
 

@@ -13,12 +13,12 @@ import torch
 import yaml
 
 import recspark
-from recspark import columns as c
+from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
-from recspark.configure import load_config
+from recspark.config.load import load_config
+from recspark.contract import columns as c
 from recspark.errors import ConfigError
 from recspark.training.feed import read_ratings
-from recspark.training.shard import Shard
 
 ROOT = Path(recspark.__file__).parent.parent
 SOURCES = [

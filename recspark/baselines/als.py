@@ -11,8 +11,8 @@ import posixpath
 from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark import columns as c
-from recspark.baselines.arrays import export_arrays
+from recspark.contract import columns as c
+from recspark.saved.arrays import export_arrays
 
 # Each sweep lengthens the plan; uncut, 20 sweeps were seen to overflow the executors' stacks.
 _CHECKPOINT_SWEEPS = 5

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recspark import columns as c
-from recspark import schemas, storage
-from recspark.baselines.arrays import export_arrays
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.files import parquet
+from recspark.saved.arrays import export_arrays
 
 _RESIDUAL = "_residual"
 _MOVIE_EFFECT = "_movie_effect"
@@ -71,7 +72,7 @@ def save(model: BiasModel, folder: str, **counts: int) -> None:
         (model.movie_effects, schemas.MOVIE_EFFECTS),
     ):
         paths.append(posixpath.join(folder, schema.name))
-        storage.write_dataset(effects.coalesce(1), paths[-1], schema)
+        parquet.write_dataset(effects.coalesce(1), paths[-1], schema)
     export_arrays(
         model.user_effects.sparkSession,
         folder,

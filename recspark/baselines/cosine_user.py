@@ -14,17 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark import columns as c
-from recspark import schemas
 from recspark.baselines.neighbor_mean import Neighbors, predict_pairs
 from recspark.baselines.neighbors import find_neighbors
-from recspark.baselines.user_block import (
-    TrainBuckets,
-    UserBlock,
-    read_block,
-    read_bucket,
-    require_whole,
-)
+from recspark.baselines.user_block import UserBlock, read_block
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.datasets.train_buckets import TrainBuckets, read_bucket, require_whole
 
 
 def count_rated_movies(train: DataFrame) -> int:

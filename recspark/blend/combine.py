@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
+from recspark.contract import columns as c
+from recspark.contract import schemas
 from recspark.errors import DataError, describe
+from recspark.files import parquet
 
 _READ = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_DAY, c.PREDICTION, c.FALLBACK)
 
@@ -91,7 +92,7 @@ def combine_bucket(
 def _read_sorted(path: str, bucket: int) -> pa.Table:
     """Return one bucket of predictions by rising user and movie."""
     folder = posixpath.join(path, f"{c.BUCKET}={bucket}")
-    batches = list(storage.read_batches(folder, _READ))
+    batches = list(parquet.read_batches(folder, _READ))
     if not batches:
         remedy = "Run jobs/score.py with --force for this model."
         raise DataError(describe(folder, found="no rows", expected="some", remedy=remedy))

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark import columns as c
-from recspark import storage
+from recspark.arrays.hashing import hash_keys
 from recspark.blend.ridge import FloatArray, sum_products
-from recspark.prepare.hashing import hash_keys
+from recspark.contract import columns as c
+from recspark.files import parquet
 from recspark.scoring.buckets import BLOCK_ROWS
 from recspark.scoring.predict import Scoring, score_pairs
 
@@ -46,7 +46,7 @@ def attach_predictions(
         for batch in batches:
             for position in batch.column(0).to_pylist():
                 folder = f"{valid}/{c.BUCKET}={buckets[position]}"
-                for rows in storage.read_batches(folder, read, BLOCK_ROWS):
+                for rows in parquet.read_batches(folder, read, BLOCK_ROWS):
                     users, movies = (rows.column(name).to_numpy() for name in read[:2])
                     found = [score_pairs(member, users, movies)[0] for member in members]
                     yield pa.RecordBatch.from_arrays(

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from recspark.checks import require
 from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
 from recspark.config.blend import BlendConfig
+from recspark.config.checks import require
 from recspark.config.evaluate import EvaluateConfig
 from recspark.config.gate import GateConfig
 from recspark.config.ingest import IngestConfig

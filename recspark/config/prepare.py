@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from recspark.checks import is_date, require, require_share
+from recspark.config.checks import is_date, require, require_share
 
 
 @dataclass(frozen=True, kw_only=True)

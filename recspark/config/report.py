@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recspark.checks import require
+from recspark.config.checks import require
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recspark.columns import MOVIE_ID, USER_ID
+from recspark.contract.columns import MOVIE_ID, USER_ID
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from recspark.checks import require
+from recspark.config.checks import require
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from recspark import columns as c
-from recspark.checks import require
+from recspark.config.checks import require
+from recspark.contract import columns as c
 
 
 @dataclass(frozen=True, kw_only=True)

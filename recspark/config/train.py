@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from recspark.checks import require, require_share
+from recspark.config.checks import require, require_share
 
 
 @dataclass(frozen=True, kw_only=True)

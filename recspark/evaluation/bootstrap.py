@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark.prepare.hashing import hash_keys
+from recspark.arrays.hashing import hash_keys
 
 FloatArray = npt.NDArray[np.float64]
 

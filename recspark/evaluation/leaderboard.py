@@ -14,11 +14,11 @@ from recspark.evaluation.bootstrap import Comparison, compare
 # One model's figures: the content of metrics/<model>.json (recspark.evaluation.metrics).
 Metrics = dict[str, Any]
 
-FLOOR = "bias"
+REFERENCE_MODEL = "bias"
 """The model that every other one must beat."""
 
 HEADER = (
-    *("model", "RMSE", "", "95% interval", "vs best", f"vs {FLOOR}"),
+    *("model", "RMSE", "", "95% interval", "vs best", f"vs {REFERENCE_MODEL}"),
     *("MAE", "coverage", "fallbacks", "seconds"),
 )
 _TIE = "="
@@ -39,8 +39,8 @@ def rank_models(metrics: Sequence[Metrics]) -> list[Metrics]:
     ranked = sorted(metrics, key=lambda one: (one["rmse"], one["model"]))
     others = {"best": ranked[0]}
     for one in ranked:
-        if one["model"] == FLOOR:
-            others[FLOOR] = one
+        if one["model"] == REFERENCE_MODEL:
+            others[REFERENCE_MODEL] = one
     return [
         {
             **{name: value for name, value in one.items() if name not in _DETAILS},
@@ -141,7 +141,7 @@ def cells(one: Metrics) -> tuple[str, ...]:
         _TIE if _is_tied(one) else "",
         f"{low:.4f}–{high:.4f}",
         _difference(one, "best"),
-        _difference(one, FLOOR),
+        _difference(one, REFERENCE_MODEL),
         f"{one['mae']:.4f}",
         f"{one['coverage']:.2%}",
         f"{one['num_fallbacks']:,}",

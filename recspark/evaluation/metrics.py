@@ -27,12 +27,12 @@ import numpy as np
 import numpy.typing as npt
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import storage
+from recspark.cluster.tasks import broadcast, spread
+from recspark.contract import columns as c
 from recspark.errors import DataError, describe
-from recspark.evaluation import bootstrap, cuts
+from recspark.evaluation import bootstrap, slices
 from recspark.evaluation.sums import Frame, Sums, sum_bucket
-from recspark.tasks import broadcast, spread
+from recspark.files import parquet
 
 Figures = dict[str, Any]
 
@@ -52,7 +52,7 @@ def count_movie_ratings(
     def count(bucket: int) -> npt.NDArray[np.int64]:
         counts = np.zeros(num_movies, np.int64)
         folder = posixpath.join(train, f"{c.BUCKET}={bucket}")
-        for batch in storage.read_batches(folder, [c.MOVIE_INDEX]):
+        for batch in parquet.read_batches(folder, [c.MOVIE_INDEX]):
             counts += np.bincount(batch.column(0).to_numpy(), minlength=num_movies)
         return counts
 
@@ -103,7 +103,7 @@ def measure_models(
 def _check_rows(path: str, parts: Mapping[int, Sums], expected: Mapping[int, int]) -> None:
     remedy = "Run jobs/score.py with --force for this model."
     for bucket, sums in parts.items():
-        found = int(_total(sums)[cuts.ROWS]) + sums.num_bad
+        found = int(_total(sums)[slices.ROWS]) + sums.num_bad
         if found != expected[bucket]:
             raise DataError(
                 describe(
@@ -119,9 +119,9 @@ def _check_rows(path: str, parts: Mapping[int, Sums], expected: Mapping[int, int
         raise DataError(describe(path, found=problem, expected="none", remedy=remedy))
 
 
-def _total(sums: Sums) -> cuts.FloatArray:
-    groups = sums.cuts.get(cuts.FALLBACKS, {}).values()
-    return functools.reduce(np.add, groups, np.zeros(cuts.MEASURES))
+def _total(sums: Sums) -> slices.FloatArray:
+    groups = sums.cuts.get(slices.FALLBACKS, {}).values()
+    return functools.reduce(np.add, groups, np.zeros(slices.MEASURES))
 
 
 def _figures(parts: list[Sums], frame: Frame) -> Figures:
@@ -130,37 +130,37 @@ def _figures(parts: list[Sums], frame: Frame) -> Figures:
     for part in parts:
         sums.add(part)
     total = _total(sums)
-    rows = total[cuts.ROWS]
-    answered = sums.cuts[cuts.FALLBACKS].get(cuts.MODEL, np.zeros(cuts.MEASURES))[cuts.ROWS]
+    rows = total[slices.ROWS]
+    answered = sums.cuts[slices.FALLBACKS].get(slices.MODEL, np.zeros(slices.MEASURES))[slices.ROWS]
     resampled_rows, resampled_squares = sums.resampled.T
     # A resample of very few users can be empty; it says nothing and takes the figure itself.
     resampled = np.sqrt(
         np.divide(
             resampled_squares,
             resampled_rows,
-            out=np.full(frame.num_resamples, total[cuts.SQUARED] / rows),
+            out=np.full(frame.num_resamples, total[slices.SQUARED] / rows),
             where=resampled_rows > 0,
         )
     )
     return {
         "num_rows": int(rows),
         "num_users": sums.num_users,
-        "rmse": float(np.sqrt(total[cuts.SQUARED] / rows)),
+        "rmse": float(np.sqrt(total[slices.SQUARED] / rows)),
         "rmse_interval": list(bootstrap.interval(resampled)),
-        "mae": float(total[cuts.ABSOLUTE] / rows),
+        "mae": float(total[slices.ABSOLUTE] / rows),
         "coverage": float(answered / rows),
         "num_fallbacks": int(rows - answered),
         "cuts": {
-            cut: cuts.list_groups(sums.cuts, cut)
+            cut: slices.list_groups(sums.cuts, cut)
             for cut in (
-                cuts.USER_ACTIVITY,
-                cuts.MOVIE_POPULARITY,
-                cuts.RATING_VALUE,
-                cuts.MONTH,
-                cuts.FALLBACKS,
+                slices.USER_ACTIVITY,
+                slices.MOVIE_POPULARITY,
+                slices.RATING_VALUE,
+                slices.MONTH,
+                slices.FALLBACKS,
             )
         },
-        "calibration": cuts.list_groups(sums.cuts, cuts.CALIBRATION),
+        "calibration": slices.list_groups(sums.cuts, slices.CALIBRATION),
         "bootstrap": {
             "unit": "user",
             "level": bootstrap.LEVEL,

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from recspark import columns as c
-from recspark import storage
+from recspark.contract import columns as c
 from recspark.errors import DataError, describe
-from recspark.evaluation import cuts
+from recspark.evaluation import slices
 from recspark.evaluation.bootstrap import resample_sums
+from recspark.files import parquet
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
@@ -50,7 +50,7 @@ class Sums:
 
     num_bad: int
     """Rows without a finite prediction; they are in no other sum."""
-    cuts: dict[str, cuts.Groups]
+    cuts: dict[str, slices.Groups]
     """Cut to group to sums over its rows."""
     num_users: int
     """Users with a row."""
@@ -64,7 +64,7 @@ class Sums:
         self.resampled = self.resampled + other.resampled
         for cut, groups in other.cuts.items():
             for key, sums in groups.items():
-                cuts.add_sums(self.cuts.setdefault(cut, {}), key, sums)
+                slices.add_sums(self.cuts.setdefault(cut, {}), key, sums)
 
 
 def sum_bucket(bucket: int, predictions: Mapping[str, str], frame: Frame) -> dict[str, Sums]:
@@ -101,7 +101,7 @@ def count_user_ratings(frame: Frame, bucket: int) -> npt.NDArray[np.int64]:
     num_users = len(frame.users_of(bucket))
     counts = np.zeros(num_users, np.int64)
     folder = posixpath.join(frame.train, f"{c.BUCKET}={bucket}")
-    for batch in storage.read_batches(folder, [c.USER_INDEX]):
+    for batch in parquet.read_batches(folder, [c.USER_INDEX]):
         rows = batch.column(0).to_numpy() // frame.num_buckets
         counts += np.bincount(rows, minlength=num_users)
     return counts
@@ -113,25 +113,27 @@ def _sum_rows(
     """Return the sums over a bucket's rows, and rows and Σ error² of each user, [users, 2]."""
     sums = Sums(0, {}, 0, np.empty((0, 2)))
     by_user = np.zeros((len(support), 2))
-    for batch in storage.read_batches(folder, [*_NUMBERS, c.FALLBACK]):
+    for batch in parquet.read_batches(folder, [*_NUMBERS, c.FALLBACK]):
         kept = _drop_bad(batch)
         sums.num_bad += batch.num_rows - kept.num_rows
         user, movie, rating, day, prediction = (kept.column(n).to_numpy() for n in _NUMBERS)
         _check_ids(folder, user, movie, bucket, frame)
         row = user // frame.num_buckets
-        measures = cuts.measure_rows(rating, prediction)
-        for column, measure in enumerate((cuts.ROWS, cuts.SQUARED)):
+        measures = slices.measure_rows(rating, prediction)
+        for column, measure in enumerate((slices.ROWS, slices.SQUARED)):
             by_user[:, column] += np.bincount(row, measures[measure], minlength=len(support))
         keys = {
-            cuts.USER_ACTIVITY: cuts.support_key(support)[row],
-            cuts.MOVIE_POPULARITY: cuts.support_key(frame.movie_support)[movie],
-            cuts.RATING_VALUE: cuts.rating_key(rating),
-            cuts.MONTH: cuts.month_key(day),
-            cuts.CALIBRATION: cuts.calibration_key(prediction),
+            slices.USER_ACTIVITY: slices.support_key(support)[row],
+            slices.MOVIE_POPULARITY: slices.support_key(frame.movie_support)[movie],
+            slices.RATING_VALUE: slices.rating_key(rating),
+            slices.MONTH: slices.month_key(day),
+            slices.CALIBRATION: slices.calibration_key(prediction),
         }
         for cut, key in keys.items():
-            cuts.add_rows(sums.cuts.setdefault(cut, {}), key, measures)
-        _add_fallbacks(sums.cuts.setdefault(cuts.FALLBACKS, {}), kept.column(c.FALLBACK), measures)
+            slices.add_rows(sums.cuts.setdefault(cut, {}), key, measures)
+        _add_fallbacks(
+            sums.cuts.setdefault(slices.FALLBACKS, {}), kept.column(c.FALLBACK), measures
+        )
     sums.num_users = int(np.count_nonzero(by_user[:, 0]))
     return sums, by_user
 
@@ -143,12 +145,12 @@ def _drop_bad(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch if is_good.all() else batch.filter(pa.array(is_good))
 
 
-def _add_fallbacks(groups: cuts.Groups, column: pa.Array, measures: FloatArray) -> None:
-    encoded = column.fill_null(cuts.MODEL).dictionary_encode()
-    by_code: cuts.Groups = {}
-    cuts.add_rows(by_code, encoded.indices.to_numpy(), measures)
+def _add_fallbacks(groups: slices.Groups, column: pa.Array, measures: FloatArray) -> None:
+    encoded = column.fill_null(slices.MODEL).dictionary_encode()
+    by_code: slices.Groups = {}
+    slices.add_rows(by_code, encoded.indices.to_numpy(), measures)
     for code, label in enumerate(encoded.dictionary.to_pylist()):
-        cuts.add_sums(groups, label, by_code[code])
+        slices.add_sums(groups, label, by_code[code])
 
 
 def _check_ids(folder: str, users: IntArray, movies: IntArray, bucket: int, frame: Frame) -> None:

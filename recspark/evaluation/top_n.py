@@ -29,7 +29,7 @@ import numpy.typing as npt
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.errors import DataError, describe
 
 _REPEATED = "_repeated"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recspark import columns as c
+from recspark.contract import columns as c
 
 
 def tally_days(ratings: DataFrame) -> DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.page.panel import Panel
 from recspark.page.tables import Column, Table, make_table, percent, plain, stars, whole
 

@@ -12,15 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, DateFormatter, DayLocator, date2num
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-from recspark.page.charts import (
-    ACCENT,
-    MAIN,
-    Drawing,
-    draw,
-    label,
-    name_lines,
-    use_short_numbers,
-)
+from recspark.page.charts import ACCENT, MAIN, Drawing, draw, label, name_lines, use_short_numbers
 
 Statistics = dict[str, Any]
 

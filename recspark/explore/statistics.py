@@ -9,7 +9,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.explore import aggregates
 from recspark.explore.summaries import (
     Record,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recspark import columns as c
+from recspark.contract import columns as c
 
 Record = dict[str, Any]
 

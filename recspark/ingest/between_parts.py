@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import storage
-from recspark.exchange import exchange
+from recspark.cluster.shuffle import shuffle
+from recspark.cluster.tasks import spread
+from recspark.contract import columns as c
+from recspark.files import storage
 from recspark.ingest.duplicates import Keys, find_beaten
 from recspark.ingest.part import Part
-from recspark.tasks import spread
 
 # Rows that a reducer sorts at a time, about 100 bytes each while it does.
 REDUCER_ROWS = 4_000_000
@@ -67,7 +67,7 @@ def find_losers_between(spark: SparkSession, parts: Sequence[Part], root: str) -
                     yield number, mine.tobytes()
 
     dealt = spread(spark, suspects, num_reducers).mapPartitions(deal)
-    found = exchange(spark, dealt, num_reducers, _beaten, root)
+    found = shuffle(spark, dealt, num_reducers, _beaten, root)
     names = sorted({position for losers in found for position in losers})
     return {
         parts[position].name: np.concatenate([x[position] for x in found if position in x])

@@ -14,20 +14,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from recspark.ingest import rows as r
-from recspark.ingest.clocks import Clock
-from recspark.ingest.rows import (
-    NO_ROWS,
-    Parsed,
-    Reject,
-    Rows,
-    as_text,
-    count_lines,
-    is_column_names,
-    parse_id,
-    split_lines,
-)
-from recspark.ingest.scales import Scale
+from recspark.ingest import parsed as r
+from recspark.ingest.parsed import NO_ROWS, Parsed, Reject, Rows, is_column_names
+from recspark.ingest.rating_scales import Scale
+from recspark.ingest.time_formats import TimeFormat
+from recspark.text.lines import as_text, count_lines, parse_id, split_lines
 
 _TAB = b"\t"
 
@@ -44,7 +35,7 @@ class Delimited:
         rating: Position of the rating.
         time: Position of the time; None where there is none, then every day is 1970-01-01.
         scale: The ratings allowed.
-        clock: How times are written.
+        time_format: How times are written.
         header: The line of column names; None: any line that looks like one.
         padding: Characters that may follow the last field.
         is_quoted: Whether a field may stand in double quotes, a quote in it being doubled.
@@ -57,7 +48,7 @@ class Delimited:
     rating: int
     time: int | None
     scale: Scale
-    clock: Clock
+    time_format: TimeFormat
     header: bytes | None = None
     padding: bytes = b" \t,"
     is_quoted: bool = False
@@ -132,7 +123,7 @@ class Delimited:
         """Return (user, movie, rating, day), or the reason why a row of these is refused."""
         user_id, movie_id = parse_id(user), parse_id(movie)
         value = self.scale.parse(rating)
-        day = r.FIRST_DAY if time is None else self.clock.parse(time)
+        day = r.FIRST_DAY if time is None else self.time_format.parse(time)
         if user_id is None:
             return r.BAD_USER
         if movie_id is None:
@@ -140,7 +131,7 @@ class Delimited:
         if value is None:
             return self.scale.reason
         if day is None:
-            return self.clock.reason
+            return self.time_format.reason
         return user_id, movie_id, value, day
 
     def _parse_rating(self, line: bytes) -> tuple[int, int, float, int] | str:
@@ -165,7 +156,7 @@ class Delimited:
 
     def _kinds(self) -> dict[int, pa.DataType]:
         kinds = {self.user: pa.int32(), self.movie: pa.int32(), self.rating: pa.float64()}
-        return kinds if self.time is None else {**kinds, self.time: self.clock.arrow_type}
+        return kinds if self.time is None else {**kinds, self.time: self.time_format.arrow_type}
 
     def _prepare(self, data: bytes) -> bytes | None:
         """Return the text as Arrow shall see it; None where it would misread it silently.
@@ -197,7 +188,7 @@ class Delimited:
         )
         days: np.ndarray | None = np.full(len(users), r.FIRST_DAY, np.int32)
         if self.time is not None:
-            days = self.clock.days(table.column(str(self.time)))
+            days = self.time_format.days(table.column(str(self.time)))
         if days is None or not self.scale.holds(ratings):
             return None
         if len(users) and min(users.min(), movies.min()) < 1:

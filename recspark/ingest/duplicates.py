@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recspark.ingest.rows import Rows
+from recspark.ingest.parsed import Rows
 
 Keys = npt.NDArray[np.int64]
 

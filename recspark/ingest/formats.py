@@ -8,9 +8,11 @@ from typing import Any
 
 from recspark.ingest import movielens, netflix
 from recspark.ingest.delimited import Delimited
-from recspark.ingest.rows import Parsed, Reject, as_text, split_lines
-from recspark.ingest.sources import Source
-from recspark.ingest.text import Range, movie_in_force, plan_ranges, read_pieces
+from recspark.ingest.netflix import movie_in_force
+from recspark.ingest.parsed import Parsed, Reject
+from recspark.text.lines import as_text, split_lines
+from recspark.text.ranges import Range, plan_ranges, read_pieces
+from recspark.text.sources import Source
 
 Block = Any
 """A piece of a range as a layout reads it: bytes of whole lines, or rows of a Parquet file."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from recspark import columns as c
-from recspark.ingest import rows as r
+from recspark.contract import columns as c
+from recspark.ingest import parsed as r
 from recspark.ingest.netflix import header_movie, is_header, parse_day
-from recspark.ingest.rows import Reject, as_text, parse_id, split_lines
-from recspark.ingest.sources import BOM, Source, open_text
+from recspark.ingest.parsed import Reject
+from recspark.text.lines import as_text, parse_id, split_lines
+from recspark.text.sources import BOM, Source, open_text
 
 
 @dataclass

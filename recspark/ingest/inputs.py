@@ -6,12 +6,12 @@ import fnmatch
 import posixpath
 import re
 
-from recspark import storage
 from recspark.errors import DataError, describe
-from recspark.ingest.archives import Archives, is_archive
+from recspark.files import storage
+from recspark.files.storage import FileInfo
 from recspark.ingest.formats import FORMATS, Format
-from recspark.ingest.sources import Source, open_text
-from recspark.storage import FileInfo
+from recspark.text.archives import Archives, is_archive
+from recspark.text.sources import Source, open_text
 
 SAMPLE_BYTES = 16 * 1024
 _BINARY = {

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recspark import columns as c
-from recspark import schemas, storage
+from recspark.cluster.tasks import commit_parts, spread
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.files import parquet, storage
 from recspark.ingest.between_parts import find_losers_between
 from recspark.ingest.duplicates import Keys
 from recspark.ingest.formats import Format
 from recspark.ingest.part import RANGE, Part, ingest_ranges
-from recspark.ingest.text import Range
-from recspark.tasks import commit_parts, spread
+from recspark.text.ranges import Range
 
 logger = logging.getLogger(__name__)
 
@@ -139,5 +140,5 @@ def _write_rejects(
         .orderBy(c.FILE, c.LINE)
     )
     storage.remove(root)  # what the attempts left there
-    storage.write_dataset(rejects, root, schemas.REJECTS)
+    parquet.write_dataset(rejects, root, schemas.REJECTS)
     storage.remove(staged)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from recspark.ingest.clocks import Clock
 from recspark.ingest.delimited import Delimited
-from recspark.ingest.scales import HALF_STARS, WHOLE_STARS, Scale
+from recspark.ingest.rating_scales import HALF_STARS, WHOLE_STARS, Scale
+from recspark.ingest.time_formats import TimeFormat
 
 
 def _layout(separator: bytes, scale: Scale) -> Delimited:
@@ -16,7 +16,7 @@ def _layout(separator: bytes, scale: Scale) -> Delimited:
         rating=2,
         time=3,
         scale=scale,
-        clock=Clock("seconds"),
+        time_format=TimeFormat("seconds"),
     )
 
 

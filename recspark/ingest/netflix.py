@@ -12,19 +12,12 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from recspark.ingest import rows as r
-from recspark.ingest.rows import (
-    NO_ROWS,
-    Parsed,
-    Reject,
-    Rows,
-    as_text,
-    is_column_names,
-    parse_id,
-    parse_rating,
-    split_lines,
-)
-from recspark.ingest.words import WORD, Pattern, parse_days, parse_numbers
+from recspark.ingest import parsed as r
+from recspark.ingest.parsed import NO_ROWS, Parsed, Reject, Rows, is_column_names, parse_rating
+from recspark.ingest.swar import WORD, Pattern, parse_days, parse_numbers
+from recspark.text.lines import as_text, parse_id, split_lines
+from recspark.text.ranges import Range, next_line
+from recspark.text.sources import BOM, open_raw
 
 _HEADER = re.compile(rb"\d{1,10}:")
 _DATE = re.compile(rb"\d{4}-\d{2}-\d{2}")
@@ -44,6 +37,9 @@ def parse(data: bytes, movie: int | None) -> Parsed:
             was damaged.
     """
     return _parse_clean(data, movie) or parse_lines(data, movie)
+
+
+LOOK_BACK_BYTES = 64 * 1024
 
 
 def is_header(line: bytes) -> bool:
@@ -197,3 +193,29 @@ def parse_day(field: bytes) -> int | None:
     except ValueError:
         return None
     return day if r.FIRST_DAY <= day <= r.LAST_DAY else None
+
+
+def movie_in_force(one: Range) -> int | None:
+    """Return the movie of the last header above a range's first line; None where there is none.
+
+    The search goes backward in steps, so it reads about as far as that header is away.
+    """
+    if one.start == 0 or one.source.is_compressed:
+        return None
+    with open_raw(one.source) as file:
+        below = next_line(file, one.start)  # lines from here on have been looked at
+        step = LOOK_BACK_BYTES
+        while below > 0:
+            start = max(0, below - step)
+            file.seek(start)
+            text = file.read(below - start)
+            # The step may begin inside a line; unless a further line begins in it, look farther.
+            whole = 0 if start == 0 else text.find(b"\n") + 1
+            if start > 0 and whole in (0, len(text)):
+                step *= 2
+                continue
+            for line in reversed(text[whole:].split(b"\n")) if b":" in text[whole:] else ():
+                if is_header(line):
+                    return header_movie(line.removeprefix(BOM))
+            below = start + whole
+    return None

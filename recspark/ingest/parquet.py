@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recspark.ingest import rows as r
+from recspark.arrays.packing import pack
+from recspark.ingest import parsed as r
 from recspark.ingest.delimited import Delimited
-from recspark.ingest.rows import NO_ROWS, Parsed, Reject, Rows
-from recspark.ingest.sources import Source, damaged, open_raw
-from recspark.ingest.text import Range
-from recspark.packing import pack
+from recspark.ingest.parsed import NO_ROWS, Parsed, Reject, Rows
+from recspark.text.lines import MAX_ID
+from recspark.text.ranges import Range
+from recspark.text.sources import Source, damaged, open_raw
 
 BATCH_ROWS = 64 * 1024
 
@@ -136,9 +137,9 @@ class ParquetTable:
             days = _day_numbers(column)
             fits = not len(days) or (days.min() >= r.FIRST_DAY and days.max() <= r.LAST_DAY)
             return days.astype(np.int32) if fits else None
-        if column.type != self.layout.clock.arrow_type:
+        if column.type != self.layout.time_format.arrow_type:
             return None
-        return self.layout.clock.days(pa.chunked_array([column]))
+        return self.layout.time_format.days(pa.chunked_array([column]))
 
 
 def _open(file: object, source: Source) -> pq.ParquetFile:
@@ -153,7 +154,7 @@ def _integers(column: pa.Array) -> npt.NDArray[np.int32] | None:
     if not pa.types.is_integer(column.type):
         return None
     values = column.to_numpy(zero_copy_only=False)
-    if len(values) and not (values.min() >= 1 and values.max() <= r.MAX_ID):
+    if len(values) and not (values.min() >= 1 and values.max() <= MAX_ID):
         return None
     return values.astype(np.int32)
 

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from recspark import columns as c
-from recspark.ingest import rows as r
+from recspark.cluster.tasks import PartFile, write_part
+from recspark.contract import columns as c
+from recspark.ingest import parsed as r
 from recspark.ingest.duplicates import Keys, find_losers, pair_keys, run_starts
 from recspark.ingest.formats import Block, Format
-from recspark.ingest.rows import Parsed, Reject, Rows
-from recspark.ingest.text import Range
-from recspark.tasks import PartFile, write_part
+from recspark.ingest.parsed import Parsed, Reject, Rows
+from recspark.text.ranges import Range
 
 RANGE = "range"
 # A look-up: NumPy's own conversion of days to years takes as long as a fifth of the parsing.

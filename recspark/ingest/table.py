@@ -10,11 +10,11 @@ import pyarrow as pa
 from recspark.config import TableConfig
 from recspark.errors import DataError, describe
 from recspark.ingest import parquet
-from recspark.ingest.clocks import ISO_DATE, Clock
 from recspark.ingest.delimited import Delimited, split_fields
 from recspark.ingest.formats import Format, delimited_format
-from recspark.ingest.scales import ANY_NUMBER
-from recspark.ingest.sources import BOM, Source, open_text
+from recspark.ingest.rating_scales import ANY_NUMBER
+from recspark.ingest.time_formats import ISO_DATE, TimeFormat
+from recspark.text.sources import BOM, Source, open_text
 
 FILE_PATTERN = r".+\.((csv|tsv|txt)(\.gz)?|parquet)"
 _MAX_HEADER_BYTES = 1024 * 1024
@@ -49,7 +49,7 @@ def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
         rating=rating,
         time=time[0] if time else None,
         scale=ANY_NUMBER,
-        clock=_clock(settings),
+        time_format=_time_format(settings),
         header=header,
         padding=b"",
         is_quoted=True,
@@ -80,7 +80,7 @@ def _parquet_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
             rating=2,
             time=3 if settings.time else None,
             scale=ANY_NUMBER,
-            clock=Clock(ISO_DATE) if has_days else _clock(settings),
+            time_format=TimeFormat(ISO_DATE) if has_days else _time_format(settings),
         ),
     )
     return Format(
@@ -99,8 +99,8 @@ def _num_bytes(batch: pa.RecordBatch) -> int:
     return int(batch.nbytes)
 
 
-def _clock(settings: TableConfig) -> Clock:
-    return Clock(ISO_DATE if settings.time_format == "date" else settings.time_format)
+def _time_format(settings: TableConfig) -> TimeFormat:
+    return TimeFormat(ISO_DATE if settings.time_format == "date" else settings.time_format)
 
 
 def _mapping(settings: TableConfig) -> dict[str, str]:

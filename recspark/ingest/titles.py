@@ -8,19 +8,12 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from recspark import columns as c
-from recspark import schemas
+from recspark.contract import columns as c
+from recspark.contract import schemas
 from recspark.ingest.delimited import split_fields
-from recspark.ingest.rows import (
-    BAD_MOVIE,
-    BAD_QUOTES,
-    WRONG_FIELDS,
-    Reject,
-    as_text,
-    parse_id,
-    split_lines,
-)
-from recspark.ingest.sources import BOM, Source, open_text
+from recspark.ingest.parsed import BAD_MOVIE, BAD_QUOTES, WRONG_FIELDS, Reject
+from recspark.text.lines import as_text, parse_id, split_lines
+from recspark.text.sources import BOM, Source, open_text
 
 BAD_YEAR = "year is neither NULL nor a number from 1850 to 2100"
 REPEATED = "movie id occurs above already"

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recspark import columns as c
-from recspark.blocks import from_block, to_block
-from recspark.prepare.hashing import hashed_order
-from recspark.prepare.lookup import Lookup
+from recspark.arrays.hashing import hashed_order
+from recspark.arrays.lookup import Lookup
+from recspark.cluster.arrow_blocks import from_block, to_block
+from recspark.cluster.tasks import PartFile, write_part
+from recspark.contract import columns as c
 from recspark.prepare.rows import Ratings
 from recspark.prepare.split import SPLITS, TRAIN, Split
-from recspark.tasks import PartFile, write_part
 
 # Scales have few different ratings; of data without a scale, not all need to be known.
 MAX_VALUES = 1000

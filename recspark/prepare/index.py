@@ -10,7 +10,7 @@ import pandas as pd
 from pyspark.ml.feature import StringIndexerModel
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
+from recspark.contract import columns as c
 
 
 def order_ids(ids: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> pd.DataFrame:

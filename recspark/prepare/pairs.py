@@ -8,9 +8,9 @@ import fsspec
 import numpy as np
 import pandas as pd
 
-from recspark import columns as c
-from recspark import storage
+from recspark.contract import columns as c
 from recspark.errors import DataError, describe
+from recspark.files import storage
 
 _HEADER = re.compile(r"(\d+):")
 _SEPARATOR = re.compile(r"\t|::|,")

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recspark import columns as c
-from recspark import storage
-from recspark.packing import pack
-from recspark.prepare.hashing import uniform
-from recspark.prepare.lookup import Lookup
+from recspark.arrays.hashing import uniform
+from recspark.arrays.lookup import Lookup
+from recspark.arrays.packing import pack
+from recspark.contract import columns as c
+from recspark.files import parquet, storage
 
 # Ratings that one task holds at a time (rows): about 200 MB with everything derived from them.
 TASK_ROWS = 4_000_000
@@ -53,7 +53,7 @@ class Ratings:
 
 
 @dataclass(frozen=True)
-class Keep:
+class RatingFilter:
     """Which ratings stay: those whose user and movie are known and whose user is sampled.
 
     Attributes:
@@ -84,7 +84,7 @@ class Keep:
 def plan_blocks(path: str) -> list[list[RowGroup]]:
     """Return the row groups of a `ratings` data set, packed into blocks for one task each."""
     groups = []
-    for file in storage.parquet_files(path):
+    for file in parquet.parquet_files(path):
         fs, stripped = storage.filesystem(file)
         with fs.open(stripped, "rb") as opened:
             metadata = pq.ParquetFile(opened).metadata

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark.prepare.hashing import hash_keys, uniform
+from recspark.arrays.hashing import hash_keys, uniform
 from recspark.prepare.rows import Ratings
 
 TRAIN, VALID, TEST = 0, 1, 2

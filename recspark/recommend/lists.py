@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from recspark import columns as c
-from recspark.baselines.user_block import read_bucket
-from recspark.recommend.raters import RaterFactory
+from recspark.cluster.tasks import PartFile, write_batches
+from recspark.contract import columns as c
+from recspark.datasets.train_buckets import read_bucket
+from recspark.recommend.block_scorers import ScorerFactory
 from recspark.recommend.top_n import NOTHING, RunningTop, padded
-from recspark.scoring.models import Ints
-from recspark.scoring.open import SavedModel, open_model
-from recspark.tasks import PartFile, write_batches
+from recspark.scoring.load import SavedModel, open_model
+from recspark.scoring.predictors import Ints
 
 # A block of scores: MOVIE_BLOCK × USER_BLOCK × 4 bytes = 64 MB at most.
 MOVIE_BLOCK = 32_768
@@ -82,7 +82,7 @@ def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDA
     position = np.full(len(job.movie_ids), -1, np.int32)
     position[job.candidates] = np.arange(num_candidates)
     owner, movie = _seen(listed, rated, position)
-    make = RaterFactory(open_model(job.model), job.candidates)
+    make = ScorerFactory(open_model(job.model), job.candidates)
     for start in range(0, len(listed), USER_BLOCK):
         users = listed[start : start + USER_BLOCK]
         rater = make.for_users(bucket, users // num_buckets)

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark.baselines.user_block import TrainBuckets, read_bucket, require_whole
-from recspark.tasks import spread
+from recspark.cluster.tasks import spread
+from recspark.contract import columns as c
+from recspark.datasets.train_buckets import TrainBuckets, read_bucket, require_whole
 
 
 def count_ratings(spark: SparkSession, train: TrainBuckets) -> npt.NDArray[np.int64]:

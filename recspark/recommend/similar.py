@@ -11,9 +11,9 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.recommend.top_n import NOTHING, RunningTop, padded
-from recspark.scoring.models import Floats, Ints
+from recspark.scoring.predictors import Floats, Ints
 
 Vectors = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
 """Rows of length 1 or 0 [movies, V], and the movies' raw ids [movies]."""

@@ -6,9 +6,9 @@ import fsspec
 import numpy as np
 import numpy.typing as npt
 
-from recspark import storage
 from recspark.errors import DataError, describe
-from recspark.ingest.rows import as_text, parse_id, split_lines
+from recspark.files import storage
+from recspark.text.lines import as_text, parse_id, split_lines
 
 _NUM_SAMPLES = 3
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from recspark.errors import ConfigError
 from recspark.recommend.similar import nearest, to_units
 from recspark.report.inventory import Inventory
-from recspark.scoring.models import Floats
-from recspark.scoring.open import open_vectors
-from recspark.scoring.require import saved_model
+from recspark.scoring.lineage import saved_model
+from recspark.scoring.load import open_vectors
+from recspark.scoring.predictors import Floats
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from recspark.evaluation import cuts
-from recspark.evaluation.leaderboard import FLOOR
+from recspark.evaluation import slices
+from recspark.evaluation.leaderboard import REFERENCE_MODEL
 from recspark.page.panel import Panel
 from recspark.page.tables import Column, Table, make_table, plain, rmse, stars, whole
 from recspark.report.chapter import Chapter
-from recspark.report.measured import Board
+from recspark.report.leaderboards import Board
 from recspark.report.plots import draw_calibration, draw_cut
 
 Group = dict[str, Any]
 
 # Columns are also named after models and fallbacks, which no name here may collide with.
 _NAME = " name"
-_ITSELF = {cuts.MODEL: "the model itself"}
+_ITSELF = {slices.MODEL: "the model itself"}
 
 _UNMEASURED = "No model is measured. Run jobs/evaluate.py with the same --config."
 
@@ -45,19 +45,19 @@ def _span(group: Group) -> str:
 
 
 _CUTS = {
-    cuts.USER_ACTIVITY: _Cut(
+    slices.USER_ACTIVITY: _Cut(
         "users’ ratings in train", "Ratings of the user in train (this many or more)", _span,
         lambda group: _count(group["from"]),
     ),
-    cuts.MOVIE_POPULARITY: _Cut(
+    slices.MOVIE_POPULARITY: _Cut(
         "movies’ ratings in train", "Ratings of the movie in train (this many or more)", _span,
         lambda group: _count(group["from"]),
     ),
-    cuts.RATING_VALUE: _Cut(
+    slices.RATING_VALUE: _Cut(
         "rating given", "Rating given (stars)", lambda group: f"{group['rating']:g}",
         lambda group: f"{group['rating']:g}",
     ),
-    cuts.MONTH: _Cut(
+    slices.MONTH: _Cut(
         "month", "Month of rating", lambda group: str(group["month"]),
         lambda group: str(group["month"]),
     ),
@@ -84,7 +84,7 @@ def make_errors(board: Board | None) -> Chapter:
 def _drawn(board: Board) -> list[str]:
     """Return the models that plots show: the best, and the floor (else the next)."""
     names = list(board.metrics)
-    second = FLOOR if FLOOR in names[1:] else next(iter(names[1:]), None)
+    second = REFERENCE_MODEL if REFERENCE_MODEL in names[1:] else next(iter(names[1:]), None)
     return [names[0], *([second] if second else [])]
 
 
@@ -131,7 +131,7 @@ def _cut(board: Board, name: str, cut: _Cut) -> Panel:
 
 def _fallbacks(board: Board) -> Panel:
     answers = {
-        model: {group["answered_by"]: group for group in one["cuts"][cuts.FALLBACKS]}
+        model: {group["answered_by"]: group for group in one["cuts"][slices.FALLBACKS]}
         for model, one in board.metrics.items()
     }
     kinds = sorted({kind for groups in answers.values() for kind in groups}, key=_model_first)
@@ -159,7 +159,7 @@ def _fallbacks(board: Board) -> Panel:
 
 
 def _model_first(kind: str) -> tuple[bool, str]:
-    return kind != cuts.MODEL, kind
+    return kind != slices.MODEL, kind
 
 
 def _answered(group: Group | None) -> str:

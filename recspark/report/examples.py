@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.report.movies import Movies
 
 _TENTH, _PLACE, _DRAW, _PART = "_tenth", "_place", "_draw", "_part"

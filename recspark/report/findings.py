@@ -7,10 +7,10 @@ from typing import Any
 
 from recspark.report.embedding import Embedding
 from recspark.report.examples import Example
+from recspark.report.histories import Training
 from recspark.report.inventory import Inventory
-from recspark.report.measured import Measured
+from recspark.report.leaderboards import Measured
 from recspark.report.movies import Movies
-from recspark.report.training import Training
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from recspark import storage
-from recspark.manifest import Manifest, read_manifest
-from recspark.paths import RunPaths
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import Manifest, read_manifest
+from recspark.files import storage
 from recspark.redact import redact_values
 
 # scored_pairs/<file>/<name> lies deepest.

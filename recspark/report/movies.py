@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark import columns as c
-from recspark import storage
-from recspark.paths import RunPaths
+from recspark.contract import columns as c
+from recspark.contract.paths import RunPaths
+from recspark.files import parquet
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def name_movie(movie_id: int, title: str | None, year: int | None) -> str:
 
 def _read(path: str, columns: list[str]) -> list[list]:
     found: list[list] = [[] for _ in columns]
-    for batch in storage.read_batches(path, columns):
+    for batch in parquet.read_batches(path, columns):
         for name, values in zip(columns, found, strict=True):
             values += batch.column(name).to_pylist()
     return found

@@ -10,18 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from recspark.evaluation.leaderboard import FLOOR, Metrics
-from recspark.page.charts import (
-    ACCENT,
-    INK,
-    MAIN,
-    Drawing,
-    draw,
-    draw_small,
-    label,
-    name_lines,
-)
-from recspark.report.training import Training
+from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics
+from recspark.page.charts import ACCENT, INK, MAIN, Drawing, draw, draw_small, label, name_lines
+from recspark.report.histories import Training
 
 # Points for the axis, and for each line of a plot that lists things.
 _AXIS_POINTS, _LINE_POINTS = 70, 24
@@ -42,9 +33,9 @@ def _board(rows: Sequence[Metrics], axes: Axes) -> None:
     low, high = np.array([row["rmse_interval"] for row in rows]).T
     at = np.arange(len(rows))
     axes.errorbar(rmse, at, xerr=(rmse - low, high - rmse), fmt="o", color=MAIN, capsize=3)
-    if FLOOR in names:
-        floor = rmse[names.index(FLOOR)]
-        axes.axvline(floor, color=ACCENT, linestyle="--", label=f"{FLOOR}: {floor:.4f}")
+    if REFERENCE_MODEL in names:
+        floor = rmse[names.index(REFERENCE_MODEL)]
+        axes.axvline(floor, color=ACCENT, linestyle="--", label=f"{REFERENCE_MODEL}: {floor:.4f}")
         name_lines(axes)
     _list_names(axes, names)
     label(axes, "RMSE (stars) with its 95 % interval", "")

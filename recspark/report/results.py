@@ -8,7 +8,7 @@ from recspark.page.panel import Panel
 from recspark.page.tables import Column, Table, make_table, percent, plain, rmse, whole
 from recspark.report.chapter import Chapter
 from recspark.report.inventory import Inventory
-from recspark.report.measured import Board, Measured
+from recspark.report.leaderboards import Board, Measured
 from recspark.report.plots import draw_board
 
 _MODEL = Column("model", "Model", plain, is_text=True)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from recspark import columns as c
-from recspark import storage
+from recspark.cluster.tasks import PartFile, write_batches
+from recspark.contract import columns as c
 from recspark.errors import DataError, describe
+from recspark.files import parquet
 from recspark.scoring.predict import Scoring, score_pairs
-from recspark.tasks import PartFile, write_batches
 
 # Rows scored and written at a time: about 60 MB with all that is derived from them.
 BLOCK_ROWS = 524_288
@@ -58,7 +58,7 @@ def score_bucket(scoring: Scoring, path: str, bucket: int, num_rows: int, root: 
 
 
 def _score(scoring: Scoring, folder: str) -> Iterator[pa.RecordBatch]:
-    for batch in storage.read_batches(folder, _KEPT, BLOCK_ROWS):
+    for batch in parquet.read_batches(folder, _KEPT, BLOCK_ROWS):
         users, movies = (batch.column(name).to_numpy() for name in (c.USER_INDEX, c.MOVIE_INDEX))
         scored = score_pairs(scoring, users, movies)
         yield pa.RecordBatch.from_arrays([*batch.columns, *scored], schema=_SCHEMA)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recspark import columns as c
-from recspark import storage
+from recspark.contract import columns as c
+from recspark.files import parquet, storage
 
 PREDICTION_FILE = "prediction.txt"
 BATCH_ROWS = 65_536
@@ -24,7 +24,7 @@ def write_contest(scored: str, path: str) -> int:
     storage.make_folder(path.rpartition("/")[0])
     num_ratings, movie = 0, -1
     with fs.open(stripped, "wb") as file:
-        for batch in storage.read_batches(scored, [c.MOVIE_ID, c.PREDICTION], BATCH_ROWS):
+        for batch in parquet.read_batches(scored, [c.MOVIE_ID, c.PREDICTION], BATCH_ROWS):
             movies = batch.column(c.MOVIE_ID).to_numpy()
             changes = np.flatnonzero(np.diff(movies, prepend=movie))
             lines = [f"{value:.6f}" for value in batch.column(c.PREDICTION).to_pylist()]

@@ -12,8 +12,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recspark import columns as c
-from recspark.scoring.models import EffectModel, Floats, Ints
+from recspark.contract import columns as c
+from recspark.scoring.predictors import EffectModel, Floats, Ints
 
 BIAS = "bias"
 MOVIE_EFFECT = "movie_effect"

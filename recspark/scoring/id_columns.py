@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.errors import DataError, describe
 
 # Ids that no index holds are merely unknown, so any 64-bit number is let through.

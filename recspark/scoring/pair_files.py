@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from recspark import storage
+from recspark.cluster.tasks import spread
 from recspark.errors import DataError, describe
-from recspark.ingest.sources import Source
-from recspark.ingest.text import Range, plan_ranges
+from recspark.files import storage
 from recspark.scoring import pairs_csv
 from recspark.scoring.id_columns import PAIRS, BadRow, Pairs, read_ids
-from recspark.tasks import spread
+from recspark.text.ranges import Range, plan_ranges
+from recspark.text.sources import Source
 
 # Text that one task parses (bytes).
 RANGE_BYTES = 16 * 1024 * 1024

@@ -12,9 +12,9 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from recspark.errors import DataError, describe
-from recspark.ingest.rows import as_text, is_misread_by_arrow, split_lines
-from recspark.ingest.text import Range, read_pieces
 from recspark.scoring.id_columns import WHOLE, BadRow, Pairs
+from recspark.text.lines import as_text, is_misread_by_arrow, split_lines
+from recspark.text.ranges import Range, read_pieces
 
 _DELIMITERS = (",", "\t", ";", "|")
 _WHOLE = re.compile(WHOLE)

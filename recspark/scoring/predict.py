@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recspark.scoring.fallback import as_flags, fill
-from recspark.scoring.models import Floats, Ints, PairModel
-from recspark.scoring.open import SavedModel, open_effects, open_model
+from recspark.scoring.load import SavedModel, open_effects, open_model
+from recspark.scoring.predictors import Floats, Ints, PairModel
 
 
 @dataclass(frozen=True)

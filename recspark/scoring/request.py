@@ -13,16 +13,16 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark.blocks import deal_rows, from_block
+from recspark.arrays.lookup import Lookup
+from recspark.cluster.arrow_blocks import from_block, partition_rows
+from recspark.cluster.shuffle import read_blocks, shuffle, write_blocks
+from recspark.cluster.tasks import PartFile, broadcast, spread, write_part
+from recspark.contract import columns as c
 from recspark.errors import DataError, describe
-from recspark.exchange import exchange, read_blocks, write_blocks
-from recspark.prepare.lookup import Lookup
 from recspark.scoring.id_columns import PAIRS
-from recspark.scoring.models import Ints
 from recspark.scoring.pair_files import Piece, read_pairs
 from recspark.scoring.predict import Scoring, score_pairs
-from recspark.tasks import PartFile, broadcast, spread, write_part
+from recspark.scoring.predictors import Ints
 
 # Rows of one output file: what a task holds at a time, about 60 bytes each.
 PART_ROWS = 1_000_000
@@ -71,7 +71,9 @@ def score_request(
             columns = [batch.column(name) for name in PAIRS.names]
             columns += score_pairs(scoring, user, movie)
             parts = batch.column(c.POSITION).to_numpy() // part_rows
-            yield from deal_rows(pa.RecordBatch.from_arrays(columns, _SCORED), parts, num_parts)
+            yield from partition_rows(
+                pa.RecordBatch.from_arrays(columns, _SCORED), parts, num_parts
+            )
 
     def write(part: int, blocks: Iterator[bytes]) -> PartFile:
         table = pa.Table.from_batches(map(from_block, blocks)).sort_by(c.POSITION)
@@ -94,7 +96,7 @@ def score_request(
         )
         files = write_blocks(dealt, root)
     scored = spread(spark, range(num_buckets), num_buckets).mapPartitions(score)
-    return exchange(spark, scored, num_parts, write, root)
+    return shuffle(spark, scored, num_parts, write, root)
 
 
 def _deal(
@@ -111,7 +113,7 @@ def _deal(
         buckets = np.where(user < 0, spread_out, user % num_buckets)
         columns = [*batch.columns, pa.array(user), pa.array(movie)]
         indexed = pa.RecordBatch.from_arrays(columns, _INDEXED)
-        yield from deal_rows(indexed, buckets, num_buckets)
+        yield from partition_rows(indexed, buckets, num_buckets)
 
 
 def _find(lookup: Lookup, ids: pa.Int64Array) -> Ints:

@@ -15,9 +15,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from recspark.errors import DataError, describe
+from recspark.models import saved
 from recspark.models.rating_model import RatingModel
-from recspark.scoring.models import FactorModel, Floats, Ints, PairModel, keep_few
-from recspark.training import weights
+from recspark.saved import weights
+from recspark.scoring.predictors import FactorModel, Floats, Ints, PairModel, keep_few
 
 # Pairs that a network computes at a time: bounds its activations (4 KB a pair at 1,000 units).
 BATCH_PAIRS = 65_536
@@ -54,7 +55,7 @@ def open_vectors(folder: str, card: Mapping[str, Any]) -> Floats:
 
 def _load(folder: str, card: Mapping[str, Any]) -> tuple[RatingModel, Tensor]:
     try:
-        return weights.load_module(folder, card)
+        return saved.load_module(folder, card)
     # The last three: a card or tensors of another version of recspark.
     except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
         raise _damaged(folder, error) from error

@@ -8,13 +8,15 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark import schemas, storage
 from recspark.baselines import als, bias, cosine_user
-from recspark.baselines.user_block import locate_train
 from recspark.config import Config
+from recspark.contract import schemas
+from recspark.contract.paths import MODEL_CARD, SPARK_MODEL, RunPaths
+from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.datasets.step import Step
+from recspark.datasets.train_buckets import locate_train
 from recspark.errors import ConfigError, describe
-from recspark.manifest import Manifest, Step, require_manifest
-from recspark.paths import MODEL_CARD, SPARK_MODEL, RunPaths
+from recspark.files import parquet, storage
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
@@ -36,7 +38,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
                 f"baseline of {model_name}",
                 found="no baseline.algorithm",
                 expected="bias, cosine_user or als",
-                remedy=f"Set it in conf/models/{model_name}.yaml, or run jobs/train.py.",
+                remedy=f"Set it in recspark/presets/{model_name}.yaml, or run jobs/train.py.",
             )
         )
     paths = RunPaths(config.root)
@@ -54,7 +56,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     if step.is_done():
         return
     with step:
-        train = storage.read_dataset(spark, paths.train, schemas.TRAIN)
+        train = parquet.read_dataset(spark, paths.train, schemas.TRAIN)
         fit = {"bias": _fit_bias, "cosine_user": _fit_cosine_user, "als": _fit_als}[algorithm]
         card = fit(config, train, manifest, step.staging(output))
         storage.write_json(posixpath.join(step.staging(output), MODEL_CARD), card)
@@ -93,7 +95,7 @@ def _fit_cosine_user(
         block_users=settings.block_users,
     )
     schema = schemas.NEIGHBORS
-    storage.write_dataset(neighbors, posixpath.join(staging, schema.name), schema)
+    parquet.write_dataset(neighbors, posixpath.join(staging, schema.name), schema)
     return {
         "algorithm": "cosine_user",
         "num_neighbors": settings.num_neighbors,

@@ -8,18 +8,20 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from recspark import schemas, storage
 from recspark.blend.card import BLEND, make_card
 from recspark.blend.combine import combine
 from recspark.blend.fit import attach_predictions, sum_valid
 from recspark.config import Config
+from recspark.contract import schemas
+from recspark.contract.paths import MODEL_CARD, RunPaths
+from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
+from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError, describe
-from recspark.json_files import require_json
-from recspark.manifest import Manifest, Step, read_manifest, require_manifest
-from recspark.paths import MODEL_CARD, RunPaths
+from recspark.files import parquet, storage
+from recspark.files.storage import require_json
 from recspark.scoring.fallback import clip_predictions
+from recspark.scoring.lineage import FALLBACK_MODEL, saved_model
 from recspark.scoring.predict import Scoring
-from recspark.scoring.require import FALLBACK_MODEL, saved_model
 
 logger = logging.getLogger(__name__)
 
@@ -157,9 +159,9 @@ def _score(
             lowest=train.counts["rating_min"],
             highest=train.counts["rating_max"],
         )
-        storage.write_dataset(clipped, step.staging(output), schemas.PREDICTIONS)
-        written = storage.parquet_files(step.staging(output))
-        _check_rows(output, sum(map(storage.count_rows, written)), test.num_rows)
+        parquet.write_dataset(clipped, step.staging(output), schemas.PREDICTIONS)
+        written = parquet.parquet_files(step.staging(output))
+        _check_rows(output, sum(map(parquet.count_rows, written)), test.num_rows)
         step.publish(output, schemas.PREDICTIONS)
 
 

@@ -10,17 +10,19 @@ import numpy as np
 import numpy.typing as npt
 from pyspark.sql import SparkSession
 
-from recspark import schemas, storage
 from recspark.blend.card import BLEND
 from recspark.config import Config
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.evaluation import top_n
 from recspark.evaluation.leaderboard import Metrics, rank_models, render_table
 from recspark.evaluation.metrics import Figures, count_movie_ratings, measure_models
 from recspark.evaluation.protocol import describe_protocol
 from recspark.evaluation.sums import Frame
-from recspark.manifest import Manifest, Step, read_manifest, require_manifest
-from recspark.paths import RunPaths
+from recspark.files import parquet, storage
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +166,7 @@ def _measure_lists(
             )
         )
     users, movies = (
-        storage.read_dataset(spark, index, schema)
+        parquet.read_dataset(spark, index, schema)
         for index, schema in (
             (paths.user_index, schemas.USER_INDEX),
             (paths.movie_index, schemas.MOVIE_INDEX),
@@ -172,7 +174,7 @@ def _measure_lists(
     )
     return top_n.measure_lists(
         top_n.index_lists(spark.read.parquet(path), users, movies),
-        storage.read_dataset(spark, paths.test, schemas.TEST),
+        parquet.read_dataset(spark, paths.test, schemas.TEST),
         top_k=config.evaluate.top_k,
         relevant_rating=config.evaluate.relevant_rating,
         movie_support=movie_support,

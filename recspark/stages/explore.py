@@ -7,13 +7,15 @@ import posixpath
 
 from pyspark.sql import SparkSession
 
-from recspark import schemas, storage
 from recspark.config import Config
+from recspark.contract import schemas
+from recspark.contract.paths import PAGE, STATISTICS, RunPaths
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.explore.statistics import compute_statistics
-from recspark.manifest import Step, require_manifest
+from recspark.files import parquet, storage
 from recspark.page.packages import require_packages
-from recspark.paths import PAGE, STATISTICS, RunPaths
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +57,8 @@ def run(config: Config, spark: SparkSession) -> None:
                 )
             )
         statistics = compute_statistics(
-            storage.read_dataset(spark, paths.ratings, schemas.RATINGS),
-            storage.read_dataset(spark, paths.movies, schemas.MOVIES),
+            parquet.read_dataset(spark, paths.ratings, schemas.RATINGS),
+            parquet.read_dataset(spark, paths.movies, schemas.MOVIES),
         )
         if statistics["counts"]["ratings"] != ratings.num_rows:
             raise DataError(

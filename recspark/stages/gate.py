@@ -11,15 +11,15 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-from recspark import storage
 from recspark.config import Config
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import require_manifest
 from recspark.errors import DataError, GateError, describe
+from recspark.files import storage
+from recspark.files.storage import require_json
 from recspark.gates.accepted import Accepted, Figures
 from recspark.gates.data import find_data_faults
 from recspark.gates.model import find_model_faults
-from recspark.json_files import require_json
-from recspark.manifest import require_manifest
-from recspark.paths import RunPaths
 from recspark.redact import redact
 
 logger = logging.getLogger(__name__)

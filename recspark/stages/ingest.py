@@ -8,21 +8,21 @@ from dataclasses import asdict
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import storage
 from recspark.config import Config, IngestConfig
+from recspark.contract import columns as c
+from recspark.contract.paths import RunPaths
+from recspark.contract.schemas import MOVIES, PROBE, QUALIFYING, RATINGS, REJECTS, Schema
+from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
+from recspark.files import parquet
+from recspark.files.storage import FileInfo
 from recspark.ingest import table
-from recspark.ingest.archives import Archives
 from recspark.ingest.formats import FORMATS
 from recspark.ingest.held_out import HeldOut, read_held_out
 from recspark.ingest.inputs import check_format, find_files, open_files, open_one
 from recspark.ingest.load import LineCounts, load_ratings
 from recspark.ingest.titles import Titles, read_titles
-from recspark.manifest import Step
-from recspark.paths import RunPaths
-from recspark.schemas import MOVIES, PROBE, QUALIFYING, RATINGS, REJECTS, Schema
-from recspark.storage import FileInfo
+from recspark.text.archives import Archives
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def run(config: Config, spark: SparkSession) -> None:
             ],
             promote_options="default",
         )
-        storage.write_table(refused, step.staging(paths.rejects), REJECTS)
+        parquet.write_table(refused, step.staging(paths.rejects), REJECTS)
         rejects = step.publish(paths.rejects, REJECTS, asdict(counts))
         _check_fraction(spark, counts, paths.rejects, settings.max_reject_fraction)
         ratings = step.publish(paths.ratings, RATINGS, asdict(counts))
@@ -125,7 +125,7 @@ def _write_small(
     accounted = len(rows) + len(parsed.rejects) + parsed.num_headers + parsed.num_blanks
     if accounted != parsed.num_lines:
         raise DataError(_lost(accounted, parsed.num_lines))
-    storage.write_table(pa.Table.from_pandas(rows, preserve_index=False), target, schema)
+    parquet.write_table(pa.Table.from_pandas(rows, preserve_index=False), target, schema)
     name = source.name if source else ""
     refused = [(name, x.line + 1, x.offset, x.text, x.reason) for x in parsed.rejects]
     columns = zip(*refused, strict=True) if refused else ([] for _ in REJECTS.columns)
@@ -157,7 +157,7 @@ def _check_fraction(spark: SparkSession, counts: LineCounts, path: str, allowed:
         logger.warning("ingest: %s lines refused, kept in %s", f"{counts.rejects:,}", path)
     if fraction <= allowed:
         return
-    rejects = storage.read_dataset(spark, path, REJECTS)
+    rejects = parquet.read_dataset(spark, path, REJECTS)
     samples = rejects.orderBy(c.FILE, c.LINE).limit(NUM_SAMPLES).collect()
     shown = "; ".join(f"{x[c.FILE]}:{x[c.LINE]}: {x[c.TEXT]!r}: {x[c.REASON]}" for x in samples)
     raise DataError(

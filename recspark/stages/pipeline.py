@@ -8,11 +8,11 @@ from functools import partial
 
 from pyspark.sql import SparkSession
 
-from recspark.claims import Claim
 from recspark.config import Config
+from recspark.datasets.lock import RunLock
 from recspark.errors import ConfigError, describe
 from recspark.page.packages import find_missing
-from recspark.scoring.require import FALLBACK_MODEL
+from recspark.scoring.lineage import FALLBACK_MODEL
 from recspark.stages import (
     baseline,
     blend,
@@ -50,13 +50,13 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
         _require_fallback(config, models)
         _require_members(config, models)
     # Held between the stages too, which claim what they write and read by themselves.
-    with Claim(config.root, "pipeline", writes=[config.root]):
+    with RunLock(config.root, "pipeline", writes=[config.root]):
         for run_part in list(parts.values())[: until + 1]:
             run_part()
 
 
 def _fit(models: Mapping[str, Config], spark: SparkSession) -> None:
-    from recspark.stages import train  # torch takes seconds, which `until` may save
+    from recspark.stages import train
 
     for name, settings in models.items():
         fit = baseline if settings.baseline.algorithm else train

@@ -15,18 +15,23 @@ import pyarrow as pa
 from pyspark import RDD, Broadcast
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
+from recspark.arrays.lookup import Lookup
+from recspark.cluster.shuffle import shuffle
+from recspark.cluster.tasks import broadcast, commit_parts, spread
 from recspark.config import Config, PrepareConfig
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.contract.schemas import Schema
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
-from recspark.exchange import exchange
-from recspark.manifest import Step, require_manifest
-from recspark.paths import RunPaths
+from recspark.files import parquet, storage
 from recspark.prepare.buckets import Layout, Written, deal, write_bucket
+from recspark.prepare.counts import RatingCounts, tally_ratings
 from recspark.prepare.index import make_indexer, order_ids
-from recspark.prepare.keep import keep_ratings
-from recspark.prepare.lookup import Lookup
 from recspark.prepare.pairs import read_pairs
+from recspark.prepare.rating_filter import keep_ratings
 from recspark.prepare.rows import RowGroup, plan_blocks, read_block
 from recspark.prepare.split import (
     SPLITS,
@@ -37,9 +42,6 @@ from recspark.prepare.split import (
     TimeSplit,
     pair_keys,
 )
-from recspark.prepare.tally import Tally, tally_ratings
-from recspark.schemas import Schema
-from recspark.tasks import broadcast, commit_parts, spread
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +129,7 @@ def _stage_indexes(
         (users, schemas.USER_INDEX, paths.user_index, paths.user_indexer),
         (movies, schemas.MOVIE_INDEX, paths.movie_index, paths.movie_indexer),
     ):
-        storage.write_table(pa.Table.from_pandas(table), step.staging(path), schema)
+        parquet.write_table(pa.Table.from_pandas(table), step.staging(path), schema)
         make_indexer(spark, table).write().save(step.staging(indexer))
 
 
@@ -138,12 +140,12 @@ def _held_out_pairs(
     if settings.pairs is not None:
         return read_pairs(settings.pairs).drop_duplicates()
     if settings.split == "probe":
-        probe = storage.read_dataset(spark, paths.probe, schemas.PROBE)
+        probe = parquet.read_dataset(spark, paths.probe, schemas.PROBE)
         return probe.select(c.USER_ID, c.MOVIE_ID).distinct().toPandas()
     return None
 
 
-def _make_split(config: Config, kept: Tally, pairs: pd.DataFrame | None) -> Split:
+def _make_split(config: Config, kept: RatingCounts, pairs: pd.DataFrame | None) -> Split:
     settings = config.prepare
     if pairs is not None:
         keys = np.sort(pair_keys(pairs[c.USER_ID].to_numpy(), pairs[c.MOVIE_ID].to_numpy()))
@@ -185,7 +187,7 @@ def _write_splits(
         return write_bucket(bucket, received, shared.value, folders)
 
     dealt = blocks.mapPartitions(deal_blocks)
-    written = exchange(spark, dealt, num_buckets, write, folders["train"])
+    written = shuffle(spark, dealt, num_buckets, write, folders["train"])
     for name, folder in folders.items():
         storage.make_folder(folder)
         commit_parts((one.files[name] for one in written if name in one.files), folder)
@@ -193,7 +195,7 @@ def _write_splits(
 
 
 def _count(
-    kept: Tally, written: list[Written], layout: Layout, settings: PrepareConfig
+    kept: RatingCounts, written: list[Written], layout: Layout, settings: PrepareConfig
 ) -> dict[str, Any]:
     """Return what the manifests of the splits tell beside their rows."""
     rows = {name: sum(one.num_rows(name) for one in written) for name in SPLITS}

@@ -9,18 +9,20 @@ import numpy as np
 import numpy.typing as npt
 from pyspark.sql import SparkSession
 
-from recspark import schemas, storage
+from recspark.arrays.lookup import Lookup
+from recspark.cluster.tasks import broadcast, commit_parts, spread
 from recspark.config import Config
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.id_maps import read_index_ids
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
-from recspark.manifest import Step, require_manifest
-from recspark.paths import RunPaths
-from recspark.prepare.lookup import Lookup
+from recspark.files import storage
 from recspark.recommend.lists import ListJob, write_lists
 from recspark.recommend.popularity import count_ratings
 from recspark.recommend.user_list import read_user_list
-from recspark.scoring.ids import read_index_ids
-from recspark.scoring.require import require_model
-from recspark.tasks import broadcast, commit_parts, spread
+from recspark.scoring.lineage import require_model
 
 logger = logging.getLogger(__name__)
 

@@ -9,19 +9,21 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from recspark import schemas, storage
 from recspark.config import Config
-from recspark.json_files import require_json
-from recspark.manifest import Step, require_manifest
+from recspark.contract import schemas
+from recspark.contract.paths import PAGE, STATISTICS, RunPaths
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.step import Step
+from recspark.files import parquet, storage
+from recspark.files.storage import require_json
 from recspark.page.packages import require_packages
-from recspark.paths import PAGE, STATISTICS, RunPaths
 from recspark.report.embedding import open_embedding
 from recspark.report.examples import Example, choose_users, describe_users
 from recspark.report.findings import Findings
+from recspark.report.histories import read_trainings
 from recspark.report.inventory import Inventory, take_inventory
-from recspark.report.measured import fingerprint_metrics, read_measured
+from recspark.report.leaderboards import fingerprint_metrics, read_measured
 from recspark.report.movies import Movies, read_movies
-from recspark.report.training import read_trainings
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ def run(config: Config, spark: SparkSession) -> None:
     if step.is_done():
         return
     require_packages("report")
-    from recspark.report.make import make_report
+    from recspark.report.assemble import make_report
 
     with step:
         page = make_report(gather(config, inventory, spark)).encode()
@@ -120,9 +122,9 @@ def _find_examples(
 ) -> list[Example]:
     paths, train = inventory.paths, inventory.get("train")
     assert train is not None  # as there are models of it
-    lists = storage.read_dataset(spark, paths.recommendations(model), schemas.RECOMMENDATIONS)
+    lists = parquet.read_dataset(spark, paths.recommendations(model), schemas.RECOMMENDATIONS)
     rated, more, test = (
-        storage.read_dataset(spark, path, schema)
+        parquet.read_dataset(spark, path, schema)
         for path, schema in (
             (paths.train, schemas.TRAIN),
             (paths.valid, schemas.VALID),
@@ -131,7 +133,7 @@ def _find_examples(
     )
     users = choose_users(
         lists,
-        storage.read_dataset(spark, paths.user_index, schemas.USER_INDEX),
+        parquet.read_dataset(spark, paths.user_index, schemas.USER_INDEX),
         num_users=train.counts["num_users"],
         seed=seed,
         count=NUM_USERS,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 
-from recspark import schemas
+from recspark.cluster.tasks import commit_parts, spread
 from recspark.config import Config
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
-from recspark.manifest import Step, require_manifest
-from recspark.paths import RunPaths
 from recspark.scoring.buckets import score_bucket
-from recspark.scoring.require import FALLBACK_MODEL, require_scoring
-from recspark.tasks import commit_parts, spread
+from recspark.scoring.lineage import FALLBACK_MODEL, require_scoring
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:

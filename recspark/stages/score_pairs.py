@@ -8,18 +8,20 @@ from dataclasses import asdict
 
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
+from recspark.cluster.tasks import commit_parts
 from recspark.config import Config
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.id_maps import read_index_ids
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
-from recspark.manifest import Step, require_manifest
-from recspark.paths import RunPaths
+from recspark.files import storage
 from recspark.scoring.contest import PREDICTION_FILE, write_contest
-from recspark.scoring.ids import read_index_ids
+from recspark.scoring.lineage import FALLBACK_MODEL, require_scoring
 from recspark.scoring.pair_files import plan_pieces
 from recspark.scoring.request import score_request
-from recspark.scoring.require import FALLBACK_MODEL, require_scoring
-from recspark.tasks import commit_parts
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:

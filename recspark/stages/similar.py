@@ -7,18 +7,20 @@ from dataclasses import asdict
 import numpy as np
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
+from recspark.cluster.tasks import broadcast
 from recspark.config import Config
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.id_maps import read_index_ids
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
-from recspark.manifest import Step, require_manifest
-from recspark.paths import RunPaths
+from recspark.files import parquet
 from recspark.recommend.popularity import count_ratings
 from recspark.recommend.similar import attach_titles, find_similar, to_units
-from recspark.scoring.ids import read_index_ids
-from recspark.scoring.open import open_vectors
-from recspark.scoring.require import require_model
-from recspark.tasks import broadcast
+from recspark.scoring.lineage import require_model
+from recspark.scoring.load import open_vectors
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
@@ -62,10 +64,10 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
                 )
             )
         sent = (to_units(vectors[listed]), movie_ids[listed])
-        titles = storage.read_dataset(spark, paths.movies, schemas.MOVIES)
+        titles = parquet.read_dataset(spark, paths.movies, schemas.MOVIES)
         with broadcast(spark.sparkContext, sent) as shared:
             lists = find_similar(spark, shared, len(listed), settings.top_n)
             named = attach_titles(lists, titles).coalesce(1)
             ordered = named.sortWithinPartitions(c.MOVIE_ID, c.RANK)
-            storage.write_dataset(ordered, step.staging(output), schemas.SIMILAR_MOVIES)
+            parquet.write_dataset(ordered, step.staging(output), schemas.SIMILAR_MOVIES)
         step.publish(output, schemas.SIMILAR_MOVIES)

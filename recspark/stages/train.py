@@ -13,17 +13,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
+from recspark.arrays.user_buckets import Shard
 from recspark.config import Config
 from recspark.config.train import result_settings
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.datasets.step import Step
 from recspark.errors import ConfigError, TrainingError, describe
-from recspark.manifest import Manifest, Step, require_manifest
-from recspark.paths import RunPaths
 from recspark.training.failure import explain_failures, read_failures
 from recspark.training.group import join_group
 from recspark.training.job import TrainJob
 from recspark.training.progress import show_progress
 from recspark.training.rank import finish, run_rank, train_rank
-from recspark.training.shard import Shard
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -70,7 +71,7 @@ def _run_as_rank(config: Config, model_name: str) -> None:
         attempt = step.id if group.rank == 0 and not step.is_done() else None
         if group.rank == 0 and attempt:
             stack.enter_context(step)
-        attempt = group.tell_all(attempt)
+        attempt = group.broadcast(attempt)
         if attempt is None:
             return
         job = replace(_make_job(config, model_name, step, train, valid), attempt=attempt)
@@ -110,7 +111,7 @@ def _make_job(
                 f"train of {model_name}",
                 found="no train.architecture",
                 expected="the name of an architecture",
-                remedy=f"Set it in conf/models/{model_name}.yaml, or run jobs/baseline.py.",
+                remedy=f"Set it in recspark/presets/{model_name}.yaml, or run jobs/baseline.py.",
             )
         )
     paths = RunPaths(config.root)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recspark import storage
+from recspark.files import storage
 
 _BLOCK_BYTES = 8 * 1024 * 1024
 

@@ -11,17 +11,18 @@ import numpy as np
 from pyspark import Broadcast
 from pyspark.sql import SparkSession
 
-from recspark import storage
+from recspark.arrays.packing import pack
+from recspark.cluster.tasks import broadcast, spread
+from recspark.datasets.manifest import read_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
-from recspark.manifest import Step, read_manifest
-from recspark.packing import pack
+from recspark.files import storage
 from recspark.synthetic.pieces import KINDS, Piece, collate, concatenate, write_pieces
 from recspark.synthetic.population import Population, build_population
 from recspark.synthetic.settings import GenerateConfig
 from recspark.synthetic.text import COMBINED
 from recspark.synthetic.titles import build_titles
 from recspark.synthetic.truth import build_truth
-from recspark.tasks import broadcast, spread
 
 STAGE = "generate"
 TITLES = "movie_titles.csv"

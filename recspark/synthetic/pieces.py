@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from recspark import storage
+from recspark.files import storage
 from recspark.synthetic.choose import build_slots
 from recspark.synthetic.population import Population
 from recspark.synthetic.rows import MovieRows, build_rows

@@ -9,12 +9,7 @@ from numpy.typing import NDArray
 
 from recspark.synthetic.calendar import days_of, sample_times
 from recspark.synthetic.choose import choose_users
-from recspark.synthetic.planted import (
-    add_noise,
-    planted_means,
-    rating_moments,
-    round_ratings,
-)
+from recspark.synthetic.planted import add_noise, planted_means, rating_moments, round_ratings
 from recspark.synthetic.population import Population
 from recspark.synthetic.streams import Purpose, stream
 

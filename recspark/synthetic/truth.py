@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recspark.environment import package_versions
+from recspark.cluster.environment import package_versions
 from recspark.errors import DataError, describe
 from recspark.synthetic import planted
 from recspark.synthetic.population import Population

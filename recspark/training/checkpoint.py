@@ -22,11 +22,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recspark import storage
+from recspark.arrays.user_buckets import Shard
 from recspark.errors import ConfigError, DataError, describe
+from recspark.files import storage
+from recspark.saved.weights import load_tensors, save_tensors, users_file
 from recspark.training.group import Group
-from recspark.training.shard import Shard
-from recspark.training.weights import load_tensors, save_tensors, users_file
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Checkpoints:
         folder = posixpath.join(self.folder, f"{position.epoch:05d}-{position.step:07d}")
         if group.rank == 0:
             storage.remove(folder)
-        group.meet()
+        group.barrier()
         checks = {}
         for bucket, offset in shard.offsets.items():
             span = slice(offset, offset + shard.bucket_users(bucket))
@@ -95,7 +95,7 @@ class Checkpoints:
             path = posixpath.join(folder, SHARED)
             checks[SHARED] = save_tensors(path, snapshot.shared)
         storage.write_json(_part(folder, group.rank), checks)
-        group.meet()
+        group.barrier()
         if group.rank == 0:
             state = {
                 "position": asdict(position),
@@ -105,7 +105,7 @@ class Checkpoints:
             storage.write_json(posixpath.join(folder, STATE), state)
             for old in self._whole()[KEPT:]:
                 storage.remove(old)
-        group.meet()
+        group.barrier()
 
     def load(self, shard: Shard, group: Group) -> tuple[Position, Snapshot] | None:
         """Return the newest whole and undamaged checkpoint, on every rank the same; None for none.
@@ -113,7 +113,7 @@ class Checkpoints:
         Raises:
             ConfigError: It belongs to other settings, data or id maps; the message names them.
         """
-        for folder in group.tell_all(self._whole() if group.rank == 0 else []):
+        for folder in group.broadcast(self._whole() if group.rank == 0 else []):
             state = storage.read_json(posixpath.join(folder, STATE))
             self._check(folder, state["belongs_to"])
             try:

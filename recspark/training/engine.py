@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.errors import TrainingError, describe
 from recspark.models.rating_model import RatingModel
@@ -31,8 +32,7 @@ from recspark.training.group import Group
 from recspark.training.learner import Learner
 from recspark.training.schedule import step_size
 from recspark.training.seeds import seed_everything
-from recspark.training.shard import Shard
-from recspark.training.snapshot import restore, take_snapshot
+from recspark.training.snapshot import BestWeights, restore, take_snapshot
 
 # Steps between two looks at whether the loss is still a number (the look waits for all ranks).
 CHECK_STEPS = 100
@@ -43,16 +43,7 @@ OnProgress = Callable[[int, int, int, float, list[dict[str, Any]]], None]
 
 
 @dataclass
-class Best:
-    """The weights of the best epoch so far."""
-
-    user_rows: Tensor
-    """[R, U], the rank's users."""
-    model_state: dict[str, Tensor] = field(default_factory=dict)
-
-
-@dataclass
-class Clock:
+class EpochTimer:
     """Seconds of an epoch by what they were spent on, on this rank."""
 
     started: float = field(default_factory=time.perf_counter)
@@ -95,7 +86,7 @@ class Engine:
         self._checkpoints, self._on_progress = checkpoints, on_progress
         self._train_path = train_path
         self.position = Position()
-        self.best = Best(torch.empty_like(learner.table.rows))
+        self.best = BestWeights(torch.empty_like(learner.table.rows))
 
     def resume(self) -> None:
         """Go on from the newest whole checkpoint, if there is one."""
@@ -126,7 +117,7 @@ class Engine:
 
     def _run_epoch(self) -> None:
         learner, at, plan = self._learner, self.position, self._learner.plan
-        clock, waited, rows_done = Clock(), self._group.seconds, 0
+        clock, waited, rows_done = EpochTimer(), self._group.seconds, 0
         unchecked: list[Tensor] = []
         learner.model.train()
         batches = learner.batches(at.epoch, at.step)
@@ -152,7 +143,7 @@ class Engine:
         valid_rmse = measure_rmse(learner.model, learner.user_rows(), self._valid, self._group)
         self._end_epoch(valid_rmse, speed, clock, waited)
 
-    def _take_step(self, batches: Any, step: int, rate: float, clock: Clock) -> Tensor:
+    def _take_step(self, batches: Any, step: int, rate: float, clock: EpochTimer) -> Tensor:
         seed_everything(self._seed, "step", self.position.epoch, step, self._group.rank)
         times = [time.perf_counter()]
         batch = next(batches)
@@ -169,7 +160,7 @@ class Engine:
         return sums
 
     def _end_epoch(
-        self, valid_rmse: float | None, speed: float, clock: Clock, waited: float
+        self, valid_rmse: float | None, speed: float, clock: EpochTimer, waited: float
     ) -> None:
         at, learner = self.position, self._learner
         loss, squares = (total / max(learner.num_ratings, 1) for total in at.sums)

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from recspark import storage
+from recspark.files import storage
 
 LAST_LINES = 20
 # How gloo and NCCL say that it is another rank that does not answer.

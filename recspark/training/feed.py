@@ -19,15 +19,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from recspark import columns as c
-from recspark import storage
+from recspark.arrays.user_buckets import Shard, rows_of
 from recspark.config import TrainConfig
+from recspark.contract import columns as c
 from recspark.errors import TrainingError, describe
+from recspark.files import parquet, storage
 from recspark.training.batches import Batches, Ratings
 from recspark.training.plan import StepPlan
 from recspark.training.readers import Reader, load_reader
 from recspark.training.resident import RESIDENT_ROW_BYTES, ResidentBatches
-from recspark.training.shard import Shard, rows_of
 from recspark.training.stored import Columns, RowGroup
 from recspark.training.stream import StreamingBatches
 
@@ -158,7 +158,7 @@ def _wrong_count(where: str, found: str, expected: int) -> TrainingError:
 
 def _read_batches(reader: Reader, folder: str) -> Iterator[Columns]:
     """Yield the rows of each row group of a bucket, in stored order."""
-    for path in storage.parquet_files(folder):
+    for path in parquet.parquet_files(folder):
         with storage.local_copy(path) as local:
             yield from reader.read_file(local)
 
@@ -169,7 +169,7 @@ def _list_row_groups(folder: str, expected: int, copies: ExitStack) -> list[RowG
     A remote file is copied once, and `copies` keeps it on the local disk.
     """
     groups = []
-    for path in storage.parquet_files(folder):
+    for path in parquet.parquet_files(folder):
         local = copies.enter_context(storage.local_copy(path))
         footer = pq.read_metadata(local)
         groups += [

@@ -58,17 +58,17 @@ class Group:
         self.seconds += time.perf_counter() - started
         return total
 
-    def tell_all(self, value: Told) -> Told:
+    def broadcast(self, value: Told) -> Told:
         """Return rank 0's value (plain Python values) on every rank."""
         values = [value]
         dist.broadcast_object_list(values, src=0, device=self.device)
         return values[0]
 
-    def wait(self) -> None:
+    def barrier_without_timeout(self) -> None:
         """Return when all ranks are here, however long some took to read their buckets."""
         dist.barrier()
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Return when all ranks are here; a rank that hangs is found out as in a step."""
         dist.barrier(group=self.steps)
 

@@ -15,14 +15,15 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from recspark import columns as c
-from recspark import storage
+from recspark.contract import columns as c
+from recspark.contract.paths import MODEL_CARD, RunPaths
+from recspark.datasets.manifest import require_manifest
 from recspark.errors import DataError, describe
-from recspark.json_files import require_json
-from recspark.manifest import require_manifest
+from recspark.files import parquet, storage
+from recspark.files.storage import require_json
 from recspark.models.rating_model import RatingModel
-from recspark.paths import MODEL_CARD, RunPaths
-from recspark.training.weights import load_module, load_users
+from recspark.models.saved import load_module
+from recspark.saved.weights import load_users
 
 Ids = Sequence[int] | npt.NDArray[np.integer[Any]]
 
@@ -130,7 +131,7 @@ def load_model(path: str) -> LoadedModel:
 
 def _read_index(folder: str) -> dict[int, int]:
     tables = []
-    for file in storage.parquet_files(folder):
+    for file in parquet.parquet_files(folder):
         fs, stripped = storage.filesystem(file)
         with fs.open(stripped, "rb") as opened:
             tables.append(pq.read_table(opened, columns=[c.ID, c.INDEX]))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
+from recspark.arrays.user_buckets import Shard
 from recspark.errors import ConfigError, describe
 from recspark.models.autorec import AutoRec
 from recspark.models.registry import find_architecture
@@ -19,7 +20,6 @@ from recspark.training.learner import Learner
 from recspark.training.plan import StepPlan
 from recspark.training.rating_learner import RatingLearner
 from recspark.training.seeds import make_generator
-from recspark.training.shard import Shard
 from recspark.training.user_learner import UserLearner, UserRatings
 from recspark.training.user_table import UserTable, init_user_rows
 

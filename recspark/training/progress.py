@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from recspark import storage
+from recspark.files import storage
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,12 @@ import posixpath
 from dataclasses import asdict
 from typing import Any
 
-from recspark import storage
+from recspark.arrays.user_buckets import Shard
 from recspark.config.train import result_settings
+from recspark.contract.paths import MODEL_CARD
 from recspark.errors import TrainingError, describe
-from recspark.paths import MODEL_CARD
-from recspark.training import weights
+from recspark.files import storage
+from recspark.saved import weights
 from recspark.training.checkpoint import Checkpoints, Position
 from recspark.training.engine import Engine
 from recspark.training.failure import report_failure
@@ -23,7 +24,6 @@ from recspark.training.job import TrainJob
 from recspark.training.learner import Learner
 from recspark.training.make import make_learner
 from recspark.training.progress import PROGRESS, ProgressWriter
-from recspark.training.shard import Shard
 from recspark.training.tensorboard import import_writer, write_tensorboard
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,8 @@ def run_rank(job: TrainJob, group: Group) -> None:
             on_progress=progress if group.rank == 0 else _ignore,
             train_path=job.train,
         )
-        group.wait()  # reading may take ranks very different times; from here on they go in step
+        # Reading may take ranks very different times; from here on they go in step.
+        group.barrier_without_timeout()
         if job.settings.resume:
             engine.resume()
             if engine.position.optimiser_steps:
@@ -96,7 +97,7 @@ def _save(job: TrainJob, shard: Shard, group: Group, engine: Engine, learner: Le
         storage.write_json(posixpath.join(job.folder, MODEL_CARD), card)
         if job.settings.tensorboard:
             write_tensorboard(job.tensorboard, engine.position.history)
-    group.meet()  # the last thing that can fail on any rank but 0
+    group.barrier()  # the last thing that can fail on any rank but 0
     if group.rank == 0:
         storage.write_json(
             posixpath.join(job.folder, SUCCESS), {"attempt": job.attempt, "card": card}

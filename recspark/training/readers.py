@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, Protocol
 
+from recspark.cluster.requirements import REQUIREMENTS
 from recspark.errors import EnvironmentProblem, describe
-from recspark.island import REQUIREMENTS
 from recspark.training.stored import Columns, RowGroup
 
 

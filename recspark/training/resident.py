@@ -8,9 +8,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from recspark.arrays.user_buckets import Shard
 from recspark.training.batches import Batch, Ratings
 from recspark.training.plan import StepPlan
-from recspark.training.shard import Shard
 
 # An epoch is gathered in so many parts. Within a part each bucket is read by itself, which the
 # processor's cache holds, where a step by itself would jump through all ratings.

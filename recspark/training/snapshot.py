@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -12,14 +12,20 @@ from recspark.training.checkpoint import Snapshot
 from recspark.training.group import Group
 from recspark.training.learner import Learner
 
-if TYPE_CHECKING:
-    from recspark.training.engine import Best
-
 _MODEL, _BEST, _OPTIMISER = "model.", "best.", "optimiser."
 _ROWS, _SEEN = "rows", "seen"
 
 
-def take_snapshot(learner: Learner, best: Best, group: Group) -> Snapshot:
+@dataclass
+class BestWeights:
+    """The weights of the best epoch so far."""
+
+    user_rows: Tensor
+    """[R, U], the rank's users."""
+    model_state: dict[str, Tensor] = field(default_factory=dict)
+
+
+def take_snapshot(learner: Learner, best: BestWeights, group: Group) -> Snapshot:
     """Return the tensors that a checkpoint keeps; all ranks call it together."""
     users = {_ROWS: learner.table.rows, _SEEN: learner.seen_users, **learner.table.memory}
     shared = {_MODEL + name: tensor for name, tensor in learner.model.state_dict().items()}
@@ -34,7 +40,7 @@ def take_snapshot(learner: Learner, best: Best, group: Group) -> Snapshot:
     return Snapshot(users, shared)
 
 
-def restore(snapshot: Snapshot, learner: Learner, best: Best) -> None:
+def restore(snapshot: Snapshot, learner: Learner, best: BestWeights) -> None:
     """Put the tensors of a checkpoint where `take_snapshot` found them."""
     users = snapshot.users
     learner.table.rows.copy_(users[_ROWS])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark import columns as c
+from recspark.contract import columns as c
 
 Columns = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]
 """(user_index, movie_index, ratings) of some rows; user_rows in place of user_index further on."""

@@ -15,12 +15,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from recspark.packing import pack
+from recspark.arrays.packing import pack
+from recspark.arrays.user_buckets import Shard
 from recspark.training.batches import Batch
 from recspark.training.plan import StepPlan
 from recspark.training.prefetch import copy_ahead, run_ahead
 from recspark.training.seeds import make_generator
-from recspark.training.shard import Shard
 from recspark.training.stored import Columns, RowGroup
 
 ROW_BYTES = 12

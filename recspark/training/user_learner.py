@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.models.autorec import AutoRec
 from recspark.training.feed import Ratings
@@ -18,7 +19,6 @@ from recspark.training.group import Group
 from recspark.training.learner import Learner
 from recspark.training.objective import CellObjective
 from recspark.training.plan import StepPlan
-from recspark.training.shard import Shard
 from recspark.training.user_table import UserTable
 
 # Users encoded at a time after an epoch: [ENCODE_USERS, M] float32 is held.

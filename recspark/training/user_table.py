@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
 from recspark.training.seeds import make_generator
-from recspark.training.shard import Shard
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8

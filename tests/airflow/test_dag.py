@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recspark.java import ensure_java
-from recspark.manifest import read_manifest
-from recspark.paths import RunPaths
+from recspark.cluster.java import ensure_java
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
 from tests.cluster.conftest import Cluster, cluster, raw
 from tests.cluster.faults import leftovers, local, started, succeed
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark.baselines import als, arrays
+from recspark.baselines import als
+from recspark.saved import arrays
 from tests.runs import split_frame
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark.baselines import arrays, bias
+from recspark.baselines import bias
+from recspark.contract import columns as c
 from recspark.errors import DataError
+from recspark.saved import arrays
 from tests.baselines import dense
 from tests.runs import split_frame
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recspark import columns as c
 from recspark.blend.combine import combine_bucket
+from recspark.contract import columns as c
 from recspark.errors import DataError
 from tests.evaluation.samples import Sample, random_sample, write_predictions
 

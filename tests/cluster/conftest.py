@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recspark.java import ensure_java
+from recspark.cluster.java import ensure_java
 from tests.jobs.test_jobs import CONFIG, write_raw
 
 ROOT = Path(__file__).resolve().parents[2]

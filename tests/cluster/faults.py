@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 
-from recspark.paths import RunPaths
+from recspark.contract.paths import RunPaths
 from tests.cluster.conftest import ROOT, environment_of_jobs, run
 
 MODELS = ["bias", "biased_mf"]

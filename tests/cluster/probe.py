@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from pyspark.ml.torch.distributor import TorchDistributor
 
+from recspark.cluster.session import create_session
+from recspark.cluster.tasks import broadcast
 from recspark.config import SparkConfig
-from recspark.session import create_session
-from recspark.tasks import broadcast
 
 
 def see() -> dict[str, object]:

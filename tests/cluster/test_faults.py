@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recspark.manifest import read_manifest
-from recspark.paths import RunPaths
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
 from tests.cluster.conftest import Cluster
 from tests.cluster.faults import (
     CONFIG,

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from recspark.manifest import read_manifest
-from recspark.paths import RunPaths
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
 from tests.cluster.conftest import Cluster, run
 from tests.cluster.faults import started
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from recspark.session import QUICK_JVM
-from recspark.stages.job import LIGHT_JOBS
+from recspark.cli import LIGHT_JOBS
+from recspark.cluster.session import QUICK_JVM
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.evaluation.sums import Frame
 
 NUM_USERS, NUM_MOVIES, NUM_ROWS = 60, 40, 900

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.errors import DataError
 from recspark.evaluation.top_n import index_lists, measure_lists
 

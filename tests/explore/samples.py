@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.explore import summaries
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.explore.page import render_page
 from tests.explore import samples
 from tests.pages import read

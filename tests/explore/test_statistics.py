@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark import columns as c
-from recspark import schemas
+from recspark.contract import columns as c
+from recspark.contract import schemas
 from recspark.explore import aggregates
 from recspark.explore.statistics import compute_statistics
 from tests.explore import samples

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.explore import summaries
 from tests.explore import samples
 

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-from recspark.ingest.rows import Parsed, Rows
+from recspark.ingest.parsed import Parsed, Rows
 
 Rating = tuple[int, int, float, int]
 MAX_ID = 2_147_483_647

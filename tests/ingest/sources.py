@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recspark import storage
-from recspark.ingest.sources import Source
+from recspark.files import storage
+from recspark.text.sources import Source
 
 
 def source_of(path: Path) -> Source:

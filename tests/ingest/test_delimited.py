@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 
 from recspark.ingest import movielens
-from recspark.ingest import rows as r
-from recspark.ingest.clocks import ISO_DATE, Clock
+from recspark.ingest import parsed as r
 from recspark.ingest.delimited import Delimited
-from recspark.ingest.scales import ANY_NUMBER
+from recspark.ingest.rating_scales import ANY_NUMBER
+from recspark.ingest.time_formats import ISO_DATE, TimeFormat
 from tests.ingest import damage
 from tests.ingest.reference import as_list, read, read_table, reading_of
 
@@ -25,7 +25,7 @@ def table(form: str) -> Delimited:
         rating=2,
         time=4,
         scale=ANY_NUMBER,
-        clock=Clock(form),
+        time_format=TimeFormat(form),
         header=damage.TABLE_HEADER,
         padding=b"",
         is_quoted=True,
@@ -170,4 +170,4 @@ def test_quoted_line_end_is_refused_on_both_its_lines() -> None:
     ],
 )
 def test_forms_of_time(form: str, text: bytes, day: date | None) -> None:
-    assert Clock(form).parse(text) == (day and (day - date(1970, 1, 1)).days)
+    assert TimeFormat(form).parse(text) == (day and (day - date(1970, 1, 1)).days)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recspark.ingest.duplicates import find_losers
-from recspark.ingest.rows import Rows
+from recspark.ingest.parsed import Rows
 
 ROWS = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4), st.just(3.0), st.integers(0, 3)))
 

@@ -4,8 +4,8 @@ import gzip
 from datetime import date
 from pathlib import Path
 
-from recspark import columns as c
-from recspark.ingest import rows as r
+from recspark.contract import columns as c
+from recspark.ingest import parsed as r
 from recspark.ingest.held_out import read_held_out
 from tests.ingest.sources import source_of
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from recspark.ingest import movielens
-from recspark.ingest import rows as r
+from recspark.ingest import parsed as r
 from tests.ingest import damage
 from tests.ingest.reference import as_list, read, reading_of
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recspark.ingest import netflix
-from recspark.ingest import rows as r
+from recspark.ingest import parsed as r
 from tests.ingest import damage
 from tests.ingest.reference import as_list, read, reading_of
 

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recspark import columns as c
 from recspark.config import Config, IngestConfig, PrepareConfig, TableConfig
+from recspark.contract import columns as c
 from recspark.errors import ConfigError, DataError
-from recspark.ingest import rows as r
+from recspark.ingest import parsed as r
 from recspark.ingest.table import table_format
 from tests.ingest.reference import Rating, as_list
 from tests.ingest.sources import sources_of

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from recspark.ingest import titles as t
-from recspark.ingest.rows import BAD_MOVIE, BAD_QUOTES, WRONG_FIELDS
-from recspark.ingest.sources import Source
+from recspark.ingest.parsed import BAD_MOVIE, BAD_QUOTES, WRONG_FIELDS
 from recspark.ingest.titles import read_titles
+from recspark.text.sources import Source
 from tests.ingest.sources import source_of
 
 

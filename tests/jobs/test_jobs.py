@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
-from recspark.java import ensure_java
-from recspark.manifest import read_manifest
-from recspark.paths import RunPaths
+from recspark.cluster.java import ensure_java
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recspark.java import ensure_java
+from recspark.cluster.java import ensure_java
 from tests.jobs.test_jobs import CONFIG, ROOT, start, write_raw
 
 # Each waits until a rank is given up, and for torchrun to end the others.

@@ -6,14 +6,15 @@ import pytest
 import torch
 
 from recspark.config import Config
-from recspark.configure import load_config, load_model_configs
+from recspark.config.load import load_config, load_model_configs
+from recspark.config.presets import list_presets, presets_folder
 from recspark.models.registry import find_architecture
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
 
 CONF = Path(__file__).parents[2] / "conf"
 DATA = str(CONF / "movielens-100k.yaml")
-PRESETS = sorted(path.stem for path in (CONF / "models").glob("*.yaml"))
+PRESETS = list_presets()
 RECIPES = {
     *("netflix_embedding_nn", "lesson_dot", "lesson_bias", "lesson_nn", "softmax_classifier"),
     *("autorec", "netflix_mf", "netflix_deep", "netflix_residual", "scaled_nn"),
@@ -52,7 +53,7 @@ def test_a_preset_names_one_known_model_that_can_be_built(
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_a_recipe_given_as_a_config_file_brings_its_split(name: str) -> None:
-    preset = str(CONF / "models" / f"{name}.yaml")
+    preset = str(presets_folder() / f"{name}.yaml")
     config = load_config(["--config", DATA, "--config", preset, "--models", name], prog="test.py")
     assert config.name == "movielens-100k"
     assert config.prepare.split == "random"

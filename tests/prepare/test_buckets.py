@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recspark import columns as c
+from recspark.arrays.lookup import Lookup
+from recspark.cluster.tasks import commit_parts
+from recspark.contract import columns as c
 from recspark.prepare.buckets import Layout, deal, write_bucket
-from recspark.prepare.lookup import Lookup
 from recspark.prepare.rows import Ratings
 from recspark.prepare.split import SPLITS, RandomSplit, Split
-from recspark.tasks import commit_parts
 from tests.prepare.blocks import grid
 
 NUM_BUCKETS = 4

@@ -6,7 +6,7 @@ import numpy as np
 from pyspark.ml.feature import StringIndexer, StringIndexerModel
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.prepare.index import make_indexer, order_ids
 
 # User 7 rated four times, users 10 and 9 twice each, user 3 once.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from recspark.report.assemble import make_report
 from recspark.report.findings import Findings
-from recspark.report.make import make_report
 from tests.report import samples
 
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from recspark.evaluation import cuts
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import Manifest
+from recspark.evaluation import slices
 from recspark.evaluation.leaderboard import rank_models
-from recspark.manifest import Manifest
-from recspark.paths import RunPaths
 from recspark.report.embedding import Embedding
 from recspark.report.examples import Example, Listed
 from recspark.report.findings import Findings
+from recspark.report.histories import Training
 from recspark.report.inventory import Inventory
-from recspark.report.measured import Board, Measured
+from recspark.report.leaderboards import Board, Measured
 from recspark.report.movies import Movies
-from recspark.report.training import Training
 from tests.explore import samples as ratings
 
 HOSTILE = "</script><img src=x onerror=\"alert(1)\"> & 'Don't' <script>alert(2)</script>"
@@ -81,20 +81,20 @@ def make_metrics(name: str, seed: int, noise: float = 1.0, **values: Any) -> dic
     draw = np.random.default_rng(seed)
     rating = draw.integers(1, 6, 500).astype(np.float32)
     prediction = np.clip(rating + noise * draw.normal(size=500), 1, 5).astype(np.float32)
-    rows = cuts.measure_rows(rating, prediction)
+    rows = slices.measure_rows(rating, prediction)
     keys = {
-        cuts.USER_ACTIVITY: cuts.support_key(draw.integers(1, 90, 500)),
-        cuts.MOVIE_POPULARITY: cuts.support_key(draw.integers(0, 3000, 500)),
-        cuts.RATING_VALUE: cuts.rating_key(rating),
-        cuts.MONTH: cuts.month_key(draw.integers(12_000, 12_900, 500).astype(np.int16)),
-        cuts.CALIBRATION: cuts.calibration_key(prediction),
+        slices.USER_ACTIVITY: slices.support_key(draw.integers(1, 90, 500)),
+        slices.MOVIE_POPULARITY: slices.support_key(draw.integers(0, 3000, 500)),
+        slices.RATING_VALUE: slices.rating_key(rating),
+        slices.MONTH: slices.month_key(draw.integers(12_000, 12_900, 500).astype(np.int16)),
+        slices.CALIBRATION: slices.calibration_key(prediction),
     }
-    groups: dict[str, cuts.Groups] = {
-        cuts.FALLBACKS: {cuts.MODEL: rows[:, :490].sum(1), "user_effect": rows[:, 490:].sum(1)}
+    groups: dict[str, slices.Groups] = {
+        slices.FALLBACKS: {slices.MODEL: rows[:, :490].sum(1), "user_effect": rows[:, 490:].sum(1)}
     }
     for cut, key in keys.items():
         groups[cut] = {}
-        cuts.add_rows(groups[cut], key, rows)
+        slices.add_rows(groups[cut], key, rows)
     error = (prediction - rating).astype(float)
     rmse = float(np.sqrt((error**2).mean()))
     return {
@@ -109,8 +109,10 @@ def make_metrics(name: str, seed: int, noise: float = 1.0, **values: Any) -> dic
         "mae": float(np.abs(error).mean()),
         "coverage": 0.98,
         "num_fallbacks": 10,
-        "cuts": {cut: cuts.list_groups(groups, cut) for cut in groups if cut != cuts.CALIBRATION},
-        "calibration": cuts.list_groups(groups, cuts.CALIBRATION),
+        "cuts": {
+            cut: slices.list_groups(groups, cut) for cut in groups if cut != slices.CALIBRATION
+        },
+        "calibration": slices.list_groups(groups, slices.CALIBRATION),
         "bootstrap": {
             "level": 0.95,
             "resamples": 3,

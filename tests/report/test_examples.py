@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark import schemas
+from recspark.contract import schemas
 from recspark.report.examples import Listed, choose_users, describe_users
 from recspark.report.movies import Movies, name_movie
 from tests.runs import movie_id, split_frame, user_id

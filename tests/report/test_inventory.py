@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from recspark.datasets.manifest import Manifest
 from recspark.errors import DataError
-from recspark.manifest import Manifest
+from recspark.report.histories import read_trainings
 from recspark.report.inventory import Inventory, take_inventory
-from recspark.report.measured import fingerprint_metrics, read_measured
-from recspark.report.ran import flatten, list_files, list_steps, sum_stages
-from recspark.report.training import read_trainings
+from recspark.report.leaderboards import fingerprint_metrics, read_measured
+from recspark.report.what_ran import flatten, list_files, list_steps, sum_stages
 from tests.report.samples import make_inventory, make_metrics, manifest
 
 

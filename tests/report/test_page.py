@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recspark.paths import RunPaths
+from recspark.contract.paths import RunPaths
+from recspark.report.assemble import make_report
 from recspark.report.chapter import Chapter, Cloud
 from recspark.report.embedding import Embedding
 from recspark.report.findings import Findings
 from recspark.report.inventory import Inventory
-from recspark.report.learning import make_learning
-from recspark.report.make import make_report
-from recspark.report.measured import Measured
+from recspark.report.leaderboards import Measured
 from recspark.report.page import render_report
+from recspark.report.people import make_map, make_neighbors
 from recspark.report.results import make_results
-from recspark.report.tastes import make_map, make_neighbors
+from recspark.report.training_curves import make_learning
 from tests.explore.test_page import PLOTS as RATING_PLOTS
 from tests.pages import read
 from tests.report import samples

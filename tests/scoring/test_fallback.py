@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
+from recspark.contract import columns as c
 from recspark.scoring.fallback import as_flags, clip_predictions, fill
-from recspark.scoring.models import EffectModel
+from recspark.scoring.predictors import EffectModel
 
 NAN = float("nan")
 

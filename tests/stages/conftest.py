@@ -11,15 +11,16 @@ import pytest
 import torch
 from pyspark.sql import SparkSession
 
-from recspark import storage
+from recspark.arrays.user_buckets import Shard
 from recspark.config import AlsConfig, BaselineConfig, Config, CosineUserConfig, PrepareConfig
-from recspark.manifest import Step, require_manifest
+from recspark.contract.paths import MODEL_CARD, RunPaths
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.step import Step
+from recspark.files import storage
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
-from recspark.paths import MODEL_CARD, RunPaths
+from recspark.saved import weights
 from recspark.stages import baseline
-from recspark.training import weights
-from recspark.training.shard import Shard
 from tests.baselines import dense
 from tests.runs import write_prepared
 from tests.stages.fitted import (

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from recspark.config import Config
-from recspark.paths import RunPaths
+from recspark.contract.paths import RunPaths
 from tests.baselines import dense
 
 NUM_USERS, NUM_MOVIES, NUM_BUCKETS = 22, 30, 4

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import AlsConfig, BaselineConfig, BlendConfig, Config, PrepareConfig
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
+from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError
-from recspark.manifest import Step, read_manifest
-from recspark.paths import RunPaths
+from recspark.files import parquet
 from recspark.stages import baseline, blend, evaluate, pipeline, score
 from tests.runs import Cell, write_prepared
 
@@ -89,7 +91,7 @@ def copied(blended: Config, tmp_path: Path) -> Config:
 
 
 def rows_of(spark: SparkSession, path: str) -> dict[tuple[int, int], dict[str, object]]:
-    rows = storage.read_dataset(spark, path, schemas.PREDICTIONS).collect()
+    rows = parquet.read_dataset(spark, path, schemas.PREDICTIONS).collect()
     return {(row[c.USER_INDEX], row[c.MOVIE_INDEX]): row.asDict() for row in rows}
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
 from recspark.config import BaselineConfig, Config, EvaluateConfig, PrepareConfig
+from recspark.contract import columns as c
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError
-from recspark.manifest import Step, require_manifest
-from recspark.paths import RunPaths
 from recspark.stages import baseline, evaluate, score
 from tests.runs import movie_id, user_id, write_prepared
 

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import Config
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError, EnvironmentProblem
-from recspark.manifest import Step, read_manifest
-from recspark.paths import RunPaths
+from recspark.files import parquet, storage
 from recspark.stages import explore
 
 CELLS = [
@@ -43,7 +45,7 @@ def write_ingested(spark: SparkSession, root: str, parts: set[str], num_rows: in
     with step:
         for path, schema, values in chosen:
             frame = spark.createDataFrame(values, schema.ddl)
-            storage.write_dataset(frame, step.staging(path), schema)
+            parquet.write_dataset(frame, step.staging(path), schema)
             step.publish(path, schema)
 
 

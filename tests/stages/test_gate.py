@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from recspark import storage
 from recspark.config import Config, GateConfig
+from recspark.contract.paths import RunPaths
+from recspark.datasets.step import Step
 from recspark.errors import DataError, GateError
-from recspark.manifest import Step
-from recspark.paths import RunPaths
+from recspark.files import storage
 from recspark.stages import gate
 
 DATA = GateConfig(check="data", max_mean_drift=0.05)

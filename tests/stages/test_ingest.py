@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import Config, IngestConfig
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
 from recspark.errors import DataError
-from recspark.ingest import rows as r
-from recspark.manifest import read_manifest
-from recspark.paths import RunPaths
+from recspark.files import parquet
+from recspark.ingest import parsed as r
 from recspark.stages import ingest
 
 TITLES = b"1,2003,One\n2,NULL,Two\n"
@@ -45,14 +46,14 @@ def config_for(folder: Path, ratings: str = "", **changes: object) -> Config:
 
 
 def ratings_of(config: Config, spark: SparkSession) -> list[tuple[int, int, float, date]]:
-    frame = storage.read_dataset(spark, RunPaths(config.root).ratings, schemas.RATINGS)
+    frame = parquet.read_dataset(spark, RunPaths(config.root).ratings, schemas.RATINGS)
     rows = frame.collect()
     assert all(row[c.RATED_YEAR] == row[c.RATED_ON].year for row in rows)
     return sorted((row[c.USER_ID], row[c.MOVIE_ID], row[c.RATING], row[c.RATED_ON]) for row in rows)
 
 
 def rejects_of(config: Config, spark: SparkSession) -> list[tuple[str, int, int, str, str]]:
-    frame = storage.read_dataset(spark, RunPaths(config.root).rejects, schemas.REJECTS)
+    frame = parquet.read_dataset(spark, RunPaths(config.root).rejects, schemas.REJECTS)
     return sorted((Path(row[c.FILE]).name, *tuple(row)[1:]) for row in frame.collect())
 
 
@@ -78,7 +79,7 @@ def test_folder_of_movie_files_some_compressed(folder: Path, spark: SparkSession
     config = config_for(folder)
     ingest.run(config, spark)
     assert ratings_of(config, spark) == EXPECTED
-    movies = storage.read_dataset(spark, RunPaths(config.root).movies, schemas.MOVIES).collect()
+    movies = parquet.read_dataset(spark, RunPaths(config.root).movies, schemas.MOVIES).collect()
     assert [tuple(row) for row in movies] == [(1, 2003, "One"), (2, None, "Two")]
 
 
@@ -162,9 +163,9 @@ def test_probe_and_qualifying_are_data_sets(folder: Path, spark: SparkSession) -
     )
     ingest.run(config, spark)
     paths = RunPaths(config.root)
-    probe = storage.read_dataset(spark, paths.probe, schemas.PROBE).collect()
+    probe = parquet.read_dataset(spark, paths.probe, schemas.PROBE).collect()
     assert [tuple(row) for row in probe] == [(0, 10, 1, None)]
-    asked = storage.read_dataset(spark, paths.qualifying, schemas.QUALIFYING).collect()
+    asked = parquet.read_dataset(spark, paths.qualifying, schemas.QUALIFYING).collect()
     assert [tuple(row) for row in asked] == [(0, 11, 2, date(2005, 12, 1))]
     assert [row[0] for row in rejects_of(config, spark)] == ["qualifying.txt"]
 

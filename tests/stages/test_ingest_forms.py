@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import Config, IngestConfig, TableConfig
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
 from recspark.errors import DataError
-from recspark.ingest import rows as r
-from recspark.paths import RunPaths
+from recspark.files import parquet
+from recspark.ingest import parsed as r
 from recspark.stages import ingest
 
 TITLES = b"1,2003,One\n2,NULL,Two\n"
@@ -59,7 +60,7 @@ def run(tmp_path: Path, spark: SparkSession, **settings: object) -> RunPaths:
 
 
 def rows_of(spark: SparkSession, path: str, schema: schemas.Schema) -> list[tuple[object, ...]]:
-    return sorted(tuple(row) for row in storage.read_dataset(spark, path, schema).collect())
+    return sorted(tuple(row) for row in parquet.read_dataset(spark, path, schema).collect())
 
 
 def ratings_of(spark: SparkSession, paths: RunPaths) -> list[tuple[object, ...]]:

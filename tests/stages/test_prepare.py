@@ -9,12 +9,14 @@ from pyspark.ml.feature import StringIndexerModel
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import Config, PrepareConfig
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError
-from recspark.manifest import Step, read_manifest
-from recspark.paths import RunPaths
+from recspark.files import parquet
 from recspark.stages import prepare
 
 NUM_USERS, NUM_MOVIES = 20, 15
@@ -32,7 +34,7 @@ def config(spark: SparkSession, tmp_path: Path) -> Config:
     step = Step("ingest", {}, {}, [paths.ratings])
     with step:
         frame = spark.createDataFrame(rows, schemas.RATINGS.ddl)
-        storage.write_dataset(frame, step.staging(paths.ratings), schemas.RATINGS)
+        parquet.write_dataset(frame, step.staging(paths.ratings), schemas.RATINGS)
         step.publish(paths.ratings, schemas.RATINGS)
     return Config(
         name="t",
@@ -52,7 +54,7 @@ def raw_rows(spark: SparkSession, root: str) -> list[tuple[object, ...]]:
     movies = {r[c.INDEX]: r[c.ID] for r in spark.read.parquet(paths.movie_index).collect()}
     found = []
     for path in (paths.train, paths.valid, paths.test):
-        for row in storage.read_dataset(spark, path, schemas.TRAIN).collect():
+        for row in parquet.read_dataset(spark, path, schemas.TRAIN).collect():
             assert row[c.BUCKET] == row[c.USER_INDEX] % 4
             day = date.fromordinal(date(1970, 1, 1).toordinal() + row[c.RATED_DAY])
             found.append((users[row[c.USER_INDEX]], movies[row[c.MOVIE_INDEX]], row[c.RATING], day))
@@ -61,7 +63,7 @@ def raw_rows(spark: SparkSession, root: str) -> list[tuple[object, ...]]:
 
 def test_every_rating_comes_out_once_as_it_went_in(config: Config, spark: SparkSession) -> None:
     prepare.run(config, spark)
-    ratings = storage.read_dataset(spark, RunPaths(config.root).ratings, schemas.RATINGS)
+    ratings = parquet.read_dataset(spark, RunPaths(config.root).ratings, schemas.RATINGS)
     expected = sorted(
         (r[c.USER_ID], r[c.MOVIE_ID], r[c.RATING], r[c.RATED_ON]) for r in ratings.collect()
     )
@@ -109,7 +111,7 @@ def test_pairs_name_the_test_set(config: Config, spark: SparkSession, tmp_path: 
 
 def test_time_and_last_splits(config: Config, spark: SparkSession) -> None:
     def days(path: str) -> list[int]:
-        frame = storage.read_dataset(spark, path, schemas.TRAIN)
+        frame = parquet.read_dataset(spark, path, schemas.TRAIN)
         return sorted(row[c.RATED_DAY] for row in frame.collect())
 
     paths = RunPaths(config.root)
@@ -141,7 +143,7 @@ def test_same_seed_writes_the_same_rows_in_the_same_order(
     config: Config, spark: SparkSession
 ) -> None:
     def train_rows() -> list[object]:
-        frame = storage.read_dataset(spark, RunPaths(config.root).train, schemas.TRAIN)
+        frame = parquet.read_dataset(spark, RunPaths(config.root).train, schemas.TRAIN)
         return frame.where(F.col(c.BUCKET) == 1).collect()
 
     prepare.run(config, spark)
@@ -153,7 +155,7 @@ def test_same_seed_writes_the_same_rows_in_the_same_order(
 def test_no_valid_is_an_empty_data_set(config: Config, spark: SparkSession) -> None:
     prepare.run(with_prepare(config, valid_fraction=0.0), spark)
     paths = RunPaths(config.root)
-    assert storage.read_dataset(spark, paths.valid, schemas.VALID).count() == 0
+    assert parquet.read_dataset(spark, paths.valid, schemas.VALID).count() == 0
 
 
 def test_saved_indexer_maps_raw_ids(config: Config, spark: SparkSession) -> None:

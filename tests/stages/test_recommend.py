@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import RecommendConfig
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
 from recspark.errors import DataError
-from recspark.manifest import read_manifest
-from recspark.paths import RunPaths
+from recspark.files import parquet
 from recspark.stages import recommend
 from tests.runs import movie_id, user_id
 from tests.stages.fitted import NUM_USERS, TRAIN, UNSEEN_MOVIE, UNSEEN_USER, VALID, Fitted, answers
@@ -29,7 +30,7 @@ def run(spark: SparkSession, run_: Fitted, name: str, **settings: object) -> dic
     config = dataclasses.replace(run_.models[name], recommend=section)
     recommend.run(config, name, spark)
     path = RunPaths(config.root).recommendations(name)
-    frame = storage.read_dataset(spark, path, schemas.RECOMMENDATIONS)
+    frame = parquet.read_dataset(spark, path, schemas.RECOMMENDATIONS)
     found: dict[int, List] = {}
     for row in frame.orderBy(c.USER_ID, c.RANK).collect():
         entries = found.setdefault(row[c.USER_ID], [])

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import Config, EvaluateConfig, RecommendConfig, ReportConfig
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
+from recspark.datasets.step import Step
 from recspark.errors import DataError, EnvironmentProblem
-from recspark.manifest import Step, read_manifest
-from recspark.paths import RunPaths
+from recspark.files import parquet, storage
 from recspark.report.inventory import take_inventory
 from recspark.stages import evaluate, recommend, report, score
 from recspark.stages.report import gather
@@ -38,7 +40,7 @@ def write_ingested(spark: SparkSession, root: str) -> None:
     ]
     with Step("ingest", {}, {"/raw/u.data": "99@1"}, (paths.movies, paths.ratings)) as step:
         frame = spark.createDataFrame(titles, schemas.MOVIES.ddl)
-        storage.write_dataset(frame, step.staging(paths.movies), schemas.MOVIES)
+        parquet.write_dataset(frame, step.staging(paths.movies), schemas.MOVIES)
         step.publish(paths.movies, schemas.MOVIES)
         storage.make_folder(step.staging(paths.ratings))
         step.publish(paths.ratings, None)
@@ -103,7 +105,7 @@ def test_users_are_those_of_the_data(spark: SparkSession, run: Fitted) -> None:
     findings = gather(run.config, take_inventory(run.config.root), spark)
     assert findings.lists_of == "biased_mf"
     path = RunPaths(run.config.root).recommendations("biased_mf")
-    rows = storage.read_dataset(spark, path, schemas.RECOMMENDATIONS).collect()
+    rows = parquet.read_dataset(spark, path, schemas.RECOMMENDATIONS).collect()
     label = {movie_id(m): f"Film {m} ({1990 + m})" for m in range(1, NUM_MOVIES)}
     label[movie_id(0)] = f"{HOSTILE} (1990)"
     index = {user_id(user): user for user in range(NUM_USERS)}

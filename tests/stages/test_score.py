@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import AlsConfig, BaselineConfig, Config, CosineUserConfig, PrepareConfig
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import read_manifest
 from recspark.errors import ConfigError, DataError
-from recspark.manifest import read_manifest
-from recspark.paths import RunPaths
+from recspark.files import parquet
 from recspark.stages import baseline, evaluate, score
 from tests.baselines import dense
 from tests.runs import write_prepared
@@ -71,7 +72,7 @@ def copied(scored: Config, tmp_path: Path) -> Config:
 
 def predictions(spark: SparkSession, config: Config, name: str):
     path = RunPaths(config.root).predictions(name)
-    rows = storage.read_dataset(spark, path, schemas.PREDICTIONS).collect()
+    rows = parquet.read_dataset(spark, path, schemas.PREDICTIONS).collect()
     return {(row[c.USER_INDEX], row[c.MOVIE_INDEX]): row for row in rows}
 
 
@@ -124,7 +125,7 @@ def test_cosine_user_does_not_depend_on_the_buckets(
 
 def test_neighbors_are_stored_as_their_contract_says(spark: SparkSession, scored: Config) -> None:
     path = RunPaths(scored.root).model("cosine_user") + "/neighbors"
-    rows = storage.read_dataset(spark, path, schemas.NEIGHBORS).collect()
+    rows = parquet.read_dataset(spark, path, schemas.NEIGHBORS).collect()
     assert len(rows) == (NUM_USERS - 1) * NEIGHBORS
     assert all(row[c.BUCKET] == row[c.USER_INDEX] % 4 for row in rows)
     assert UNSEEN_USER not in {row[c.USER_INDEX] for row in rows}

@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import ScorePairsConfig
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.step import Step
 from recspark.errors import DataError
-from recspark.manifest import Step
-from recspark.paths import RunPaths
+from recspark.files import parquet
 from recspark.scoring import pair_files, request
 from recspark.stages import score_pairs
 from tests.runs import movie_id, user_id
@@ -44,7 +45,7 @@ def run(spark: SparkSession, run_: Fitted, name: str, source: str, **settings: o
     config = dataclasses.replace(run_.models[name], score_pairs=section, force=True)
     score_pairs.run(config, name, spark)
     path = RunPaths(config.root).scored_pairs(source, name)
-    return storage.read_dataset(spark, path, schemas.SCORED_PAIRS).orderBy(c.POSITION).collect()
+    return parquet.read_dataset(spark, path, schemas.SCORED_PAIRS).orderBy(c.POSITION).collect()
 
 
 def check(rows, run_: Fitted, name: str, pairs: list[tuple[int, int]]) -> None:
@@ -95,7 +96,7 @@ def test_qualifying_is_written_as_the_contest_wants_it(spark: SparkSession, copi
     frame[c.USER_ID] = frame[c.USER_ID].where(frame[c.USER_ID] < 2**31, 2649429)
     with Step("ingest", {}, {}, [paths.qualifying]) as step:
         target = spark.createDataFrame(frame, schemas.QUALIFYING.ddl).coalesce(1)
-        storage.write_dataset(target, step.staging(paths.qualifying), schemas.QUALIFYING)
+        parquet.write_dataset(target, step.staging(paths.qualifying), schemas.QUALIFYING)
         step.publish(paths.qualifying, schemas.QUALIFYING)
     run(spark, copied, "als", "qualifying")
     value = [expected(copied.config, "als", *pair)[0] for pair in pairs]

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark import columns as c
-from recspark import schemas, storage
 from recspark.config import SimilarConfig
+from recspark.contract import columns as c
+from recspark.contract import schemas
+from recspark.contract.paths import RunPaths
+from recspark.datasets.step import Step
 from recspark.errors import ConfigError
-from recspark.manifest import Step
-from recspark.paths import RunPaths
+from recspark.files import parquet
 from recspark.stages import similar
 from tests.runs import movie_id
 from tests.stages.fitted import NUM_MOVIES, UNSEEN_MOVIE, Fitted, mf_tables
@@ -31,7 +32,7 @@ def titled(spark: SparkSession, copied: Fitted) -> Fitted:
     ]
     with Step("ingest", {}, {}, [paths.movies]) as step:
         frame = spark.createDataFrame(rows, schemas.MOVIES.ddl)
-        storage.write_dataset(frame, step.staging(paths.movies), schemas.MOVIES)
+        parquet.write_dataset(frame, step.staging(paths.movies), schemas.MOVIES)
         step.publish(paths.movies, schemas.MOVIES)
     return copied
 
@@ -41,7 +42,7 @@ def test_lists_are_those_of_numpy_with_titles(spark: SparkSession, titled: Fitte
     config = dataclasses.replace(titled.models["biased_mf"], similar=section)
     similar.run(config, "biased_mf", spark)
     path = RunPaths(config.root).similar_movies("biased_mf")
-    rows = storage.read_dataset(spark, path, schemas.SIMILAR_MOVIES).collect()
+    rows = parquet.read_dataset(spark, path, schemas.SIMILAR_MOVIES).collect()
     factors = mf_tables()[1][:, :-1].astype(float)  # the bias says how good, not what like
     units = factors / np.linalg.norm(factors, axis=1, keepdims=True)
     cosine = units @ units.T

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from recspark.configure import load_settings
+from recspark.config.load import load_settings
 from recspark.errors import ConfigError
 from recspark.synthetic.settings import GenerateConfig
 

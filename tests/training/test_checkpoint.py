@@ -10,11 +10,11 @@ import pytest
 import torch
 from fsspec.implementations.local import LocalFileOpener
 
+from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.errors import ConfigError
 from recspark.training.checkpoint import Checkpoints, Position, Snapshot
 from recspark.training.group import Group, join_group
-from recspark.training.shard import Shard
 from tests.training.jobs import as_rank
 
 SETTINGS = {"train.batch_size": 64, "user_index": "u"}

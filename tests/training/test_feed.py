@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.errors import TrainingError
 from recspark.training import feed
 from recspark.training.readers import Reader, load_reader
-from recspark.training.shard import Shard
 from recspark.training.stored import Columns
 from tests.training.jobs import write_bucket
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from recspark.config import TrainConfig
-from recspark.configure import load_model_configs
+from recspark.config.load import load_model_configs
 from recspark.training.job import TrainJob
 from tests.training.jobs import train_together, write_bucket
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import torch
 
+from recspark.arrays.user_buckets import Shard
 from recspark.training.batches import Ratings
 from recspark.training.plan import StepPlan
 from recspark.training.resident import ResidentBatches
-from recspark.training.shard import Shard
 
 
 def test_steps_gathered_by_parts_are_those_of_the_plan_row_by_row() -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.errors import TrainingError
 from recspark.training import feed, petastorm_reader, stream
 from recspark.training.batches import Batch, Batches
 from recspark.training.plan import StepPlan
-from recspark.training.shard import Shard
 from recspark.training.stored import Columns, RowGroup
 from tests.training.jobs import write_bucket
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.models.biased_mf import BiasedMF
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
 from recspark.training.objective import Objective
-from recspark.training.shard import Shard
 from recspark.training.user_table import CHUNK_ROWS, UserTable, init_user_rows
 
 ADAM = TrainConfig()

@@ -1,0 +1,1 @@
+"""Spark: the environment it needs, the session, tasks, blocks of rows between tasks."""

@@ -1,0 +1,1 @@
+"""The data sets on disk: columns, schemas, places."""

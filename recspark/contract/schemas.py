@@ -1,0 +1,205 @@
+"""The contract of every stored data set: grain, key, columns and partitioning.
+
+Types are Spark SQL names, kept as plain text so that processes without Spark can read a contract.
+"""
+
+from dataclasses import dataclass
+
+from recspark.contract import columns as c
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One data set on disk.
+
+    `columns` maps column name to Spark SQL type, in stored order, partition column last.
+    """
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: dict[str, str]
+    partition_by: str | None = None
+
+    @property
+    def ddl(self) -> str:
+        """The columns as a Spark DDL string, e.g. `user_id INT, rating FLOAT`."""
+        return ", ".join(f"`{name}` {kind}" for name, kind in self.columns.items())
+
+
+RATINGS = Schema(
+    name="ratings",
+    grain="one row per (user, movie), raw ids as in the source; rated_on is 1970-01-01 throughout "
+    "where the source has no times",
+    key=(c.USER_ID, c.MOVIE_ID),
+    columns={
+        c.USER_ID: "INT",
+        c.MOVIE_ID: "INT",
+        c.RATING: "FLOAT",
+        c.RATED_ON: "DATE",
+        c.RATED_YEAR: "INT",
+    },
+    partition_by=c.RATED_YEAR,
+)
+
+MOVIES = Schema(
+    name="movies",
+    grain="one row per movie of the titles file",
+    key=(c.MOVIE_ID,),
+    columns={c.MOVIE_ID: "INT", c.YEAR: "INT", c.TITLE: "STRING"},
+)
+
+_HELD_OUT_COLUMNS = {
+    c.POSITION: "BIGINT",
+    c.USER_ID: "INT",
+    c.MOVIE_ID: "INT",
+    c.RATED_ON: "DATE",
+}
+
+PROBE = Schema(
+    name="probe",
+    grain="one row per pair of probe.txt, in its order by position; no dates",
+    key=(c.POSITION,),
+    columns=_HELD_OUT_COLUMNS,
+)
+
+QUALIFYING = Schema(
+    name="qualifying",
+    grain="one row per pair of qualifying.txt, in its order by position",
+    key=(c.POSITION,),
+    columns=_HELD_OUT_COLUMNS,
+)
+
+REJECTS = Schema(
+    name="rejects",
+    grain="one row per refused line; `line` counts from 1, `offset` is the byte where it starts "
+    "in the (decompressed) file; a file in an archive is `archive!member`; of Parquet tables line "
+    "and offset tell the row, from 1 and from 0",
+    key=(c.FILE, c.LINE),
+    columns={
+        c.FILE: "STRING",
+        c.LINE: "BIGINT",
+        c.OFFSET: "BIGINT",
+        c.TEXT: "STRING",
+        c.REASON: "STRING",
+    },
+)
+
+_INDEX_COLUMNS = {c.ID: "INT", c.INDEX: "INT", c.NUM_RATINGS: "INT"}
+
+USER_INDEX = Schema(
+    name="user_index",
+    grain="one row per user kept; index 0 has the most ratings, ties ordered by id as text",
+    key=(c.ID,),
+    columns=_INDEX_COLUMNS,
+)
+
+MOVIE_INDEX = Schema(
+    name="movie_index",
+    grain="one row per movie kept; index 0 has the most ratings, ties ordered by id as text",
+    key=(c.ID,),
+    columns=_INDEX_COLUMNS,
+)
+
+SPLIT_COLUMNS = {
+    c.USER_INDEX: "INT",
+    c.MOVIE_INDEX: "INT",
+    c.RATING: "FLOAT",
+    c.RATED_DAY: "SMALLINT",
+    c.BUCKET: "INT",
+}
+
+
+def _split(name: str) -> Schema:
+    return Schema(
+        name=name,
+        grain="one row per rating; bucket = user_index mod num_buckets; rows in seeded random "
+        "order inside a bucket; rated_day counts days since 1970-01-01",
+        key=(c.USER_INDEX, c.MOVIE_INDEX),
+        columns=SPLIT_COLUMNS,
+        partition_by=c.BUCKET,
+    )
+
+
+TRAIN = _split("train")
+VALID = _split("valid")
+TEST = _split("test")
+
+USER_EFFECTS = Schema(
+    name="user_effects",
+    grain="one row per user with a rating in train; effect in rating units",
+    key=(c.USER_INDEX,),
+    columns={c.USER_INDEX: "INT", c.EFFECT: "DOUBLE"},
+)
+
+MOVIE_EFFECTS = Schema(
+    name="movie_effects",
+    grain="one row per movie with a rating in train; effect in rating units",
+    key=(c.MOVIE_INDEX,),
+    columns={c.MOVIE_INDEX: "INT", c.EFFECT: "DOUBLE"},
+)
+
+NEIGHBORS = Schema(
+    name="neighbors",
+    grain="one row per (user, one of its nearest users), bucketed by the user",
+    key=(c.USER_INDEX, c.NEIGHBOR_INDEX),
+    columns={
+        c.USER_INDEX: "INT",
+        c.NEIGHBOR_INDEX: "INT",
+        c.SIMILARITY: "FLOAT",
+        c.BUCKET: "INT",
+    },
+    partition_by=c.BUCKET,
+)
+
+PREDICTIONS = Schema(
+    name="predictions",
+    grain="one row per test rating; fallback is null where the model itself answered",
+    key=(c.USER_INDEX, c.MOVIE_INDEX),
+    columns={
+        c.USER_INDEX: "INT",
+        c.MOVIE_INDEX: "INT",
+        c.RATING: "FLOAT",
+        c.RATED_DAY: "SMALLINT",
+        c.PREDICTION: "FLOAT",
+        c.FALLBACK: "STRING",
+        c.BUCKET: "INT",
+    },
+    partition_by=c.BUCKET,
+)
+
+SCORED_PAIRS = Schema(
+    name="scored_pairs",
+    grain="one row per requested pair, in the order of the request by position (from 0); fallback "
+    "is null where the model itself answered",
+    key=(c.POSITION,),
+    columns={
+        c.POSITION: "BIGINT",
+        c.USER_ID: "BIGINT",
+        c.MOVIE_ID: "BIGINT",
+        c.PREDICTION: "FLOAT",
+        c.FALLBACK: "STRING",
+    },
+)
+
+RECOMMENDATIONS = Schema(
+    name="recommendations",
+    grain="one row per (user, rank); rank counts from 1; score in rating units, not clipped",
+    key=(c.USER_ID, c.RANK),
+    columns={c.USER_ID: "INT", c.RANK: "INT", c.MOVIE_ID: "INT", c.SCORE: "FLOAT"},
+)
+
+SIMILAR_MOVIES = Schema(
+    name="similar_movies",
+    grain="one row per (movie, rank); rank counts from 1; similarity is the cosine of the two "
+    "embeddings; titles are null where the titles file has none",
+    key=(c.MOVIE_ID, c.RANK),
+    columns={
+        c.MOVIE_ID: "INT",
+        c.RANK: "INT",
+        c.SIMILAR_MOVIE_ID: "INT",
+        c.SIMILARITY: "FLOAT",
+        c.TITLE: "STRING",
+        c.SIMILAR_TITLE: "STRING",
+    },
+)

@@ -1,0 +1,1 @@
+"""How a data set is written whole, described, locked and opened again."""

@@ -1,0 +1,40 @@
+"""The raw ids behind the indexes of a run."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recspark.contract import columns as c
+from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.errors import DataError, describe
+from recspark.files import parquet, storage
+
+
+def read_index_ids(path: str, train: Manifest) -> npt.NDArray[np.int32]:
+    """Return the raw id at each index, [ids], of `user_index` or `movie_index`.
+
+    Raises:
+        DataError: The index is missing, or was made in another run of prepare than train.
+    """
+    manifest = require_manifest(path, "prepare")
+    if manifest.id != train.id:
+        raise DataError(
+            describe(
+                path,
+                found=f"an index of {manifest.id}",
+                expected=f"the one made with train, {train.id}",
+                remedy="Run jobs/prepare.py with --force, then fit the models again.",
+            )
+        )
+    tables = []
+    for name in parquet.parquet_files(path):
+        fs, stripped = storage.filesystem(name)
+        with fs.open(stripped, "rb") as opened:
+            tables.append(pq.ParquetFile(opened).read([c.ID, c.INDEX]))
+    table = pa.concat_tables(tables)
+    ids = np.empty(table.num_rows, np.int32)
+    ids[table.column(c.INDEX).to_numpy()] = table.column(c.ID).to_numpy()
+    return ids

@@ -1,0 +1,86 @@
+"""Who claims which data sets of a run directory, as the file of a claim says it."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import socket
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from recspark.datasets.process_identity import machine_id, process_start
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A job that is at work. Paths are relative to the run directory; "" is all of it."""
+
+    id: str
+    stage: str
+    writes: list[str]
+    reads: list[str]
+    machine: str
+    """This boot of this machine and container, where process numbers mean something."""
+    host: str
+    pid: int
+    started: float | None
+    """When the process started, by a clock that nobody sets."""
+    since: str
+    """UTC, ISO 8601: for people to read."""
+
+    @staticmethod
+    def here(root: str, stage: str, writes: Sequence[str], reads: Sequence[str]) -> Owner:
+        """Return this process as the owner of what lies at these paths below `root`."""
+        return Owner(
+            id=uuid.uuid4().hex,
+            stage=stage,
+            writes=[_relative(root, path) for path in writes],
+            reads=[_relative(root, path) for path in reads],
+            machine=machine_id(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started=process_start(os.getpid()),
+            since=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        )
+
+    @staticmethod
+    def read(content: dict[str, Any]) -> Owner:
+        """Return the owner that a file tells of.
+
+        Raises:
+            ValueError: It names a path outside of the run directory.
+            TypeError: It is no such file.
+        """
+        owner = Owner(**content)
+        for path in (*owner.writes, *owner.reads):
+            if posixpath.isabs(path) or "://" in path or ".." in path.split("/"):
+                raise ValueError(path)
+        return owner
+
+    def find_conflict(self, other: Owner) -> str | None:
+        """Return a path that only one of both may have; None where both can be at work."""
+        for mine, theirs in (
+            (self.writes, other.writes),
+            (self.writes, other.reads),
+            (self.reads, other.writes),
+        ):
+            for one in mine:
+                for two in theirs:
+                    if _holds(one, two) or _holds(two, one):
+                        return max(one, two, key=len)
+        return None
+
+    def covers(self, other: Owner) -> bool:
+        """Return whether all that another one writes is among what this one writes."""
+        return all(any(_holds(mine, one) for mine in self.writes) for one in other.writes)
+
+
+def _relative(root: str, path: str) -> str:
+    return posixpath.relpath(path, root) if path.rstrip("/") != root.rstrip("/") else ""
+
+
+def _holds(folder: str, path: str) -> bool:
+    return folder in ("", path) or path.startswith(f"{folder}/")

@@ -1,0 +1,86 @@
+"""`_MANIFEST.json`: what a data set is, and what it was made from."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+from typing import Any
+
+from recspark import __version__
+from recspark.datasets.checksums import FileSum
+from recspark.datasets.staging import MANIFEST
+from recspark.errors import DataError, describe
+from recspark.files import storage
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The record beside a data set; it is the last thing written, so its presence means whole."""
+
+    stage: str
+    """The stage that made the data set."""
+    id: str
+    """A new one for every run of a stage, the same for all it publishes in that run; later stages
+    record it as their input, and data sets with one id belong together."""
+    fingerprint: str
+    """Hash of settings and inputs: equal means that running again would change nothing."""
+    num_rows: int
+    """Rows in all (0 for models)."""
+    columns: dict[str, str]
+    """Column name to Spark SQL type (empty for models)."""
+    partition_rows: dict[str, int]
+    """Value of the partition column to rows: buckets, or years for `ratings`."""
+    counts: dict[str, Any]
+    """What the stage counted: lines, rejects, users, movies and so on."""
+    settings: dict[str, Any]
+    """The resolved config that mattered."""
+    inputs: dict[str, str]
+    """Input name to its manifest id, or to `size@time` for raw files."""
+    versions: dict[str, str]
+    """Packages, interpreter and recspark itself."""
+    seconds: float
+    """Seconds from the stage's start to this data set's publication."""
+    peak_memory_bytes: int
+    """Most resident memory of driver, JVM and workers on the driver's machine up to then."""
+    created_at: str
+    """UTC, ISO 8601."""
+    files: dict[str, FileSum] = field(default_factory=dict)
+    """Path below the data set to size and checksum, of every file."""
+
+    @property
+    def bucket_rows(self) -> dict[int, int]:
+        """Bucket number to rows, for data sets partitioned by bucket."""
+        return {int(bucket): rows for bucket, rows in self.partition_rows.items()}
+
+
+def read_manifest(path: str) -> Manifest | None:
+    """Return the manifest of the data set at `path`, or None where the set is not whole."""
+    file = posixpath.join(path, MANIFEST)
+    if not storage.exists(file):
+        return None
+    try:
+        return Manifest(**storage.read_json(file))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            describe(
+                file,
+                found=f"an unreadable manifest ({error})",
+                expected=f"one written by recspark {__version__}",
+                remedy=f"Delete {path} and run its stage again.",
+            )
+        ) from error
+
+
+def require_manifest(path: str, stage: str) -> Manifest:
+    """Return the manifest of an input; a DataError names the stage to run where there is none."""
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise DataError(
+            describe(
+                path,
+                found="no finished data set",
+                expected=f"one with a {MANIFEST}",
+                remedy=f"Run jobs/{stage}.py with the same --config first.",
+            )
+        )
+    return manifest

@@ -1,0 +1,197 @@
+"""The frame of every stage: skip when done, write aside, publish whole, clean up."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import posixpath
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Any
+
+from recspark import __version__
+from recspark.cluster.environment import package_versions
+from recspark.contract.schemas import Schema
+from recspark.datasets import staging
+from recspark.datasets.checksums import find_damage, sum_files
+from recspark.datasets.lock import RunLock, sweep
+from recspark.datasets.manifest import Manifest, read_manifest
+from recspark.datasets.resource_usage import Meter
+from recspark.datasets.staging import MANIFEST
+from recspark.errors import DataError, describe
+from recspark.files import storage
+from recspark.redact import redact_values
+
+logger = logging.getLogger(__name__)
+
+
+def fingerprint(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """Return a hash that changes when settings, inputs or recspark's version change."""
+    text = json.dumps([__version__, settings, inputs], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass
+class Step:
+    """The frame of a stage: skip when done, write aside, count, publish whole, clean up.
+
+    Attributes:
+        stage: Name of the stage, as in `jobs/<stage>.py`.
+        settings: What of the config the outputs depend on.
+        inputs: Input name to manifest id (or `size@time` of a raw file).
+        outputs: The paths that the stage publishes.
+        force: Run although the outputs are there and match.
+        root: The run directory, where other jobs look for this one's claim; left out, the folder of
+            the first output.
+        reads: Data sets that must be as they were written, and stay so meanwhile.
+        scratch: Further paths that no other job may write meanwhile, and that get no manifest.
+        id: Names this run of the stage in every manifest it writes.
+    """
+
+    stage: str
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    outputs: Sequence[str]
+    force: bool = False
+    root: str | None = None
+    reads: Sequence[str] = ()
+    scratch: Sequence[str] = ()
+    _meter: Meter = field(default_factory=Meter, init=False, repr=False)
+    _published: int = field(default=0, init=False, repr=False)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
+    _claim: RunLock = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        root = self.root or posixpath.dirname(self.outputs[0])
+        self._claim = RunLock(root, self.stage, [*self.outputs, *self.scratch], self.reads)
+
+    def is_done(self) -> bool:
+        """Return whether every output is there whole and made from just these settings, in one run.
+
+        What killed jobs left in the run directory is cleared away before.
+        """
+        sweep(self._claim.root)
+        if self.force:
+            return False
+        wanted = fingerprint(self.settings, self.inputs)
+        found = [read_manifest(path) for path in self.outputs]
+        # A run that was killed while it published leaves some of its own beside some of an older.
+        ids = {manifest.id for manifest in found if manifest}
+        if len(ids) != 1 or any(one is None or one.fingerprint != wanted for one in found):
+            return False
+        for path, manifest in zip(self.outputs, found, strict=True):
+            if manifest and (damage := find_damage(path, manifest.files)):
+                logger.warning("%s: found %s, runs again", self.stage, damage)
+                return False
+        logger.info("%s: up to date, skipped (%s)", self.stage, self.outputs[0])
+        return True
+
+    def __enter__(self) -> Step:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._claim)
+            for path in self.reads:
+                _require_intact(path)
+            stack.pop_all()
+        logger.info("%s: start → %s", self.stage, self.outputs[0])
+        self._meter.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._meter.__exit__(kind, error, trace)
+        try:
+            if self._claim.is_held():
+                self._claim.clear()
+        finally:
+            self._claim.__exit__(kind, error, trace)
+        if kind is None and self._published != len(self.outputs):
+            raise DataError(
+                describe(
+                    self.stage,
+                    found=f"{self._published} data sets published",
+                    expected=f"{len(self.outputs)}",
+                    remedy="This is a defect of recspark: please report it.",
+                )
+            )
+        outcome = "done" if kind is None else "FAILED"
+        logger.info("%s: %s in %.1f s", self.stage, outcome, self._meter.seconds)
+
+    def staging(self, output: str) -> str:
+        """Return the temporary path to write an output to, on the output's own file system."""
+        return staging.staging_path(output)
+
+    def publish(
+        self, output: str, schema: Schema | None, counts: Mapping[str, Any] | None = None
+    ) -> Manifest:
+        """Move what was staged into place whole, with its manifest, and return that.
+
+        Rows are counted from the footers of the Parquet files that were written, so the manifest
+        tells what is on disk. `schema` is None for models.
+        """
+        self._claim.check()
+        staged = self.staging(output)
+        partition_rows, num_rows = staging.count_partitions(staged) if schema else ({}, 0)
+        manifest = self._describe(
+            num_rows=num_rows,
+            columns=dict(schema.columns) if schema else {},
+            partition_rows=partition_rows if schema and schema.partition_by else {},
+            counts=counts,
+            files=sum_files(staged),
+        )
+        _write(manifest, staged)
+        staging.replace(output)
+        self._published += 1
+        rows = f" ({num_rows:,} rows)" if schema else ""
+        logger.info("%s: wrote %s%s", self.stage, output, rows)
+        return manifest
+
+    def record(self, output: str, counts: Mapping[str, Any] | None = None) -> Manifest:
+        """Write the manifest of an output whose files were written in place, and return it."""
+        self._claim.check()
+        manifest = self._describe(num_rows=0, columns={}, partition_rows={}, counts=counts)
+        _write(manifest, output)
+        self._published += 1
+        return manifest
+
+    def _describe(self, *, counts: Mapping[str, Any] | None, **rows: Any) -> Manifest:
+        return Manifest(
+            stage=self.stage,
+            id=self.id,
+            fingerprint=fingerprint(self.settings, self.inputs),
+            counts=dict(counts or {}),
+            settings=dict(self.settings),
+            inputs=dict(self.inputs),
+            versions=package_versions(),
+            seconds=round(self._meter.seconds, 3),
+            peak_memory_bytes=self._meter.peak_memory_bytes,
+            created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            **rows,
+        )
+
+
+def _write(manifest: Manifest, folder: str) -> None:
+    storage.write_json(posixpath.join(folder, MANIFEST), redact_values(asdict(manifest)))
+
+
+def _require_intact(path: str) -> None:
+    manifest = read_manifest(path)
+    damage = find_damage(path, manifest.files) if manifest else None
+    if manifest and damage:
+        raise DataError(
+            describe(
+                path,
+                found=damage,
+                expected="the files as they were written",
+                remedy=f"Run jobs/{manifest.stage}.py with the same --config again, which makes "
+                "the data set anew, and look after the disk.",
+            )
+        )

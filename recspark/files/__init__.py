@@ -1,0 +1,1 @@
+"""Files and Parquet data sets, wherever they lie."""

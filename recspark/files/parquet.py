@@ -1,0 +1,105 @@
+"""Parquet data sets on any file system that fsspec and Spark both reach.
+
+Nothing here imports pyspark at run time, so training processes use it as well.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recspark.contract.schemas import Schema
+from recspark.errors import SchemaError, describe
+from recspark.files.storage import filesystem, is_local
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+_ARROW = {
+    "STRING": pa.string(),
+    "BIGINT": pa.int64(),
+    "INT": pa.int32(),
+    "DATE": pa.date32(),
+}
+
+
+def parquet_files(path: str) -> list[str]:
+    """Return the Parquet files under a data set, hidden ones left out, sorted, as full paths."""
+    fs, stripped = filesystem(path)
+    names = [
+        name
+        for name in fs.find(stripped)
+        if name.endswith(".parquet") and not posixpath.basename(name).startswith((".", "_"))
+    ]
+    return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+
+
+def count_rows(path: str) -> int:
+    """Return the rows of one Parquet file, read from its footer."""
+    fs, stripped = filesystem(path)
+    with fs.open(stripped, "rb") as file:
+        return int(pq.ParquetFile(file).metadata.num_rows)
+
+
+def read_batches(
+    path: str, columns: Sequence[str], batch_rows: int = 262_144
+) -> Iterator[pa.RecordBatch]:
+    """Yield columns of all Parquet files under `path`, at most `batch_rows` rows at a time.
+
+    For tasks that read by themselves; nothing where the folder is missing. Memory: one row group's
+    pages and one batch.
+    """
+    for name in parquet_files(path):
+        fs, stripped = filesystem(name)
+        with fs.open(stripped, "rb") as file:
+            yield from pq.ParquetFile(file).iter_batches(batch_rows, columns=list(columns))
+
+
+def write_dataset(frame: DataFrame, path: str, schema: Schema) -> None:
+    """Write a DataFrame as the Parquet data set that `schema` describes.
+
+    The contract's columns are selected and cast; a missing column is a SchemaError.
+    """
+    missing = sorted(set(schema.columns) - set(frame.columns))
+    if missing:
+        raise SchemaError(
+            describe(
+                f"writing {schema.name}",
+                found=f"columns {sorted(frame.columns)}",
+                expected=f"also {missing}",
+                remedy="Select every column of the contract before writing.",
+            )
+        )
+    chosen = frame.select(*(frame[name].cast(kind) for name, kind in schema.columns.items()))
+    writer = chosen.write.mode("error")
+    if schema.partition_by is not None:
+        writer = writer.partitionBy(schema.partition_by)
+    writer.parquet(path)
+
+
+def write_table(table: pa.Table, path: str, schema: Schema) -> None:
+    """Write a small data set that the driver holds as one file, without Spark.
+
+    Args:
+        table: The contract's columns, of types that cast to the contract's.
+        path: The data set's folder; files that are there stay.
+        schema: The contract, without a partition column.
+    """
+    fields = [pa.field(name, _ARROW[kind]) for name, kind in schema.columns.items()]
+    name = f"part-{uuid.uuid4().hex[:8]}.parquet"
+    fs, stripped = filesystem(posixpath.join(path, name))
+    fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
+    with fs.open(stripped, "wb") as file:
+        pq.write_table(table.select(list(schema.columns)).cast(pa.schema(fields)), file)
+
+
+def read_dataset(spark: SparkSession, path: str, schema: Schema) -> DataFrame:
+    """Return a stored data set with exactly the columns and types of its contract."""
+    frame = spark.read.schema(schema.ddl).parquet(path)
+    return frame.select(*schema.columns)

@@ -1,0 +1,194 @@
+"""Files and folders on any file system that fsspec reaches: local disk, HDFS, object stores."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import posixpath
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+
+from recspark.errors import DataError, describe
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """One file: full path, size in bytes, time of last change as text (empty where unknown)."""
+
+    path: str
+    size: int
+    modified: str
+
+
+def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the file system that holds `path`, and the path as that file system spells it."""
+    # Spark spells S3 as s3a://, fsspec as s3://.
+    return fsspec.core.url_to_fs(path.replace("s3a://", "s3://", 1))
+
+
+def absolute(path: str) -> str:
+    """Return `path` unchanged where it names a scheme, otherwise as an absolute local path."""
+    return path if "://" in path else str(Path(path).resolve())
+
+
+def exists(path: str) -> bool:
+    """Return whether a file or folder is there."""
+    fs, stripped = filesystem(path)
+    return bool(fs.exists(stripped))
+
+
+def remove(path: str) -> None:
+    """Delete a file or a folder with all it holds; nothing happens where there is none."""
+    fs, stripped = filesystem(path)
+    if fs.exists(stripped):
+        fs.rm(stripped, recursive=True)
+
+
+def move(source: str, target: str) -> None:
+    """Rename a file or folder whose target must not exist; its parent folder is made."""
+    fs, stripped = filesystem(source)
+    _, stripped_target = filesystem(target)
+    fs.makedirs(posixpath.dirname(stripped_target), exist_ok=True)
+    if is_local(fs):
+        Path(stripped).rename(stripped_target)
+    else:
+        move_files(fs, stripped, stripped_target)
+
+
+def make_folder(path: str) -> None:
+    """Create a folder and its parents where they are missing."""
+    fs, stripped = filesystem(path)
+    fs.makedirs(stripped, exist_ok=True)
+
+
+def read_bytes(path: str) -> bytes:
+    """Return the content of a file."""
+    fs, stripped = filesystem(path)
+    with fs.open(stripped, "rb") as file:
+        return bytes(file.read())
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Write a file; its folder is made."""
+    fs, stripped = filesystem(path)
+    fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
+    with fs.open(stripped, "wb") as file:
+        file.write(content)
+
+
+def read_json(path: str) -> Any:
+    """Return the parsed content of a JSON file."""
+    fs, stripped = filesystem(path)
+    with fs.open(stripped, "rb") as file:
+        return json.loads(file.read())
+
+
+def require_json(path: str, *, expected: str, remedy: str) -> Any:
+    """Return the parsed content of a JSON file.
+
+    Args:
+        path: The file.
+        expected: What it is, for the message.
+        remedy: How to make it.
+
+    Raises:
+        DataError: It is missing or damaged.
+    """
+    found = "no such file"
+    if exists(path):
+        try:
+            return read_json(path)
+        except ValueError as error:
+            found = f"a damaged file ({error})"
+    raise DataError(describe(path, found=found, expected=expected, remedy=remedy))
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write `value` as JSON; a reader sees the old file or the new one, never a part."""
+    fs, stripped = filesystem(path)
+    parent, name = posixpath.split(stripped)
+    fs.makedirs(parent, exist_ok=True)
+    temporary = posixpath.join(parent, f".{name}.tmp-{uuid.uuid4().hex[:8]}")
+    with fs.open(temporary, "wb") as file:
+        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    if is_local(fs):
+        Path(temporary).replace(stripped)
+    else:
+        fs.mv(temporary, stripped)
+
+
+def list_files(pattern: str) -> list[FileInfo]:
+    """Return the files that a path, a folder (without hidden files) or a glob names, by path.
+
+    An empty list means that nothing matched; the caller knows what to say then.
+    """
+    fs, stripped = filesystem(pattern)
+    if fs.isfile(stripped):
+        names = [stripped]
+    elif fs.isdir(stripped):
+        names = [entry["name"] for entry in fs.ls(stripped, detail=True) if entry["type"] == "file"]
+    else:
+        names = [name for name in fs.glob(stripped) if fs.isfile(name)]
+    visible = sorted(n for n in names if not posixpath.basename(n).startswith((".", "_")))
+    return [_file_info(fs, name) for name in visible]
+
+
+def list_folders(path: str) -> list[str]:
+    """Return the folders directly under `path`, sorted, as full paths; none where it is missing."""
+    fs, stripped = filesystem(path)
+    if not fs.isdir(stripped):
+        return []
+    names = [e["name"] for e in fs.ls(stripped, detail=True) if e["type"] == "directory"]
+    return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+
+
+def _file_info(fs: fsspec.AbstractFileSystem, name: str) -> FileInfo:
+    info = fs.info(name)
+    changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
+    path = name if is_local(fs) else fs.unstrip_protocol(name)
+    return FileInfo(path=path, size=int(info["size"]), modified=str(changed))
+
+
+@contextlib.contextmanager
+def local_copy(path: str) -> Iterator[str]:
+    """Give the local path of a file: itself where it is local, else a copy for as long as asked.
+
+    For readers that only know local files; no more than one file's size is held at a time.
+    """
+    fs, stripped = filesystem(path)
+    if is_local(fs):
+        yield stripped
+        return
+    with tempfile.TemporaryDirectory(prefix="recspark-") as folder:
+        target = str(Path(folder) / posixpath.basename(stripped))
+        fs.get_file(stripped, target)
+        yield target
+
+
+def is_local(fs: fsspec.AbstractFileSystem) -> bool:
+    """Return whether a file system is this machine's own."""
+    return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+
+
+def move_files(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None:
+    """Copy a file or folder to another place of its store, then delete it.
+
+    The files named `_…`, which say that a folder is whole, come last and go first, so that a
+    folder seen with one has all it says.
+    """
+    files = [source] if fs.isfile(source) else fs.find(source)
+    marks = [name for name in files if posixpath.basename(name).startswith("_")]
+    others = [name for name in files if name not in marks]
+    for names in filter(None, (others, marks)):
+        fs.copy(names, [target + name[len(source) :] for name in names])
+    for names in filter(None, (marks, others)):
+        fs.rm(names)

@@ -1,0 +1,115 @@
+"""What parsing a piece of text comes to, whatever its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from recspark.text.lines import parse_whole
+
+FIRST_DAY = 0  # 1970-01-01
+LAST_DAY = 2**15 - 1  # 2059-09-18: days are stored in 16 bits
+EPOCH = date(1970, 1, 1).toordinal()
+
+# Why a line is refused. The same few phrases everywhere, so that they can be counted.
+WRONG_FIELDS = "wrong number of fields"
+BAD_USER = "user id is not a whole number from 1 to 2147483647"
+BAD_MOVIE = "movie id is not a whole number from 1 to 2147483647"
+BAD_RATING = "rating is not one of 1, 2, 3, 4, 5"
+BAD_HALF_RATING = "rating is not one of 0.5, 1, 1.5, …, 5"
+BAD_NUMBER = "rating is not a number"
+BAD_DATE = "not a date from 1970-01-01 to 2059-09-18"
+BAD_TIME = "not a time in seconds from 1970-01-01 to 2059-09-18"
+BAD_QUOTES = "quoted field that does not end on its line, or goes on after its end"
+BAD_HEADER = "movie header without a movie id"
+NO_HEADER = "rating before any movie header"
+LOST_HEADER = "rating below a damaged movie header"
+DUPLICATE = "another rating of the same user and movie has a later date or line"
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One refused line: its number (from 0) and byte offset within the text parsed."""
+
+    line: int
+    offset: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Ratings in the order of their lines: four arrays of one length."""
+
+    users: npt.NDArray[np.int32]
+    movies: npt.NDArray[np.int32]
+    ratings: npt.NDArray[np.float32]
+    days: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @staticmethod
+    def of(values: list[tuple[int, int, float, int]]) -> Rows:
+        """Return the rows of some (user, movie, rating, day)."""
+        users, movies, ratings, days = zip(*values, strict=True) if values else ((), (), (), ())
+        return Rows(
+            np.array(users, np.int32),
+            np.array(movies, np.int32),
+            np.array(ratings, np.float32),
+            np.array(days, np.int32),
+        )
+
+    @staticmethod
+    def concatenate(blocks: list[Rows]) -> Rows:
+        """Return the rows of all blocks, one after the other."""
+        return Rows(
+            np.concatenate([b.users for b in blocks]),
+            np.concatenate([b.movies for b in blocks]),
+            np.concatenate([b.ratings for b in blocks]),
+            np.concatenate([b.days for b in blocks]),
+        )
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Rows:
+        """Return the rows that the mask picks."""
+        return Rows(self.users[mask], self.movies[mask], self.ratings[mask], self.days[mask])
+
+
+NO_ROWS = Rows.of([])
+
+
+@dataclass
+class Parsed:
+    """One piece of text, parsed. lines = rows + rejects + headers + blanks."""
+
+    rows: Rows
+    num_lines: int
+    num_headers: int
+    num_blanks: int
+    movie: int | None
+    """The movie header in force at the end: None before any, LOST below a damaged one."""
+    rejects: list[Reject] = field(default_factory=list)
+    row_lines: list[int] = field(default_factory=list)
+    """Line of each row, from 0; filled by the line-by-line parsers only."""
+
+
+LOST = 0
+
+
+def parse_rating(field_: bytes) -> float | None:
+    """Return a rating from 1 to 5, or None."""
+    value = parse_whole(field_)
+    return float(value) if value is not None and 1 <= value <= 5 else None
+
+
+def is_column_names(fields: list[bytes], num_columns: int) -> bool:
+    """Return whether a line is a row of column names that somebody added to the file.
+
+    One field says rating, and none has a digit.
+    """
+    named = all(name.strip() and not any(48 <= byte <= 57 for byte in name) for name in fields)
+    says_rating = any(b"rating" in name.lower() for name in fields)
+    return len(fields) == num_columns and named and says_rating

@@ -1,0 +1,71 @@
+"""Which ratings stay: a sample of the users, and minimum counts, once or until stable."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+
+from recspark.arrays.lookup import Lookup
+from recspark.config import PrepareConfig
+from recspark.errors import DataError, describe
+from recspark.prepare.counts import RatingCounts
+from recspark.prepare.rows import RatingFilter
+
+logger = logging.getLogger(__name__)
+
+
+def keep_ratings(
+    tally: Callable[[RatingFilter], RatingCounts], settings: PrepareConfig, seed: int
+) -> RatingCounts:
+    """Return the tally of what stays after sampling and filtering.
+
+    With filter `once`, users and movies are judged by their counts in the (sampled) ratings, as
+    the public notebooks do, so that fewer may be left to some of them. With `k_core`, this is
+    repeated until every user and movie left has its minimum (Seidman 1983, for a bipartite graph).
+
+    Args:
+        tally: Counts the ratings that a Keep lets through; called once a round.
+        settings: The `prepare` section.
+        seed: The run's seed, for the sample.
+
+    Raises:
+        DataError: Nothing is left.
+    """
+    keep = RatingFilter(user_fraction=settings.user_fraction, seed=seed)
+    current = tally(keep)
+    rounds = 0
+    while True:
+        users = current.users[current.user_counts >= settings.min_ratings_per_user]
+        movies = current.movies[current.movie_counts >= settings.min_ratings_per_movie]
+        _refuse_empty(len(users), "user", settings)
+        _refuse_empty(len(movies), "movie", settings)
+        stable = len(users) == len(current.users) and len(movies) == len(current.movies)
+        if stable or (settings.filter == "once" and rounds == 1):
+            return current
+        keep = RatingFilter(
+            users=Lookup.of(users.astype(np.int32)),
+            movies=Lookup.of(movies.astype(np.int32)),
+            user_fraction=settings.user_fraction,
+            seed=seed,
+        )
+        current = tally(keep)
+        rounds += 1
+        logger.info(
+            "prepare: filter round %d keeps %s users, %s movies, %s ratings",
+            *(rounds, f"{len(users):,}", f"{len(movies):,}", f"{current.num_ratings:,}"),
+        )
+
+
+def _refuse_empty(num_left: int, what: str, settings: PrepareConfig) -> None:
+    option = f"min_ratings_per_{what}"
+    if num_left == 0:
+        raise DataError(
+            describe(
+                "prepare",
+                found=f"no {what}s with {getattr(settings, option)} or more ratings",
+                expected="some",
+                remedy=f"Lower prepare.{option}, or raise prepare.user_fraction.",
+            )
+        )

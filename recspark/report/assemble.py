@@ -1,0 +1,69 @@
+"""Findings to the page: which chapters there are, and in which order."""
+
+from __future__ import annotations
+
+from recspark.explore.page import draw_panels, list_facts
+from recspark.page.tables import whole
+from recspark.redact import redact
+from recspark.report.chapter import Chapter
+from recspark.report.errors import make_calibration, make_errors
+from recspark.report.findings import Findings
+from recspark.report.page import render_report
+from recspark.report.people import make_examples, make_map, make_neighbors
+from recspark.report.results import make_results
+from recspark.report.training_curves import make_learning
+from recspark.report.what_ran import gibibytes, list_steps, make_ran
+
+
+def make_report(findings: Findings) -> str:
+    """Return the report as HTML text."""
+    board = findings.measured.main
+    known, fewest = (findings.embedding, findings.movies), findings.fewest
+    chapters = [
+        make_results(findings.inventory, findings.measured),
+        make_errors(board),
+        make_calibration(board),
+        make_learning(findings.inventory, findings.trainings),
+        make_examples(findings.lists_of, findings.examples),
+        make_neighbors(*known, fewest),
+        make_map(*known, fewest),
+        _make_ratings(findings),
+        make_ran(findings.inventory),
+    ]
+    where = redact(findings.inventory.paths.root)
+    return render_report(redact(findings.name), where, _list_facts(findings), chapters)
+
+
+def _make_ratings(findings: Findings) -> Chapter:
+    title = "The ratings"
+    if findings.statistics is None:
+        missing = (
+            "There are no statistics of the ratings that are there now. Make them with the same "
+            "--config: jobs/explore.py"
+        )
+        return Chapter("data", title, missing=missing)
+    counts = findings.statistics["counts"]
+    facts = "; ".join(f"{term.lower()} {value}" for term, value in list_facts(findings.statistics))
+    text = f"From {counts['first_day']} to {counts['last_day']}: {facts}."
+    return Chapter("data", title, text, panels=draw_panels(findings.statistics))
+
+
+def _list_facts(findings: Findings) -> list[tuple[str, str]]:
+    """Return what to know first, as (name, figure)."""
+    inventory, facts = findings.inventory, []
+    ratings, train, test = (inventory.get(name) for name in ("ratings", "train", "test"))
+    if ratings is not None:
+        facts.append(("Ratings", whole(ratings.num_rows)))
+    if train is not None:
+        facts.append(("Users", whole(train.counts["num_users"])))
+        facts.append(("Movies", whole(train.counts["num_movies"])))
+    if test is not None:
+        facts.append(("Test ratings", whole(test.num_rows)))
+    if findings.measured.main is not None:
+        best = findings.measured.main.rows[0]
+        facts.append(("Best model", best["model"]))
+        facts.append(("Its RMSE", f"{best['rmse']:.4f}"))
+    steps = list_steps(inventory)
+    facts.append(("Seconds in all", f"{sum(step['seconds'] for step in steps):,.0f}"))
+    facts.append(("Peak memory", gibibytes(max(step["peak_memory_bytes"] for step in steps))))
+    return facts

@@ -1,0 +1,96 @@
+"""The figures of a run's models, each group of one protocol by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from recspark.evaluation.leaderboard import Metrics, rank_models
+from recspark.files import storage
+from recspark.files.storage import require_json
+from recspark.report.inventory import Inventory
+
+
+@dataclass(frozen=True)
+class Board:
+    """Models that may be compared: one protocol, the same resamples."""
+
+    rows: list[Metrics]
+    """Best first, as in `leaderboard.json`."""
+    metrics: dict[str, Metrics]
+    """Each model's `metrics/<name>.json`, best first."""
+
+    @property
+    def protocol(self) -> str:
+        """What the figures were measured on."""
+        return str(self.rows[0]["protocol"])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All figures of a run that are of what is there now."""
+
+    boards: list[Board] = field(default_factory=list)
+    """The one with the most models first."""
+    unmeasured: list[str] = field(default_factory=list)
+    """Models without figures of their present predictions."""
+
+    @property
+    def main(self) -> Board | None:
+        """The leaderboard that the rest of the report goes by."""
+        return self.boards[0] if self.boards else None
+
+    @property
+    def ranking(self) -> list[str]:
+        """The models of the main leaderboard, best first."""
+        return list(self.boards[0].metrics) if self.boards else []
+
+
+def fingerprint_metrics(inventory: Inventory) -> dict[str, str]:
+    """Return a hash of each model's metrics: equal ones tell the same."""
+    found = {}
+    for name in inventory.models():
+        path = inventory.paths.metrics(name)
+        if storage.exists(path):
+            digest = hashlib.sha256(storage.read_bytes(path)).hexdigest()
+            found[f"metrics/{name}"] = digest[:32]
+    return found
+
+
+def read_measured(inventory: Inventory) -> Measured:
+    """Return the figures of the models of the present train, grouped by protocol."""
+    groups: dict[tuple[str, ...], list[Metrics]] = {}
+    unmeasured = []
+    test = inventory.get("test")
+    for name in inventory.models():
+        path, scored = inventory.paths.metrics(name), inventory.made_by(name, "predictions")
+        one: Metrics = _read(path) if storage.exists(path) else {}
+        if (
+            scored is None
+            or test is None
+            or one.get("predictions") != scored.id
+            or scored.inputs.get("test") != test.id
+        ):
+            unmeasured.append(name)
+            continue
+        drawn = one["bootstrap"]
+        key = tuple(map(str, (one["protocol"], one["num_rows"], drawn["resamples"], drawn["seed"])))
+        groups.setdefault(key, []).append(one)
+    boards = [_rank(group) for group in groups.values()]
+    boards.sort(key=lambda board: (-len(board.rows), board.protocol))
+    return Measured(boards, unmeasured)
+
+
+def _read(path: str) -> Metrics:
+    found: Metrics = require_json(
+        path,
+        expected="the figures of a model",
+        remedy="Run jobs/evaluate.py with the same --config again.",
+    )
+    return found
+
+
+def _rank(group: list[Metrics]) -> Board:
+    rows = rank_models(group)
+    by_name = {one["model"]: one for one in group}
+    return Board(rows, {row["model"]: by_name[row["model"]] for row in rows})

@@ -1,0 +1,206 @@
+"""The chapter of what ran: stages with seconds and memory, settings, inputs, versions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from recspark.datasets.manifest import Manifest
+from recspark.page.panel import Panel
+from recspark.page.tables import Column, Table, make_table, plain, whole
+from recspark.report.chapter import Chapter
+from recspark.report.inventory import Inventory
+from recspark.report.plots import draw_seconds
+
+MOST_FILES = 20
+_FILE = re.compile(r"(?:^|, )((?:[^,]* )?)(\d+)@")
+
+_STAGE = Column("stage", "Stage", plain, is_text=True)
+_SECONDS = Column("seconds", "Seconds", lambda value: f"{value:,.1f}")
+_FINISHED = Column("finished", "Finished (UTC)", lambda value: str(value)[:16].replace("T", " "))
+
+
+def list_steps(inventory: Inventory) -> list[dict[str, Any]]:
+    """Return what ran, oldest first: one record for all that one run of a stage published."""
+    together: dict[tuple[str, str], dict[str, Manifest]] = {}
+    for path, manifest in inventory.manifests.items():
+        together.setdefault((manifest.stage, manifest.id), {})[path] = manifest
+    steps = [
+        {
+            "stage": stage,
+            "outputs": ", ".join(sorted(made)),
+            "rows": sum(manifest.num_rows for manifest in made.values()),
+            "seconds": max(manifest.seconds for manifest in made.values()),
+            "peak_memory_bytes": max(manifest.peak_memory_bytes for manifest in made.values()),
+            "finished": max(manifest.created_at for manifest in made.values()),
+            "settings": next(iter(made.values())).settings,
+        }
+        for (stage, _), made in together.items()
+    ]
+    return sorted(steps, key=lambda step: (step["finished"], step["stage"], step["outputs"]))
+
+
+def sum_stages(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one record a stage, in the order in which they first ended."""
+    stages: dict[str, dict[str, Any]] = {}
+    for step in steps:
+        one = stages.setdefault(
+            step["stage"],
+            {"stage": step["stage"], "runs": 0, "seconds": 0.0, "peak_memory_bytes": 0},
+        )
+        one["runs"] += 1
+        one["seconds"] += step["seconds"]
+        one["peak_memory_bytes"] = max(one["peak_memory_bytes"], step["peak_memory_bytes"])
+        one["finished"] = step["finished"]
+    return list(stages.values())
+
+
+def make_ran(inventory: Inventory) -> Chapter:
+    """Return the chapter, all of it from manifests."""
+    steps = list_steps(inventory)
+    stages = sum_stages(steps)
+    outdated = inventory.outdated()
+    text = ""
+    if outdated:
+        text = (
+            "Made from something that has been made anew since, and left out of this report where "
+            f"it matters: {', '.join(outdated)}."
+        )
+    return Chapter(
+        "ran",
+        "What ran",
+        text,
+        panels=[_stages(steps, stages), _settings(steps), _inputs(inventory), _versions(inventory)],
+    )
+
+
+def gibibytes(value: float) -> str:
+    """Return bytes as GiB."""
+    return f"{value / 2**30:.2f}\N{NO-BREAK SPACE}GiB"
+
+
+def _stages(steps: list[dict[str, Any]], stages: list[dict[str, Any]]) -> Panel:
+    longest = max(stages, key=lambda stage: stage["seconds"])
+    total = sum(stage["seconds"] for stage in stages)
+    memory = Column("peak_memory_bytes", "Peak memory", gibibytes)
+    return Panel(
+        "stages",
+        f"{total:,.1f} seconds in all, {longest['seconds']:,.1f} of them in {longest['stage']}",
+        "What is in the run directory now, from the manifests; this page itself is not counted. "
+        "Memory is the most that driver, JVM and workers on the driver's machine held together, "
+        "pages that they share counted once for each.",
+        [
+            make_table(
+                "Stages", stages, _STAGE, Column("runs", "Runs", whole), _SECONDS, memory, _FINISHED
+            ),
+            make_table(
+                "Every run of a stage",
+                steps,
+                _STAGE,
+                Column("outputs", "Wrote", plain, is_text=True),
+                Column("rows", "Rows", lambda value: whole(value) if value else "–"),
+                _SECONDS,
+                memory,
+                _FINISHED,
+            ),
+        ],
+        draw_seconds(stages),
+        is_open=True,
+    )
+
+
+def _settings(steps: list[dict[str, Any]]) -> Panel:
+    return Panel(
+        "settings",
+        "Settings",
+        "What each output depends on, as its manifest has it.",
+        [
+            Table(
+                f"{step['stage']} → {step['outputs']}",
+                (
+                    Column("", "Setting", plain, is_text=True),
+                    Column("", "Value", plain, is_text=True),
+                ),
+                [[name, value] for name, value in flatten(step["settings"])],
+            )
+            for step in steps
+            if step["settings"]
+        ],
+        is_open=False,
+        fold_title="Settings of every run of a stage",
+    )
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return (dotted name, value as JSON without quotes around texts) of nested settings."""
+    found = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found += flatten(value, f"{prefix}{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            found.append((prefix + name, text))
+    return found
+
+
+def _inputs(inventory: Inventory) -> Panel:
+    files = list_files(inventory.manifests.values())
+    total = sum(int(row["size"]) for row in files)
+    return Panel(
+        "inputs",
+        f"Raw files: {whole(len(files))}, {whole(total)} bytes",
+        "As they were when they were read"
+        + (f"; the first {MOST_FILES} by name." if len(files) > MOST_FILES else "."),
+        [
+            make_table(
+                "Files",
+                files[:MOST_FILES],
+                Column("file", "File", plain, is_text=True),
+                Column("size", "Bytes", whole),
+            )
+        ],
+    )
+
+
+def list_files(manifests: Iterable[Manifest]) -> list[dict[str, Any]]:
+    """Return `file` and `size` (bytes) of the raw files that manifests name, by name.
+
+    A manifest has `size@time` for a file whose path is the input's name, `path size@time` (or more
+    of them, by commas) for others, and ids for data sets.
+    """
+    sizes = {}
+    for manifest in manifests:
+        for name, value in manifest.inputs.items():
+            for path, size in _FILE.findall(value):
+                sizes[path.strip() or name] = int(size)
+    return [{"file": name, "size": size} for name, size in sorted(sizes.items())]
+
+
+def _versions(inventory: Inventory) -> Panel:
+    newest = max(inventory.manifests.values(), key=lambda manifest: manifest.created_at).versions
+    rows = []
+    for package, version in newest.items():
+        others = sorted(
+            {
+                f"{path} with {manifest.versions[package]}"
+                for path, manifest in inventory.manifests.items()
+                if manifest.versions.get(package, version) != version
+            }
+        )
+        rows.append({"package": package, "version": version, "others": ", ".join(others) or "–"})
+    return Panel(
+        "versions",
+        "Versions",
+        "Of what was made last; data sets that were made with others are named.",
+        [
+            make_table(
+                "Packages",
+                rows,
+                Column("package", "Package", plain, is_text=True),
+                Column("version", "Version", plain, is_text=True),
+                Column("others", "Made with others", plain, is_text=True),
+            )
+        ],
+    )

@@ -1,0 +1,165 @@
+"""What Spark's models know of users and movies, as arrays in files that scoring maps into memory.
+
+    models/<name>/users/bucket-00003.npy   one row a user of the bucket
+                  movies.npy               one row a movie
+
+Row `user_index // num_buckets` of a bucket's file belongs to that user, as in a trained model. Who
+has no rating in train has a row of NaN.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+
+from recspark.cluster.arrow_blocks import from_block, partition_rows
+from recspark.cluster.shuffle import shuffle
+from recspark.cluster.tasks import spread
+from recspark.errors import DataError, describe
+from recspark.files import parquet, storage
+
+Array = npt.NDArray[Any]
+
+_MOVIES = "movies.npy"
+_KEY, _VALUES = "key", "values"
+
+
+def export_arrays(
+    spark: SparkSession,
+    folder: str,
+    *,
+    users: str,
+    movies: str,
+    key: tuple[str, str],
+    value: str,
+    num_users: int,
+    num_movies: int,
+    num_buckets: int,
+) -> None:
+    """Write the arrays of a model from the Parquet in which Spark saved it.
+
+    The driver holds the movies, a task one bucket of users.
+
+    Args:
+        spark: The session whose tasks write the users.
+        folder: The model's folder.
+        users: Data set with one row a user.
+        movies: The same for movies.
+        key: Their index columns, users' first.
+        value: Their column of values: a number, or lists of one length.
+        num_users: Users in the index.
+        num_movies: Movies in the index.
+        num_buckets: Buckets of users.
+
+    Raises:
+        DataError: A user or movie occurs twice.
+    """
+    blocks = [_read(file, key[1], value) for file in parquet.parquet_files(movies)]
+    blocks = [block for block in blocks if block.num_rows]
+    values = blocks[0].column(_VALUES).type
+    _write(posixpath.join(folder, _MOVIES), _fill(blocks, num_movies, 1, values, movies))
+
+    def deal(files: Iterable[str]) -> Iterator[tuple[int, bytes]]:
+        for file in files:
+            batch = _read(file, key[0], value)
+            yield from partition_rows(
+                batch, batch.column(_KEY).to_numpy() % num_buckets, num_buckets
+            )
+
+    def write(bucket: int, received: Iterator[bytes]) -> None:
+        num_rows = len(range(bucket, num_users, num_buckets))
+        rows = _fill(map(from_block, received), num_rows, num_buckets, values, users)
+        _write(_users_file(folder, bucket), rows)
+
+    files = parquet.parquet_files(users)
+    dealt = spread(spark, files, len(files)).mapPartitions(deal)
+    shuffle(spark, dealt, num_buckets, write, folder)
+
+
+def read_movies(folder: str) -> Array:
+    """Return the movies' rows, [movies, values], mapped where the file is local."""
+    return _map(posixpath.join(folder, _MOVIES))
+
+
+def read_users(folder: str, bucket: int) -> Array:
+    """Return the rows of a bucket's users, [users of the bucket, values], mapped if local."""
+    return _map(_users_file(folder, bucket))
+
+
+def _users_file(folder: str, bucket: int) -> str:
+    return posixpath.join(folder, "users", f"bucket-{bucket:05d}.npy")
+
+
+def _read(file: str, key: str, value: str) -> pa.RecordBatch:
+    """Return (key, values) of one Parquet file; values are fixed-size lists."""
+    fs, stripped = storage.filesystem(file)
+    with fs.open(stripped, "rb") as opened:
+        table = pq.ParquetFile(opened).read([key, value]).combine_chunks()
+    values = table.column(value).combine_chunks()
+    flat = values.flatten() if pa.types.is_list(values.type) else values
+    width = max(1, len(flat) // max(1, len(values)))
+    lists = pa.FixedSizeListArray.from_arrays(flat, width)
+    keys = table.column(key).cast(pa.int64()).combine_chunks()
+    return pa.RecordBatch.from_arrays([keys, lists], [_KEY, _VALUES])
+
+
+def _fill(
+    batches: Iterable[pa.RecordBatch], num_rows: int, stride: int, values: pa.DataType, where: str
+) -> Array:
+    """Return [num_rows, values], the rows at `key // stride` filled and all others NaN."""
+    table = np.full((num_rows, values.list_size), np.nan, values.value_type.to_pandas_dtype())
+    num_filled = 0
+    for batch in batches:
+        if batch.num_rows:
+            rows = batch.column(_KEY).to_numpy() // stride
+            flat = batch.column(_VALUES).flatten().to_numpy(zero_copy_only=False)
+            table[rows] = flat.reshape(len(rows), -1)
+            num_filled += len(rows)
+    num_known = int(np.count_nonzero(~np.isnan(table[:, 0])))
+    if num_filled != num_known:
+        raise DataError(
+            describe(
+                where,
+                found=f"{num_filled:,} rows for {num_known:,} users or movies",
+                expected="one row each, of numbers",
+                remedy="Run jobs/baseline.py with --force.",
+            )
+        )
+    return table
+
+
+def _write(path: str, table: Array) -> None:
+    fs, stripped = storage.filesystem(path)
+    fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
+    content = io.BytesIO()
+    np.save(content, table, allow_pickle=False)
+    with fs.open(stripped, "wb") as file:
+        file.write(content.getbuffer())
+
+
+def _map(path: str) -> Array:
+    problem = "no such file"
+    if storage.exists(path):
+        try:
+            # An array stays mapped even after a copy of its file is removed.
+            with storage.local_copy(path) as local:
+                mapped: Array = np.load(local, mmap_mode="r", allow_pickle=False)
+                return mapped
+        except (ValueError, EOFError) as error:
+            problem = f"a damaged file ({error})"
+    raise DataError(
+        describe(
+            path,
+            found=problem,
+            expected="arrays of a fitted model",
+            remedy="Fit the model again: jobs/baseline.py with --force.",
+        )
+    )

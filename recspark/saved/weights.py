@@ -1,0 +1,95 @@
+"""A trained model on disk: safetensors and JSON, nothing that runs code when it is read.
+
+    models/<name>/model.json                         what the model is (its card)
+                  movies.safetensors                 the module's tensors, and the movies seen
+                  users/bucket-00003.safetensors     user rows of one bucket, and those seen
+                  history.jsonl                      one line an epoch
+
+Row `user_index // num_buckets` of a bucket's file belongs to that user. "Seen" means: has a rating
+in train; the row of anyone else is still the random one it started from.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import load, save
+from torch import Tensor
+
+from recspark.arrays.user_buckets import Shard
+from recspark.contract.paths import HISTORY
+from recspark.errors import DataError, describe
+from recspark.files import storage
+
+MOVIES = "movies.safetensors"
+ROWS = "rows"
+SEEN = "seen"
+
+
+def save_users(folder: str, shard: Shard, rows: Tensor, seen: Tensor) -> None:
+    """Write a rank's users, one file a bucket.
+
+    Args:
+        folder: The model's folder.
+        shard: The rank's buckets.
+        rows: [R, U], the rank's part of the user table.
+        seen: bool [R].
+    """
+    for bucket, offset in shard.offsets.items():
+        span = slice(offset, offset + shard.bucket_users(bucket))
+        save_tensors(users_file(folder, bucket), {ROWS: rows[span], SEEN: seen[span]})
+
+
+def save_movies(folder: str, state: Mapping[str, Tensor], seen: Tensor) -> None:
+    """Write the module's tensors and the movies with a rating in train, bool [M]."""
+    save_tensors(posixpath.join(folder, MOVIES), {**state, SEEN: seen})
+
+
+def save_history(folder: str, history: Sequence[Mapping[str, Any]]) -> None:
+    """Write one JSON line an epoch."""
+    text = "".join(json.dumps(record) + "\n" for record in history)
+    storage.write_bytes(posixpath.join(folder, HISTORY), text.encode())
+
+
+def load_users(folder: str, bucket: int) -> tuple[Tensor, Tensor]:
+    """Return (rows [users of the bucket, U], seen bool [users]), mapped where the file is local."""
+    tensors = load_file(users_file(folder, bucket))
+    return tensors[ROWS], tensors[SEEN]
+
+
+def users_file(folder: str, bucket: int) -> str:
+    """Return the path of a bucket's users."""
+    return posixpath.join(folder, "users", f"bucket-{bucket:05d}.safetensors")
+
+
+def save_tensors(path: str, tensors: Mapping[str, Tensor]) -> int:
+    """Write tensors as safetensors and return the CRC-32 of the file."""
+    # contiguous() also copies a slice out of its larger storage
+    content = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
+    storage.write_bytes(path, content)
+    return zlib.crc32(content)
+
+
+def load_tensors(content: bytes) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file's content."""
+    return dict(load(content))
+
+
+def load_file(path: str) -> dict[str, Tensor]:
+    if not storage.exists(path):
+        raise DataError(
+            describe(
+                path,
+                found="no such file",
+                expected="weights of a trained model",
+                remedy="Train the model again: jobs/train.py with --force.",
+            )
+        )
+    # The tensors stay mapped after the file is closed, and even after a copy of it is removed.
+    with storage.local_copy(path) as local, safe_open(local, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

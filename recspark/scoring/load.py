@@ -1,0 +1,122 @@
+"""Saved models, opened once in each Python worker."""
+
+from __future__ import annotations
+
+import functools
+import posixpath
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recspark.contract import schemas
+from recspark.contract.paths import MODEL_CARD
+from recspark.datasets.train_buckets import TrainBuckets, require_whole
+from recspark.errors import ConfigError, DataError, describe
+from recspark.files.storage import require_json
+from recspark.saved.arrays import read_movies, read_users
+from recspark.scoring.predictors import (
+    EffectModel,
+    FactorModel,
+    Floats,
+    NeighborModel,
+    PairModel,
+    keep_few,
+)
+
+# A blend asks its members in turn.
+KEPT_MODELS = 16
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """Where a model lies and what it belongs to; small and picklable, sent to every task."""
+
+    folder: str
+    id: str
+    """Of its manifest: workers outlive a stage, and the same folder may hold another model then."""
+    num_buckets: int
+    train: TrainBuckets = field(compare=False)
+    """What it was fitted on."""
+
+
+@functools.lru_cache(maxsize=KEPT_MODELS)
+def open_model(saved: SavedModel) -> PairModel:
+    """Return a model ready to predict; kept for the life of a Python worker.
+
+    Raises:
+        DataError: A part of the model is missing or damaged, or its card names no known model.
+    """
+    card = read_card(saved.folder)
+    if "architecture" in card:
+        from recspark.scoring import trained
+
+        return trained.open_model(saved.folder, card)
+    algorithm = card.get("algorithm")
+    if algorithm == "bias":
+        return open_effects(saved)
+    if algorithm == "als":
+        return FactorModel(
+            np.asarray(read_movies(saved.folder)),
+            keep_few(functools.partial(read_users, saved.folder)),
+        )
+    if algorithm == "cosine_user":
+        require_whole(saved.train)
+        neighbors = posixpath.join(saved.folder, schemas.NEIGHBORS.name)
+        return NeighborModel(neighbors, saved.train, saved.num_buckets)
+    raise DataError(
+        describe(
+            posixpath.join(saved.folder, MODEL_CARD),
+            found=f"keys {sorted(card)} with algorithm {algorithm}",
+            expected="an architecture, or algorithm bias, cosine_user or als",
+            remedy="Fit the model again with jobs/baseline.py or jobs/train.py.",
+        )
+    )
+
+
+def open_vectors(saved: SavedModel) -> Floats:
+    """Return what a model has learned each movie to be like, [movies, any]; NaN where unseen.
+
+    Raises:
+        ConfigError: The model has no embeddings.
+        DataError: As `open_model`.
+    """
+    card = read_card(saved.folder)
+    if "architecture" in card:
+        from recspark.scoring import trained
+
+        return trained.open_vectors(saved.folder, card)
+    if card.get("algorithm") == "als":
+        return np.asarray(read_movies(saved.folder))
+    raise ConfigError(
+        describe(
+            saved.folder,
+            found=f"a {card.get('algorithm')} model, which has no embeddings",
+            expected="als or a model of jobs/train.py",
+            remedy="Name another in similar.models.",
+        )
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def open_effects(saved: SavedModel) -> EffectModel:
+    """Return the bias model."""
+
+    def open_users(bucket: int) -> Floats:
+        return read_users(saved.folder, bucket)[:, 0]
+
+    return EffectModel(
+        mean=float(read_card(saved.folder)["mean"]),
+        movie_effects=np.asarray(read_movies(saved.folder)[:, 0]),
+        open_users=keep_few(open_users),
+    )
+
+
+def read_card(model_dir: str) -> dict[str, Any]:
+    """Return the model's card; a DataError says how to make one where it is missing or damaged."""
+    card: dict[str, Any] = require_json(
+        posixpath.join(model_dir, MODEL_CARD),
+        expected="the card of a saved model",
+        remedy="Fit the model again: jobs/baseline.py or jobs/train.py with --force.",
+    )
+    return card

@@ -1,0 +1,107 @@
+"""The kinds of saved model, each as predictions for pairs of one bucket, in NumPy.
+
+Row `user_index // num_buckets` of a bucket belongs to a user. NaN stands for "not known from
+train", whether the user or the movie.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from recspark.baselines import cosine_user
+from recspark.datasets.train_buckets import TrainBuckets
+
+Ints = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.floating[Any]]
+
+# Buckets whose users a worker keeps mapped.
+KEPT_BUCKETS = 4
+# Pairs multiplied at a time: their factors stay in the processor's cache.
+_CHUNK = 4096
+
+
+class PairModel(Protocol):
+    """A model that answers for pairs."""
+
+    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+        """Return predictions [pairs] in rating units, not clipped; NaN where it has no answer.
+
+        Args:
+            bucket: The users' bucket.
+            rows: [pairs], the users' rows in it.
+            movies: [pairs], `movie_index`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FactorModel:
+    """A prediction is the inner product of two rows."""
+
+    movies: Floats
+    """[M, K]"""
+    open_users: Callable[[int], Floats]
+    """Bucket to its users' rows, [users of the bucket, K]."""
+
+    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+        """See `PairModel`."""
+        users = self.open_users(bucket)
+        found = np.empty(len(rows), self.movies.dtype)
+        for start in range(0, len(rows), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            left, right = users.take(rows[part], axis=0), self.movies.take(movies[part], axis=0)
+            np.einsum("ij,ij->i", left, right, out=found[part])
+        return found
+
+
+@dataclass(frozen=True)
+class EffectModel:
+    """The bias model: mean + user effect + movie effect; everyone's fallback too."""
+
+    mean: float
+    movie_effects: Floats
+    """[M]"""
+    open_users: Callable[[int], Floats]
+    """Bucket to its users' effects, [users of the bucket]."""
+
+    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+        """See `PairModel`."""
+        return self.mean + self.open_users(bucket)[rows] + self.movie_effects[movies]
+
+    def as_factors(self) -> FactorModel:
+        """Return the same as inner products: [mean + user effect, 1] · [1, movie effect]."""
+
+        def open_users(bucket: int) -> Floats:
+            effects = self.mean + self.open_users(bucket)
+            return np.column_stack([effects, np.ones_like(effects)])
+
+        ones = np.ones_like(self.movie_effects)
+        return FactorModel(np.column_stack([ones, self.movie_effects]), open_users)
+
+
+@dataclass(frozen=True)
+class NeighborModel:
+    """The cosine_user model. Every call streams over train: pairs should come in large blocks."""
+
+    neighbors_path: str
+    train: TrainBuckets
+    num_buckets: int
+
+    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+        """See `PairModel`."""
+        users = (rows * self.num_buckets + bucket).astype(np.int32)
+        found: Floats = cosine_user.predict_bucket(
+            bucket, users, movies.astype(np.int32), self.neighbors_path, self.train
+        )
+        return found
+
+
+def keep_few(open_users: Callable[[int], Floats]) -> Callable[[int], Floats]:
+    """Return the same function with the buckets met last remembered."""
+    return functools.lru_cache(maxsize=KEPT_BUCKETS)(open_users)

@@ -1,0 +1,1 @@
+"""Raw text files: sources, archives, ranges of bytes, lines."""

@@ -1,0 +1,58 @@
+"""Lines of text and the numbers in them, as bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MAX_ID = 2**31 - 1  # ids are stored in 32 bits
+
+
+def split_lines(data: bytes) -> list[tuple[int, bytes]]:
+    """Return (offset, line without its end) of each line; LF ends a line, CR before it is part."""
+    lines, start = [], 0
+    for raw in data.split(b"\n"):
+        lines.append((start, raw.removesuffix(b"\r")))
+        start += len(raw) + 1
+    if not lines[-1][1] and lines[-1][0] == len(data):
+        lines.pop()  # what follows the last line end is no line
+    return lines
+
+
+def count_lines(data: bytes) -> int:
+    """Return how many lines `split_lines` would find (bytes.count takes five times as long)."""
+    ends = np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+    return int(ends) + (bool(data) and not data.endswith(b"\n"))
+
+
+def as_text(line: bytes) -> str:
+    """Return a line as text that can be stored, undecodable bytes kept as \\xNN."""
+    return line.decode("utf-8", errors="backslashreplace")
+
+
+def parse_id(field_: bytes) -> int | None:
+    """Return a positive 32-bit id, or None."""
+    value = parse_whole(field_)
+    return value if value is not None and 1 <= value <= MAX_ID else None
+
+
+def parse_whole(field_: bytes) -> int | None:
+    """Return a number below 10**18 written in digits alone, or None."""
+    text = field_.strip()
+    if not text.isdigit():
+        return None
+    digits = text.lstrip(b"0") or b"0"
+    return int(digits) if len(digits) <= 18 else None
+
+
+def is_misread_by_arrow(data: bytes) -> bool:
+    """Return whether Arrow's CSV reader would take these lines for something else, silently.
+
+    It takes 0x3 for 3, a lone CR for a line end, and drops a byte order mark.
+    """
+    return (
+        not data
+        or b"x" in data
+        or b"X" in data
+        or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n"))
+        or data.startswith(b"\xef\xbb\xbf")
+    )

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recspark.arrays import lookup as module
+from recspark.arrays.lookup import Lookup
+
+IDS = st.lists(st.integers(0, 2**31 - 1), unique=True, max_size=30)
+
+
+@pytest.mark.parametrize("max_dense_id", [0, 10_000_000])
+@given(ordered=st.lists(st.integers(0, 500), unique=True), asked=st.lists(st.integers(0, 600)))
+def test_find_gives_the_position_or_minus_one(
+    max_dense_id: int, ordered: list[int], asked: list[int]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MAX_DENSE_ID", max_dense_id)
+        found = Lookup.of(np.array(ordered, dtype=np.int32)).find(np.array(asked, dtype=np.int32))
+    assert found.tolist() == [ordered.index(i) if i in ordered else -1 for i in asked]
+
+
+@given(ordered=IDS)
+def test_huge_ids_take_the_search(ordered: list[int]) -> None:
+    ids = np.array(ordered, dtype=np.int32)
+    assert Lookup.of(ids).find(ids).tolist() == list(range(len(ordered)))
