@@ -27,7 +27,7 @@ from pathlib import Path
 import psutil
 
 from recspark.cluster.environment import package_versions
-from recspark.datasets.manifest import require_manifest
+from recspark.datasets.manifest import read_manifest
 
 HERE = Path(__file__).resolve().parent
 SAMPLE_SECONDS = 0.2
@@ -104,11 +104,13 @@ def from_report(out: str) -> tuple[int, float]:
     return last["rows"], last["seconds"]
 
 
-def from_manifest(path: str, stage: str) -> Callable[[str], tuple[int, float]]:
+def from_manifest(path: str) -> Callable[[str], tuple[int, float]]:
     """Return a reader of rows and seconds from the manifest that a stage just wrote."""
 
     def read(_: str) -> tuple[int, float]:
-        manifest = require_manifest(path, stage)
+        manifest = read_manifest(path)
+        if manifest is None:
+            raise SystemExit(f"{path}: found no finished data set")
         return int(manifest.counts.get("ratings", manifest.num_rows)), manifest.seconds
 
     return read
@@ -155,13 +157,13 @@ def measurements(arguments: argparse.Namespace, data: Path, run_dir: Path) -> li
     master = ["--master", f"local[{arguments.cores}]"]
     if arguments.stage == "ingest":
         return [
-            ("recspark ingest", command, from_manifest(ratings, "ingest")),
+            ("recspark ingest", command, from_manifest(ratings)),
             ("notebook loop + pandas", [*yardstick, "notebook_ingest", *files], from_report),
             ("pyarrow parse alone", [*yardstick, "arrow_parse", *files], from_report),
         ]
     plain = [*yardstick, "plain_prepare", ratings, *master]
     return [
-        ("recspark prepare", command, from_manifest(train, "prepare")),
+        ("recspark prepare", command, from_manifest(train)),
         ("plain Spark", plain, from_report),
     ]
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from benchmark import Usage, from_manifest, from_report, header, print_table, run, save
 from yardsticks import report
 
+from recspark.contract.catalog import RECOMMENDATIONS, TEST, TRAIN
 from recspark.contract.paths import SPARK_MODEL, RunPaths
 from recspark.datasets.manifest import require_manifest
 
@@ -67,7 +68,7 @@ def python_udf(paths: RunPaths, cores: int, num_users: int) -> None:
     from recspark.saved.arrays import read_movies, read_users
 
     spark = session(cores)
-    num_buckets = require_manifest(paths.test, "prepare").counts["num_buckets"]
+    num_buckets = require_manifest(paths.test, TEST).counts["num_buckets"]
     users = [np.array(read_users(paths.model("als"), b)) for b in range(num_buckets)]
     shared = spark.sparkContext.broadcast((users, np.array(read_movies(paths.model("als")))))
 
@@ -119,7 +120,7 @@ def compare(paths: RunPaths, cores: int, num_users: int) -> None:
     from recspark.datasets.train_buckets import read_bucket
 
     spark = session(cores)
-    counts = require_manifest(paths.train, "prepare").counts
+    counts = require_manifest(paths.train, TRAIN).counts
     step = counts["num_users"] // SAMPLE_USERS
     sample = list(range(0, SAMPLE_USERS * step, step))
     seen: dict[int, set[int]] = {user: set() for user in sample}
@@ -181,18 +182,18 @@ def measurements(arguments: argparse.Namespace, paths: RunPaths) -> list[Measure
 
     def users_of(path: str) -> Callable[[str], tuple[int, float]]:
         def read(_: str) -> tuple[int, float]:
-            manifest = require_manifest(path, "recommend")
+            manifest = require_manifest(path, RECOMMENDATIONS)
             return manifest.counts["lists"], manifest.seconds
 
         return read
 
     if arguments.stage == "score":
         return [
-            ("recspark als", job("score", "als"), from_manifest(paths.predictions("als"), "score")),
+            ("recspark als", job("score", "als"), from_manifest(paths.predictions("als"))),
             (
                 "recspark biased_mf",
                 job("score", "biased_mf"),
-                from_manifest(paths.predictions("biased_mf"), "score"),
+                from_manifest(paths.predictions("biased_mf")),
             ),
             ("ALSModel.transform", yardstick("als_transform"), from_report),
             ("row-wise Python UDF", yardstick("python_udf"), from_report),

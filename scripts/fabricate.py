@@ -25,6 +25,7 @@ from recspark.cluster.session import create_session
 from recspark.config import SparkConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
+from recspark.contract.catalog import TRAIN
 from recspark.contract.paths import MODEL_CARD, SPARK_MODEL, RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
@@ -94,7 +95,7 @@ def random_pairs(count: int, bucket: int, seed: int) -> pa.Table:
 
 def write_als(paths: RunPaths, spark, users: np.ndarray, movies: np.ndarray) -> None:
     """Write the factors as MLlib saves an ALSModel, and export them as the baseline stage does."""
-    train = require_manifest(paths.train, "prepare")
+    train = require_manifest(paths.train, TRAIN)
     with Step("baseline", {}, {"train": train.id}, [paths.model("als")], True) as step:
         folder = step.staging(paths.model("als"))
         saved = f"{folder}/{SPARK_MODEL}"
@@ -127,7 +128,7 @@ def write_als(paths: RunPaths, spark, users: np.ndarray, movies: np.ndarray) -> 
 
 def write_biased_mf(paths: RunPaths, users: np.ndarray, movies: np.ndarray) -> None:
     """Write the same factors as a trained model, biases and mean 0."""
-    train = require_manifest(paths.train, "prepare")
+    train = require_manifest(paths.train, TRAIN)
     with Step("train", {}, {"train": train.id}, [paths.model("biased_mf")], True) as step:
         folder = step.staging(paths.model("biased_mf"))
         shard = Shard(num_users=NUM_USERS, num_buckets=NUM_BUCKETS, rank=0, num_ranks=1)

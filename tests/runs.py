@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
+import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.files import parquet
 
@@ -24,6 +27,21 @@ def user_id(index: int) -> int:
 def movie_id(index: int) -> int:
     """Return the raw id of a movie of these runs: not in the order of the index."""
     return 7 + (index * 5) % 101
+
+
+def prepared_counts(**changes: Any) -> dict[str, Any]:
+    """Return counts as the manifests of train, valid and test have them."""
+    facts = PreparedFacts(
+        num_users=40,
+        num_movies=30,
+        num_buckets=4,
+        rating_min=1.0,
+        rating_max=5.0,
+        rating_mean=3.5,
+        rating_std=1.1,
+        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+    )
+    return replace(facts, **changes).to_counts()
 
 
 def split_frame(spark: SparkSession, cells: Sequence[Cell], num_buckets: int) -> DataFrame:
@@ -45,14 +63,16 @@ def write_prepared(
     """Write indexes, train, valid and test into the run directory as the prepare stage does."""
     paths, num_buckets = RunPaths(config.root), config.prepare.num_buckets
     ratings = [rating for _, _, rating in train]
-    counts = {
-        "num_users": num_users,
-        "num_movies": num_movies,
-        "num_buckets": num_buckets,
-        "rating_min": min(ratings),
-        "rating_max": max(ratings),
-        "rating_mean": sum(ratings) / len(ratings),
-    }
+    counts = prepared_counts(
+        num_users=num_users,
+        num_movies=num_movies,
+        num_buckets=num_buckets,
+        rating_min=min(ratings),
+        rating_max=max(ratings),
+        rating_mean=sum(ratings) / len(ratings),
+        rating_std=float(np.std(ratings)),
+        rating_values=tuple(sorted(set(ratings))),
+    )
     outputs = {
         paths.train: (schemas.TRAIN, train),
         paths.valid: (schemas.VALID, valid),

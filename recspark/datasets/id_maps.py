@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.contract import columns as c
+from recspark.contract.catalog import USER_INDEX
 from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
@@ -19,7 +20,7 @@ def read_index_ids(path: str, train: Manifest) -> npt.NDArray[np.int32]:
     Raises:
         DataError: The index is missing, or was made in another run of prepare than train.
     """
-    manifest = require_manifest(path, "prepare")
+    manifest = require_manifest(path, USER_INDEX)
     if manifest.id != train.id:
         raise DataError(
             describe(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recspark import __version__
+from recspark.contract.catalog import DataSet
 from recspark.datasets.checksums import FileSum
 from recspark.datasets.staging import MANIFEST
 from recspark.errors import DataError, describe
@@ -35,7 +36,7 @@ class Manifest:
     settings: dict[str, Any]
     """The resolved config that mattered."""
     inputs: dict[str, str]
-    """Input name to its manifest id, or to `size@time` for raw files."""
+    """Name of an input data set to its manifest id."""
     versions: dict[str, str]
     """Packages, interpreter and recspark itself."""
     seconds: float
@@ -46,6 +47,8 @@ class Manifest:
     """UTC, ISO 8601."""
     files: dict[str, FileSum] = field(default_factory=dict)
     """Path below the data set to size and checksum, of every file."""
+    raw_files: list[dict[str, Any]] = field(default_factory=list)
+    """The raw files it was made from: path, size (bytes), modified (text), as they were then."""
 
     @property
     def bucket_rows(self) -> dict[int, int]:
@@ -71,8 +74,8 @@ def read_manifest(path: str) -> Manifest | None:
         ) from error
 
 
-def require_manifest(path: str, stage: str) -> Manifest:
-    """Return the manifest of an input; a DataError names the stage to run where there is none."""
+def require_manifest(path: str, kind: DataSet) -> Manifest:
+    """Return the manifest of an input; a DataError names the job to run where there is none."""
     manifest = read_manifest(path)
     if manifest is None:
         raise DataError(
@@ -80,7 +83,11 @@ def require_manifest(path: str, stage: str) -> Manifest:
                 path,
                 found="no finished data set",
                 expected=f"one with a {MANIFEST}",
-                remedy=f"Run jobs/{stage}.py with the same --config first.",
+                remedy=f"Run {_name_jobs(kind)} with the same --config first.",
             )
         )
     return manifest
+
+
+def _name_jobs(kind: DataSet) -> str:
+    return " or ".join(f"jobs/{job}.py" for job in kind.jobs)

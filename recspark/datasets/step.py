@@ -25,14 +25,18 @@ from recspark.datasets.resource_usage import Meter
 from recspark.datasets.staging import MANIFEST
 from recspark.errors import DataError, describe
 from recspark.files import storage
+from recspark.files.storage import FileInfo
 from recspark.redact import redact_values
 
 logger = logging.getLogger(__name__)
 
 
-def fingerprint(settings: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
-    """Return a hash that changes when settings, inputs or recspark's version change."""
-    text = json.dumps([__version__, settings, inputs], sort_keys=True, default=str)
+def fingerprint(
+    settings: Mapping[str, Any], inputs: Mapping[str, str], files: Sequence[FileInfo] = ()
+) -> str:
+    """Return a hash that changes when settings, inputs, files or recspark's version change."""
+    read = [asdict(file) for file in files]
+    text = json.dumps([__version__, settings, inputs, read], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -43,13 +47,14 @@ class Step:
     Attributes:
         stage: Name of the stage, as in `jobs/<stage>.py`.
         settings: What of the config the outputs depend on.
-        inputs: Input name to manifest id (or `size@time` of a raw file).
+        inputs: Name of each input data set to its manifest id.
         outputs: The paths that the stage publishes.
         force: Run although the outputs are there and match.
         root: The run directory, where other jobs look for this one's claim; left out, the folder of
             the first output.
         reads: Data sets that must be as they were written, and stay so meanwhile.
         scratch: Further paths that no other job may write meanwhile, and that get no manifest.
+        files: The raw files that it reads, which belong to nobody's run.
         id: Names this run of the stage in every manifest it writes.
     """
 
@@ -61,6 +66,7 @@ class Step:
     root: str | None = None
     reads: Sequence[str] = ()
     scratch: Sequence[str] = ()
+    files: Sequence[FileInfo] = ()
     _meter: Meter = field(default_factory=Meter, init=False, repr=False)
     _published: int = field(default=0, init=False, repr=False)
     id: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
@@ -78,7 +84,7 @@ class Step:
         sweep(self._claim.root)
         if self.force:
             return False
-        wanted = fingerprint(self.settings, self.inputs)
+        wanted = self._fingerprint()
         found = [read_manifest(path) for path in self.outputs]
         # A run that was killed while it published leaves some of its own beside some of an older.
         ids = {manifest.id for manifest in found if manifest}
@@ -162,14 +168,18 @@ class Step:
         self._published += 1
         return manifest
 
+    def _fingerprint(self) -> str:
+        return fingerprint(self.settings, self.inputs, self.files)
+
     def _describe(self, *, counts: Mapping[str, Any] | None, **rows: Any) -> Manifest:
         return Manifest(
             stage=self.stage,
             id=self.id,
-            fingerprint=fingerprint(self.settings, self.inputs),
+            fingerprint=self._fingerprint(),
             counts=dict(counts or {}),
             settings=dict(self.settings),
             inputs=dict(self.inputs),
+            raw_files=[asdict(file) for file in self.files],
             versions=package_versions(),
             seconds=round(self._meter.seconds, 3),
             peak_memory_bytes=self._meter.peak_memory_bytes,

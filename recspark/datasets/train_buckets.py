@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from recspark.contract import columns as c
 from recspark.datasets.manifest import Manifest
+from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
 
@@ -30,7 +31,7 @@ class TrainBuckets:
 def locate_train(path: str, manifest: Manifest) -> TrainBuckets:
     """Return where train lies and what its manifest says it holds, for tasks that read it."""
     rows = {bucket: count for bucket, count in manifest.bucket_rows.items() if count}
-    return TrainBuckets(path, rows, num_movies=manifest.counts["num_movies"])
+    return TrainBuckets(path, rows, num_movies=PreparedFacts.of(manifest).num_movies)
 
 
 def require_whole(train: TrainBuckets) -> None:

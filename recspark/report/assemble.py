@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recspark.datasets.prepared import PreparedFacts
 from recspark.explore.page import draw_panels, list_facts
 from recspark.page.tables import whole
 from recspark.redact import redact
@@ -55,8 +56,8 @@ def _list_facts(findings: Findings) -> list[tuple[str, str]]:
     if ratings is not None:
         facts.append(("Ratings", whole(ratings.num_rows)))
     if train is not None:
-        facts.append(("Users", whole(train.counts["num_users"])))
-        facts.append(("Movies", whole(train.counts["num_movies"])))
+        facts.append(("Users", whole(PreparedFacts.of(train).num_users)))
+        facts.append(("Movies", whole(PreparedFacts.of(train).num_movies)))
     if test is not None:
         facts.append(("Test ratings", whole(test.num_rows)))
     if findings.measured.main is not None:

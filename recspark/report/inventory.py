@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from recspark.contract.paths import RunPaths
+from recspark.datasets.lineage import find_outdated
 from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.files import storage
 from recspark.redact import redact_values
@@ -42,7 +43,7 @@ class Inventory:
         return {
             name: manifest
             for name, manifest in sorted(found.items())
-            if train is not None and manifest.inputs.get("train") == train.id
+            if find_outdated(manifest, train=train) is None
         }
 
     def made_by(self, model: str, kind: str) -> Manifest | None:
@@ -53,7 +54,7 @@ class Inventory:
             kind: `predictions` or `recommendations`.
         """
         fitted, made = self.models().get(model), self.get(f"{kind}/{model}")
-        if fitted is None or made is None or made.inputs.get("model") != fitted.id:
+        if made is None or find_outdated(made, model=fitted):
             return None
         return made
 
@@ -65,9 +66,7 @@ class Inventory:
             kind, _, name = path.partition("/")
             model = current.get(posixpath.basename(name))
             is_old_model = kind == "models" and name not in current and train is not None
-            is_old_result = "model" in manifest.inputs and (
-                model is None or manifest.inputs["model"] != model.id
-            )
+            is_old_result = "model" in manifest.inputs and find_outdated(manifest, model=model)
             if is_old_model or is_old_result:
                 found.append(path)
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from recspark.datasets.lineage import find_outdated
 from recspark.evaluation.leaderboard import Metrics, rank_models
 from recspark.files import storage
 from recspark.files.storage import require_json
@@ -69,7 +70,7 @@ def read_measured(inventory: Inventory) -> Measured:
             scored is None
             or test is None
             or one.get("predictions") != scored.id
-            or scored.inputs.get("test") != test.id
+            or find_outdated(scored, test=test)
         ):
             unmeasured.append(name)
             continue

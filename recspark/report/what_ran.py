@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +14,6 @@ from recspark.report.inventory import Inventory
 from recspark.report.plots import draw_seconds
 
 MOST_FILES = 20
-_FILE = re.compile(r"(?:^|, )((?:[^,]* )?)(\d+)@")
 
 _STAGE = Column("stage", "Stage", plain, is_text=True)
 _SECONDS = Column("seconds", "Seconds", lambda value: f"{value:,.1f}")
@@ -165,16 +163,8 @@ def _inputs(inventory: Inventory) -> Panel:
 
 
 def list_files(manifests: Iterable[Manifest]) -> list[dict[str, Any]]:
-    """Return `file` and `size` (bytes) of the raw files that manifests name, by name.
-
-    A manifest has `size@time` for a file whose path is the input's name, `path size@time` (or more
-    of them, by commas) for others, and ids for data sets.
-    """
-    sizes = {}
-    for manifest in manifests:
-        for name, value in manifest.inputs.items():
-            for path, size in _FILE.findall(value):
-                sizes[path.strip() or name] = int(size)
+    """Return `file` and `size` (bytes) of the raw files that manifests name, by name."""
+    sizes = {file["path"]: file["size"] for manifest in manifests for file in manifest.raw_files}
     return [{"file": name, "size": size} for name, size in sorted(sizes.items())]
 
 

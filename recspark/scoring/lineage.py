@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from recspark.config import Config
+from recspark.contract.catalog import MODELS, TRAIN
 from recspark.contract.paths import RunPaths
+from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.train_buckets import locate_train
 from recspark.errors import DataError, describe
 from recspark.scoring.load import SavedModel
@@ -20,7 +23,7 @@ def require_scoring(config: Config, model_name: str) -> tuple[Scoring, dict[str,
         DataError: As `require_model`, for the model or the fallback.
     """
     paths = RunPaths(config.root)
-    train = require_manifest(paths.train, "prepare")
+    train = require_manifest(paths.train, TRAIN)
     model, model_id = require_model(config, model_name)
     found = read_manifest(paths.model(FALLBACK_MODEL))
     if found is None:
@@ -33,12 +36,8 @@ def require_scoring(config: Config, model_name: str) -> tuple[Scoring, dict[str,
             )
         )
     fallback = saved_model(paths, FALLBACK_MODEL, found, train)
-    scoring = Scoring(
-        model,
-        fallback,
-        lowest=train.counts["rating_min"],
-        highest=train.counts["rating_max"],
-    )
+    facts = PreparedFacts.of(train)
+    scoring = Scoring(model, fallback, lowest=facts.rating_min, highest=facts.rating_max)
     return scoring, {"model": model_id, "fallback": found.id}
 
 
@@ -50,9 +49,9 @@ def require_model(config: Config, model_name: str) -> tuple[SavedModel, str]:
             than those of this train.
     """
     paths = RunPaths(config.root)
-    train = require_manifest(paths.train, "prepare")
+    train = require_manifest(paths.train, TRAIN)
     job = "baseline" if config.baseline.algorithm else "train"
-    manifest = require_manifest(paths.model(model_name), job)
+    manifest = require_manifest(paths.model(model_name), MODELS.made_by(job))
     return saved_model(paths, model_name, manifest, train), manifest.id
 
 
@@ -62,14 +61,7 @@ def saved_model(paths: RunPaths, name: str, manifest: Manifest, train: Manifest)
     Raises:
         DataError: It is of another train: its indexes mean other users and movies.
     """
-    if manifest.inputs.get("train") != train.id:
-        raise DataError(
-            describe(
-                paths.model(name),
-                found=f"a model of train {manifest.inputs.get('train')}",
-                expected=f"one of the train that is there now, {train.id}",
-                remedy=f"Run jobs/{manifest.stage}.py with the same --config again.",
-            )
-        )
+    require_current(paths.model(name), manifest, train=train)
     buckets = locate_train(paths.train, train)
-    return SavedModel(paths.model(name), manifest.id, train.counts["num_buckets"], buckets)
+    num_buckets = PreparedFacts.of(train).num_buckets
+    return SavedModel(paths.model(name), manifest.id, num_buckets, buckets)

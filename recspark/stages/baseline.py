@@ -11,8 +11,10 @@ from pyspark.sql import DataFrame, SparkSession
 from recspark.baselines import als, bias, cosine_user
 from recspark.config import Config
 from recspark.contract import schemas
+from recspark.contract.catalog import TRAIN
 from recspark.contract.paths import MODEL_CARD, SPARK_MODEL, RunPaths
 from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.datasets.train_buckets import locate_train
 from recspark.errors import ConfigError, describe
@@ -42,7 +44,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             )
         )
     paths = RunPaths(config.root)
-    manifest = require_manifest(paths.train, "prepare")
+    manifest = require_manifest(paths.train, TRAIN)
     output = paths.model(model_name)
     step = Step(
         stage="baseline",
@@ -74,7 +76,7 @@ def _fit_bias(config: Config, train: DataFrame, manifest: Manifest, staging: str
     settings = config.baseline.bias
     model = bias.fit(
         train,
-        mean=manifest.counts["rating_mean"],
+        mean=PreparedFacts.of(manifest).rating_mean,
         reg_user=settings.reg_user,
         reg_movie=settings.reg_movie,
     )
@@ -105,7 +107,7 @@ def _fit_cosine_user(
 
 def _fit_als(config: Config, train: DataFrame, manifest: Manifest, staging: str) -> dict[str, Any]:
     settings = asdict(config.baseline.als)
-    num_blocks = manifest.counts["num_buckets"]
+    num_blocks = PreparedFacts.of(manifest).num_buckets
     checkpoints = posixpath.join(staging, "checkpoints")
     train.sparkSession.sparkContext.setCheckpointDir(checkpoints)
     model = als.fit(train, **settings, num_blocks=num_blocks, seed=config.seed)
@@ -117,4 +119,9 @@ def _fit_als(config: Config, train: DataFrame, manifest: Manifest, staging: str)
 
 
 def _sizes(manifest: Manifest) -> dict[str, int]:
-    return {name: manifest.counts[name] for name in ("num_users", "num_movies", "num_buckets")}
+    facts = PreparedFacts.of(manifest)
+    return {
+        "num_users": facts.num_users,
+        "num_movies": facts.num_movies,
+        "num_buckets": facts.num_buckets,
+    }

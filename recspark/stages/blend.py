@@ -13,8 +13,11 @@ from recspark.blend.combine import combine
 from recspark.blend.fit import attach_predictions, sum_valid
 from recspark.config import Config
 from recspark.contract import schemas
+from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN, VALID
 from recspark.contract.paths import MODEL_CARD, RunPaths
-from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
+from recspark.datasets.lineage import require_current
+from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError, describe
 from recspark.files import parquet, storage
@@ -44,7 +47,8 @@ def run(config: Config, spark: SparkSession) -> None:
         )
     paths = RunPaths(config.root)
     train, valid, test = (
-        require_manifest(path, "prepare") for path in (paths.train, paths.valid, paths.test)
+        require_manifest(path, kind)
+        for path, kind in ((paths.train, TRAIN), (paths.valid, VALID), (paths.test, TEST))
     )
     if valid.num_rows == 0:
         raise DataError(
@@ -61,18 +65,8 @@ def run(config: Config, spark: SparkSession) -> None:
 
 
 def _require_model(paths: RunPaths, name: str, train: Manifest) -> Manifest:
-    path = paths.model(name)
-    model = read_manifest(path)
-    found = "no finished model" if model is None else f"a model of train {model.inputs['train']}"
-    if model is None or model.inputs.get("train") != train.id:
-        raise DataError(
-            describe(
-                path,
-                found=found,
-                expected=f"one of the train that is there now, {train.id}",
-                remedy=f"Fit and score it with the same --config and --models {name} first.",
-            )
-        )
+    model = require_manifest(paths.model(name), MODELS)
+    require_current(paths.model(name), model, train=train)
     return model
 
 
@@ -99,9 +93,10 @@ def _fit(
     if step.is_done():
         return
     with step:
-        mean = train.counts["rating_mean"]
+        facts = PreparedFacts.of(train)
+        mean = facts.rating_mean
         asked = saved_model(paths, FALLBACK_MODEL, fallback, train)
-        low, high = train.counts["rating_min"], train.counts["rating_max"]
+        low, high = facts.rating_min, facts.rating_max
         rows = attach_predictions(
             spark,
             paths.valid,
@@ -137,7 +132,7 @@ def _score(
     fitted: dict[str, Manifest],
 ) -> None:
     paths = RunPaths(config.root)
-    blend = require_manifest(paths.model(BLEND), "blend")
+    blend = require_manifest(paths.model(BLEND), MODELS.made_by("blend"))
     scored = {name: _require_scored(paths, name, model, test) for name, model in fitted.items()}
     output = paths.predictions(BLEND)
     inputs = {"test": test.id, "model": blend.id}
@@ -154,10 +149,11 @@ def _score(
         )
         members = {name: paths.predictions(name) for name in scored}
         buckets = sorted(bucket for bucket, rows in test.bucket_rows.items() if rows)
+        facts = PreparedFacts.of(train)
         clipped = clip_predictions(
             combine(spark, members, card, buckets),
-            lowest=train.counts["rating_min"],
-            highest=train.counts["rating_max"],
+            lowest=facts.rating_min,
+            highest=facts.rating_max,
         )
         parquet.write_dataset(clipped, step.staging(output), schemas.PREDICTIONS)
         written = parquet.parquet_files(step.staging(output))
@@ -166,17 +162,8 @@ def _score(
 
 
 def _require_scored(paths: RunPaths, name: str, model: Manifest, test: Manifest) -> Manifest:
-    path = paths.predictions(name)
-    scored = require_manifest(path, "score")
-    if (scored.inputs.get("test"), scored.inputs.get("model")) != (test.id, model.id):
-        raise DataError(
-            describe(
-                path,
-                found="predictions of an earlier test set or model",
-                expected="those of the test set and model that are there now",
-                remedy=f"Run jobs/score.py with the same --config and --models {name} again.",
-            )
-        )
+    scored = require_manifest(paths.predictions(name), PREDICTIONS.made_by("score"))
+    require_current(paths.predictions(name), scored, test=test, model=model)
     return scored
 
 

@@ -13,10 +13,12 @@ from pyspark.sql import SparkSession
 from recspark.blend.card import BLEND
 from recspark.config import Config
 from recspark.contract import schemas
+from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN
 from recspark.contract.paths import RunPaths
+from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
-from recspark.errors import DataError, describe
 from recspark.evaluation import top_n
 from recspark.evaluation.leaderboard import Metrics, rank_models, render_table
 from recspark.evaluation.metrics import Figures, count_movie_ratings, measure_models
@@ -42,8 +44,8 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     """
     config = next(iter(models.values()))
     paths = RunPaths(config.root)
-    train = require_manifest(paths.train, "prepare")
-    test = require_manifest(paths.test, "prepare")
+    train = require_manifest(paths.train, TRAIN)
+    test = require_manifest(paths.test, TEST)
     jobs = {name: _fitting_job(one) for name, one in models.items()}
     if config.blend.members:
         jobs[BLEND] = "blend"
@@ -77,14 +79,12 @@ def _measure(
 ) -> list[Metrics]:
     """Write the figures of each model and the leaderboard, and return that."""
     config = next(iter(models.values()))
-    paths = RunPaths(config.root)
+    paths, facts = RunPaths(config.root), PreparedFacts.of(train)
     frame = Frame(
         train=paths.train,
-        num_users=test.counts["num_users"],
-        num_buckets=test.counts["num_buckets"],
-        movie_support=count_movie_ratings(
-            spark, paths.train, train.bucket_rows, train.counts["num_movies"]
-        ),
+        num_users=facts.num_users,
+        num_buckets=facts.num_buckets,
+        movie_support=count_movie_ratings(spark, paths.train, train.bucket_rows, facts.num_movies),
         num_resamples=config.evaluate.resamples,
         seed=config.seed,
     )
@@ -117,17 +117,9 @@ def _fitting_job(config: Config) -> str:
 def _require_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> Manifest:
     """Return the manifest of a model's predictions, once they are in order."""
     scoring_job = "blend" if name == BLEND else "score"
-    scored = require_manifest(paths.predictions(name), scoring_job)
-    fitted = require_manifest(paths.model(name), job)
-    if (scored.inputs.get("test"), scored.inputs.get("model")) != (test.id, fitted.id):
-        raise DataError(
-            describe(
-                paths.predictions(name),
-                found="predictions of an earlier test set or model",
-                expected="those of the test set and model that are there now",
-                remedy=f"Run jobs/{scoring_job}.py with the same --config again.",
-            )
-        )
+    scored = require_manifest(paths.predictions(name), PREDICTIONS.made_by(scoring_job))
+    fitted = require_manifest(paths.model(name), MODELS.made_by(job))
+    require_current(paths.predictions(name), scored, test=test, model=fitted)
     return scored
 
 
@@ -136,9 +128,9 @@ def _count_seconds(config: Config, name: str) -> float:
     paths = RunPaths(config.root)
     names = [name, *config.blend.members] if name == BLEND else [name]
     return sum(
-        require_manifest(path, "score").seconds
+        require_manifest(path, kind).seconds
         for one in names
-        for path in (paths.model(one), paths.predictions(one))
+        for path, kind in ((paths.model(one), MODELS), (paths.predictions(one), PREDICTIONS))
     )
 
 
@@ -155,16 +147,8 @@ def _measure_lists(
     manifest = read_manifest(path)
     if manifest is None:
         return None
-    fitted = require_manifest(paths.model(name), _fitting_job(config))
-    if manifest.inputs.get("model") != fitted.id:
-        raise DataError(
-            describe(
-                path,
-                found="lists of an earlier model",
-                expected="those of the model that is there now",
-                remedy="Run jobs/recommend.py with the same --config again.",
-            )
-        )
+    fitted = require_manifest(paths.model(name), MODELS.made_by(_fitting_job(config)))
+    require_current(path, manifest, model=fitted)
     users, movies = (
         parquet.read_dataset(spark, index, schema)
         for index, schema in (

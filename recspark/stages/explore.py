@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from recspark.config import Config
 from recspark.contract import schemas
+from recspark.contract.catalog import MOVIES, RATINGS
 from recspark.contract.paths import PAGE, STATISTICS, RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
@@ -28,8 +29,8 @@ def run(config: Config, spark: SparkSession) -> None:
         DataError: `ratings` or `movies` is missing, `ratings` is empty, or rows were lost.
     """
     paths = RunPaths(config.root)
-    ratings = require_manifest(paths.ratings, "ingest")
-    movies = require_manifest(paths.movies, "ingest")
+    ratings = require_manifest(paths.ratings, RATINGS)
+    movies = require_manifest(paths.movies, MOVIES)
     inputs = {"ratings": ratings.id, "movies": movies.id}
     step = Step(
         stage="explore",

@@ -12,14 +12,18 @@ from datetime import datetime, timezone
 from typing import Any
 
 from recspark.config import Config
+from recspark.contract.catalog import MODELS, PREDICTIONS, RATINGS, TRAIN
 from recspark.contract.paths import RunPaths
+from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import require_manifest
-from recspark.errors import DataError, GateError, describe
+from recspark.datasets.prepared import PreparedFacts
+from recspark.errors import GateError, describe
 from recspark.files import storage
 from recspark.files.storage import require_json
 from recspark.gates.accepted import Accepted, Figures
 from recspark.gates.data import find_data_faults
 from recspark.gates.model import find_model_faults
+from recspark.ingest.load import LineCounts
 from recspark.redact import redact
 
 logger = logging.getLogger(__name__)
@@ -61,10 +65,9 @@ def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> Non
     paths = RunPaths(config.root)
     name = config.gate.model or _read(paths.leaderboard)[0]["model"]
     metrics = _read(paths.metrics(name))
-    manifest = require_manifest(paths.model(name), "train")
-    scored = require_manifest(paths.predictions(name), "score")
-    if scored.inputs.get("model") != manifest.id:
-        _refuse_stale(paths.predictions(name))
+    manifest = require_manifest(paths.model(name), MODELS)
+    scored = require_manifest(paths.predictions(name), PREDICTIONS)
+    require_current(paths.predictions(name), scored, model=manifest)
     run_dir = redact(config.root)
     if accepted and (accepted.run_dir, accepted.model_id) == (run_dir, manifest.id):
         logger.info("gate: %s of %s is the accepted model already", name, run_dir)
@@ -90,13 +93,14 @@ def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> Non
 
 def _figures(config: Config) -> Figures:
     paths = RunPaths(config.root)
-    ratings = require_manifest(paths.ratings, "ingest")
-    train = require_manifest(paths.train, "prepare")
+    ratings = require_manifest(paths.ratings, RATINGS)
+    train = require_manifest(paths.train, TRAIN)
+    counts = LineCounts(**ratings.counts)
     return Figures(
-        num_lines=ratings.counts["lines"],
-        num_rejects=ratings.counts["rejects"],
+        num_lines=counts.lines,
+        num_rejects=counts.rejects,
         num_ratings=ratings.num_rows,
-        rating_mean=train.counts["rating_mean"],
+        rating_mean=PreparedFacts.of(train).rating_mean,
     )
 
 
@@ -112,17 +116,6 @@ def _read(path: str) -> Any:
         path,
         expected="the figures of a finished run",
         remedy="Run jobs/evaluate.py with the same --config first.",
-    )
-
-
-def _refuse_stale(path: str) -> None:
-    raise DataError(
-        describe(
-            path,
-            found="predictions of an earlier model",
-            expected="those of the model that is there now",
-            remedy="Run jobs/score.py and jobs/evaluate.py with the same --config again.",
-        )
     )
 
 

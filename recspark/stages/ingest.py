@@ -48,7 +48,8 @@ def run(config: Config, spark: SparkSession) -> None:
     step = Step(
         stage="ingest",
         settings={**asdict(settings), "run": config.name},
-        inputs={one.path: f"{one.size}@{one.modified}" for one in raw},
+        inputs={},
+        files=raw,
         outputs=outputs,
         force=config.force,
         root=paths.root,

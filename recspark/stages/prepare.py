@@ -21,9 +21,11 @@ from recspark.cluster.tasks import broadcast, commit_parts, spread
 from recspark.config import Config, PrepareConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
+from recspark.contract.catalog import PROBE, RATINGS
 from recspark.contract.paths import RunPaths
 from recspark.contract.schemas import Schema
 from recspark.datasets.manifest import require_manifest
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
@@ -54,13 +56,11 @@ def run(config: Config, spark: SparkSession) -> None:
             filters, train or test came out empty, or rows were lost.
     """
     paths, settings = RunPaths(config.root), config.prepare
-    source = require_manifest(paths.ratings, "ingest")
+    source = require_manifest(paths.ratings, RATINGS)
     inputs = {"ratings": source.id}
-    if settings.pairs:
-        files = storage.list_files(settings.pairs)
-        inputs["pairs"] = ", ".join(f"{file.path} {file.size}@{file.modified}" for file in files)
+    files = storage.list_files(settings.pairs) if settings.pairs else []
     if settings.split == "probe":
-        inputs["probe"] = require_manifest(paths.probe, "ingest").id
+        inputs["probe"] = require_manifest(paths.probe, PROBE).id
     outputs = [path for path, _ in (*_index_outputs(paths), *_split_outputs(paths))]
     step = Step(
         stage="prepare",
@@ -70,6 +70,7 @@ def run(config: Config, spark: SparkSession) -> None:
         force=config.force,
         root=paths.root,
         reads=[paths.ratings, paths.probe],
+        files=files,
     )
     if step.is_done():
         return
@@ -201,18 +202,21 @@ def _count(
     rows = {name: sum(one.num_rows(name) for one in written) for name in SPLITS}
     mean = sum(one.rating_sum for one in written) / max(rows["train"], 1)
     squares = sum(one.rating_squares for one in written) / max(rows["train"], 1)
+    facts = PreparedFacts(
+        num_users=len(layout.user_ids),
+        num_movies=len(layout.movie_ids),
+        num_buckets=settings.num_buckets,
+        rating_min=min(one.rating_min for one in written),
+        rating_max=max(one.rating_max for one in written),
+        rating_mean=mean,
+        rating_std=max(squares - mean * mean, 0.0) ** 0.5,
+        rating_values=tuple(sorted({value for one in written for value in one.rating_values})),
+    )
     return {
         "ratings": kept.num_read,
         **rows,
         "filtered": kept.num_read - kept.num_ratings,
-        "num_users": len(layout.user_ids),
-        "num_movies": len(layout.movie_ids),
-        "num_buckets": settings.num_buckets,
-        "rating_min": min(one.rating_min for one in written),
-        "rating_max": max(one.rating_max for one in written),
-        "rating_mean": mean,
-        "rating_values": sorted({value for one in written for value in one.rating_values}),
-        "rating_std": max(squares - mean * mean, 0.0) ** 0.5,
+        **facts.to_counts(),
     }
 
 

@@ -13,6 +13,7 @@ from recspark.arrays.lookup import Lookup
 from recspark.cluster.tasks import broadcast, commit_parts, spread
 from recspark.config import Config
 from recspark.contract import schemas
+from recspark.contract.catalog import TRAIN, VALID
 from recspark.contract.paths import RunPaths
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import require_manifest
@@ -39,17 +40,15 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             unusable, or no movie has enough ratings.
     """
     paths, settings = RunPaths(config.root), config.recommend
-    train = require_manifest(paths.train, "prepare")
-    valid = require_manifest(paths.valid, "prepare")
+    train = require_manifest(paths.train, TRAIN)
+    valid = require_manifest(paths.valid, VALID)
     model, model_id = require_model(config, model_name)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
     asked = read_user_list(settings.users) if settings.users else user_ids
     output = paths.recommendations(model_name)
     inputs = {"train": train.id, "valid": valid.id, "model": model_id}
-    if settings.users:
-        [file] = storage.list_files(settings.users)
-        inputs["users"] = f"{file.size}@{file.modified}"
+    files = storage.list_files(settings.users) if settings.users else []
     choices = asdict(settings)
     del choices["models"]
     step = Step(
@@ -60,6 +59,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         force=config.force,
         root=paths.root,
         reads=[paths.train, paths.valid, paths.model(model_name)],
+        files=files,
     )
     if step.is_done():
         return

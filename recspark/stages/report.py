@@ -11,8 +11,11 @@ from pyspark.sql import SparkSession
 
 from recspark.config import Config
 from recspark.contract import schemas
+from recspark.contract.catalog import RATINGS
 from recspark.contract.paths import PAGE, STATISTICS, RunPaths
+from recspark.datasets.lineage import find_outdated
 from recspark.datasets.manifest import require_manifest
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.files import parquet, storage
 from recspark.files.storage import require_json
@@ -42,7 +45,7 @@ def run(config: Config, spark: SparkSession) -> None:
         DataError: Nothing is ingested, or something that is there is damaged.
     """
     paths = RunPaths(config.root)
-    require_manifest(paths.ratings, "ingest")
+    require_manifest(paths.ratings, RATINGS)
     inventory = take_inventory(config.root)
     inputs = {name: manifest.id for name, manifest in inventory.manifests.items()}
     # Evaluate always runs anew: what counts is whether it found anything else.
@@ -107,7 +110,7 @@ def _is_read(name: str) -> bool:
 
 def _read_statistics(inventory: Inventory) -> dict[str, Any] | None:
     explore, ratings = inventory.get("explore"), inventory.get("ratings")
-    if explore is None or ratings is None or explore.inputs.get("ratings") != ratings.id:
+    if explore is None or find_outdated(explore, ratings=ratings):
         return None
     found: dict[str, Any] = require_json(
         posixpath.join(inventory.paths.explore, STATISTICS),
@@ -122,6 +125,7 @@ def _find_examples(
 ) -> list[Example]:
     paths, train = inventory.paths, inventory.get("train")
     assert train is not None  # as there are models of it
+    facts = PreparedFacts.of(train)
     lists = parquet.read_dataset(spark, paths.recommendations(model), schemas.RECOMMENDATIONS)
     rated, more, test = (
         parquet.read_dataset(spark, path, schema)
@@ -134,7 +138,7 @@ def _find_examples(
     users = choose_users(
         lists,
         parquet.read_dataset(spark, paths.user_index, schemas.USER_INDEX),
-        num_users=train.counts["num_users"],
+        num_users=facts.num_users,
         seed=seed,
         count=NUM_USERS,
     )
@@ -144,6 +148,6 @@ def _find_examples(
         test,
         lists,
         movies,
-        num_buckets=train.counts["num_buckets"],
+        num_buckets=facts.num_buckets,
         length=LIST_LENGTH,
     )

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from recspark.cluster.tasks import commit_parts, spread
 from recspark.config import Config
 from recspark.contract import schemas
+from recspark.contract.catalog import TEST
 from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
@@ -28,7 +29,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             were lost.
     """
     paths = RunPaths(config.root)
-    test = require_manifest(paths.test, "prepare")
+    test = require_manifest(paths.test, TEST)
     scoring, models = require_scoring(config, model_name)
     if test.num_rows == 0:
         raise DataError(

@@ -12,6 +12,7 @@ from recspark.cluster.tasks import commit_parts
 from recspark.config import Config
 from recspark.contract import columns as c
 from recspark.contract import schemas
+from recspark.contract.catalog import QUALIFYING, TRAIN
 from recspark.contract.paths import RunPaths
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import require_manifest
@@ -35,18 +36,18 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     """
     paths, settings = RunPaths(config.root), config.score_pairs
     scoring, inputs = require_scoring(config, model_name)
-    train = require_manifest(paths.train, "prepare")
+    train = require_manifest(paths.train, TRAIN)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
     columns = (settings.user_column, settings.movie_column)
+    files: list[storage.FileInfo] = []
     if settings.pairs is None:
-        inputs["pairs"] = require_manifest(paths.qualifying, "ingest").id
+        inputs["pairs"] = require_manifest(paths.qualifying, QUALIFYING).id
         source, columns = paths.qualifying, (c.USER_ID, c.MOVIE_ID)
         outputs = [paths.scored_pairs("qualifying", model_name), paths.contest(model_name)]
     else:
         source = settings.pairs
         files = storage.list_files(source)
-        inputs["pairs"] = ", ".join(f"{file.path} {file.size}@{file.modified}" for file in files)
         outputs = [paths.scored_pairs(_short_name(source), model_name)]
     step = Step(
         stage="score_pairs",
@@ -56,6 +57,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         force=config.force,
         root=paths.root,
         reads=[paths.train, paths.model(model_name), paths.model(FALLBACK_MODEL)],
+        files=files,
     )
     if step.is_done():
         return

@@ -11,6 +11,7 @@ from recspark.cluster.tasks import broadcast
 from recspark.config import Config
 from recspark.contract import columns as c
 from recspark.contract import schemas
+from recspark.contract.catalog import MOVIES, TRAIN
 from recspark.contract.paths import RunPaths
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import require_manifest
@@ -32,8 +33,8 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             have enough ratings.
     """
     paths, settings = RunPaths(config.root), config.similar
-    train = require_manifest(paths.train, "prepare")
-    movies = require_manifest(paths.movies, "ingest")
+    train = require_manifest(paths.train, TRAIN)
+    movies = require_manifest(paths.movies, MOVIES)
     model, model_id = require_model(config, model_name)
     movie_ids = read_index_ids(paths.movie_index, train)
     output = paths.similar_movies(model_name)

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, TextIO
 from recspark.arrays.user_buckets import Shard
 from recspark.config import Config
 from recspark.config.train import result_settings
+from recspark.contract.catalog import MOVIE_INDEX, TRAIN, USER_INDEX, VALID
 from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, TrainingError, describe
 from recspark.training.failure import explain_failures, read_failures
@@ -85,8 +87,8 @@ def _run_as_rank(config: Config, model_name: str) -> None:
 
 def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifest]:
     paths = RunPaths(config.root)
-    train = require_manifest(paths.train, "prepare")
-    valid = require_manifest(paths.valid, "prepare")
+    train = require_manifest(paths.train, TRAIN)
+    valid = require_manifest(paths.valid, VALID)
     settings = {**result_settings(config.train), "seed": config.seed}
     inputs = {"train": train.id, "valid": valid.id}
     step = Step(
@@ -115,11 +117,11 @@ def _make_job(
             )
         )
     paths = RunPaths(config.root)
-    counts = train.counts
+    facts = PreparedFacts.of(train)
     # Refuses more ranks than buckets here, before any process is started.
     Shard(
-        num_users=counts["num_users"],
-        num_buckets=counts["num_buckets"],
+        num_users=facts.num_users,
+        num_buckets=facts.num_buckets,
         rank=0,
         num_ranks=config.train.num_ranks,
     )
@@ -131,18 +133,18 @@ def _make_job(
         valid=paths.valid,
         train_rows=train.bucket_rows,
         valid_rows=valid.bucket_rows,
-        num_users=counts["num_users"],
-        num_movies=counts["num_movies"],
-        num_buckets=counts["num_buckets"],
-        rating_mean=counts["rating_mean"],
-        rating_std=counts["rating_std"],
-        rating_values=tuple(counts["rating_values"]),
+        num_users=facts.num_users,
+        num_movies=facts.num_movies,
+        num_buckets=facts.num_buckets,
+        rating_mean=facts.rating_mean,
+        rating_std=facts.rating_std,
+        rating_values=facts.rating_values,
         checkpoints=paths.checkpoints(model_name),
         tensorboard=paths.tensorboard(model_name),
         train_id=train.id,
         index_ids={
-            "user_index": require_manifest(paths.user_index, "prepare").id,
-            "movie_index": require_manifest(paths.movie_index, "prepare").id,
+            "user_index": require_manifest(paths.user_index, USER_INDEX).id,
+            "movie_index": require_manifest(paths.movie_index, MOVIE_INDEX).id,
         },
         settings=config.train,
         seed=config.seed,

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from recspark.contract import columns as c
+from recspark.contract.catalog import MODELS, TRAIN, USER_INDEX
 from recspark.contract.paths import MODEL_CARD, RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.errors import DataError, describe
@@ -88,7 +89,7 @@ def load_model(path: str) -> LoadedModel:
     Raises:
         DataError: There is no such model, Spark fitted it, or its run has other id maps by now.
     """
-    require_manifest(path, "train")
+    require_manifest(path, MODELS.made_by("train"))
     card = require_json(
         posixpath.join(path, MODEL_CARD),
         expected="the card of a saved model",
@@ -106,7 +107,7 @@ def load_model(path: str) -> LoadedModel:
     paths = RunPaths(posixpath.dirname(posixpath.dirname(path.rstrip("/"))))
     maps = {"user_index": paths.user_index, "movie_index": paths.movie_index}
     for name, folder in maps.items():
-        found = require_manifest(folder, "prepare").id
+        found = require_manifest(folder, USER_INDEX).id
         if found != card["index_ids"][name]:
             raise DataError(
                 describe(
@@ -116,7 +117,7 @@ def load_model(path: str) -> LoadedModel:
                     remedy="Train the model again, or restore the run directory it came with.",
                 )
             )
-    counts = require_manifest(paths.train, "prepare").counts
+    counts = require_manifest(paths.train, TRAIN).counts
     module, seen_movies = load_module(path, card)
     return LoadedModel(
         folder=path,

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recspark.contract import schemas
+from recspark.contract.catalog import TRAIN
 from recspark.datasets.manifest import read_manifest, require_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError
@@ -40,7 +41,7 @@ def run_once(tmp_path: Path, rows: dict[int, int] | None = None, **changes: obje
 
 def test_rows_are_counted_from_what_is_on_disk(tmp_path: Path) -> None:
     step = run_once(tmp_path)
-    manifest = require_manifest(str(tmp_path / "train"), "prepare")
+    manifest = require_manifest(str(tmp_path / "train"), TRAIN)
     assert manifest.num_rows == 12
     assert manifest.bucket_rows == {0: 3, 9: 5, 10: 4}
     assert manifest.counts == {"filtered": 2}
@@ -64,7 +65,7 @@ def test_done_only_while_settings_and_inputs_match(tmp_path: Path) -> None:
 
 def test_failure_leaves_the_old_data_set_and_nothing_else(tmp_path: Path) -> None:
     run_once(tmp_path)
-    before = require_manifest(str(tmp_path / "train"), "prepare")
+    before = require_manifest(str(tmp_path / "train"), TRAIN)
 
     def fail() -> None:
         with make_step(tmp_path, force=True) as step:
@@ -73,7 +74,7 @@ def test_failure_leaves_the_old_data_set_and_nothing_else(tmp_path: Path) -> Non
 
     with pytest.raises(RuntimeError, match="on purpose"):
         fail()
-    assert require_manifest(str(tmp_path / "train"), "prepare") == before
+    assert require_manifest(str(tmp_path / "train"), TRAIN) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["train"]
 
 
@@ -87,14 +88,14 @@ def test_new_data_set_replaces_the_old_one_whole(tmp_path: Path) -> None:
 def test_leftovers_of_a_killed_run_are_cleared(tmp_path: Path) -> None:
     write_rows(str(tmp_path / ".train.tmp"), {0: 3})
     run_once(tmp_path, {1: 1})
-    assert require_manifest(str(tmp_path / "train"), "prepare").bucket_rows == {1: 1}
+    assert require_manifest(str(tmp_path / "train"), TRAIN).bucket_rows == {1: 1}
 
 
 def test_data_set_without_a_manifest_is_not_there(tmp_path: Path) -> None:
     write_rows(str(tmp_path / "train"), {0: 3})
     assert read_manifest(str(tmp_path / "train")) is None
     with pytest.raises(DataError, match=r"train: found no finished data set.*jobs/prepare\.py"):
-        require_manifest(str(tmp_path / "train"), "prepare")
+        require_manifest(str(tmp_path / "train"), TRAIN)
 
 
 def test_damaged_manifest_names_the_file(tmp_path: Path) -> None:
@@ -134,13 +135,13 @@ def test_outputs_of_two_runs_are_not_done(tmp_path: Path) -> None:
 
 def test_replacement_that_was_cut_short_is_undone(tmp_path: Path) -> None:
     run_once(tmp_path)
-    before = require_manifest(str(tmp_path / "train"), "prepare")
+    before = require_manifest(str(tmp_path / "train"), TRAIN)
     (tmp_path / "train").rename(tmp_path / ".train.old")
     write_rows(str(tmp_path / ".train.tmp"), {0: 1})
     write_rows(str(tmp_path / ".train.tmp.parts"), {0: 1})
     with pytest.raises(RuntimeError), make_step(tmp_path, force=True):
         raise RuntimeError
-    assert require_manifest(str(tmp_path / "train"), "prepare") == before
+    assert require_manifest(str(tmp_path / "train"), TRAIN) == before
     assert [p.name for p in tmp_path.iterdir()] == ["train"]
 
 

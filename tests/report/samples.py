@@ -19,6 +19,7 @@ from recspark.report.inventory import Inventory
 from recspark.report.leaderboards import Board, Measured
 from recspark.report.movies import Movies
 from tests.explore import samples as ratings
+from tests.runs import prepared_counts
 
 HOSTILE = "</script><img src=x onerror=\"alert(1)\"> & 'Don't' <script>alert(2)</script>"
 NUM_MOVIES = 60
@@ -55,9 +56,10 @@ def manifest(stage: str, id_: str, **values: Any) -> Manifest:
 
 def make_inventory(models: Sequence[str] = ("bias", "mf"), **more: Manifest) -> Inventory:
     """Return a prepared run with these models; `mf` is one that was trained."""
-    counts = {"num_users": 40, "num_movies": NUM_MOVIES, "num_buckets": 4}
+    counts = prepared_counts(num_movies=NUM_MOVIES)
+    raw = {"path": "/raw/u.data", "size": 1234, "modified": "5.5"}
     found = {
-        "ratings": manifest("ingest", "i", num_rows=400, inputs={"/raw/u.data": "1234@5.5"}),
+        "ratings": manifest("ingest", "i", num_rows=400, raw_files=[raw]),
         "movies": manifest("ingest", "i", num_rows=NUM_MOVIES),
         "train": manifest("prepare", "p", counts=counts, settings={"split": "random", "seed": 1}),
         "test": manifest("prepare", "p", num_rows=100, counts=counts),

@@ -148,21 +148,19 @@ def test_one_run_of_a_stage_counts_once() -> None:
     assert steps[-1] == ingest  # it ended last
 
 
-def test_raw_files_are_told_from_ids() -> None:
+def test_raw_files_are_listed_by_name() -> None:
+    comma = {"path": "/raw/a, b 7@x.txt", "size": 12, "modified": "1.5"}
+    remote = {"path": "s3://x/y", "size": 7, "modified": "2026"}
     found = list_files(
         [
-            manifest("ingest", "i", inputs={"/raw/a, b.txt": "12@1.5", "s3://x/y": "7@2026"}),
-            manifest(
-                "prepare", "p", inputs={"ratings": "i", "pairs": "/raw/u1.test 9@2, /raw/u2 8@3"}
-            ),
+            manifest("ingest", "i", raw_files=[remote, comma]),
+            manifest("prepare", "p", inputs={"ratings": "i"}, raw_files=[comma]),
         ]
     )
-    assert {row["file"]: row["size"] for row in found} == {
-        "/raw/a, b.txt": 12,
-        "s3://x/y": 7,
-        "/raw/u1.test": 9,
-        "/raw/u2": 8,
-    }
+    assert found == [
+        {"file": "/raw/a, b 7@x.txt", "size": 12},
+        {"file": "s3://x/y", "size": 7},
+    ]
 
 
 def test_nested_settings_are_one_line_each() -> None:

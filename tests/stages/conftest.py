@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from recspark.arrays.user_buckets import Shard
 from recspark.config import AlsConfig, BaselineConfig, Config, CosineUserConfig, PrepareConfig
+from recspark.contract import catalog
 from recspark.contract.paths import MODEL_CARD, RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
@@ -80,7 +81,7 @@ def write_biased_mf(config: Config) -> None:
     step = Step(
         "train",
         {},
-        {"train": require_manifest(paths.train, "prepare").id},
+        {"train": require_manifest(paths.train, catalog.TRAIN).id},
         [paths.model("biased_mf")],
     )
     with step:

@@ -178,7 +178,7 @@ def test_missing_members_are_named(spark: SparkSession, copied: Config) -> None:
     with pytest.raises(DataError, match=r"predictions/als: found no finished.*jobs/score\.py"):
         blend.run(copied, spark)
     shutil.rmtree(paths.model("als"))
-    with pytest.raises(DataError, match=r"models/als: found no finished model.*--models als"):
+    with pytest.raises(DataError, match=r"models/als: found no finished data set.*jobs/baseline"):
         blend.run(copied, spark)
     with pytest.raises(ConfigError, match=r"blend\.members: found no members"):
         blend.run(dataclasses.replace(copied, blend=BlendConfig()), spark)
@@ -193,10 +193,10 @@ def test_members_of_another_train_or_test_are_refused(spark: SparkSession, copie
     with test:
         shutil.copytree(paths.test, test.staging(paths.test))
         test.publish(paths.test, schemas.TEST)
-    with pytest.raises(DataError, match=r"predictions/bias: found .* of an earlier test set"):
+    with pytest.raises(DataError, match=r"predictions/bias: found .* from an earlier test "):
         blend.run(copied, spark)
     prepared(spark, Path(copied.root))
-    with pytest.raises(DataError, match=r"models/bias: found a model of train "):
+    with pytest.raises(DataError, match=r"models/bias: found .* from an earlier train "):
         blend.run(copied, spark)
 
 

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from recspark.config import BaselineConfig, Config, EvaluateConfig, PrepareConfig
 from recspark.contract import columns as c
+from recspark.contract.catalog import MODELS
 from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
@@ -57,7 +58,7 @@ def test_lists_are_measured_where_they_are(spark: SparkSession, config: Config) 
     paths = RunPaths(config.root)
     evaluate.run({"bias": config}, spark)
     assert json.loads(Path(paths.metrics("bias")).read_text())["top_n"] is None
-    write_lists(spark, config, require_manifest(paths.model("bias"), "baseline").id)
+    write_lists(spark, config, require_manifest(paths.model("bias"), MODELS).id)
     evaluate.run({"bias": config}, spark)
     found = json.loads(Path(paths.metrics("bias")).read_text())["top_n"]
     # By hand: user 0 hits at rank 2 of one relevant movie, user 1 at both ranks of two.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.step import Step
 from recspark.errors import DataError, GateError
 from recspark.files import storage
+from recspark.ingest.load import LineCounts
 from recspark.stages import gate
+from tests.runs import prepared_counts
 
 DATA = GateConfig(check="data", max_mean_drift=0.05)
 MODEL = GateConfig(check="model", max_rmse_rise=0.01)
@@ -26,10 +28,11 @@ def write_run(
     """Write a finished run of 1,000 lines and return its config."""
     paths = RunPaths(str(root))
     ids = {}
-    lines = {"lines": 1000, "rejects": rejects, "ratings": 1000 - rejects}
+    counts = LineCounts(1000, ratings=1000 - rejects, rejects=rejects, headers=0, blanks=0)
+    lines = asdict(counts)
     for stage, path, counts, inputs in (
         ("ingest", paths.ratings, lines, {}),
-        ("prepare", paths.train, {"rating_mean": mean}, {}),
+        ("prepare", paths.train, prepared_counts(rating_mean=mean), {}),
         ("train", paths.model("biased_mf"), {}, {}),
         ("score", paths.predictions("biased_mf"), {}, {"model": "models/biased_mf"}),
     ):
@@ -109,7 +112,7 @@ def test_predictions_of_an_earlier_model_are_refused(tmp_path: Path) -> None:
     config = write_run(tmp_path / "a")
     file = Path(RunPaths(config.root).model("biased_mf")) / "_MANIFEST.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"id": "newer"}))
-    with pytest.raises(DataError, match="predictions of an earlier model"):
+    with pytest.raises(DataError, match="from an earlier model"):
         judge(config)
 
 

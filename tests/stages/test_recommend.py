@@ -123,7 +123,7 @@ def test_a_model_or_index_of_another_prepare_is_refused(
     spark: SparkSession, copied: Fitted
 ) -> None:
     root = Path(copied.config.root)
-    for name, message in (("models/als", "a model of train x"), ("user_index", "an index of x")):
+    for name, message in (("models/als", "from an earlier train"), ("user_index", "an index of x")):
         file = root / name / "_MANIFEST.json"
         manifest = json.loads(file.read_text())
         changed = {"inputs": {"train": "x"}} if "models" in name else {"id": "x"}

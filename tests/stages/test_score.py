@@ -215,9 +215,9 @@ def test_without_the_bias_model_score_names_the_command(
 
 def test_a_model_of_another_train_is_refused(spark: SparkSession, copied: Config) -> None:
     prepared(spark, Path(copied.root))  # train and test anew, the models as they were
-    with pytest.raises(DataError, match=r"a model of train .*Run jobs/baseline\.py"):
+    with pytest.raises(DataError, match=r"from an earlier train .*Run jobs/baseline\.py"):
         score.run(preset(copied, "als"), "als", spark)
-    with pytest.raises(DataError, match=r"an earlier test set or model.*Run jobs/score\.py"):
+    with pytest.raises(DataError, match=r"from an earlier test .*Run jobs/score\.py"):
         evaluate.run({"als": preset(copied, "als")}, spark)
 
 

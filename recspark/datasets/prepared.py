@@ -1,0 +1,55 @@
+"""What prepare found out about the ratings, as later stages need it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from recspark.datasets.manifest import Manifest
+from recspark.errors import DataError, describe
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedFacts:
+    """The counts in the manifests of train, valid and test; ratings are those of train."""
+
+    num_users: int
+    """Users in the index."""
+    num_movies: int
+    """Movies in the index."""
+    num_buckets: int
+    """Buckets of users."""
+    rating_min: float
+    """Lowest rating of any split, where the scale begins."""
+    rating_max: float
+    rating_mean: float
+    """Mean rating of train."""
+    rating_std: float
+    """Standard deviation of the ratings of train."""
+    rating_values: tuple[float, ...]
+    """The different ratings of train, rising."""
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> PreparedFacts:
+        """Return the facts in the manifest of train, valid or test.
+
+        Raises:
+            DataError: Another version of recspark wrote the manifest, and some are missing.
+        """
+        names = [field.name for field in fields(cls)]
+        missing = [name for name in names if name not in manifest.counts]
+        if missing:
+            raise DataError(
+                describe(
+                    "the manifest of train, valid or test",
+                    found=f"no {', '.join(missing)}",
+                    expected="what this version of recspark counts",
+                    remedy="Run jobs/prepare.py with --force.",
+                )
+            )
+        found = {name: manifest.counts[name] for name in names}
+        return cls(**{**found, "rating_values": tuple(found["rating_values"])})
+
+    def to_counts(self) -> dict[str, Any]:
+        """Return the facts as a manifest stores them."""
+        return {**asdict(self), "rating_values": list(self.rating_values)}

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recspark.contract.catalog import CATALOG, MODELS, DataSet
+from recspark.contract.paths import RunPaths
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def path_of(kind: DataSet) -> str:
+    """Return where RunPaths puts a data set, found by its first folder's name."""
+    paths = RunPaths("run")
+    special = {
+        "indexers/user": paths.user_indexer,
+        "indexers/movie": paths.movie_indexer,
+        "models/{model}": paths.model("{model}"),
+        "scored_pairs/{file}/{model}": paths.scored_pairs("{file}", "{model}"),
+        "metrics": paths.all_metrics,
+    }
+    if kind.place in special:
+        return special[kind.place]
+    found = getattr(paths, kind.place.partition("/")[0])
+    return str(found("{model}") if callable(found) else found)
+
+
+@pytest.mark.parametrize("kind", CATALOG, ids=lambda kind: kind.place)
+def test_place_is_that_of_the_run_paths(kind: DataSet) -> None:
+    assert path_of(kind) == f"run/{kind.place}"
+
+
+@pytest.mark.parametrize("kind", CATALOG, ids=lambda kind: kind.place)
+def test_every_job_is_there(kind: DataSet) -> None:
+    assert kind.jobs
+    for job in kind.jobs:
+        assert (ROOT / "jobs" / f"{job}.py").exists()
+
+
+def test_schemas_are_named_like_their_place() -> None:
+    for kind in CATALOG:
+        assert kind.schema is None or kind.place.startswith(kind.schema.name)
+
+
+def test_a_data_set_may_be_that_of_one_of_its_jobs_alone() -> None:
+    assert MODELS.made_by("train").jobs == ("train",)
+    with pytest.raises(AssertionError):
+        MODELS.made_by("score")
