@@ -1,4 +1,4 @@
-"""Which buckets a rank owns, and where a user's row lies in the rank's part of the user table.
+"""Which bucket a user is in, which buckets a rank owns, and where a user's row lies.
 
 A bucket is `user_index mod num_buckets`, a user's place in it `user_index // num_buckets`, and rank
 r of W owns the buckets b with b mod W = r. So all of this is arithmetic, without a lookup table.
@@ -8,8 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from recspark.errors import ConfigError, describe
+
+Index = npt.NDArray[np.integer[Any]]
+
+
+def locate(users: Index, num_buckets: int) -> tuple[Index, Index]:
+    """Return (bucket, row within the bucket) of users by their `user_index`, each [users]."""
+    return users % num_buckets, users // num_buckets
+
+
+def users_of(bucket: int, num_users: int, num_buckets: int) -> range:
+    """Return the `user_index` of all users of a bucket, rising; row r of the bucket is the r-th."""
+    return range(bucket, num_users, num_buckets)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +57,7 @@ class Shard:
 
     def bucket_users(self, bucket: int) -> int:
         """Return how many users a bucket has."""
-        return max(0, -(-(self.num_users - bucket) // self.num_buckets))
+        return len(users_of(bucket, self.num_users, self.num_buckets))
 
     @property
     def offsets(self) -> dict[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recspark.contract import columns as c
 from recspark.contract import schemas
+from recspark.contract.paths import bucket_folder
 from recspark.errors import DataError, describe
 from recspark.files import parquet
 
@@ -91,7 +91,7 @@ def combine_bucket(
 
 def _read_sorted(path: str, bucket: int) -> pa.Table:
     """Return one bucket of predictions by rising user and movie."""
-    folder = posixpath.join(path, f"{c.BUCKET}={bucket}")
+    folder = bucket_folder(path, bucket)
     batches = list(parquet.read_batches(folder, _READ))
     if not batches:
         remedy = "Run jobs/score.py with --force for this model."

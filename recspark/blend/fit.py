@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from recspark.arrays.hashing import hash_keys
 from recspark.blend.ridge import FloatArray, sum_products
 from recspark.contract import columns as c
+from recspark.contract.paths import bucket_folder
 from recspark.files import parquet
 from recspark.scoring.buckets import BLOCK_ROWS
 from recspark.scoring.predict import Scoring, score_pairs
@@ -45,7 +46,7 @@ def attach_predictions(
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for position in batch.column(0).to_pylist():
-                folder = f"{valid}/{c.BUCKET}={buckets[position]}"
+                folder = bucket_folder(valid, buckets[position])
                 for rows in parquet.read_batches(folder, read, BLOCK_ROWS):
                     users, movies = (rows.column(name).to_numpy() for name in read[:2])
                     found = [score_pairs(member, users, movies)[0] for member in members]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 
 def partition_rows(
-    batch: pa.RecordBatch, keys: npt.NDArray[np.int64], num_keys: int
+    batch: pa.RecordBatch, keys: npt.NDArray[np.integer[Any]], num_keys: int
 ) -> Iterator[tuple[int, bytes]]:
     """Yield (key, block) for the rows of each key, their order kept: what `exchange` moves.
 

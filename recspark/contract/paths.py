@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from recspark.contract.columns import BUCKET
+
 # Inside a model's folder: what the model is, one line for each epoch of its training, and Spark's
 # own format of one that Spark fitted.
 MODEL_CARD = "model.json"
@@ -12,6 +14,11 @@ SPARK_MODEL = "spark_model"
 PAGE = "index.html"
 # Inside the folder of explore.
 STATISTICS = "statistics.json"
+
+
+def bucket_folder(path: str, bucket: int) -> str:
+    """Return the folder of one bucket of a data set that is partitioned by bucket."""
+    return f"{path.rstrip('/')}/{BUCKET}={bucket}"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from recspark.contract import columns as c
+from recspark.contract.paths import bucket_folder
 from recspark.datasets.manifest import Manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError, describe
@@ -40,7 +39,8 @@ def require_whole(train: TrainBuckets) -> None:
     Reads footers only. Called on the driver, before tasks start that read the buckets.
     """
     for bucket, expected in train.bucket_rows.items():
-        found = sum(map(parquet.count_rows, parquet.parquet_files(_folder(train.path, bucket))))
+        files = parquet.parquet_files(bucket_folder(train.path, bucket))
+        found = sum(map(parquet.count_rows, files))
         if found != expected:
             raise DataError(
                 describe(
@@ -55,14 +55,10 @@ def require_whole(train: TrainBuckets) -> None:
 def read_bucket(path: str, bucket: int, columns: list[str]) -> list[npt.NDArray]:
     """Return columns of one bucket of any bucketed data set as arrays; empty where it has none."""
     tables = []
-    for name in parquet.parquet_files(_folder(path, bucket)):
+    for name in parquet.parquet_files(bucket_folder(path, bucket)):
         fs, stripped = storage.filesystem(name)
         with fs.open(stripped, "rb") as file:
             tables.append(pq.ParquetFile(file).read(columns=columns))
     if not tables:
         return [np.empty(0, np.int32) for _ in columns]
     return [np.concatenate([table[name].to_numpy() for table in tables]) for name in columns]
-
-
-def _folder(path: str, bucket: int) -> str:
-    return posixpath.join(path, f"{c.BUCKET}={bucket}")

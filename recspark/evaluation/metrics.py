@@ -19,7 +19,6 @@ mean_rating.
 from __future__ import annotations
 
 import functools
-import posixpath
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +28,7 @@ from pyspark.sql import SparkSession
 
 from recspark.cluster.tasks import broadcast, spread
 from recspark.contract import columns as c
+from recspark.contract.paths import bucket_folder
 from recspark.errors import DataError, describe
 from recspark.evaluation import bootstrap, slices
 from recspark.evaluation.sums import Frame, Sums, sum_bucket
@@ -51,7 +51,7 @@ def count_movie_ratings(
 
     def count(bucket: int) -> npt.NDArray[np.int64]:
         counts = np.zeros(num_movies, np.int64)
-        folder = posixpath.join(train, f"{c.BUCKET}={bucket}")
+        folder = bucket_folder(train, bucket)
         for batch in parquet.read_batches(folder, [c.MOVIE_INDEX]):
             counts += np.bincount(batch.column(0).to_numpy(), minlength=num_movies)
         return counts

@@ -6,7 +6,6 @@ by user are plain arrays and never leave the task; what leaves it is a few hundr
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recspark.arrays.user_buckets import locate, users_of
 from recspark.contract import columns as c
+from recspark.contract.paths import bucket_folder
 from recspark.errors import DataError, describe
 from recspark.evaluation import slices
 from recspark.evaluation.bootstrap import resample_sums
@@ -41,7 +42,7 @@ class Frame:
 
     def users_of(self, bucket: int) -> npt.NDArray[np.int64]:
         """Return the `user_index` of all users of a bucket, rising."""
-        return np.arange(bucket, self.num_users, self.num_buckets)
+        return np.array(users_of(bucket, self.num_users, self.num_buckets), np.int64)
 
 
 @dataclass
@@ -84,7 +85,7 @@ def sum_bucket(bucket: int, predictions: Mapping[str, str], frame: Frame) -> dic
     support = count_user_ratings(frame, bucket)
     found, by_user = {}, []
     for name, path in predictions.items():
-        folder = posixpath.join(path, f"{c.BUCKET}={bucket}")
+        folder = bucket_folder(path, bucket)
         sums, squares = _sum_rows(folder, bucket, support, frame)
         found[name] = sums
         by_user.append(squares)
@@ -100,9 +101,9 @@ def count_user_ratings(frame: Frame, bucket: int) -> npt.NDArray[np.int64]:
     """Return the ratings in train of each user of a bucket, [users of the bucket]."""
     num_users = len(frame.users_of(bucket))
     counts = np.zeros(num_users, np.int64)
-    folder = posixpath.join(frame.train, f"{c.BUCKET}={bucket}")
+    folder = bucket_folder(frame.train, bucket)
     for batch in parquet.read_batches(folder, [c.USER_INDEX]):
-        rows = batch.column(0).to_numpy() // frame.num_buckets
+        rows = locate(batch.column(0).to_numpy(), frame.num_buckets)[1]
         counts += np.bincount(rows, minlength=num_users)
     return counts
 
@@ -118,7 +119,7 @@ def _sum_rows(
         sums.num_bad += batch.num_rows - kept.num_rows
         user, movie, rating, day, prediction = (kept.column(n).to_numpy() for n in _NUMBERS)
         _check_ids(folder, user, movie, bucket, frame)
-        row = user // frame.num_buckets
+        row = locate(user, frame.num_buckets)[1]
         measures = slices.measure_rows(rating, prediction)
         for column, measure in enumerate((slices.ROWS, slices.SQUARED)):
             by_user[:, column] += np.bincount(row, measures[measure], minlength=len(support))
@@ -155,7 +156,8 @@ def _add_fallbacks(groups: slices.Groups, column: pa.Array, measures: FloatArray
 
 def _check_ids(folder: str, users: IntArray, movies: IntArray, bucket: int, frame: Frame) -> None:
     """Refuse predictions that were made for another index or other buckets."""
-    wrong = (users % frame.num_buckets != bucket) | (users >= frame.num_users) | (users < 0)
+    wrong = locate(users, frame.num_buckets)[0] != bucket
+    wrong |= (users >= frame.num_users) | (users < 0)
     wrong |= (movies >= len(frame.movie_support)) | (movies < 0)
     if wrong.any():
         first = int(np.argmax(wrong))

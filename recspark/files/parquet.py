@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -38,6 +39,29 @@ def parquet_files(path: str) -> list[str]:
         if name.endswith(".parquet") and not posixpath.basename(name).startswith((".", "_"))
     ]
     return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """One row group of a Parquet file."""
+
+    path: str
+    number: int
+    """Its place in the file, from 0."""
+    of: int
+    """Row groups of the file."""
+    num_rows: int
+
+
+def list_row_groups(path: str) -> list[RowGroup]:
+    """Return the row groups of one Parquet file, read from its footer."""
+    fs, stripped = filesystem(path)
+    with fs.open(stripped, "rb") as file:
+        footer = pq.ParquetFile(file).metadata
+        return [
+            RowGroup(path, number, footer.num_row_groups, footer.row_group(number).num_rows)
+            for number in range(footer.num_row_groups)
+        ]
 
 
 def count_rows(path: str) -> int:

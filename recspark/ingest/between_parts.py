@@ -2,7 +2,7 @@
 
 Only movies that several parts have ratings of can hold one. Of Netflix text these are the few that
 a cut runs through; of text sorted by user they are nearly all, and then every row is looked at once
-more. Rows travel in blocks, dealt out by user, and each reducer sorts what it gets.
+more. Ratings travel in blocks, dealt out by user, and each reducer sorts what it gets.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
+from recspark.arrays.ratings import Keys
 from recspark.cluster.shuffle import shuffle
 from recspark.cluster.tasks import spread
 from recspark.contract import columns as c
 from recspark.files import storage
-from recspark.ingest.duplicates import Keys, find_beaten
+from recspark.ingest.duplicates import find_beaten
 from recspark.ingest.part import Part
 
 # Rows that a reducer sorts at a time, about 100 bytes each while it does.
 REDUCER_ROWS = 4_000_000
 _ROW = np.dtype([("key", np.int64), ("day", np.int32), ("part", np.int32)])
-Rows = npt.NDArray[np.void]
+Ratings = npt.NDArray[np.void]
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _find_suspects(parts: Sequence[Part]) -> list[_Suspect]:
     return suspects
 
 
-def _read(suspect: _Suspect) -> Rows:
+def _read(suspect: _Suspect) -> Ratings:
     """Return the part's rows of its shared movies."""
     wanted, pieces = pa.array(suspect.movies), []
     for path in suspect.files:

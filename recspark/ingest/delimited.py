@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
+from recspark.arrays.ratings import NO_RATINGS, Ratings
 from recspark.ingest import parsed as r
-from recspark.ingest.parsed import NO_ROWS, Parsed, Reject, Rows, is_column_names
+from recspark.ingest.parsed import Parsed, Reject, is_column_names
 from recspark.ingest.rating_scales import Scale
 from recspark.ingest.time_formats import TimeFormat
-from recspark.text.lines import as_text, count_lines, parse_id, split_lines
+from recspark.text.lines import as_text, count_lines, is_misread_by_arrow, parse_id, split_lines
 
 _TAB = b"\t"
 
@@ -100,7 +101,7 @@ class Delimited:
     def parse_lines(self, data: bytes) -> Parsed:
         """Return the same as `parse`, one line after the other."""
         values: list[tuple[int, int, float, int]] = []
-        parsed = Parsed(NO_ROWS, num_lines=0, num_headers=0, num_blanks=0, movie=None)
+        parsed = Parsed(NO_RATINGS, num_lines=0, num_headers=0, num_blanks=0, movie=None)
         for number, (offset, line) in enumerate(split_lines(data)):
             parsed.num_lines += 1
             if not line.strip():
@@ -114,7 +115,7 @@ class Delimited:
                 else:
                     values.append(value)
                     parsed.row_lines.append(number)
-        parsed.rows = Rows.of(values)
+        parsed.rows = Ratings.of(values)
         return parsed
 
     def parse_fields(
@@ -161,16 +162,9 @@ class Delimited:
     def _prepare(self, data: bytes) -> bytes | None:
         """Return the text as Arrow shall see it; None where it would misread it silently.
 
-        Arrow takes 0x3 for 3, a lone CR for a line end, drops a byte order mark, and knows only
-        separators of one byte.
+        It knows only separators of one byte.
         """
-        if (
-            not data
-            or b"0x" in data
-            or b"0X" in data
-            or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n"))
-            or data.startswith(b"\xef\xbb\xbf")
-        ):
+        if is_misread_by_arrow(data):
             return None
         if len(self.separator) > 1:
             return None if _TAB in data else data.replace(self.separator, _TAB)
@@ -181,7 +175,7 @@ class Delimited:
                 return None  # Arrow is lenient where `split_fields` is not
         return data
 
-    def _rows(self, table: pa.Table) -> Rows | None:
+    def _rows(self, table: pa.Table) -> Ratings | None:
         users, movies, ratings = (
             table.column(str(position)).to_numpy()
             for position in (self.user, self.movie, self.rating)
@@ -193,7 +187,7 @@ class Delimited:
             return None
         if len(users) and min(users.min(), movies.min()) < 1:
             return None
-        return Rows(users, movies, ratings.astype(np.float32), days)
+        return Ratings(users, movies, ratings.astype(np.float32), days)
 
 
 def split_fields(line: bytes, separator: bytes) -> list[bytes] | None:

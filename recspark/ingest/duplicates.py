@@ -5,19 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recspark.ingest.parsed import Rows
-
-Keys = npt.NDArray[np.int64]
+from recspark.arrays.ratings import Keys, Ratings, pair_keys
 
 # Largest user id for which an array with a place for each user is made (64 MB at most).
 MAX_MARKED_USER = 2**24
 # Rows of a movie that stand together, on average, from which on looking movie by movie pays.
 MIN_RUN_ROWS = 64
-
-
-def pair_keys(rows: Rows) -> Keys:
-    """Return one number for each (movie, user)."""
-    return (rows.movies.astype(np.int64) << 32) | rows.users.astype(np.int64)
 
 
 def run_starts(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
@@ -28,14 +21,14 @@ def run_starts(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     return np.flatnonzero(is_first)
 
 
-def find_losers(rows: Rows) -> npt.NDArray[np.bool_]:
+def find_losers(rows: Ratings) -> npt.NDArray[np.bool_]:
     """Return which rows have a better duplicate among the others.
 
     Whether there are any is found out first; only then are rows compared.
     """
     if len(rows) == 0 or _is_free_of_repeats(rows):
         return np.zeros(len(rows), dtype=bool)
-    return find_beaten(pair_keys(rows), rows.days)
+    return find_beaten(pair_keys(rows.users, rows.movies), rows.days)
 
 
 def find_beaten(keys: Keys, days: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
@@ -50,7 +43,7 @@ def find_beaten(keys: Keys, days: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_
     return loses
 
 
-def _is_free_of_repeats(rows: Rows) -> bool:
+def _is_free_of_repeats(rows: Ratings) -> bool:
     """Return True where rows that stand movie by movie surely hold no pair twice.
 
     Each row of a movie writes its position to its user's place and finds it there again, unless a

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from recspark.arrays.ratings import Keys
 from recspark.cluster.tasks import commit_parts, spread
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.files import parquet, storage
 from recspark.ingest.between_parts import find_losers_between
-from recspark.ingest.duplicates import Keys
 from recspark.ingest.formats import Format
 from recspark.ingest.part import RANGE, Part, ingest_ranges
 from recspark.text.ranges import Range

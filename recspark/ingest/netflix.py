@@ -12,8 +12,9 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
+from recspark.arrays.ratings import NO_RATINGS, Ratings
 from recspark.ingest import parsed as r
-from recspark.ingest.parsed import NO_ROWS, Parsed, Reject, Rows, is_column_names, parse_rating
+from recspark.ingest.parsed import Parsed, Reject, is_column_names, parse_rating
 from recspark.ingest.swar import WORD, Pattern, parse_days, parse_numbers
 from recspark.text.lines import as_text, parse_id, split_lines
 from recspark.text.ranges import Range, next_line
@@ -91,10 +92,10 @@ def _parse_clean(data: bytes, movie: int | None) -> Parsed | None:
 
 def _parse_ratings(
     text: bytes, ends: np.ndarray, lengths: np.ndarray, movies: np.ndarray
-) -> Rows | None:
+) -> Ratings | None:
     """Return the ratings of lines of these ends and lengths, or None where one is not clean."""
     if len(ends) == 0:
-        return NO_ROWS
+        return NO_RATINGS
     if lengths.min() <= AFTER_USER or lengths.max() > AFTER_USER + MAX_DIGITS:
         return None
     kind = np.dtype((np.void, WINDOW))
@@ -113,7 +114,7 @@ def _parse_ratings(
     users = parse_numbers(user_words, (lengths - AFTER_USER).astype(np.uint64))
     if days is None or users is None or users.min() < 1 or ratings.min() < 1 or ratings.max() > 5:
         return None
-    return Rows(users.astype(np.int32), movies, ratings.astype(np.float32), days)
+    return Ratings(users.astype(np.int32), movies, ratings.astype(np.float32), days)
 
 
 def _movies(
@@ -124,7 +125,7 @@ def _movies(
     Args:
         names: The header lines.
         starts: Rows above each of them.
-        num_rows: Rows in all.
+        num_rows: Ratings in all.
         movie: The header in force above the first row.
     """
     if any(not _HEADER.fullmatch(name) for name in names):
@@ -139,7 +140,7 @@ def _movies(
 def parse_lines(data: bytes, movie: int | None) -> Parsed:
     """Return the same as `parse`, one line after the other."""
     values: list[tuple[int, int, float, int]] = []
-    parsed = Parsed(NO_ROWS, num_lines=0, num_headers=0, num_blanks=0, movie=movie)
+    parsed = Parsed(NO_RATINGS, num_lines=0, num_headers=0, num_blanks=0, movie=movie)
     for number, (offset, line) in enumerate(split_lines(data)):
         parsed.num_lines += 1
         reason: str | None = None
@@ -162,7 +163,7 @@ def parse_lines(data: bytes, movie: int | None) -> Parsed:
                 parsed.row_lines.append(number)
         if reason:
             parsed.rejects.append(Reject(number, offset, as_text(line), reason))
-    parsed.rows = Rows.of(values)
+    parsed.rows = Ratings.of(values)
     return parsed
 
 

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.arrays.packing import pack
+from recspark.arrays.ratings import NO_RATINGS, Ratings
 from recspark.ingest import parsed as r
 from recspark.ingest.delimited import Delimited
-from recspark.ingest.parsed import NO_ROWS, Parsed, Reject, Rows
+from recspark.ingest.parsed import Parsed, Reject
 from recspark.text.lines import MAX_ID
 from recspark.text.ranges import Range
 from recspark.text.sources import Source, damaged, open_raw
@@ -91,7 +92,9 @@ class ParquetTable:
     def parse_lines(self, batch: pa.RecordBatch, movie: int | None = None) -> Parsed:
         """Return the same as `parse`, one row after the other, each value taken as its text."""
         values: list[tuple[int, int, float, int]] = []
-        parsed = Parsed(NO_ROWS, num_lines=batch.num_rows, num_headers=0, num_blanks=0, movie=None)
+        parsed = Parsed(
+            NO_RATINGS, num_lines=batch.num_rows, num_headers=0, num_blanks=0, movie=None
+        )
         for number, fields in enumerate(_texts(batch)):
             user, movie_id, rating, *time = (field.encode() for field in fields)
             value = self.layout.parse_fields(user, movie_id, rating, time[0] if time else None)
@@ -100,7 +103,7 @@ class ParquetTable:
             else:
                 values.append(value)
                 parsed.row_lines.append(number)
-        parsed.rows = Rows.of(values)
+        parsed.rows = Ratings.of(values)
         return parsed
 
     def locate(
@@ -125,7 +128,7 @@ class ParquetTable:
         if users is None or movies is None or days is None or not self.layout.scale.holds(numbers):
             return None
         return Parsed(
-            rows=Rows(users, movies, numbers.astype(np.float32), days),
+            rows=Ratings(users, movies, numbers.astype(np.float32), days),
             num_lines=batch.num_rows,
             num_headers=0,
             num_blanks=0,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
-import numpy as np
-import numpy.typing as npt
-
+from recspark.arrays.ratings import Ratings
 from recspark.text.lines import parse_whole
 
 FIRST_DAY = 0  # 1970-01-01
@@ -40,52 +38,11 @@ class Reject:
     reason: str
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Ratings in the order of their lines: four arrays of one length."""
-
-    users: npt.NDArray[np.int32]
-    movies: npt.NDArray[np.int32]
-    ratings: npt.NDArray[np.float32]
-    days: npt.NDArray[np.int32]
-
-    def __len__(self) -> int:
-        return len(self.users)
-
-    @staticmethod
-    def of(values: list[tuple[int, int, float, int]]) -> Rows:
-        """Return the rows of some (user, movie, rating, day)."""
-        users, movies, ratings, days = zip(*values, strict=True) if values else ((), (), (), ())
-        return Rows(
-            np.array(users, np.int32),
-            np.array(movies, np.int32),
-            np.array(ratings, np.float32),
-            np.array(days, np.int32),
-        )
-
-    @staticmethod
-    def concatenate(blocks: list[Rows]) -> Rows:
-        """Return the rows of all blocks, one after the other."""
-        return Rows(
-            np.concatenate([b.users for b in blocks]),
-            np.concatenate([b.movies for b in blocks]),
-            np.concatenate([b.ratings for b in blocks]),
-            np.concatenate([b.days for b in blocks]),
-        )
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> Rows:
-        """Return the rows that the mask picks."""
-        return Rows(self.users[mask], self.movies[mask], self.ratings[mask], self.days[mask])
-
-
-NO_ROWS = Rows.of([])
-
-
 @dataclass
 class Parsed:
     """One piece of text, parsed. lines = rows + rejects + headers + blanks."""
 
-    rows: Rows
+    rows: Ratings
     num_lines: int
     num_headers: int
     num_blanks: int

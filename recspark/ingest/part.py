@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recspark.arrays.ratings import Keys, Ratings, pair_keys
 from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
 from recspark.ingest import parsed as r
-from recspark.ingest.duplicates import Keys, find_losers, pair_keys, run_starts
+from recspark.ingest.duplicates import find_losers, run_starts
 from recspark.ingest.formats import Block, Format
-from recspark.ingest.parsed import Parsed, Reject, Rows
+from recspark.ingest.parsed import Parsed, Reject
 from recspark.text.ranges import Range
 
 RANGE = "range"
@@ -120,10 +121,10 @@ def _write(
     drop: Keys | None,
 ) -> Part:
     pieces = pending.pieces
-    rows = Rows.concatenate([piece.parsed.rows for piece in pieces])
+    rows = Ratings.concatenate([piece.parsed.rows for piece in pieces])
     loses = find_losers(rows)
     if drop is not None:
-        loses |= np.isin(pair_keys(rows), drop)
+        loses |= np.isin(pair_keys(rows.users, rows.movies), drop)
     rejects = [(piece, reject) for piece in pieces for reject in piece.parsed.rejects]
     if loses.any():
         rejects += _locate(pieces, loses, layout)
@@ -175,7 +176,7 @@ def _locate(
     return found
 
 
-def _write_ratings(rows: Rows, root: str, name: str) -> list[PartFile]:
+def _write_ratings(rows: Ratings, root: str, name: str) -> list[PartFile]:
     years = YEAR_OF_DAY[rows.days]
     order = np.argsort(years, kind="stable")  # a radix sort on 16 bits
     table = pa.table(
@@ -199,7 +200,7 @@ def _write_ratings(rows: Rows, root: str, name: str) -> list[PartFile]:
     return files
 
 
-def _write_edges(rows: Rows, root: str, name: str) -> PartFile | None:
+def _write_edges(rows: Ratings, root: str, name: str) -> PartFile | None:
     """Write, for the search of duplicates between parts, the movies that a cut may run through.
 
     The file is never committed, so it goes with what unfinished attempts left.

@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 
 from recspark.arrays.hashing import hashed_order
 from recspark.arrays.lookup import Lookup
+from recspark.arrays.ratings import Ratings
+from recspark.arrays.user_buckets import locate
 from recspark.cluster.arrow_blocks import from_block, to_block
 from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
-from recspark.prepare.rows import Ratings
 from recspark.prepare.split import SPLITS, TRAIN, Split
 
 # Scales have few different ratings; of data without a scale, not all need to be known.
@@ -89,7 +90,7 @@ def deal(
         kept.ratings,
         kept.days.astype(np.int16),
     ]
-    bucket = (user_index % num_buckets).astype(np.uint16)
+    bucket = locate(user_index, num_buckets)[0].astype(np.uint16)
     order = np.argsort(bucket, kind="stable")  # a radix sort on 16 bits
     ends = np.cumsum(np.bincount(bucket, minlength=num_buckets))
     batch = pa.record_batch([pa.array(column[order]) for column in columns], schema=_MOVED)

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from pyspark import RDD
 
 from recspark.arrays.lookup import MAX_DENSE_ID
+from recspark.arrays.ratings import Ratings
 from recspark.cluster.tasks import broadcast
-from recspark.prepare.rows import RatingFilter, Ratings, RowGroup, read_block
+from recspark.files.parquet import RowGroup
+from recspark.prepare.rows import RatingFilter, read_block
 
 Counts = npt.NDArray[np.int64]
 

@@ -11,12 +11,12 @@ import pandas as pd
 from recspark.contract import columns as c
 from recspark.errors import DataError, describe
 from recspark.files import storage
+from recspark.text.lines import MAX_ID
 
 _HEADER = re.compile(r"(\d+):")
 _SEPARATOR = re.compile(r"\t|::|,")
 _COLUMNS = [c.USER_ID, c.MOVIE_ID]
 _NUM_SAMPLES = 3
-_MAX_ID = 2**31 - 1  # ids are stored in 32 bits
 
 
 def read_pairs(path: str) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def _parse_columns(lines: list[str]) -> tuple[list[tuple[int, int]], list[int]]:
 
 
 def _is_id(text: str) -> bool:
-    return text.isdecimal() and int(text) <= _MAX_ID
+    return text.isdecimal() and int(text) <= MAX_ID
 
 
 def _message(path: str, found: str, remedy: str) -> str:

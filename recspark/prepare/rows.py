@@ -13,43 +13,13 @@ import pyarrow.parquet as pq
 from recspark.arrays.hashing import uniform
 from recspark.arrays.lookup import Lookup
 from recspark.arrays.packing import pack
+from recspark.arrays.ratings import Ratings
 from recspark.contract import columns as c
 from recspark.files import parquet, storage
+from recspark.files.parquet import RowGroup
 
 # Ratings that one task holds at a time (rows): about 200 MB with everything derived from them.
 TASK_ROWS = 4_000_000
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """One row group of one Parquet file of `ratings`."""
-
-    path: str
-    number: int
-    num_rows: int
-
-
-@dataclass(frozen=True)
-class Ratings:
-    """A block of ratings: four arrays of one length.
-
-    Attributes:
-        users: Raw user ids, int32.
-        movies: Raw movie ids, int32.
-        ratings: float32.
-        days: Days since 1970-01-01, int32.
-    """
-
-    users: npt.NDArray[np.int32]
-    movies: npt.NDArray[np.int32]
-    ratings: npt.NDArray[np.float32]
-    days: npt.NDArray[np.int32]
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> Ratings:
-        """Return the rows that the mask picks."""
-        if mask.all():
-            return self
-        return Ratings(self.users[mask], self.movies[mask], self.ratings[mask], self.days[mask])
 
 
 @dataclass(frozen=True)
@@ -83,13 +53,9 @@ class RatingFilter:
 
 def plan_blocks(path: str) -> list[list[RowGroup]]:
     """Return the row groups of a `ratings` data set, packed into blocks for one task each."""
-    groups = []
-    for file in parquet.parquet_files(path):
-        fs, stripped = storage.filesystem(file)
-        with fs.open(stripped, "rb") as opened:
-            metadata = pq.ParquetFile(opened).metadata
-        for number in range(metadata.num_row_groups):
-            groups.append(RowGroup(file, number, metadata.row_group(number).num_rows))
+    groups = [
+        group for file in parquet.parquet_files(path) for group in parquet.list_row_groups(file)
+    ]
     return [[groups[i] for i in run] for run in pack([g.num_rows for g in groups], TASK_ROWS)]
 
 

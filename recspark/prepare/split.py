@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recspark.arrays.hashing import hash_keys, uniform
-from recspark.prepare.rows import Ratings
+from recspark.arrays.ratings import Ratings, pair_keys
 
 TRAIN, VALID, TEST = 0, 1, 2
 SPLITS = ("train", "valid", "test")  # by code
@@ -130,11 +130,6 @@ class LastSplit:
 
 
 Split = RandomSplit | PairsSplit | TimeSplit | LastSplit
-
-
-def pair_keys(users: npt.NDArray[np.int32], movies: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """Return one number per pair, movie first: ratings stored by movie then look up in order."""
-    return (movies.astype(np.int64) << 32) | users.astype(np.int64)
 
 
 def _codes(is_test: Mask, is_valid: Mask) -> Codes:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recspark.arrays.user_buckets import locate
 from recspark.cluster.tasks import PartFile, write_batches
 from recspark.contract import columns as c
 from recspark.datasets.train_buckets import read_bucket
@@ -85,7 +86,7 @@ def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDA
     make = ScorerFactory(open_model(job.model), job.candidates)
     for start in range(0, len(listed), USER_BLOCK):
         users = listed[start : start + USER_BLOCK]
-        rater = make.for_users(bucket, users // num_buckets)
+        rater = make.for_users(bucket, locate(users, num_buckets)[1])
         top = RunningTop(len(users), job.count)
         left, right = np.searchsorted(owner, [start, start + len(users)])
         mine, hidden = owner[left:right] - start, movie[left:right]

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
+from recspark.arrays.user_buckets import locate, users_of
 from recspark.cluster.arrow_blocks import from_block, partition_rows
 from recspark.cluster.shuffle import shuffle
 from recspark.cluster.tasks import spread
@@ -71,11 +72,11 @@ def export_arrays(
         for file in files:
             batch = _read(file, key[0], value)
             yield from partition_rows(
-                batch, batch.column(_KEY).to_numpy() % num_buckets, num_buckets
+                batch, locate(batch.column(_KEY).to_numpy(), num_buckets)[0], num_buckets
             )
 
     def write(bucket: int, received: Iterator[bytes]) -> None:
-        num_rows = len(range(bucket, num_users, num_buckets))
+        num_rows = len(users_of(bucket, num_users, num_buckets))
         rows = _fill(map(from_block, received), num_rows, num_buckets, values, users)
         _write(_users_file(folder, bucket), rows)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recspark.arrays.user_buckets import locate
 from recspark.scoring.fallback import as_flags, fill
 from recspark.scoring.load import SavedModel, open_effects, open_model
 from recspark.scoring.predictors import Floats, Ints, PairModel
@@ -45,7 +46,7 @@ def score_pairs(
     prediction = np.full(len(users), np.nan, np.float32)
     flags, is_answered = np.zeros(len(users), np.int8), np.ones(len(users), bool)
     for bucket, at in _by_bucket(users, num_buckets):
-        rows, which = np.where(users[at] < 0, -1, users[at] // num_buckets), movies[at]
+        rows, which = np.where(users[at] < 0, -1, locate(users[at], num_buckets)[1]), movies[at]
         found = _ask(model, bucket, rows, which)
         open_ = np.flatnonzero(np.isnan(found))
         if len(open_):
@@ -73,7 +74,7 @@ def _by_bucket(
     """Yield each bucket with where its pairs are; users that are in no index go with any."""
     if len(users) == 0:
         return
-    buckets = np.where(users < 0, 0, users % num_buckets)
+    buckets = np.where(users < 0, 0, locate(users, num_buckets)[0])
     if (buckets == buckets[0]).all():
         yield int(buckets[0]), slice(None)
         return

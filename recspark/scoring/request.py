@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from recspark.arrays.lookup import Lookup
+from recspark.arrays.user_buckets import locate
 from recspark.cluster.arrow_blocks import from_block, partition_rows
 from recspark.cluster.shuffle import read_blocks, shuffle, write_blocks
 from recspark.cluster.tasks import PartFile, broadcast, spread, write_part
@@ -23,13 +24,13 @@ from recspark.scoring.id_columns import PAIRS
 from recspark.scoring.pair_files import Piece, read_pairs
 from recspark.scoring.predict import Scoring, score_pairs
 from recspark.scoring.predictors import Ints
+from recspark.text.lines import MAX_ID
 
 # Rows of one output file: what a task holds at a time, about 60 bytes each.
 PART_ROWS = 1_000_000
 
 _INDEXED = [*PAIRS.names, c.USER_INDEX, c.MOVIE_INDEX]
 _SCORED = [*PAIRS.names, c.PREDICTION, c.FALLBACK]
-_MAX_ID = 2**31 - 1
 _Ids = npt.NDArray[np.int32]
 
 
@@ -110,7 +111,7 @@ def _deal(
         movie = _find(movies, batch.column(c.MOVIE_ID))
         # Unknown users need no bucket's rows: they are spread by where they stand.
         spread_out = batch.column(c.POSITION).to_numpy() % num_buckets
-        buckets = np.where(user < 0, spread_out, user % num_buckets)
+        buckets = np.where(user < 0, spread_out, locate(user, num_buckets)[0])
         columns = [*batch.columns, pa.array(user), pa.array(movie)]
         indexed = pa.RecordBatch.from_arrays(columns, _INDEXED)
         yield from partition_rows(indexed, buckets, num_buckets)
@@ -119,5 +120,5 @@ def _deal(
 def _find(lookup: Lookup, ids: pa.Int64Array) -> Ints:
     """Return the index of each raw id, -1 where no index holds it."""
     values = ids.to_numpy()
-    is_possible = (values > 0) & (values <= _MAX_ID)
+    is_possible = (values > 0) & (values <= MAX_ID)
     return np.where(is_possible, lookup.find(np.where(is_possible, values, 1)), -1)

@@ -16,6 +16,7 @@ from pyspark import RDD, Broadcast
 from pyspark.sql import SparkSession
 
 from recspark.arrays.lookup import Lookup
+from recspark.arrays.ratings import pair_keys
 from recspark.cluster.shuffle import shuffle
 from recspark.cluster.tasks import broadcast, commit_parts, spread
 from recspark.config import Config, PrepareConfig
@@ -35,15 +36,7 @@ from recspark.prepare.index import make_indexer, order_ids
 from recspark.prepare.pairs import read_pairs
 from recspark.prepare.rating_filter import keep_ratings
 from recspark.prepare.rows import RowGroup, plan_blocks, read_block
-from recspark.prepare.split import (
-    SPLITS,
-    LastSplit,
-    PairsSplit,
-    RandomSplit,
-    Split,
-    TimeSplit,
-    pair_keys,
-)
+from recspark.prepare.split import SPLITS, LastSplit, PairsSplit, RandomSplit, Split, TimeSplit
 
 logger = logging.getLogger(__name__)
 

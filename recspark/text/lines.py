@@ -51,8 +51,8 @@ def is_misread_by_arrow(data: bytes) -> bool:
     """
     return (
         not data
-        or b"x" in data
-        or b"X" in data
+        or b"0x" in data
+        or b"0X" in data
         or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n"))
         or data.startswith(b"\xef\xbb\xbf")
     )

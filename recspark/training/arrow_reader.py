@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recspark.training.stored import STORED_COLUMNS, Columns, RowGroup
+from recspark.files.parquet import RowGroup
+from recspark.training.stored import STORED_COLUMNS, Columns
 
 
 def read_file(path: str) -> Iterator[Columns]:

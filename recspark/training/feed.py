@@ -9,26 +9,25 @@ one a bucket, would cost petastorm two threads and a poll each.
 from __future__ import annotations
 
 import logging
-import posixpath
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 
 from recspark.arrays.user_buckets import Shard, rows_of
 from recspark.config import TrainConfig
-from recspark.contract import columns as c
+from recspark.contract.paths import bucket_folder
 from recspark.errors import TrainingError, describe
 from recspark.files import parquet, storage
+from recspark.files.parquet import RowGroup
 from recspark.training.batches import Batches, Ratings
 from recspark.training.plan import StepPlan
 from recspark.training.readers import Reader, load_reader
 from recspark.training.resident import RESIDENT_ROW_BYTES, ResidentBatches
-from recspark.training.stored import Columns, RowGroup
+from recspark.training.stored import Columns
 from recspark.training.stream import StreamingBatches
 
 __all__ = ["Batches", "Ratings", "open_batches", "read_ratings"]
@@ -86,11 +85,6 @@ def is_resident(bucket_rows: Mapping[int, int], shard: Shard, settings: TrainCon
         most = max(rows_of(one, bucket_rows) for one in ranks)
         return most * RESIDENT_ROW_BYTES <= settings.feed_memory_mib * 2**20
     return settings.feed == "resident"
-
-
-def bucket_folder(path: str, bucket: int) -> str:
-    """Return the folder of one bucket of a data set."""
-    return posixpath.join(path, f"{c.BUCKET}={bucket}")
 
 
 def read_ratings(
@@ -171,11 +165,7 @@ def _list_row_groups(folder: str, expected: int, copies: ExitStack) -> list[RowG
     groups = []
     for path in parquet.parquet_files(folder):
         local = copies.enter_context(storage.local_copy(path))
-        footer = pq.read_metadata(local)
-        groups += [
-            RowGroup(local, number, footer.num_row_groups, footer.row_group(number).num_rows)
-            for number in range(footer.num_row_groups)
-        ]
+        groups += parquet.list_row_groups(local)
     found = sum(group.num_rows for group in groups)
     if found != expected:
         raise _wrong_count(folder, f"{found:,} rows", expected)

@@ -29,7 +29,8 @@ import pyarrow as pa
 import pyarrow.parquet
 from packaging.version import Version
 
-from recspark.training.stored import STORED_COLUMNS, Columns, RowGroup
+from recspark.files.parquet import RowGroup
+from recspark.training.stored import STORED_COLUMNS, Columns
 
 # What petastorm imports and does not use on the way from a local file.
 _STAND_INS: Mapping[str, Mapping[str, object]] = {

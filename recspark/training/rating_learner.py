@@ -9,14 +9,13 @@ from torch import Tensor
 
 from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
+from recspark.training.batches import Batch
 from recspark.training.feed import Batches
 from recspark.training.group import Group
 from recspark.training.learner import Learner
 from recspark.training.objective import Objective, bias_extra
 from recspark.training.plan import StepPlan
 from recspark.training.user_table import UserTable
-
-Batch = tuple[Tensor, Tensor, Tensor]
 
 
 class RatingLearner(Learner):

@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 
 from recspark.cluster.requirements import REQUIREMENTS
 from recspark.errors import EnvironmentProblem, describe
-from recspark.training.stored import Columns, RowGroup
+from recspark.files.parquet import RowGroup
+from recspark.training.stored import Columns
 
 
 class Reader(Protocol):

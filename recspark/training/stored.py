@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -14,15 +12,3 @@ Columns = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.flo
 
 STORED_COLUMNS = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING)
 """What training reads of a data set's columns, in the order of `Columns`."""
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """One row group of a local Parquet file."""
-
-    path: str
-    number: int
-    """Its place in the file, from 0."""
-    of: int
-    """Row groups of the file."""
-    num_rows: int

@@ -17,11 +17,12 @@ import torch
 
 from recspark.arrays.packing import pack
 from recspark.arrays.user_buckets import Shard
+from recspark.files.parquet import RowGroup
 from recspark.training.batches import Batch
 from recspark.training.plan import StepPlan
 from recspark.training.prefetch import copy_ahead, run_ahead
 from recspark.training.seeds import make_generator
-from recspark.training.stored import Columns, RowGroup
+from recspark.training.stored import Columns
 
 ROW_BYTES = 12
 

@@ -9,7 +9,8 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-from recspark.ingest.parsed import Parsed, Rows
+from recspark.arrays.ratings import Ratings
+from recspark.ingest.parsed import Parsed
 
 Rating = tuple[int, int, float, int]
 MAX_ID = 2_147_483_647
@@ -200,7 +201,7 @@ def quoted_fields(text: str, separator: str) -> list[str] | None:
     return None if quoted else fields
 
 
-def as_list(rows: Rows) -> list[Rating]:
+def as_list(rows: Ratings) -> list[Rating]:
     """Rows of the parser under test, as tuples."""
     columns = (rows.users, rows.movies, rows.ratings, rows.days)
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recspark.prepare.rows import Ratings
+from recspark.arrays.ratings import Ratings
 
 
 def block_of(pairs: list[tuple[int, int]], rating: float = 3.0, day: int = 10) -> Ratings:

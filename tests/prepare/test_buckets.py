@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from recspark.arrays.lookup import Lookup
+from recspark.arrays.ratings import Ratings
 from recspark.cluster.tasks import commit_parts
 from recspark.contract import columns as c
 from recspark.prepare.buckets import Layout, deal, write_bucket
-from recspark.prepare.rows import Ratings
 from recspark.prepare.split import SPLITS, RandomSplit, Split
 from tests.prepare.blocks import grid
 

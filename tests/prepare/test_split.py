@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recspark.prepare.rows import Ratings
+from recspark.arrays.ratings import Ratings, pair_keys
 from recspark.prepare.split import (
     TEST,
     TRAIN,
@@ -15,7 +15,6 @@ from recspark.prepare.split import (
     PairsSplit,
     RandomSplit,
     TimeSplit,
-    pair_keys,
 )
 from tests.prepare.blocks import block_of, grid
 

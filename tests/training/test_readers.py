@@ -21,11 +21,12 @@ import recspark
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.errors import EnvironmentProblem
+from recspark.files.parquet import RowGroup
 from recspark.training.feed import open_batches
 from recspark.training.petastorm_reader import make_batch_reader
 from recspark.training.plan import StepPlan
 from recspark.training.readers import load_reader
-from recspark.training.stored import STORED_COLUMNS, Columns, RowGroup
+from recspark.training.stored import STORED_COLUMNS, Columns
 from tests.training.jobs import write_bucket
 
 ROOT = Path(recspark.__file__).parent.parent
