@@ -5,9 +5,9 @@
 Both have the same two cores: local[2], and two Workers of one core on this machine. Both stages are
 one application, `jobs/pipeline.py --until prepare`, Spark's start included in the wall seconds; the
 work seconds are those of the manifests. The cluster is measured as it comes, and with executors
-that find their classes in an archive (README, "On a cluster"), which an uncounted run makes first.
-With --apart each stage is a job of its own. The cluster is started once and encrypts what it sends,
-as scripts/cluster.py sets it up.
+that find their classes in an archive (docs/cluster.md, "Short jobs"), which an uncounted run makes
+first. With --apart each stage is a job of its own. The cluster is started once and encrypts what it
+sends, as scripts/cluster.py sets it up.
 """
 
 from __future__ import annotations

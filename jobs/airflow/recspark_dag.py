@@ -8,7 +8,7 @@ themselves: retries, re-runs and backfills do no work twice. `<root>/accepted.js
 run whose model passed last. A task has succeeded when its data sets have manifests made from the
 data sets that are there now; that spark-submit ended with 0 is not enough.
 
-Workers need `spark-submit` and the project's Python on the PATH (README, "On a schedule").
+Workers need `spark-submit` and the project's Python on the PATH (docs/airflow.md).
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "jobs" / "airflow"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(local),
-            # What the README tells workers to have.
+            # What docs/airflow.md tells workers to have.
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONPATH": str(ROOT),
