@@ -1,7 +1,7 @@
 """Run the pipeline ten times in a row and show what grows: memory, threads, temporary files.
 
-    python scripts/soak.py session   --config conf/sample.yaml    # in one process and session
-    python scripts/soak.py processes --config conf/sample.yaml    # each a process of its own
+    python scripts/benchmarks/soak.py session --config conf/sample.yaml    # in one session
+    python scripts/benchmarks/soak.py processes --config conf/sample.yaml  # each a process
 
 Every run makes everything anew (--force). After each are noted: resident memory of this process and
 of the JVM after a collection, their threads and open files, child processes, and the files and
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from common import JOBS
 
-HERE = Path(__file__).resolve().parent
 WARM_RUNS = 3
 # How much more than after the warm-up counts as growth: a share, and an amount below which it is
 # noise of allocators and pools.
@@ -92,7 +92,7 @@ def soak_session(words: list[str], num_runs: int, temporary: Path) -> list[dict[
 
 def soak_processes(words: list[str], num_runs: int, temporary: Path) -> list[dict[str, float]]:
     """Run the pipeline's job again and again; what is left after each is what counts."""
-    command = [sys.executable, str(HERE.parent / "jobs" / "pipeline.py"), *words]
+    command = [sys.executable, str(JOBS / "pipeline.py"), *words]
     found = []
     for _ in range(num_runs):
         done = subprocess.run(command, capture_output=True, text=True, check=False)

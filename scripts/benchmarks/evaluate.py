@@ -1,7 +1,7 @@
 """Measure jobs/evaluate.py on fabricated predictions at the full size of the Netflix set.
 
-    python scripts/benchmark_evaluate.py
-    python scripts/benchmark_evaluate.py --num_predictions 1000000 --repeats 5
+    python scripts/benchmarks/evaluate.py
+    python scripts/benchmarks/evaluate.py --num_predictions 1000000 --repeats 5
 
 Makes train, test and one model's predictions once under --work (random users, skewed movies), then
 runs the job with all cuts and resamples in a process of its own, Spark's start included. Prints
@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from benchmark import describe_machine, save
+from common import JOBS, describe_machine, save
 
 from recspark.config import Config
 from recspark.contract import columns as c
@@ -34,7 +34,6 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.step import Step
 from recspark.files import storage
 
-HERE = Path(__file__).resolve().parent
 NUM_USERS, NUM_MOVIES, NUM_BUCKETS = 480_189, 17_770, 64
 NUM_TRAIN = 80_000_000
 SAMPLE_SECONDS = 0.1
@@ -150,7 +149,7 @@ def main() -> int:
         shutil.rmtree(root, ignore_errors=True)
         make_run(root, arguments.num_predictions)
     command = [
-        *(sys.executable, str(HERE.parent / "jobs" / "evaluate.py"), "--name", "benchmark"),
+        *(sys.executable, str(JOBS / "evaluate.py"), "--name", "benchmark"),
         *("--run_dir", str(root), "--models", MODEL, "--spark.driver_memory", "2g"),
         *("--spark.master", f"local[{arguments.cores}]"),
         *("--evaluate.resamples", str(arguments.resamples)),

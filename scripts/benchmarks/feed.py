@@ -1,7 +1,7 @@
 """Measure the feed against Petastorm's own loaders, in turn, in one process.
 
-    python scripts/benchmark_feed.py
-    python scripts/benchmark_feed.py --num_buckets 64 --row_group_rows 131072 --memory_mib 200
+    python scripts/benchmarks/feed.py
+    python scripts/benchmarks/feed.py --num_buckets 64 --row_group_rows 131072 --memory_mib 200
 
 Makes Parquet in the layout of `train` once under --work. A round takes one epoch in each way:
 resident and InMemBatchedDataLoader from ratings that are in memory already, streaming (by either
@@ -28,8 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from benchmark import header, save
-from petastorm.pytorch import BatchedDataLoader, InMemBatchedDataLoader
+from common import header, save
 
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
@@ -84,6 +83,9 @@ def make_data(folder: Path, bucket_rows: Mapping[int, int], row_group_rows: int)
 
 def make_ways(arguments: argparse.Namespace, bucket_rows: dict[int, int], data: Path) -> Ways:
     """Return each way's epoch: the movie column of its batches."""
+    # After recspark's adapter, without which it cannot be imported beside today's pyarrow.
+    from petastorm.pytorch import BatchedDataLoader, InMemBatchedDataLoader
+
     plan = StepPlan(bucket_rows, arguments.batch_size, seed=1)
     shard = Shard(num_users=NUM_USERS, num_buckets=len(bucket_rows), rank=0, num_ranks=1)
 

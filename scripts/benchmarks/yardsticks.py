@@ -1,8 +1,8 @@
 """The plain ways that recspark is measured against, each as a command of its own.
 
-    python scripts/yardsticks.py notebook_ingest RATINGS_FILE… --rows 2000000
-    python scripts/yardsticks.py arrow_parse RATINGS_FILE…
-    python scripts/yardsticks.py plain_prepare RATINGS_DATA_SET
+    python scripts/benchmarks/yardsticks.py notebook_ingest RATINGS_FILE… --rows 2000000
+    python scripts/benchmarks/yardsticks.py arrow_parse RATINGS_FILE…
+    python scripts/benchmarks/yardsticks.py plain_prepare RATINGS_DATA_SET
 
 The last line printed is JSON: rows and seconds of the work itself, imports and start-up left out.
 """

@@ -1,7 +1,7 @@
 """Measure what the users of a model take of each rank's memory, on one rank and on several.
 
-    python scripts/benchmark_memory.py
-    python scripts/benchmark_memory.py --ranks 1,2,4 --factors 64
+    python scripts/benchmarks/memory.py
+    python scripts/benchmarks/memory.py --ranks 1,2,4 --factors 64
 
 Ranks train `dot_product` for two epochs by gloo, as jobs/train.py would run them, so that rows,
 Adam's two moments and the best epoch's copy are all there. What the users take is the peak memory
@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from benchmark import header, save
-from benchmark_train import be_rank, make_job
+from common import header, save
+from train import be_rank, make_job
 
 from recspark.config import TrainConfig
 from recspark.contract import columns as c

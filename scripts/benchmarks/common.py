@@ -1,13 +1,4 @@
-"""Measure a stage at scale against the plain way of doing the same, in turn, in one run.
-
-    python scripts/benchmark.py ingest  --num_ratings 100000000
-    python scripts/benchmark.py prepare --num_ratings 100000000 --repeats 3
-
-Makes its data once under --work, then runs the stage and its yardsticks alternately, each in a
-process of its own, and prints rows per second, their ratio, CPU seconds, peak memory of driver, JVM
-and Python workers, and bytes in and out; the same as JSON under --work/results.
-Arguments that are not its own go to the stage, e.g. --ingest.split_bytes 67108864.
-"""
+"""What the benchmarks share: running and watching a command, its data, tables and results."""
 
 from __future__ import annotations
 
@@ -20,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -30,7 +21,10 @@ from recspark.cluster.environment import package_versions
 from recspark.datasets.manifest import read_manifest
 
 HERE = Path(__file__).resolve().parent
+SCRIPTS, JOBS = HERE.parent, HERE.parents[1] / "jobs"
 SAMPLE_SECONDS = 0.2
+
+sys.path.append(str(SCRIPTS))
 
 
 @dataclass
@@ -124,7 +118,7 @@ def make_data(work: Path, num_ratings: int) -> Path:
         # Users and movies as in the real set, fewer where the ratings would not fill them.
         share = min(1.0, num_ratings / 100_480_507)
         command = [
-            *(sys.executable, str(HERE / "generate_ratings.py"), "--output", str(folder)),
+            *(sys.executable, str(SCRIPTS / "generate_ratings.py"), "--output", str(folder)),
             *("--num_ratings", str(num_ratings)),
             *("--num_users", str(max(1000, int(480_189 * share)))),
             *("--num_movies", str(max(500, int(17_770 * share**0.5)))),
@@ -136,35 +130,12 @@ def make_data(work: Path, num_ratings: int) -> Path:
 def stage_command(stage: str, data: Path, run_dir: Path, cores: int, extra: list[str]) -> list[str]:
     """Return the command line that runs one stage on the benchmark's data."""
     return [
-        *(sys.executable, str(HERE.parent / "jobs" / f"{stage}.py")),
+        *(sys.executable, str(JOBS / f"{stage}.py")),
         *("--name", "benchmark", "--run_dir", str(run_dir), "--force"),
         *("--spark.master", f"local[{cores}]", "--spark.driver_memory", "4g"),
         *("--ingest.format", "netflix", "--ingest.ratings", f"{data}/combined_data_*.txt"),
         *("--ingest.movies", f"{data}/movie_titles.csv"),
         *("--prepare.num_buckets", "64", *extra),
-    ]
-
-
-Measurement = tuple[str, list[str], Callable[[str], tuple[int, float]]]
-
-
-def measurements(arguments: argparse.Namespace, data: Path, run_dir: Path) -> list[Measurement]:
-    """Return the stage first, then its yardsticks: name, command, reader of its result."""
-    yardstick = [sys.executable, str(HERE / "yardsticks.py")]
-    files = sorted(str(path) for path in data.glob("combined_data_*.txt"))
-    ratings, train = str(run_dir / "ratings"), str(run_dir / "train")
-    command = stage_command(arguments.stage, data, run_dir, arguments.cores, arguments.extra)
-    master = ["--master", f"local[{arguments.cores}]"]
-    if arguments.stage == "ingest":
-        return [
-            ("recspark ingest", command, from_manifest(ratings)),
-            ("notebook loop + pandas", [*yardstick, "notebook_ingest", *files], from_report),
-            ("pyarrow parse alone", [*yardstick, "arrow_parse", *files], from_report),
-        ]
-    plain = [*yardstick, "plain_prepare", ratings, *master]
-    return [
-        ("recspark prepare", command, from_manifest(train)),
-        ("plain Spark", plain, from_report),
     ]
 
 
@@ -209,53 +180,12 @@ def print_table(names: list[str], runs: dict[str, list[Usage]]) -> None:
 
 
 def save(work: Path, name: str, record: dict[str, object]) -> None:
-    """Write a benchmark's figures to `<work>/results/<name>-<time>.json` and say where."""
+    """Write a benchmark's figures to `<work>/results/<date>-<name>.json` and say where.
+
+    A second result of one day takes the place of the first.
+    """
     results = work / "results"
     results.mkdir(parents=True, exist_ok=True)
-    file = results / f"{name}-{int(time.time())}.json"
-    file.write_text(json.dumps(record, indent=1))
+    file = results / f"{datetime.now(timezone.utc):%Y-%m-%d}-{name}.json"
+    file.write_text(json.dumps(record, indent=1) + "\n")
     print(f"written to {file}", file=sys.stderr)
-
-
-def folder_bytes(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("stage", choices=["ingest", "prepare"])
-    parser.add_argument("--num_ratings", type=int, default=10_000_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--cores", type=int, default=2, help="Spark's local cores")
-    parser.add_argument("--work", type=Path, default=Path("runs/benchmark"))
-    parser.add_argument("--alone", action="store_true", help="without the yardsticks")
-    arguments, arguments.extra = parser.parse_known_args()
-    work = arguments.work.resolve()
-    data = make_data(work, arguments.num_ratings)
-    run_dir = work / f"run-{arguments.num_ratings}"
-    if arguments.stage == "prepare" and not (run_dir / "ratings").exists():
-        subprocess.run(stage_command("ingest", data, run_dir, arguments.cores, []), check=True)
-    ways = measurements(arguments, data, run_dir)[: 1 if arguments.alone else None]
-    names = [name for name, _, _ in ways]
-    runs: dict[str, list[Usage]] = {name: [] for name in names}
-    head = header(arguments)
-    for number in range(arguments.repeats):
-        for name, command, result in ways:
-            runs[name].append(run(command, result))
-            print(f"run {number + 1}: {name} {runs[name][-1].work_seconds:.1f} s", file=sys.stderr)
-    outputs = ["ratings"] if arguments.stage == "ingest" else ["train", "valid", "test"]
-    sizes = {
-        "bytes_in": folder_bytes(data if arguments.stage == "ingest" else run_dir / "ratings"),
-        "bytes_out": sum(folder_bytes(run_dir / name) for name in outputs),
-    }
-    print(json.dumps(head | sizes, indent=1))
-    print_table(names, runs)
-    record = {name: [asdict(usage) for usage in usages] for name, usages in runs.items()}
-    save(work, f"{arguments.stage}-{arguments.num_ratings}", head | sizes | {"runs": record})
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,8 @@
 """Compare recipes with their `_large` twins on generated ratings, whose planted floor is known.
 
-    python scripts/compare_twins.py
-    python scripts/compare_twins.py --num_ratings 10000000 --num_users 48000 --num_movies 17770 \\
-        --models bias,netflix_mf_large
+    python scripts/benchmarks/large_presets.py
+    python scripts/benchmarks/large_presets.py --num_ratings 10000000 --num_users 48000 \\
+        --num_movies 17770 --models bias,netflix_mf_large
 
 Generates Netflix-format text once, trains, scores and measures each model on its probe, and prints
 a Markdown table: RMSE, how far that is above the floor, seconds of training and scoring, and for a
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compare_models import run_models
+from models import run_models
 
 from recspark.cluster.environment import check_environment
 from recspark.cluster.session import create_session
@@ -27,7 +27,6 @@ from recspark.config.presets import list_presets
 from recspark.errors import RecsparkError
 from recspark.logs import configure_logging
 
-HERE = Path(__file__).resolve().parent
 TWIN = "_large"
 
 

@@ -1,6 +1,6 @@
 """A run at the size of the Netflix set, made up: indexes, ratings, and one ALS model's factors.
 
-    python scripts/fabricate.py RUN_DIR --num_pairs 20000000
+    python scripts/benchmarks/fabricate.py RUN_DIR --num_pairs 20000000
 
 For measuring scoring and recommending: what is in the rows matters there no more than their number.
 The factors are saved in MLlib's own layout and as the arrays that recspark maps; `biased_mf` has

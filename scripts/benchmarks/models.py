@@ -1,7 +1,7 @@
 """Compare presets on the published folds of MovieLens-100K: test RMSE of each, mean over the folds.
 
-    python scripts/compare_models.py
-    python scripts/compare_models.py --models bias,biased_mf,scaled_nn --folds 1,2 --train.epochs 3
+    python scripts/benchmarks/models.py
+    python scripts/benchmarks/models.py --models bias,scaled_nn --folds 1,2 --train.epochs 3
 
 Prepares each fold once and trains, scores and measures each preset on it; what an earlier run left
 under --work is taken as it is, so a run that was stopped goes on. Other options are those of
@@ -29,7 +29,6 @@ from recspark.errors import RecsparkError
 from recspark.files import storage
 from recspark.logs import configure_logging
 
-HERE = Path(__file__).resolve().parent
 REFERENCE_MODEL = "bias"
 
 # What notebooks say of their own runs: the root of the last validation loss, in which L2 counts.

@@ -1,7 +1,7 @@
 """Measure training against the textbook loop at the same size, in turn, in one process.
 
-    python scripts/benchmark_train.py --preset netflix_mf_large
-    python scripts/benchmark_train.py --preset netflix_embedding_nn_large
+    python scripts/benchmarks/train.py --preset netflix_mf_large
+    python scripts/benchmarks/train.py --preset netflix_embedding_nn_large
 
 The rows are random, with as many users and movies as the Netflix set: speed does not depend on
 what they say. Ours is one epoch of the preset on one rank, as jobs/train.py runs it, reading left
@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from benchmark import header, save
-from benchmark_feed import NUM_MOVIES, NUM_USERS, make_data
+from common import header, save
+from feed import NUM_MOVIES, NUM_USERS, make_data
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 

@@ -1,6 +1,6 @@
 """Measure ingest and prepare on a standalone cluster of two Workers against local mode, in turn.
 
-    python scripts/benchmark_cluster.py --num_ratings 20000000
+    python scripts/benchmarks/standalone.py --num_ratings 20000000
 
 Both have the same two cores: local[2], and two Workers of one core on this machine. Both stages are
 one application, `jobs/pipeline.py --until prepare`, Spark's start included in the wall seconds; the
@@ -21,12 +21,10 @@ import sys
 import time
 from pathlib import Path
 
-from benchmark import from_manifest, header, make_data, save, stage_command
-from cluster import start, stop
+from common import SCRIPTS, from_manifest, header, make_data, save, stage_command
 
 from recspark.cluster.java import ensure_java
 
-HERE = Path(__file__).resolve().parent
 DATA_SETS = {"ingest": "ratings", "prepare": "train"}
 UNTIL_PREPARE: tuple[str, list[str]] = ("pipeline", ["--until", "prepare"])
 MEMORY = ["--cores", "1", "--memory", "2g", "--driver-memory", "4g"]
@@ -62,6 +60,8 @@ def wait_until_whole(archive: Path) -> None:
 
 
 def main() -> int:
+    from cluster import start, stop  # scripts/cluster.py
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -81,7 +81,7 @@ def main() -> int:
         "PYTHON": sys.executable,
         "JAVA_HOME": ensure_java(),
     }
-    submit = [str(HERE / "submit.sh"), *MEMORY]
+    submit = [str(SCRIPTS / "submit.sh"), *MEMORY]
     archive = folder / "executor.jsa"
     ways = {
         "local": [],

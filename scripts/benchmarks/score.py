@@ -1,11 +1,11 @@
 """Measure score and recommend against Spark MLlib on the same factors, in turn, in one run.
 
-    python scripts/benchmark_score.py score
-    python scripts/benchmark_score.py recommend --repeats 3
+    python scripts/benchmarks/score.py score
+    python scripts/benchmarks/score.py recommend --repeats 3
 
-Makes a run at the size of the Netflix set once under --work (scripts/fabricate.py), then runs each
-way in a process of its own, and prints what scripts/benchmark.py prints: rows per second (users per
-second for recommend), their ratio, CPU seconds, peak memory; the same as JSON under --work/results.
+Makes a run at the size of the Netflix set once under --work (fabricate.py), then runs each way in a
+process of its own, and prints rows per second (users per second for recommend), their ratio, CPU
+seconds and peak memory; the same as JSON under --work/results.
 `recommend` also compares the lists with ALSModel's, for a sample of users.
 """
 
@@ -21,14 +21,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmark import Usage, from_manifest, from_report, header, print_table, run, save
+from common import HERE, JOBS, Usage, from_manifest, from_report, header, print_table, run, save
 from yardsticks import report
 
 from recspark.contract.catalog import RECOMMENDATIONS, TEST, TRAIN
 from recspark.contract.paths import SPARK_MODEL, RunPaths
 from recspark.datasets.manifest import require_manifest
 
-HERE = Path(__file__).resolve().parent
 TOP_N = 10
 UDF_ROWS = 300_000
 SAMPLE_USERS = 500
@@ -168,14 +167,14 @@ def measurements(arguments: argparse.Namespace, paths: RunPaths) -> list[Measure
 
     def job(stage: str, model: str, *extra: str) -> list[str]:
         return [
-            *(sys.executable, str(HERE.parent / "jobs" / f"{stage}.py"), "--name", "benchmark"),
+            *(sys.executable, str(JOBS / f"{stage}.py"), "--name", "benchmark"),
             *("--run_dir", paths.root, "--models", model, "--force"),
             *("--spark.master", f"local[{arguments.cores}]", *extra),
         ]
 
     def yardstick(way: str) -> list[str]:
         return [
-            *(sys.executable, str(HERE / "benchmark_score.py"), way, "--work", str(arguments.work)),
+            *(sys.executable, str(HERE / "score.py"), way, "--work", str(arguments.work)),
             *("--cores", str(arguments.cores), "--num_users", str(arguments.num_users)),
             *("--num_pairs", str(arguments.num_pairs)),
         ]
@@ -244,7 +243,7 @@ def main() -> int:
             runs[name].append(run(command, result))
             print(f"run {number + 1}: {name} {runs[name][-1].work_seconds:.1f} s", file=sys.stderr)
     if arguments.stage == "recommend" and not arguments.only:
-        command = [sys.executable, str(HERE / "benchmark_score.py"), "compare"]
+        command = [sys.executable, str(HERE / "score.py"), "compare"]
         command += ["--work", str(work), "--num_pairs", str(arguments.num_pairs)]
         out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         head["same_answers"] = json.loads(out.strip().splitlines()[-1])
