@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from recspark import __version__
 from recspark.cluster.environment import check_environment, prefer_installed_pyspark
 from recspark.errors import ConfigError, RecsparkError, describe, from_task
-from recspark.jobs import JOBS, Job, Request
+from recspark.jobs.job import Job, Request
+from recspark.jobs.registry import JOBS
 from recspark.logs import configure_logging
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in _HELP:
-        print(_list_jobs())
+        _print(_list_jobs())
         return 0 if words else ConfigError.exit_code
     if words[0] == "--version":
         print(f"{PROG} {__version__}")
@@ -111,11 +112,20 @@ def _run(job: Job, words: Sequence[str], with_spark: bool) -> None:
 def _show_help(job: Job, words: Sequence[str]) -> None:
     from recspark.config.help import format_help
 
-    pairs = zip(words, [*words[1:], ""], strict=True)
+    pairs = zip(words, [*words, ""][1:], strict=True)
     shows_all = any(
         word == "--help=all" or (word in _HELP and following == "all") for word, following in pairs
     )
-    print(format_help(f"{PROG} {job.name}", job.summary, None if shows_all else job.sections))
+    _print(format_help(f"{PROG} {job.name}", job.summary, None if shows_all else job.sections))
+
+
+def _print(text: str) -> None:
+    """Print a text of many lines, whose reader (`head`, a pager) may have left."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _list_jobs() -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recspark.cli import run_job
 from recspark.errors import DataError, describe
-from recspark.jobs import Job
+from recspark.jobs.job import Job
 from recspark.logs import configure_logging
 from recspark.redact import redact, redact_values
 

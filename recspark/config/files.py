@@ -30,7 +30,7 @@ def require_config_files(argv: Sequence[str], section: type) -> None:
 
 
 def _named(argv: Sequence[str]) -> Iterator[str]:
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for word, following in zip(argv, [*argv, ""][1:], strict=True):
         if word == "--config" and following:
             yield following
         elif word.startswith("--config="):

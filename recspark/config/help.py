@@ -29,11 +29,9 @@ def format_help(prog: str, description: str, sections: Sequence[str] | None) -> 
     )
     parser.usage = f"{prog} --config FILE [--setting value ...]"
     parser.description = description
-    parser.epilog = (
-        f"`{prog} --help all` shows the settings of all jobs."
-        if sections is not None
-        else "A setting in a --config file: train.epochs is `epochs` below `train:`."
-    )
+    parser.epilog = "Later ones win: defaults, model preset, --config files, command line."
+    if sections is not None:
+        parser.epilog += f" `{prog} --help all` shows the settings of all jobs."
     all_sections, flags = list_sections(Config), list_settings(Config)
     for action in parser._actions:
         if action.dest in all_sections or not _is_shown(action.dest, sections):
@@ -42,6 +40,9 @@ def format_help(prog: str, description: str, sections: Sequence[str] | None) -> 
             action.help = "Show this help; --help all shows the settings of all jobs."
         elif action.dest in flags and flags[action.dest].is_flag:
             action.metavar = "[true|false]"
+    for group in parser._action_groups:
+        if any(action.dest == "name" for action in group._group_actions):
+            group.title = "General settings"
     parser._action_groups = [
         group
         for group in parser._action_groups

@@ -10,9 +10,11 @@ CONFIG_SUFFIXES = (".yaml", ".yml")
 
 
 def normalise(argv: Sequence[str], section: type) -> list[str]:
-    """Return argv with flags and lists as YAML values.
+    """Return argv with flags and lists as YAML values, the --config files first.
 
     A flag takes nothing, `true` or `false`. A list takes `als,bias`, `als bias` or `[als, bias]`.
+    The files go first because jsonargparse lets the later word win, and the command line is to win
+    over the files wherever they stand on it.
 
     Args:
         argv: Words of the command line.
@@ -20,11 +22,15 @@ def normalise(argv: Sequence[str], section: type) -> list[str]:
     """
     settings = list_settings(section)
     words: list[str] = []
+    files: list[str] = []
     left = list(argv)
     while left:
         word = left.pop(0)
         name, equals, value = word.partition("=")
         setting = settings.get(name.removeprefix("--")) if name.startswith("--") else None
+        if name == "--config":
+            files += [word] if equals or not left else [word, left.pop(0)]
+            continue
         if setting is None or not (setting.is_flag or setting.is_list):
             words.append(word)
             if setting is not None and not equals and left:
@@ -38,7 +44,7 @@ def normalise(argv: Sequence[str], section: type) -> list[str]:
             words.append(f"{name}={text}" if text.startswith("[") else f"{name}=[{text}]")
         else:
             words.append(name)
-    return words
+    return [*files, *words]
 
 
 def has_option(argv: Sequence[str], name: str) -> bool:
