@@ -8,7 +8,7 @@ from recspark.jobs.job import Request, maker_of
 
 
 def check_pipeline(request: Request) -> None:
-    """Check the models that scoring and the blend need, and the files that are read until the end."""
+    """Check the models that scoring and the blend need, and the files that will be read."""
     from recspark.stages import pipeline
 
     config = request.config
