@@ -28,6 +28,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["recspark", "recspark.*"]),
     package_data={"": ["*.html", "*.js"], "recspark": ["py.typed", "presets/*.yaml"]},
+    entry_points={"console_scripts": ["recspark=recspark.cli:main"]},
     install_requires=[f"{name}{versions}" for name, (versions, _) in REQUIREMENTS.items()],
     extras_require={
         "cluster": CLUSTER,

@@ -2,16 +2,7 @@
 
 import sys
 
-from recspark.cli import run_job
-
-
-def body(config, models, spark):
-    from recspark.stages import baseline
-
-    for name, settings in models.items():
-        if settings.baseline.algorithm:
-            baseline.run(settings, name, spark)
-
+from recspark.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run_job("baseline", body))
+    sys.exit(main(["baseline", *sys.argv[1:]]))

@@ -2,14 +2,7 @@
 
 import sys
 
-from recspark.cli import run_job
-
-
-def body(config, models, spark):
-    from recspark.stages import evaluate
-
-    evaluate.run(models, spark)
-
+from recspark.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run_job("evaluate", body))
+    sys.exit(main(["evaluate", *sys.argv[1:]]))

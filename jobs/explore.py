@@ -2,14 +2,7 @@
 
 import sys
 
-from recspark.cli import run_job
-
-
-def body(config, models, spark):
-    from recspark.stages import explore
-
-    explore.run(config, spark)
-
+from recspark.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run_job("explore", body))
+    sys.exit(main(["explore", *sys.argv[1:]]))

@@ -2,14 +2,7 @@
 
 import sys
 
-from recspark.cli import run_job
-
-
-def body(config, models, spark):
-    from recspark.stages import gate
-
-    gate.run(config)
-
+from recspark.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run_job("gate", body, with_spark=False))
+    sys.exit(main(["gate", *sys.argv[1:]]))

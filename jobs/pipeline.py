@@ -2,14 +2,7 @@
 
 import sys
 
-from recspark.cli import run_job
-
-
-def body(config, models, spark):
-    from recspark.stages import pipeline
-
-    pipeline.run(config, models, spark)
-
+from recspark.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run_job("pipeline", body))
+    sys.exit(main(["pipeline", *sys.argv[1:]]))

@@ -2,15 +2,7 @@
 
 import sys
 
-from recspark.cli import run_job
-
-
-def body(config, models, spark):
-    from recspark.stages import score
-
-    for name, settings in models.items():
-        score.run(settings, name, spark)
-
+from recspark.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run_job("score", body))
+    sys.exit(main(["score", *sys.argv[1:]]))

@@ -2,15 +2,7 @@
 
 import sys
 
-from recspark.cli import run_job
-
-
-def body(config, models, spark):
-    from recspark.stages import score_pairs
-
-    for name, settings in models.items():
-        score_pairs.run(settings, name, spark)
-
+from recspark.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run_job("score_pairs", body))
+    sys.exit(main(["score_pairs", *sys.argv[1:]]))

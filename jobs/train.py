@@ -6,16 +6,7 @@ process is one rank and Spark is left out: torchrun --nproc_per_node 2 jobs/trai
 
 import sys
 
-from recspark.cli import is_torchrun, run_job
-
-
-def body(config, models, spark):
-    from recspark.stages import train
-
-    for name, settings in models.items():
-        if settings.train.architecture:
-            train.run(settings, name, spark)
-
+from recspark.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run_job("train", body, with_spark=not is_torchrun()))
+    sys.exit(main(["train", *sys.argv[1:]]))

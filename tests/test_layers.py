@@ -13,7 +13,9 @@ from recspark.contract import columns
 ROOT = Path(recspark.__file__).parent
 # From the top down. A package imports from floors below its own, over the closure of imports.
 FLOORS = (
+    {"__main__"},
     {"cli"},
+    {"jobs"},
     {"stages"},
     {"report", "blend", "recommend", "scoring", "gates"},
     {"baselines", "training", "models", "evaluation", "explore", "synthetic"},

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from recspark.cli import run_job
 from recspark.errors import DataError, describe
+from recspark.jobs.job import Job
 from recspark.logs import configure_logging
 from recspark.redact import redact, redact_values
 
@@ -96,7 +97,8 @@ def test_unexpected_errors_of_a_job_are_redacted(capsys: pytest.CaptureFixture[s
     def body(*_: object) -> None:
         raise OSError(f"s3://key:{SECRET}@bucket/x is not there")
 
-    assert run_job("ingest", body, ["--name", "x"], with_spark=False) == 1
+    job = Job("ingest", "", (), body, uses_spark=False)
+    assert run_job(job, ["--name", "x"]) == 1
     shown = capsys.readouterr().err
     assert "OSError: s3://***@bucket/x is not there" in shown
     assert "Traceback" in shown

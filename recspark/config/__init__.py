@@ -51,7 +51,8 @@ class Config:
     name: str = ""
     """Name of the run; left out, it is the first --config file's name without its ending."""
     models: tuple[str, ...] = ("bias",)
-    """Presets to fit, score and compare; each is a file models/<preset>.yaml beside the config."""
+    """Presets to fit, score and compare, e.g. biased_mf; a file models/<name>.yaml beside the
+    config adds one."""
     run_dir: str | None = None
     """Where the run's data sets go (local path, hdfs:// or s3a://); null means runs/<name>/."""
     seed: int = 42
@@ -59,7 +60,7 @@ class Config:
     force: bool = False
     """Run stages again even where their output already matches config and inputs."""
     until: Literal["ingest", "prepare", "fit", "score", "evaluate", "report"] = "report"
-    """The last part that jobs/pipeline.py runs; score includes the blend and the lists."""
+    """The last part that the pipeline runs; score includes the blend and the lists."""
     spark: SparkConfig = field(default_factory=SparkConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     prepare: PrepareConfig = field(default_factory=PrepareConfig)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import functools
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +15,10 @@ from typing import Any, TypeVar
 import jsonargparse
 
 from recspark.config import Config
+from recspark.config.explain import did_you_mean, explain
+from recspark.config.files import require_config_files
 from recspark.config.presets import presets_folder
+from recspark.config.words import CONFIG_SUFFIXES, normalise
 from recspark.errors import ConfigError, describe
 from recspark.files import storage
 
@@ -25,10 +26,8 @@ jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 Section = TypeVar("Section")
 
-# Options whose value is a list of names.
-_LISTS = ("--models", "--blend.members", "--recommend.models", "--similar.models")
-_OPTION = re.compile(r"--([\w.]+)|[Oo]ption '([\w.]+)'|[Kk]ey '([\w.]+)'")
-_GROUP = re.compile(r"Group '([\w.]+)'")
+# A saved model without a preset: the job of that name makes it of others.
+_BLEND = "blend"
 
 
 def load_config(argv: Sequence[str], prog: str) -> Config:
@@ -37,7 +36,7 @@ def load_config(argv: Sequence[str], prog: str) -> Config:
     Raises:
         ConfigError: A key is unknown, a value has the wrong type, or a file is missing.
     """
-    argv = _normalise(argv)
+    argv = normalise(argv, Config)
     if "--print_config" in argv:
         config, files = _parse([word for word in argv if word != "--print_config"], prog)
         presets = [_preset(files, config.models[0])] if len(config.models) == 1 else []
@@ -51,7 +50,7 @@ def load_model_configs(argv: Sequence[str], prog: str) -> dict[str, Config]:
     Raises:
         ConfigError: As `load_config`; also where a preset is missing or names no model.
     """
-    argv = _normalise(argv)
+    argv = normalise(argv, Config)
     configs = {}
     run, files = _parse(argv, prog)
     for model in run.models:
@@ -76,44 +75,13 @@ def load_settings(section: type[Section], argv: Sequence[str], prog: str) -> Sec
     Raises:
         ConfigError: As `load_config`.
     """
-    values = _parse_values(_normalise(argv), prog, section)
+    values = _parse_values(normalise(argv, section), prog, section)
     del values["config"]
     return section(**values)
 
 
-def _normalise(argv: Sequence[str]) -> list[str]:
-    """Return argv with `--force` and lists like `--models als,bias` as YAML values."""
-    words: list[str] = []
-    for word in argv:
-        if word == "--force":
-            word = "--force=true"
-        elif words and words[-1] in _LISTS and not word.startswith("["):
-            word = f"[{word}]"
-        words.append(word)
-    return words
-
-
-def _parse(argv: Sequence[str], prog: str) -> tuple[Config, list[Path]]:
-    """Return the config and the --config files it came from."""
-    values = _parse_values(argv, prog, Config)
-    files = [Path(str(path)) for path in values.pop("config") or []]
-    config = Config(**values)
-    return _fill_in(
-        config, [file for file in files if file.parent.name not in ("models", "presets")]
-    ), files
-
-
-def _parse_values(argv: Sequence[str], prog: str, section: type) -> dict[str, Any]:
-    parser = _build_parser(prog, section)
-    try:
-        values = vars(parser.instantiate(parser.parse_args(list(argv))))
-    except (argparse.ArgumentError, jsonargparse.ArgumentError, TypeError) as error:
-        raise ConfigError(_explain(str(error), _dotted_keys(section))) from error
-    return {name: value for name, value in values.items() if not name.startswith("_")}
-
-
-@functools.cache
-def _build_parser(prog: str, section: type) -> jsonargparse.ArgumentParser:
+def build_parser(prog: str, section: type) -> jsonargparse.ArgumentParser:
+    """Return a parser of --config files and of the settings of a dataclass."""
     parser = jsonargparse.ArgumentParser(
         prog=prog, exit_on_error=False, allow_abbrev=False, description=__doc__
     )
@@ -122,15 +90,47 @@ def _build_parser(prog: str, section: type) -> jsonargparse.ArgumentParser:
     return parser
 
 
-def _fill_in(config: Config, sources: Sequence[Path]) -> Config:
+_cached_parser = functools.cache(build_parser)
+
+
+def _parse(argv: Sequence[str], prog: str) -> tuple[Config, list[Path]]:
+    """Return the config and the --config files it came from."""
+    values = _parse_values(argv, prog, Config)
+    files = [Path(str(path)) for path in values.pop("config") or []]
+    return _fill_in(Config(**values), files), files
+
+
+def _parse_values(argv: Sequence[str], prog: str, section: type) -> dict[str, Any]:
+    require_config_files(argv, section)
+    parser = _cached_parser(prog, section)
+    try:
+        values = vars(parser.instantiate(parser.parse_args(list(argv))))
+    except (argparse.ArgumentError, jsonargparse.ArgumentError, TypeError) as error:
+        raise ConfigError(explain(str(error), section)) from error
+    return {name: value for name, value in values.items() if not name.startswith("_")}
+
+
+def _fill_in(config: Config, files: Sequence[Path]) -> Config:
+    """Return the config with its name and its run directory, absolute."""
+    sources = [file for file in files if file.parent.name not in ("models", "presets")]
     name = config.name or (sources[0].stem if sources else "")
+    if not name and files:
+        raise ConfigError(
+            describe(
+                f"--config {files[0]}",
+                found="the preset of a model alone",
+                expected="the config of a data set",
+                remedy="Name one, and the model: --config conf/movielens-100k.yaml "
+                f"--models {files[0].stem}.",
+            )
+        )
     if not name:
         raise ConfigError(
             describe(
                 "config",
                 found="neither --config nor --name",
                 expected="one of them",
-                remedy="Try --config conf/movielens-100k.yaml; --help lists every setting.",
+                remedy="Try --config conf/movielens-100k.yaml; --help lists the settings.",
             )
         )
     run_dir = storage.absolute(config.run_dir or f"runs/{name}")
@@ -139,46 +139,28 @@ def _fill_in(config: Config, sources: Sequence[Path]) -> Config:
 
 def _preset(files: Sequence[Path], model: str) -> str:
     """Return `--config=<file>` for a preset: in models/ beside a --config file, else ours."""
+    if model == _BLEND:
+        raise ConfigError(
+            describe(
+                "models",
+                found=_BLEND,
+                expected="models that have a preset",
+                remedy="The job blend makes the blend out of blend.members, and evaluate measures "
+                "it. score_pairs and the lists do not serve it yet. Leave it out of models.",
+            )
+        )
     folders = [*(file.parent / "models" for file in files), presets_folder()]
     for folder in folders:
-        path = folder / f"{model}.yaml"
-        if path.exists():
-            return f"--config={path}"
-    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+        for suffix in CONFIG_SUFFIXES:
+            if (folder / f"{model}{suffix}").is_file():
+                return f"--config={folder / model}{suffix}"
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.y*ml")})
+    hint = did_you_mean(model, known)
     raise ConfigError(
         describe(
-            f"model {model}",
-            found=f"no preset {folders[0] / model}.yaml",
-            expected=f"one of {', '.join(known)}",
-            remedy=_did_you_mean(model, known) or "Change `models` in the config.",
+            "models",
+            found=f"{model}, which has no preset",
+            expected="the name of a model",
+            remedy=f"{hint} The models are {', '.join(known)}.".lstrip(),
         )
     )
-
-
-def _dotted_keys(section: type, prefix: str = "") -> list[str]:
-    keys = []
-    for item in dataclasses.fields(section):
-        keys.append(prefix + item.name)
-        default = item.default_factory
-        if dataclasses.is_dataclass(default):
-            keys += _dotted_keys(default, f"{prefix}{item.name}.")
-    return keys
-
-
-def _explain(message: str, keys: Sequence[str]) -> str:
-    """Return jsonargparse's refusal with the nearest valid key added where a key was misspelt."""
-    lines = " ".join(message.split())
-    match = _OPTION.search(message)
-    if match is None:
-        return f"config: {lines}"
-    key = next(group for group in match.groups() if group)
-    group = _GROUP.search(message)
-    full = f"{group.group(1)}.{key}" if group and not key.startswith(group.group(1)) else key
-    if full in keys:
-        return f"config: {lines}"
-    return f"config: {lines}. {_did_you_mean(full, keys)}".rstrip()
-
-
-def _did_you_mean(word: str, known: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"Did you mean {nearest[0]}?" if nearest else ""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 from recspark.config.checks import require
+
+_LOCAL = re.compile(r"local(\[(\*|[1-9]\d*)(, *\d+)?\]|-cluster\[\d+, *\d+, *\d+\])?")
+_CLUSTER = re.compile(r"yarn|\w+://.+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,13 @@ class SparkConfig:
     """Further Spark properties, name to value."""
 
     def __post_init__(self) -> None:
+        require(
+            bool(_LOCAL.fullmatch(self.master) or _CLUSTER.fullmatch(self.master)),
+            "spark.master",
+            self.master or "no master",
+            "local[2] for two cores of this machine, local[*] for all of them, or a cluster's "
+            "spark://HOST:PORT, yarn or k8s://URL",
+        )
         require(
             self.shuffle_partitions >= 1, "spark.shuffle_partitions", self.shuffle_partitions, "≥ 1"
         )

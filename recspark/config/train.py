@@ -7,6 +7,10 @@ from typing import Any, Literal
 
 from recspark.config.checks import require, require_share
 
+LAYER_FORMS = (
+    "`dense N` (N ≥ 1), `relu`, `batch_norm` or `dropout P` (P from 0 up to, not including, 1)"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -113,6 +117,23 @@ class TrainConfig:
         require(bias is None or bias >= 0, "train.bias_reg", bias, "null or ≥ 0")
         norm = self.clip_norm
         require(norm is None or norm > 0, "train.clip_norm", norm, "null or > 0")
+        for entry in self.layers:
+            require(is_layer(entry), "train.layers", f"`{entry}`", LAYER_FORMS)
+
+
+def is_layer(entry: str) -> bool:
+    """Return whether an entry of train.layers is one of LAYER_FORMS."""
+    try:
+        match entry.split():
+            case ["dense", size]:
+                return int(size) >= 1
+            case ["dropout", share]:
+                return 0 <= float(share) < 1
+            case ["relu"] | ["batch_norm"]:
+                return True
+    except ValueError:
+        pass  # not a number
+    return False
 
 
 # Settings that change how a run goes, and not what comes out of it (beyond rounding).

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from recspark.config.train import LAYER_FORMS
 from recspark.errors import ConfigError, describe
 from recspark.models.batch_norm import BatchNorm
-
-FORMS = "`dense N` (N ≥ 1), `relu`, `batch_norm` or `dropout P` (P from 0 up to, not including, 1)"
 
 
 def build_layers(layers: Sequence[str], num_inputs: int, num_outputs: int) -> nn.Sequential:
@@ -57,7 +56,7 @@ def _build(entry: str, num_inputs: int) -> nn.Module:
         describe(
             "train.layers",
             found=f"`{entry}`",
-            expected=FORMS,
+            expected=LAYER_FORMS,
             remedy="Change the entry in the model's preset.",
         )
     )

@@ -29,10 +29,7 @@ def read_pairs(path: str) -> pd.DataFrame:
     Raises:
         DataError: The file is missing or empty, or lines are not pairs (count and samples named).
     """
-    fs, stripped = storage.filesystem(path)
-    if not fs.isfile(stripped):
-        found = "a directory" if fs.isdir(stripped) else "nothing"
-        raise DataError(_message(path, found, "Point prepare.pairs at the file."))
+    require_pairs_file(path)
     with fsspec.open(path, "rt", encoding="utf-8", errors="replace", compression="infer") as file:
         lines = [line.strip() for line in file]
     first = next((line for line in lines if line), None)
@@ -48,6 +45,14 @@ def read_pairs(path: str) -> pd.DataFrame:
             _message(path, f"{len(bad)} lines that are not pairs ({samples})", "Correct them.")
         )
     return pd.DataFrame(np.asarray(pairs, dtype=np.int32).reshape(-1, 2), columns=_COLUMNS)
+
+
+def require_pairs_file(path: str) -> None:
+    """Raise a DataError unless a file is there."""
+    fs, stripped = storage.filesystem(path)
+    if not fs.isfile(stripped):
+        found = "a directory" if fs.isdir(stripped) else "nothing"
+        raise DataError(_message(path, found, "Point prepare.pairs at the file."))
 
 
 def _parse_probe(lines: list[str]) -> tuple[list[tuple[int, int]], list[int]]:

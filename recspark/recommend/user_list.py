@@ -20,9 +20,7 @@ def read_user_list(path: str) -> npt.NDArray[np.int32]:
         DataError: The file is missing or has no id, or lines are no ids (count, samples and line
             numbers are named).
     """
-    fs, stripped = storage.filesystem(path)
-    if not fs.isfile(stripped):
-        raise DataError(_message(path, "no such file"))
+    require_user_list(path)
     with fsspec.open(path, "rb", compression="infer") as file:
         lines = [line for _, line in split_lines(file.read().removeprefix(b"\xef\xbb\xbf"))]
     ids = [parse_id(line) for line in lines if line.strip()]
@@ -33,6 +31,13 @@ def read_user_list(path: str) -> npt.NDArray[np.int32]:
     if not ids:
         raise DataError(_message(path, "no ids"))
     return np.unique(np.array(ids, np.int32))
+
+
+def require_user_list(path: str) -> None:
+    """Raise a DataError unless a file is there."""
+    fs, stripped = storage.filesystem(path)
+    if not fs.isfile(stripped):
+        raise DataError(_message(path, "no such file"))
 
 
 def _message(path: str, found: str) -> str:

@@ -60,12 +60,7 @@ def plan_pieces(spark: SparkSession, path: str, columns: tuple[str, str]) -> lis
         DataError: There is no file, no pair, no such column, or rows hold no whole numbers (their
             count is named, and three of them with file and line).
     """
-    if not storage.list_files(path):
-        raise DataError(
-            describe(
-                path, found="no such file", expected="pairs to score", remedy="Name another file."
-            )
-        )
+    require_pair_files(path)
     pieces = list(_split(path, columns))
     found = spread(spark, pieces, len(pieces)).map(_look_through).collect() if pieces else []
     num_bad = sum(one.num_bad for one in found)
@@ -94,6 +89,16 @@ def plan_pieces(spark: SparkSession, path: str, columns: tuple[str, str]) -> lis
             describe(path, found="no pairs", expected="some to score", remedy="Name another file.")
         )
     return planned
+
+
+def require_pair_files(path: str) -> None:
+    """Raise a DataError where a path, a folder or a glob names no file."""
+    if not storage.list_files(path):
+        raise DataError(
+            describe(
+                path, found="no such file", expected="pairs to score", remedy="Name another file."
+            )
+        )
 
 
 def read_pairs(piece: Piece) -> pa.RecordBatch:

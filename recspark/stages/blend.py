@@ -36,15 +36,7 @@ def run(config: Config, spark: SparkSession) -> None:
         ConfigError: `blend.members` is empty.
         DataError: A member is not fitted or scored, or on another train or test; valid is empty.
     """
-    if not config.blend.members:
-        raise ConfigError(
-            describe(
-                "blend.members",
-                found="no members",
-                expected="two or more models",
-                remedy="Name them: --blend.members bias,als",
-            )
-        )
+    require_members(config)
     paths = RunPaths(config.root)
     train, valid, test = (
         require_manifest(path, kind)
@@ -62,6 +54,19 @@ def run(config: Config, spark: SparkSession) -> None:
     fitted = {name: _require_model(paths, name, train) for name in config.blend.members}
     _fit(config, spark, train, valid, fitted)
     _score(config, spark, train, test, fitted)
+
+
+def require_members(config: Config) -> None:
+    """Raise a ConfigError where `blend.members` is empty."""
+    if not config.blend.members:
+        raise ConfigError(
+            describe(
+                "blend.members",
+                found="no members",
+                expected="two or more models",
+                remedy="Name them: --blend.members bias,als",
+            )
+        )
 
 
 def _require_model(paths: RunPaths, name: str, train: Manifest) -> Manifest:

@@ -37,11 +37,7 @@ def run(config: Config, spark: SparkSession) -> None:
             `ingest.max_reject_fraction` of the lines were refused (then `rejects` is written).
     """
     paths, settings = RunPaths(config.root), config.ingest
-    pattern = table.FILE_PATTERN
-    if settings.format != "table":
-        pattern = FORMATS[settings.format].file_pattern
-    files = find_files("ingest.ratings", settings.ratings, pattern)
-    small = _find_small(settings)
+    pattern, files, small = find_raw_files(settings)
     outputs = [getattr(paths, schema.name) for schema in (RATINGS, REJECTS)]
     outputs += [getattr(paths, schema.name) for schema, _, _ in small]
     raw = [*files, *(file for _, _, file in small if file)]
@@ -91,6 +87,21 @@ def run(config: Config, spark: SparkSession) -> None:
             step.publish(getattr(paths, schema.name), schema)
         if (ratings.num_rows, rejects.num_rows) != (counts.ratings, counts.rejects + len(refused)):
             raise DataError(_lost(ratings.num_rows + rejects.num_rows, counts.lines))
+
+
+def find_raw_files(
+    settings: IngestConfig,
+) -> tuple[str, list[FileInfo], list[tuple[Schema, str, FileInfo | None]]]:
+    """Return the pattern of the ratings' file names, these files, and those of `_find_small`.
+
+    Raises:
+        DataError: A file is missing or empty.
+    """
+    pattern = table.FILE_PATTERN
+    if settings.format != "table":
+        pattern = FORMATS[settings.format].file_pattern
+    files = find_files("ingest.ratings", settings.ratings, pattern)
+    return pattern, files, _find_small(settings)
 
 
 def _find_small(settings: IngestConfig) -> list[tuple[Schema, str, FileInfo | None]]:

@@ -45,14 +45,19 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
         "evaluate": partial(evaluate.run, models, spark),
         "report": partial(_show, config, spark),
     }
+    check_models(config, models)
     until = list(parts).index(config.until)
-    if until >= list(parts).index("score"):
-        _require_fallback(config, models)
-        _require_members(config, models)
     # Held between the stages too, which claim what they write and read by themselves.
     with RunLock(config.root, "pipeline", writes=[config.root]):
         for run_part in list(parts.values())[: until + 1]:
             run_part()
+
+
+def check_models(config: Config, models: Mapping[str, Config]) -> None:
+    """Raise a ConfigError where the run could not be scored or blended for want of a model."""
+    if config.until not in ("ingest", "prepare", "fit"):
+        _require_fallback(config, models)
+        _require_members(config, models)
 
 
 def _fit(models: Mapping[str, Config], spark: SparkSession) -> None:

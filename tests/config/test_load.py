@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from recspark.config.load import load_config, load_model_configs
+from recspark.config.presets import presets_folder
 from recspark.errors import ConfigError
 
 CONFIG = """
@@ -51,10 +52,121 @@ def test_layers_default_preset_file_command_line(config_file: str) -> None:
     assert models["biased_mf"].name == "tiny"
 
 
+def test_the_command_line_wins_wherever_the_file_stands(config_file: str) -> None:
+    config = load("--train.batch_size", "16", "--models", "bias", "--config", config_file)
+    assert (config.train.batch_size, config.models) == (16, ("bias",))
+    assert config.prepare.test_fraction == 0.3
+
+
 @pytest.mark.parametrize("value", ["bias", "[bias]"])
 def test_models_may_be_written_without_brackets(config_file: str, value: str) -> None:
     assert load("--config", config_file, "--models", value, "--force").models == ("bias",)
-    assert load("--config", config_file, "--models", "bias,als").models == ("bias", "als")
+    assert load("--config", config_file, f"--models={value}").models == ("bias",)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["bias,als", "bias als", "bias, als", "[bias, als]", "[bias,als]", "bias als --seed 3"],
+)
+def test_a_list_may_be_written_in_several_words(config_file: str, words: str) -> None:
+    for option in ("--models", "--recommend.models"):
+        config = load("--config", config_file, option, *words.split())
+        found = config.models if option == "--models" else config.recommend.models
+        assert found == ("bias", "als")
+    assert load("--config", config_file, "--models", "bias, als").models == ("bias", "als")
+    assert load("--config", config_file, "--recommend.models", "").recommend.models == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--force"], True),
+        (["--force", "--seed", "3"], True),
+        (["--force", "true"], True),
+        (["--force=true"], True),
+        (["--force", "false"], False),
+        (["--force=false"], False),
+        ([], False),
+    ],
+)
+def test_a_flag_takes_nothing_or_true_or_false(
+    config_file: str, words: list[str], expected: bool
+) -> None:
+    assert load("--config", config_file, *words).force is expected
+    resume = [word.replace("--force", "--train.resume") for word in words]
+    assert load("--config", config_file, *resume).train.resume is expected
+
+
+def test_layers_are_read_from_one_word(config_file: str) -> None:
+    config = load("--config", config_file, "--train.layers", "dense 64, dropout 0.5, relu")
+    assert config.train.layers == ("dense 64", "dropout 0.5", "relu")
+
+
+@pytest.mark.parametrize(
+    "master", ["local", "local[*]", "local[4]", "local[2,3]", "local-cluster[2,1,1024]", "yarn"]
+)
+def test_masters_that_spark_knows_are_taken(config_file: str, master: str) -> None:
+    for form in (master, "spark://a:7077,b:7077", "k8s://https://h:443"):
+        assert load("--config", config_file, "--spark.master", form).spark.master == form
+
+
+def test_a_word_that_is_no_setting_names_the_option_that_was_meant(config_file: str) -> None:
+    for words in ([config_file], ["--force", config_file], ["--models", "als", config_file]):
+        with pytest.raises(ConfigError, match=rf"Did you mean --config {config_file}\?"):
+            load(*words)
+    with pytest.raises(ConfigError, match=r"found als without .*Did you mean --models als\?"):
+        load("als", "--config", config_file)
+
+
+def test_a_config_file_of_another_ending_or_spelling_is_named(config_file: str) -> None:
+    folder = Path(config_file).parent
+    for wrong in ("tiny.yml", "tinny.yaml", "tiny"):
+        with pytest.raises(ConfigError, match=rf"{wrong}: found no .* mean {config_file}\?"):
+            load("--config", str(folder / wrong))
+    Path(config_file).rename(folder / "tiny.yml")
+    assert load("--config", str(folder / "tiny.yml")).name == "tiny"
+    with pytest.raises(ConfigError, match=r"Did you mean .*tiny\.yml\?"):
+        load("--config", config_file)
+    with pytest.raises(ConfigError, match="found a folder"):
+        load("--config", str(folder))
+
+
+def test_a_preset_alone_is_no_config() -> None:
+    preset = presets_folder() / "biased_mf.yaml"
+    with pytest.raises(ConfigError, match=r"the preset of a model alone.*--models biased_mf"):
+        load("--config", str(preset))
+    with pytest.raises(ConfigError, match=r"no such file.*comes with recspark.*--models biased_mf"):
+        load("--config", "conf/models/biased_mf.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "found no settings, expected a YAML file of settings"),
+        ("- a\n", "expected a YAML file of settings"),
+        ("seed: 3\ntrain: [\n", r"c\.yaml:3: found text that is not YAML"),
+        ("train: 3\n", "train: found 3, expected the settings of the section"),
+        ("seed: 1\ntrain:\n", "train: found nothing, expected the settings of the section"),
+        ("trian: {epochs: 3}\n", "the setting trian.epochs, .*Did you mean train.epochs"),
+        ("train: {epochs: three}\n", "train.epochs: found three, expected a whole number"),
+        ("models: bias\n", r"models: found bias, expected a list.*in a file models: \[bias\]"),
+        ("name: 3\n", 'name: found 3, expected text.*write it in quotes: "3"'),
+        ("ingest: {table: {tme: a}}\n", r"Did you mean ingest\.table\.time\?"),
+    ],
+)
+def test_a_file_that_is_wrong_says_where(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as refused:
+        load("--config", str(path))
+    assert "<class" not in str(refused.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="found bytes that are not UTF-8 text"):
+        load("--config", str(path))
 
 
 @pytest.mark.parametrize(
@@ -83,13 +195,27 @@ def test_misspelt_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--train.epochs", "many"], 'Parser key "train.epochs"'),
+        (
+            ["--train.epochs", "many"],
+            "train.epochs: found many, expected a whole number. Most passes",
+        ),
+        (["--train.epochs", "many"], r"over train \(count\)\. Example: --train\.epochs 30"),
+        (["--train.epochs"], "train.epochs: found no value, expected a whole number"),
+        (["--train.clip_norm", "big"], "train.clip_norm: found big, expected a number or null"),
+        (["--train.resume", "maybe"], "train.resume: found maybe, expected true or false"),
+        (["--train.decay_epochs", "4,x"], "train.decay_epochs: found x, expected a list of whole"),
+        (["--train.decay_epochs", "4,x"], r"--train\.decay_epochs 4,8, or in a file decay_epochs"),
+        (["--spark.properties", "x"], "spark.properties: found x, expected names with values"),
+        (["--spark.master", "local[two]"], r"found local\[two\], expected local\[2\] for two"),
+        (["--spark.master", "loca"], "spark.master: found loca, expected local"),
+        (["--train.layers", "dense 64, gelu"], r"train\.layers: found `gelu`, expected `dense N`"),
+        (["--train.layers", "dense"], "train.layers: found `dense`"),
         (["--train.epochs", "0"], "train.epochs: found 0, expected ≥ 1"),
         (["--prepare.valid_fraction", "1.0"], "prepare.valid_fraction: found 1.0"),
         (["--prepare.split", "pairs"], "prepare.pairs given exactly when"),
         (["--prepare.split=time", "--prepare.cut_date=2005-13-45"], "a day as YYYY-MM-DD"),
         (["--prepare.cut_date=2005-01-01"], "only with prepare.split time"),
-        (["--ingest.format", "cvs"], "ingest.format"),
+        (["--ingest.format", "movielens_csf"], "ingest.format: found .*mean movielens_csv.*Layout"),
     ],
 )
 def test_wrong_value_names_the_field(config_file: str, words: list[str], message: str) -> None:
@@ -98,15 +224,29 @@ def test_wrong_value_names_the_field(config_file: str, words: list[str], message
 
 
 def test_missing_file_and_no_file_at_all(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="does not exist"):
+    with pytest.raises(ConfigError, match=r"none\.yaml: found no such file, expected a YAML file"):
         load("--config", str(tmp_path / "none.yaml"))
     with pytest.raises(ConfigError, match="neither --config nor --name"):
         load()
 
 
 def test_unknown_preset_lists_the_known_ones(config_file: str) -> None:
-    with pytest.raises(ConfigError, match=r"expected one of .*biased_mf.*Did you mean als\?"):
+    with pytest.raises(ConfigError, match=r"found alss.*Did you mean als\? The .* biased_mf"):
         load_model_configs(["--config", config_file, "--models", "alss"], prog="test.py")
+    with pytest.raises(ConfigError, match=r"expected the name of a model\. The models are als"):
+        load_model_configs(["--config", config_file, "--models", "zzz"], prog="test.py")
+
+
+def test_the_blend_is_no_model_of_a_preset(config_file: str) -> None:
+    with pytest.raises(ConfigError, match=r"models: found blend.*The job blend makes.*not serve"):
+        load_model_configs(["--config", config_file, "--models", "blend"], prog="test.py")
+
+
+def test_a_preset_beside_the_config_may_end_in_yml(config_file: str) -> None:
+    preset = Path(config_file).parent / "models" / "mine.yml"
+    preset.write_text("baseline: {algorithm: bias}\n")
+    models = load_model_configs(["--config", config_file, "--models", "mine"], prog="test.py")
+    assert models["mine"].baseline.algorithm == "bias"
 
 
 def test_preset_must_name_one_model(config_file: str) -> None:

@@ -1,0 +1,1 @@
+"""The jobs behind the command: bodies, and what is checked before Spark starts."""

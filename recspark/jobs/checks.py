@@ -1,0 +1,132 @@
+"""What can be seen of a request's mistakes without Spark, and is told before it starts."""
+
+from __future__ import annotations
+
+from recspark.config import Config
+from recspark.errors import ConfigError, describe
+from recspark.jobs.job import Request, maker_of
+
+
+def check_pipeline(request: Request) -> None:
+    """Check the models that scoring and the blend need, and the files that will be read."""
+    from recspark.stages import pipeline
+
+    config = request.config
+    pipeline.check_models(config, request.models)
+    check_ingest(request)
+    if config.until == "ingest":
+        return
+    _require_held_out(config)
+    is_listed = any(name in request.models for name in config.recommend.models)
+    if config.until not in ("prepare", "fit") and is_listed:
+        _require_users(config)
+
+
+def check_ingest(request: Request) -> None:
+    """Check the raw files."""
+    from recspark.stages.ingest import find_raw_files
+
+    find_raw_files(request.config.ingest)
+
+
+def check_prepare(request: Request) -> None:
+    """Check the ratings, and the file of held-out pairs."""
+    _require(request, "ratings", "ingest")
+    _require_held_out(request.config)
+
+
+def check_baseline(request: Request) -> None:
+    """Check the models asked for, and train."""
+    _require_made(request, "baseline")
+    _require(request, "train", "prepare")
+
+
+def check_train(request: Request) -> None:
+    """Check the models asked for, train and valid."""
+    _require_made(request, "train")
+    _require(request, "train", "prepare")
+    _require(request, "valid", "prepare")
+
+
+def check_score(request: Request) -> None:
+    """Check train."""
+    _require(request, "train", "prepare")
+
+
+def check_score_pairs(request: Request) -> None:
+    """Check the pairs to score, and train."""
+    from recspark.scoring.pair_files import require_pair_files
+
+    pairs = request.config.score_pairs.pairs
+    if pairs is not None:
+        require_pair_files(pairs)
+    else:
+        _require(request, "qualifying", "ingest")
+    _require(request, "train", "prepare")
+
+
+def check_blend(request: Request) -> None:
+    """Check the members of the blend, and train."""
+    from recspark.stages import blend
+
+    blend.require_members(request.config)
+    _require(request, "train", "prepare")
+
+
+def check_recommend(request: Request) -> None:
+    """Check the models asked for, the file of users, and train."""
+    from recspark.recommend.choose import choose_models
+
+    choose_models(request.config.recommend.models, request.models, "recommend.models")
+    _require_users(request.config)
+    _require(request, "train", "prepare")
+
+
+def check_similar(request: Request) -> None:
+    """Check the models asked for, and train."""
+    from recspark.recommend.choose import choose_models
+
+    choose_models(request.config.similar.models, request.models, "similar.models")
+    _require(request, "train", "prepare")
+
+
+def check_ratings(request: Request) -> None:
+    """Check the ratings."""
+    _require(request, "ratings", "ingest")
+
+
+def _require(request: Request, data_set: str, stage: str) -> None:
+    """Require a data set of the run that the job starts from."""
+    from recspark.contract.paths import RunPaths
+    from recspark.datasets.manifest import require_manifest
+
+    require_manifest(getattr(RunPaths(request.config.root), data_set), stage)
+
+
+def _require_held_out(config: Config) -> None:
+    from recspark.prepare.pairs import require_pairs_file
+
+    if config.prepare.pairs:
+        require_pairs_file(config.prepare.pairs)
+
+
+def _require_users(config: Config) -> None:
+    from recspark.recommend.user_list import require_user_list
+
+    if config.recommend.users:
+        require_user_list(config.recommend.users)
+
+
+def _require_made(request: Request, job: str) -> None:
+    """Refuse models that were named on the command line and that another job makes."""
+    others = [name for name, settings in request.models.items() if maker_of(settings) != job]
+    if others and request.names_models:
+        maker = maker_of(request.models[others[0]])
+        raise ConfigError(
+            describe(
+                "models",
+                found=", ".join(others),
+                expected=f"models that {job} makes",
+                remedy=f"The job {maker} makes {', '.join(others)}: name them to that one.",
+            )
+        )

@@ -1,0 +1,60 @@
+"""What a job is, and what it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from recspark.config import Config
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job is asked for.
+
+    Attributes:
+        config: The run's own config.
+        models: Each model's config, its preset layered in, by name.
+        names_models: Whether `--models` stood on the command line, and not in a file alone.
+    """
+
+    config: Config
+    models: Mapping[str, Config]
+    names_models: bool = False
+
+
+Body = Callable[[Request, Any], None]
+"""Does the job, with the Spark session (None where the job runs without one)."""
+Check = Callable[[Request], None]
+"""Raises a RecsparkError about a mistake that can be seen without Spark."""
+
+
+def no_check(request: Request) -> None:
+    """Accept the request."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job.
+
+    Attributes:
+        name: Its name, as in `recspark <name>` and `jobs/<name>.py`.
+        summary: What it does, in one line.
+        sections: The sections of the config that it reads, and `until` where it reads that.
+        body: The job itself.
+        check: What is looked at before the session is made.
+        uses_spark: Whether it needs a session.
+    """
+
+    name: str
+    summary: str
+    sections: tuple[str, ...]
+    body: Body
+    check: Check = no_check
+    uses_spark: bool = True
+
+
+def maker_of(settings: Config) -> str:
+    """Return the job that makes a model."""
+    return "baseline" if settings.baseline.algorithm else "train"

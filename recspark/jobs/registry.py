@@ -1,0 +1,114 @@
+"""The jobs by name, in the order of the pipeline."""
+
+from __future__ import annotations
+
+from recspark.jobs import bodies, checks
+from recspark.jobs.job import Job
+
+_PIPELINE_SECTIONS = (
+    *("until", "spark", "ingest", "prepare", "baseline", "train", "blend"),
+    *("recommend", "similar", "evaluate", "report"),
+)
+
+JOBS = {
+    job.name: job
+    for job in (
+        Job(
+            "pipeline",
+            "Every stage in one session: raw text to leaderboard and report.",
+            _PIPELINE_SECTIONS,
+            bodies.run_pipeline,
+            checks.check_pipeline,
+        ),
+        Job(
+            "ingest",
+            "Raw text to ratings, movies and rejects.",
+            ("spark", "ingest"),
+            bodies.run_ingest,
+            checks.check_ingest,
+        ),
+        Job(
+            "explore",
+            "Ratings and movies to statistics and a page of plots.",
+            ("spark",),
+            bodies.run_explore,
+            checks.check_ratings,
+        ),
+        Job(
+            "prepare",
+            "Ratings to user and movie index, train, valid and test.",
+            ("spark", "prepare"),
+            bodies.run_prepare,
+            checks.check_prepare,
+        ),
+        Job(
+            "baseline",
+            "Fit the models that Spark fits: bias, cosine_user, als.",
+            ("spark", "baseline"),
+            bodies.run_baseline,
+            checks.check_baseline,
+        ),
+        Job(
+            "train",
+            "Train the models that PyTorch trains, on one or more ranks.",
+            ("spark", "train"),
+            bodies.run_train,
+            checks.check_train,
+        ),
+        Job(
+            "score",
+            "Test and saved models to predictions.",
+            ("spark",),
+            bodies.run_score,
+            checks.check_score,
+        ),
+        Job(
+            "blend",
+            "Combine several models into one, and score with it.",
+            ("spark", "blend"),
+            bodies.run_blend,
+            checks.check_blend,
+        ),
+        Job(
+            "evaluate",
+            "Predictions to metrics of each model and the leaderboard.",
+            ("spark", "evaluate", "blend"),
+            bodies.run_evaluate,
+        ),
+        Job(
+            "recommend",
+            "For each user the movies that a model rates highest.",
+            ("spark", "recommend"),
+            bodies.run_recommend,
+            checks.check_recommend,
+        ),
+        Job(
+            "similar",
+            "For each movie the movies most like it.",
+            ("spark", "similar"),
+            bodies.run_similar,
+            checks.check_similar,
+        ),
+        Job(
+            "score_pairs",
+            "Pairs of raw ids to predictions, in their order.",
+            ("spark", "score_pairs"),
+            bodies.run_score_pairs,
+            checks.check_score_pairs,
+        ),
+        Job(
+            "report",
+            "A run directory to one page about it.",
+            ("spark", "report"),
+            bodies.run_report,
+            checks.check_ratings,
+        ),
+        Job(
+            "gate",
+            "Compare a run with the accepted one: pass, or exit code 7.",
+            ("gate",),
+            bodies.run_gate,
+            uses_spark=False,
+        ),
+    )
+}
