@@ -13,7 +13,7 @@ from recspark.contract import columns
 ROOT = Path(recspark.__file__).parent
 # From the top down. A package imports from floors below its own, over the closure of imports.
 FLOORS = (
-    {"cli"},
+    {"cli", "notebook"},
     {"stages"},
     {"report", "blend", "recommend", "scoring", "gates"},
     {"baselines", "training", "models", "evaluation", "explore", "synthetic"},
