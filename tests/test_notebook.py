@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -426,8 +427,9 @@ def test_mistakes_in_settings_are_config_errors(
 
 def python(code: str, folder: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"],
+        [sys.executable, "-c", code],
         cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -437,7 +439,7 @@ def python(code: str, folder: Path) -> str:
 
 
 def test_importing_recspark_loads_nothing_heavy(tmp_path: Path) -> None:
-    code = "import recspark; print(*sys.modules, sep='\\n')"
+    code = "import sys, recspark; print(*sys.modules, sep='\\n')"
     loaded = {name.partition(".")[0] for name in python(code, tmp_path).splitlines()}
     assert "recspark" in loaded
     assert not loaded & {"pyspark", "torch", "pandas", "numpy", "pyarrow", "fsspec", "yaml"}
@@ -445,6 +447,7 @@ def test_importing_recspark_loads_nothing_heavy(tmp_path: Path) -> None:
 
 def test_a_run_is_read_where_there_is_no_spark(home: Path, run: recspark.Run) -> None:
     code = """
+import sys
 sys.modules["pyspark"] = None
 import recspark
 run = recspark.Run("runs/movielens-100k")
@@ -460,17 +463,14 @@ run.leaderboard(), run.recommendations("als"), run.similar("als", 7), repr(run),
 
 
 def test_a_session_of_its_own_is_stopped_again(home: Path, tmp_path: Path) -> None:
+    settings = {"run_dir": str(tmp_path / "run"), "until": "ingest", "spark.master": "local[1]"}
     code = f"""
 import recspark
-run = recspark.run(
-    {str(home / "conf" / "movielens-100k.yaml")!r},
-    **{{"run_dir": {str(tmp_path / "run")!r}, "until": "ingest", "spark.master": "local[1]"}},
-    ingest={{"ratings": {str(home / "raw" / "u.data")!r}, "movies": {str(home / "raw" / "u.item")!r}}},
-)
+run = recspark.run("conf/movielens-100k.yaml", **{settings!r})
 from pyspark import SparkContext
 print(SparkContext._active_spark_context, run, sep="\\n")
 """
-    stopped, shown = python(code, tmp_path).splitlines()[-2:]
+    stopped, shown = python(code, home).splitlines()[-2:]
     assert stopped == "None"
     assert shown.endswith("ratings (no split); models: none")
 

@@ -231,8 +231,8 @@ class Run:
         Examples:
             >>> import recspark
             >>> alike = recspark.Run("runs/movielens-100k").similar("als", movie_id=7, n=3)
-            >>> alike["similar_title"].str.startswith("Film ").tolist()
-            [True, True, True]
+            >>> alike["rank"].tolist()
+            [1, 2, 3]
         """
         path = self._paths.similar_movies(model)
         self._require_made(path, model, "similar", f" and --similar.models {model}")
