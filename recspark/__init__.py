@@ -1,20 +1,76 @@
-"""recspark: raw ratings to scored test sets, with Spark, Petastorm and PyTorch."""
+"""recspark: raw ratings to scored test sets, with Spark, Petastorm and PyTorch.
+
+`run` runs the pipeline, `Run` opens what it wrote, `load_model` opens one model of it. Importing
+recspark loads nothing but this file.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recspark.training.loaded import LoadedModel
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from recspark.notebook.model import Model
+    from recspark.notebook.run import Run
 
 __version__ = "0.1.0"
+__all__ = ["Run", "__version__", "load_model", "run"]
 
 
-def load_model(path: str) -> LoadedModel:
-    """Return the trained model of a folder `<run>/models/<name>`, to predict with in Python.
+def run(config: str | PathLike[str] | Mapping[str, Any], **overrides: Any) -> Run:
+    """Run the pipeline in this process and return its run, opened.
 
-    `load_model("runs/movielens-100k/models/biased_mf").predict([196, 186], [242, 302])`
+    Parts whose output is up to date are not run again. Spark's session is made as the jobs make it
+    and stopped afterwards; a session that is there already is used and left running.
+
+    Args:
+        config: A YAML file, or the same settings as a dict. A dict needs `name` or `run_dir`.
+        overrides: Settings that win over `config`: nested, as `train={"epochs": 3}`, or dotted, as
+            `**{"train.epochs": 3}`.
+
+    Raises:
+        EnvironmentProblem: Packages, Python, Spark and Java do not fit together.
+        ConfigError: A setting is unknown, has the wrong type or contradicts another one.
+        RecsparkError: Whatever ended the pipeline; the class says what kind of problem it is.
+
+    Examples:
+        >>> import recspark
+        >>> run = recspark.run("conf/movielens-100k.yaml", train={"epochs": 2})
+        model ...
+        >>> run.models
+        ['als', 'bias', 'biased_mf', 'blend', 'cosine_user']
     """
-    from recspark.training.loaded import load_model as load
+    from recspark.notebook.pipeline import run_pipeline
+    from recspark.notebook.run import Run
 
-    return load(path)
+    return Run(run_pipeline(config, overrides))
+
+
+def load_model(path: str | PathLike[str]) -> Model:
+    """Return the model of a folder `<run>/models/<name>`: short for `Run(run).model(name)`.
+
+    Args:
+        path: The folder, local or remote.
+
+    Raises:
+        DataError: The path is no such folder, or as `Run.model`.
+
+    Examples:
+        >>> import recspark
+        >>> model = recspark.load_model("runs/movielens-100k/models/biased_mf")
+        >>> model.predict([1, 2], [10, 20]).shape
+        (2,)
+    """
+    from recspark.notebook.run import open_model
+
+    return open_model(path)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Run":
+        from recspark.notebook.run import Run
+
+        return Run
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ ROOT = Path(recspark.__file__).parent
 FLOORS = (
     {"__main__"},
     {"cli"},
-    {"jobs"},
+    {"jobs", "notebook"},
     {"stages"},
     {"report", "blend", "recommend", "scoring", "gates"},
     {"baselines", "training", "models", "evaluation", "explore", "synthetic"},

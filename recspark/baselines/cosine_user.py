@@ -8,11 +8,11 @@ and streams over all buckets of train. Good for some hundred thousand users; tim
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
 
 from recspark.baselines.neighbor_mean import Neighbors, predict_pairs
 from recspark.baselines.neighbors import find_neighbors
@@ -20,6 +20,9 @@ from recspark.baselines.user_block import UserBlock, read_block
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.datasets.train_buckets import TrainBuckets, read_bucket, require_whole
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def count_rated_movies(train: DataFrame) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
+from recspark.blend.weigh import weigh
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import bucket_folder
@@ -66,9 +66,7 @@ def combine_bucket(
     """
     tables = {name: _read_sorted(path, bucket) for name, path in members.items()}
     first = next(iter(tables.values()))
-    total = np.full(first.num_rows, intercept)
-    is_answered = np.zeros(first.num_rows, bool)
-    for (name, table), weight in zip(tables.items(), weights, strict=True):
+    for name, table in tables.items():
         if not all(first.column(key).equals(table.column(key)) for key in _READ[:2]):
             raise DataError(
                 describe(
@@ -78,13 +76,14 @@ def combine_bucket(
                     remedy="Run jobs/score.py with --force for all members.",
                 )
             )
-        total += weight * table.column(c.PREDICTION).to_numpy()
-        is_answered |= table.column(c.FALLBACK).is_null().to_numpy()
+    answers = [
+        (table.column(c.PREDICTION).to_numpy(), table.column(c.FALLBACK).combine_chunks())
+        for table in tables.values()
+    ]
     blended = [
         *(first.column(name).combine_chunks() for name in _READ[:4]),
-        pa.array(total.astype(np.float32)),
-        pc.if_else(pa.array(is_answered), None, first.column(c.FALLBACK).combine_chunks()),
-        pa.array(np.full(len(total), bucket, np.int32)),
+        *weigh(answers, weights, intercept),
+        pa.array(np.full(first.num_rows, bucket, np.int32)),
     ]
     yield from pa.table(blended, names=list(schemas.PREDICTIONS.columns)).to_batches()
 

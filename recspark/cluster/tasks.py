@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.serializers import CPickleSerializer
 
 from recspark.files import storage
 
@@ -73,8 +72,16 @@ class _Packed:
     value: Any
 
     def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+        from pyspark.serializers import CPickleSerializer
+
         serializer = CPickleSerializer()
         return serializer.loads, (serializer.dumps(self.value),)
+
+
+def is_in_task() -> bool:
+    """Return whether this process is a worker that runs a Spark task."""
+    pyspark = sys.modules.get("pyspark")  # a worker has imported it
+    return pyspark is not None and pyspark.TaskContext.get() is not None
 
 
 def write_part(

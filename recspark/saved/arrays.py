@@ -12,13 +12,12 @@ from __future__ import annotations
 import io
 import posixpath
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
 
 from recspark.arrays.user_buckets import locate, users_of
 from recspark.cluster.arrow_blocks import from_block, partition_rows
@@ -26,6 +25,9 @@ from recspark.cluster.shuffle import shuffle
 from recspark.cluster.tasks import spread
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 Array = npt.NDArray[Any]
 

@@ -6,14 +6,17 @@ movie → mean + user effect; neither known → the mean. "Known" means: has a r
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from recspark.contract import columns as c
 from recspark.scoring.predictors import EffectModel, Floats, Ints
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 BIAS = "bias"
 MOVIE_EFFECT = "movie_effect"
@@ -50,5 +53,7 @@ def as_flags(positions: npt.NDArray[np.int8], is_answered: npt.NDArray[np.bool_]
 
 def clip_predictions(predicted: DataFrame, *, lowest: float, highest: float) -> DataFrame:
     """Return the same rows with `prediction` moved into [lowest, highest]."""
+    from pyspark.sql import functions as F
+
     value = F.least(F.greatest(F.col(c.PREDICTION), F.lit(lowest)), F.lit(highest))
     return predicted.withColumn(c.PREDICTION, value.cast("float"))

@@ -20,11 +20,9 @@ from recspark.cluster.shuffle import read_blocks, shuffle, write_blocks
 from recspark.cluster.tasks import PartFile, broadcast, spread, write_part
 from recspark.contract import columns as c
 from recspark.errors import DataError, describe
-from recspark.scoring.id_columns import PAIRS
+from recspark.scoring.id_columns import PAIRS, find_indexes
 from recspark.scoring.pair_files import Piece, read_pairs
 from recspark.scoring.predict import Scoring, score_pairs
-from recspark.scoring.predictors import Ints
-from recspark.text.lines import MAX_ID
 
 # Rows of one output file: what a task holds at a time, about 60 bytes each.
 PART_ROWS = 1_000_000
@@ -107,18 +105,11 @@ def _deal(
     users, movies = map(Lookup.of, ids)
     for piece in pieces:
         batch = read_pairs(piece)
-        user = _find(users, batch.column(c.USER_ID))
-        movie = _find(movies, batch.column(c.MOVIE_ID))
+        user = find_indexes(users, batch.column(c.USER_ID).to_numpy())
+        movie = find_indexes(movies, batch.column(c.MOVIE_ID).to_numpy())
         # Unknown users need no bucket's rows: they are spread by where they stand.
         spread_out = batch.column(c.POSITION).to_numpy() % num_buckets
         buckets = np.where(user < 0, spread_out, locate(user, num_buckets)[0])
         columns = [*batch.columns, pa.array(user), pa.array(movie)]
         indexed = pa.RecordBatch.from_arrays(columns, _INDEXED)
         yield from partition_rows(indexed, buckets, num_buckets)
-
-
-def _find(lookup: Lookup, ids: pa.Int64Array) -> Ints:
-    """Return the index of each raw id, -1 where no index holds it."""
-    values = ids.to_numpy()
-    is_possible = (values > 0) & (values <= MAX_ID)
-    return np.where(is_possible, lookup.find(np.where(is_possible, values, 1)), -1)

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from recspark.cluster.tasks import is_in_task
 from recspark.errors import DataError, describe
 from recspark.models import saved
 from recspark.models.rating_model import RatingModel
@@ -30,7 +31,8 @@ def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
     Raises:
         DataError: Weights are missing or damaged.
     """
-    torch.set_num_threads(1)  # Spark runs a task on every core already
+    if is_in_task():
+        torch.set_num_threads(1)  # Spark runs a task on every core already
     model, seen_movies = _load(folder, card)
     with torch.no_grad():
         factors = model.movie_factors()

@@ -1,0 +1,1 @@
+"""The Python API: run the pipeline, open a run, ask its models."""

@@ -1,0 +1,157 @@
+"""One model of a run: raw ids in, ratings out, by the scorer of the jobs and without Spark."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recspark.arrays.lookup import Lookup
+from recspark.blend.card import BLEND
+from recspark.blend.weigh import weigh
+from recspark.config import Config
+from recspark.contract import columns as c
+from recspark.contract.paths import RunPaths
+from recspark.datasets.id_maps import read_index_ids
+from recspark.datasets.manifest import Manifest
+from recspark.errors import DataError, describe
+from recspark.notebook.manifests import require_finished
+from recspark.notebook.raw_ids import pair_ids
+from recspark.scoring.id_columns import find_indexes
+from recspark.scoring.lineage import require_scoring
+from recspark.scoring.load import read_card
+from recspark.scoring.predict import Scoring, score_pairs
+from recspark.scoring.predictors import Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of a run, of any kind; made by `Run.model` and `recspark.load_model`.
+
+    Weights are read when they are first needed and kept for the life of the process, by model: one
+    that has been fitted again meanwhile is read again.
+
+    Attributes:
+        root: The run directory.
+        name: The model's name.
+    """
+
+    root: str
+    name: str
+
+    @overload
+    def predict(
+        self, users: Any, movies: Any, *, with_fallback: Literal[False] = ...
+    ) -> npt.NDArray[np.float32]: ...
+
+    @overload
+    def predict(self, users: Any, movies: Any, *, with_fallback: Literal[True]) -> pd.DataFrame: ...
+
+    def predict(
+        self, users: Any, movies: Any, *, with_fallback: bool = False
+    ) -> npt.NDArray[np.float32] | pd.DataFrame:
+        """Return the predicted rating of each pair, as the score job would give it.
+
+        Every prediction is a number within the rating scale. Where the model has no answer, as for
+        an unknown user or movie, the bias model answers; `with_fallback` shows where. Each call
+        reads some small files, and cosine_user all of train: ask for many pairs at once.
+
+        Args:
+            users: Raw user ids [pairs], or a single one for all movies. A list, tuple, NumPy array
+                or pandas Series; whole numbers, or text that writes them.
+            movies: Raw movie ids [pairs], or a single one for all users.
+            with_fallback: Whether to return a DataFrame of `user_id`, `movie_id`, `prediction` and
+                `fallback`, which is null where the model itself answered.
+
+        Returns:
+            float32 [pairs] in rating units, or the DataFrame, in the order of the pairs.
+
+        Raises:
+            DataError: A value is no id, the lengths differ, or the model does not belong to the
+                data that the run now holds.
+
+        Examples:
+            >>> import recspark
+            >>> model = recspark.Run("runs/movielens-100k").model("als")
+            >>> model.predict([1, 2, 3], [10, 20, 30]).dtype
+            dtype('float32')
+            >>> len(model.predict(1, range(1, 51)))
+            50
+            >>> model.predict([1, 999], [10, 10], with_fallback=True)["fallback"].isna().tolist()
+            [True, False]
+        """
+        user_ids, movie_ids = pair_ids(users, movies)
+        prediction, fallback = self._score(user_ids, movie_ids)
+        if not with_fallback:
+            return prediction
+        table = pa.table(
+            [pa.array(user_ids), pa.array(movie_ids), pa.array(prediction), fallback],
+            names=[c.USER_ID, c.MOVIE_ID, c.PREDICTION, c.FALLBACK],
+        )
+        return table.to_pandas()
+
+    def require_usable(self) -> None:
+        """Raise a DataError where a part is missing or belongs to other data than the run holds."""
+        self._find_scorings()
+
+    def _score(
+        self, user_ids: npt.NDArray[np.int64], movie_ids: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
+        paths = RunPaths(self.root)
+        train = require_finished(paths.train, "prepare")
+        scorings, card = self._find_scorings()
+        indexes = [_Index(path, train.id, train) for path in (paths.user_index, paths.movie_index)]
+        users: Ints = find_indexes(_open_index(indexes[0]), user_ids)
+        movies: Ints = find_indexes(_open_index(indexes[1]), movie_ids)
+        answers = [score_pairs(scoring, users, movies) for scoring in scorings]
+        [(prediction, fallback), *_] = answers
+        if card is not None:
+            weights = np.array([member["weight"] for member in card["members"]])
+            members = [(found.to_numpy(), flags) for found, flags in answers]
+            prediction, fallback = weigh(members, weights, float(card["intercept"]))
+        scale = scorings[0].lowest, scorings[0].highest
+        return np.clip(prediction.to_numpy(), *scale), fallback
+
+    def _find_scorings(self) -> tuple[list[Scoring], dict[str, Any] | None]:
+        """Return what to ask, and the card of a blend where the model is one."""
+        config = Config(name=self.name, run_dir=self.root)
+        if self.name != BLEND:
+            return [require_scoring(config, self.name)[0]], None
+        path = RunPaths(self.root).model(BLEND)
+        blend, card = require_finished(path, "blend"), read_card(path)
+        scorings = []
+        for member in card["members"]:
+            scoring, ids = require_scoring(config, member["model"])
+            fitted = (blend.inputs.get(f"models/{member['model']}"), blend.inputs.get("fallback"))
+            if fitted != (ids["model"], ids["fallback"]):
+                raise DataError(
+                    describe(
+                        path,
+                        found=f"weights for an earlier {member['model']} or bias model",
+                        expected="weights for those that are there now",
+                        remedy="Run jobs/blend.py with the same --config again.",
+                    )
+                )
+            scorings.append(scoring)
+        return scorings, card
+
+
+@dataclass(frozen=True)
+class _Index:
+    """An index of a run of prepare."""
+
+    path: str
+    train_id: str
+    train: Manifest = field(compare=False)
+
+
+@functools.lru_cache(maxsize=8)
+def _open_index(index: _Index) -> Lookup:
+    return Lookup.of(read_index_ids(index.path, index.train))

@@ -1,0 +1,292 @@
+"""A run directory, opened: its figures, predictions, lists and models."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import posixpath
+from typing import TYPE_CHECKING, Any
+
+from recspark.blend.card import BLEND
+from recspark.contract import columns as c
+from recspark.contract.paths import PAGE, RunPaths
+from recspark.datasets.manifest import Manifest, read_manifest
+from recspark.errors import DataError, describe
+from recspark.files import storage
+from recspark.files.storage import require_json
+from recspark.notebook import tables
+from recspark.notebook.manifests import require_current, require_finished
+from recspark.notebook.model import Model
+from recspark.notebook.raw_ids import read_id
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    import pandas as pd
+    from pyspark.sql import DataFrame, SparkSession
+
+    Frame: TypeAlias = pd.DataFrame | DataFrame
+
+_PARTS = ("ratings", "train", "valid", "test")
+
+
+class Run:
+    """A run directory, opened to look at and to predict with.
+
+    Everything is read when it is asked for, so a run shows what it holds at that moment. Ids are
+    raw ids, as in the source. Frames are pandas frames; where a method takes `spark`, a session
+    given there makes it return a Spark frame instead.
+
+    Args:
+        path: The run directory, local or remote. A relative path is resolved at once.
+
+    Raises:
+        DataError: There is no run.
+
+    Examples:
+        >>> import recspark
+        >>> run = recspark.Run("runs/movielens-100k")
+        >>> run.models
+        ['als', 'bias', 'biased_mf', 'blend', 'cosine_user']
+        >>> run.leaderboard()["rmse"].is_monotonic_increasing
+        True
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: str = storage.absolute(os.fspath(path)).rstrip("/")
+        self._paths = RunPaths(self.path)
+        if not self._rows():
+            raise DataError(
+                describe(
+                    self.path,
+                    found="no finished ratings and no train",
+                    expected="the run directory of a pipeline, as runs/movielens-100k",
+                    remedy="Name another, or make one: recspark.run(config), or jobs/pipeline.py.",
+                )
+            )
+
+    def __repr__(self) -> str:
+        rows = self._rows()
+        ratings = rows.get("ratings", 0)
+        splits = ", ".join(f"{name} {count:,}" for name, count in rows.items() if name != "ratings")
+        models = ", ".join(self.models) or "none"
+        return f"Run({self.path!r}): {ratings:,} ratings ({splits or 'no split'}); models: {models}"
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the finished models, sorted."""
+        folders = storage.list_folders(posixpath.dirname(self._paths.model(BLEND)))
+        names = [posixpath.basename(folder) for folder in folders]
+        return [
+            name
+            for name in sorted(names)
+            if not name.startswith((".", "_")) and read_manifest(self._paths.model(name))
+        ]
+
+    @property
+    def report(self) -> str:
+        """Path of the report, a self-contained HTML file.
+
+        Raises:
+            DataError: The run has none.
+
+        Examples:
+            >>> import recspark
+            >>> recspark.Run("runs/movielens-100k").report.endswith("report/index.html")
+            True
+        """
+        require_finished(self._paths.report, "report")
+        return posixpath.join(self._paths.report, PAGE)
+
+    def model(self, name: str) -> Model:
+        """Return a model to predict with: trained, `bias`, `als`, `cosine_user` or `blend`.
+
+        Raises:
+            DataError: There is no such model, or it belongs to other data than the run now holds.
+
+        Examples:
+            >>> import recspark
+            >>> run = recspark.Run("runs/movielens-100k")
+            >>> float(run.model("blend").predict(1, 10)[0]) <= 5
+            True
+        """
+        self._require_model(name)
+        model = Model(self.path, name)
+        model.require_usable()
+        return model
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return the models that were last evaluated together, best first, one row each.
+
+        Columns: `model`, `rmse` with the ends of its interval, `mae`, `coverage` (the share of
+        test that the model answered by itself), `num_fallbacks` (the other ratings), `seconds` to
+        fit and score, `vs_best` and `vs_bias` (difference of RMSE over the same users, NaN against
+        itself), `is_tie` (whether the test set does not tell it apart from the best), `num_rows`
+        of test, and `protocol`.
+
+        Raises:
+            DataError: The run is not evaluated.
+
+        Examples:
+            >>> import recspark
+            >>> board = recspark.Run("runs/movielens-100k").leaderboard()
+            >>> list(board.columns[:4])
+            ['model', 'rmse', 'rmse_low', 'rmse_high']
+        """
+        rows = require_json(
+            self._paths.leaderboard,
+            expected="the leaderboard of a run",
+            remedy="Run jobs/evaluate.py with the run's config first.",
+        )
+        return tables.make_leaderboard(rows)
+
+    def metrics(self, model: str) -> dict[str, Any]:
+        """Return all figures of a model: `metrics/<model>.json`, as `leaderboard` and in detail.
+
+        Raises:
+            DataError: There is no such model, or it is not evaluated.
+
+        Examples:
+            >>> import recspark
+            >>> metrics = recspark.Run("runs/movielens-100k").metrics("als")
+            >>> metrics["model"], 0 < metrics["rmse"] < 2
+            ('als', True)
+        """
+        self._require_model(model)
+        found: dict[str, Any] = require_json(
+            self._paths.metrics(model),
+            expected="the figures of a model",
+            remedy=f"Run jobs/evaluate.py with the run's config and {model} among the models.",
+        )
+        return found
+
+    def predictions(self, model: str, spark: SparkSession | None = None) -> Frame:
+        """Return the ratings of test with a model's predictions, one row each, in stored order.
+
+        Columns: `user_id`, `movie_id`, `rating`, `rated_on`, `prediction`, and `fallback`, which is
+        null where the model itself answered. Memory without `spark`: about 100 bytes a row.
+
+        Raises:
+            DataError: There is no such model, it is not scored, or was scored on another test set.
+
+        Examples:
+            >>> import recspark
+            >>> found = recspark.Run("runs/movielens-100k").predictions("als")
+            >>> bool(found["prediction"].between(1, 5).all())
+            True
+        """
+        job = "blend" if model == BLEND else "score"
+        path = self._paths.predictions(model)
+        made = self._require_made(path, model, job)
+        train, test = (
+            require_finished(one, "prepare") for one in (self._paths.train, self._paths.test)
+        )
+        require_current(path, made, job, test=test)
+        if spark is not None:
+            return tables.read_predictions_in_spark(self._paths, model, spark)
+        return tables.read_predictions(self._paths, model, train)
+
+    def recommendations(self, model: str, spark: SparkSession | None = None) -> Frame:
+        """Return a model's top-N lists, one row for each user and rank.
+
+        Columns: `user_id`, `rank` from 1, `movie_id`, `title` (null where there is none), `score`
+        in rating units, not clipped.
+
+        Raises:
+            DataError: There is no such model, or it has no lists.
+
+        Examples:
+            >>> import recspark
+            >>> lists = recspark.Run("runs/movielens-100k").recommendations("als")
+            >>> lists["rank"].head(3).tolist()
+            [1, 2, 3]
+        """
+        options = f" and --recommend.models {model}"
+        self._require_made(self._paths.recommendations(model), model, "recommend", options)
+        if spark is not None:
+            return tables.read_recommendations_in_spark(self._paths, model, spark)
+        return tables.read_recommendations(self._paths, model)
+
+    def similar(
+        self,
+        model: str,
+        movie_id: int | None = None,
+        n: int = 10,
+        spark: SparkSession | None = None,
+    ) -> Frame:
+        """Return the movies most like a movie, or like each, by the embeddings of a model.
+
+        Columns: `movie_id`, `rank` from 1, `similar_movie_id`, `similarity` (cosine), `title`,
+        `similar_title`; by movie and rank.
+
+        Args:
+            model: Name of the model.
+            movie_id: The movie; None returns the lists of all movies.
+            n: Most rows a movie; the lists hold `similar.top_n` at most.
+            spark: A session, for a Spark frame.
+
+        Raises:
+            DataError: There is no such model, it has no lists, or they do not hold the movie.
+
+        Examples:
+            >>> import recspark
+            >>> alike = recspark.Run("runs/movielens-100k").similar("als", movie_id=7, n=3)
+            >>> alike["rank"].tolist()
+            [1, 2, 3]
+        """
+        path = self._paths.similar_movies(model)
+        self._require_made(path, model, "similar", f" and --similar.models {model}")
+        movie = None if movie_id is None else read_id(c.MOVIE_ID, movie_id)
+        if spark is not None:
+            return tables.read_similar_in_spark(path, movie, n, spark)
+        return tables.read_similar(path, movie, n)
+
+    def _rows(self) -> dict[str, int]:
+        """Return the rows of the ratings and of each split that is finished."""
+        found = {part: read_manifest(f"{self.path}/{part}") for part in _PARTS}
+        return {part: manifest.num_rows for part, manifest in found.items() if manifest}
+
+    def _require_model(self, name: str) -> Manifest:
+        manifest = read_manifest(self._paths.model(name)) if name else None
+        if manifest is None:
+            known = self.models
+            nearest = difflib.get_close_matches(name, known, n=1)
+            raise DataError(
+                describe(
+                    f"{self.path}, model {name!r}",
+                    found="no finished model of that name",
+                    expected=f"one of {', '.join(known)}" if known else "some models",
+                    remedy=f"Did you mean {nearest[0]}?"
+                    if nearest
+                    else f"Name one of them, or fit it: jobs/pipeline.py with {name} in models.",
+                )
+            )
+        return manifest
+
+    def _require_made(self, path: str, model: str, job: str, options: str = "") -> Manifest:
+        """Return the manifest of what a job made with the model that is there now."""
+        fitted = self._require_model(model)
+        made = require_finished(path, job, options)
+        require_current(path, made, job, model=fitted)
+        return made
+
+
+def open_model(path: str | os.PathLike[str]) -> Model:
+    """Return the model of a folder `<run>/models/<name>`.
+
+    Raises:
+        DataError: The path is no such folder, or as `Run.model`.
+    """
+    folder = storage.absolute(os.fspath(path)).rstrip("/")
+    models, name = posixpath.split(folder)
+    root = posixpath.dirname(models)
+    if RunPaths(root).model(name) != folder:
+        raise DataError(
+            describe(
+                folder,
+                found="a path of another form",
+                expected="the folder of a model, <run>/models/<name>",
+                remedy="Name one, or open the run: recspark.Run(path).model(name).",
+            )
+        )
+    return Run(root).model(name)

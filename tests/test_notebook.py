@@ -1,0 +1,487 @@
+"""The Python API against one small run, made by `recspark.run` in the session of the tests."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from pyspark.sql import SparkSession
+
+import recspark
+import recspark.notebook.model
+import recspark.notebook.run
+from recspark.contract.paths import RunPaths
+from recspark.errors import ConfigError, DataError
+from recspark.notebook.pipeline import read_settings
+from recspark.notebook.raw_ids import pair_ids
+from recspark.scoring.load import open_model
+
+ROOT = Path(recspark.__file__).parents[1]
+MODELS = ["als", "bias", "biased_mf", "blend", "cosine_user"]
+CONFIG = """
+models: [bias, als, cosine_user, biased_mf]
+blend: {members: [bias, als, cosine_user, biased_mf]}
+recommend: {models: [als], top_n: 3}
+similar: {models: [als], top_n: 4}
+ingest: {format: movielens_100k, ratings: raw/u.data, movies: raw/u.item}
+prepare: {split: random, test_fraction: 0.2, valid_fraction: 0.1, num_buckets: 2}
+train: {epochs: 9, embedding_size: 4, batch_size: 256}
+baseline: {als: {embedding_size: 4, epochs: 2}}
+evaluate: {resamples: 20}
+"""
+UNTITLED = 29
+
+
+def write_raw(folder: Path) -> None:
+    """Write 60 users with about 20 ratings, and 20 with one, some of which only test has."""
+    generator = np.random.default_rng(5)
+    users, movies = np.nonzero(generator.random((60, 40)) < 0.5)
+    users = np.concatenate([users, np.arange(60, 80)])
+    movies = np.concatenate([movies, np.arange(20) * 2])
+    effects = generator.normal(0, 0.7, 80)[users] + generator.normal(0, 0.7, 40)[movies]
+    ratings = np.clip(np.rint(3.4 + effects), 1, 5).astype(int)
+    order = generator.permutation(len(users))
+    lines = [f"{users[i] + 1}\t{movies[i] + 1}\t{ratings[i]}\t{880000000 + i}\n" for i in order]
+    titles = [f"{movie}|Film {movie} (1990)|01-Jan-1990||\n" for movie in range(1, 41)]
+    del titles[UNTITLED - 1]
+    folder.mkdir()
+    (folder / "u.data").write_text("".join(lines))
+    (folder / "u.item").write_text("".join(titles))
+
+
+@pytest.fixture(scope="module")
+def home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which a person works: raw data, a config and the run made of them."""
+    folder = tmp_path_factory.mktemp("home")
+    write_raw(folder / "raw")
+    (folder / "conf").mkdir()
+    (folder / "conf" / "movielens-100k.yaml").write_text(CONFIG)
+    name = "spark.sql.session.timeZone"
+    zone = spark.conf.get(name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        spark.conf.set(name, "Asia/Tokyo")  # a person's own session
+        made = recspark.run("conf/movielens-100k.yaml", train={"epochs": 2})
+        assert spark.conf.get(name) == "Asia/Tokyo"
+        spark.conf.set(name, str(zone))
+    assert made.path == str(folder / "runs" / "movielens-100k")
+    assert spark.range(3).count() == 3  # the session is left running
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> recspark.Run:
+    return recspark.Run(home / "runs" / "movielens-100k")
+
+
+@pytest.fixture
+def copied(run: recspark.Run, tmp_path: Path) -> Path:
+    """The same run in a folder of its own, to break."""
+    shutil.copytree(run.path, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def stored(run: recspark.Run, model: str) -> pd.DataFrame:
+    """Return the predictions of the jobs with raw ids, read without recspark."""
+    paths = RunPaths(run.path)
+    frame = pq.read_table(paths.predictions(model)).to_pandas()
+    for side in ("user", "movie"):
+        index = pq.read_table(f"{run.path}/{side}_index").to_pandas().set_index("index")["id"]
+        frame[f"{side}_id"] = index.loc[frame[f"{side}_index"]].to_numpy()
+    return frame
+
+
+def raw_ratings(home: Path) -> dict[tuple[int, int], float]:
+    rows = (line.split("\t") for line in (home / "raw" / "u.data").read_text().splitlines())
+    return {(int(user), int(movie)): float(rating) for user, movie, rating, _ in rows}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_answers_as_the_jobs_did(run: recspark.Run, name: str) -> None:
+    jobs = stored(run, name)
+    found = run.model(name).predict(jobs["user_id"], jobs["movie_id"], with_fallback=True)
+    assert list(found.columns) == ["user_id", "movie_id", "prediction", "fallback"]
+    np.testing.assert_allclose(found["prediction"], jobs["prediction"], rtol=0, atol=1e-6)
+    expected = [None if pd.isna(flag) else flag for flag in jobs["fallback"]]
+    assert [None if pd.isna(flag) else flag for flag in found["fallback"]] == expected
+    if name == "biased_mf":
+        assert set(expected) == {None, "movie_effect"}  # both kinds were compared
+    plain = run.model(name).predict(jobs["user_id"].tolist(), jobs["movie_id"].to_numpy())
+    assert plain.dtype == np.float32
+    np.testing.assert_array_equal(plain, found["prediction"].to_numpy(np.float32))
+    plain[0] = 0  # an array of one's own
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_unknown_ids_get_the_fallback_of_the_jobs(run: recspark.Run, name: str) -> None:
+    asked = run.model(name).predict([999, 999, 1, -3], [1, 999, 999, 10**12], with_fallback=True)
+    expected = ["movie_effect", "global_mean", "user_effect", "global_mean"]
+    assert asked["fallback"].tolist() == expected
+    bias = run.model("bias").predict([999, 999, 1, -3], [1, 999, 999, 10**12])
+    if name != "blend":  # whose weights do not sum to 1
+        np.testing.assert_array_equal(asked["prediction"].to_numpy(np.float32), bias)
+
+
+def test_a_single_id_goes_with_each_of_the_others(run: recspark.Run) -> None:
+    model = run.model("als")
+    assert model.predict(1, range(1, 41)).tolist() == model.predict([1] * 40, range(1, 41)).tolist()
+    assert model.predict([1, 2], 7).tolist() == model.predict([1, 2], [7, 7]).tolist()
+    assert model.predict("1", np.int64(7)).shape == (1,)
+    assert model.predict([], []).shape == (0,)
+
+
+def test_predicting_leaves_the_threads_of_torch_alone(run: recspark.Run) -> None:
+    before = torch.get_num_threads()
+    open_model.cache_clear()
+    try:
+        torch.set_num_threads(2)
+        run.model("biased_mf").predict(1, [1, 2])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [1, 2, 3],
+        (1, 2, 3),
+        range(1, 4),
+        np.array([1, 2, 3], np.int8),
+        np.array([1, 2, 3], np.uint64),
+        np.array([1.0, 2.0, 3.0]),
+        np.array([1, 2, 3], object),
+        ["1", " 2", np.int32(3)],
+        pd.Series([1, 2, 3], index=[7, 8, 9]),
+        pd.Series([1, 2, 3], dtype="Int64"),
+        pd.Series(["1", "2", "3"]),
+        pd.Series([1, 2, 3], dtype="category"),
+        pd.Index([1, 2, 3]),
+        pa.array([1, 2, 3]),
+        pa.chunked_array([[1, 2], [3]]),
+        torch.tensor([1, 2, 3]),
+    ],
+    ids=lambda ids: type(ids).__name__,
+)
+def test_ids_of_many_forms(ids: Any) -> None:
+    users, movies = pair_ids(ids, ids)
+    assert users.dtype == movies.dtype == np.int64
+    assert users.tolist() == movies.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("ids", "where", "found"),
+    [
+        ([1, 2.5], r"users\[1\]", "2.5"),
+        ([1, True], r"users\[1\]", "True"),
+        (np.array([True, False]), r"users\[0\]", "True"),
+        ([1, None], r"users\[1\]", "None"),
+        (np.array([1.0, np.nan]), r"users\[1\]", "nan"),
+        ([1, float("inf")], r"users\[1\]", "inf"),
+        (pd.Series([1, None]), r"users\[1\]", "nan"),
+        (pd.Series([1, None], dtype="Int64"), r"users\[1\]", "(nan|<NA>)"),
+        (["1", "u2"], r"users\[1\]", "'u2'"),
+        (["1", ""], r"users\[1\]", "''"),
+        ([1, [2]], r"users\[1\]", r"\[2\]"),
+        ([1, 10**18], r"users\[1\]", "1000000000000000000"),
+        (np.array(["2020-01-01", "2020-01-02"], "M8[ns]"), r"users\[0\]", "2020-01-01"),
+        (None, "users", "None"),
+        (b"1", "users", "b'1'"),
+        (object(), "users", "<object"),
+        (np.datetime64("2020-01-01", "ns"), "users", "2020-01-01"),
+        (np.ones((2, 2)), "users", "2 dimensions"),
+        (pd.DataFrame({"user_id": [1, 2]}), "users", "2 dimensions"),
+        ([1, 2, 3], "predict", "3 users and 2 movies"),
+        ([1], "predict", "1 users and 2 movies"),
+    ],
+)
+def test_what_is_no_id_is_refused_by_place_and_value(ids: Any, where: str, found: str) -> None:
+    with pytest.raises(DataError, match=rf"^{where}: found .*{found}.*, expected"):
+        pair_ids(ids, [1, 2])
+    if where.startswith("users"):
+        with pytest.raises(DataError, match=where.replace("users", "movies")):
+            pair_ids([1, 2], ids)
+
+
+def test_predictions_have_raw_ids(home: Path, run: recspark.Run, spark: SparkSession) -> None:
+    ratings = raw_ratings(home)
+    found = run.predictions("als")
+    assert list(found.columns) == [
+        *("user_id", "movie_id", "rating", "rated_on", "prediction", "fallback")
+    ]
+    assert len(found) == len(pq.read_table(f"{run.path}/test"))
+    for row in found.itertuples():
+        assert ratings[row.user_id, row.movie_id] == row.rating
+    assert set(found["rated_on"]) == {pd.Timestamp("1997-11-20")}
+    in_spark = run.predictions("als", spark=spark)
+    assert in_spark.columns == list(found.columns)
+    rows = sorted(map(tuple, in_spark.drop("fallback", "rated_on").collect()))
+    assert rows == sorted(
+        map(tuple, found.drop(columns=["fallback", "rated_on"]).itertuples(index=False))
+    )
+    assert {str(row["rated_on"]) for row in in_spark.collect()} == {"1997-11-20"}
+
+
+def test_recommendations_carry_titles(run: recspark.Run, spark: SparkSession) -> None:
+    found = run.recommendations("als")
+    assert list(found.columns) == ["user_id", "rank", "movie_id", "title", "score"]
+    assert found[["user_id", "rank"]].apply(tuple, axis=1).is_monotonic_increasing
+    assert set(found["rank"]) == {1, 2, 3}
+    stored = pq.read_table(f"{run.path}/recommendations/als").to_pandas()
+    assert sorted(zip(stored["user_id"], stored["movie_id"], strict=True)) == sorted(
+        zip(found["user_id"], found["movie_id"], strict=True)
+    )
+    for row in found.itertuples():
+        assert pd.isna(row.title) if row.movie_id == UNTITLED else row.title.startswith("Film ")
+    assert found["title"].isna().any()
+    in_spark = run.recommendations("als", spark=spark)
+    assert in_spark.columns == list(found.columns)
+    titles = {row["movie_id"]: row["title"] for row in in_spark.collect()}
+    assert titles[UNTITLED] is None
+    assert in_spark.count() == len(found)
+
+
+def test_similar_movies_of_one_and_of_all(run: recspark.Run, spark: SparkSession) -> None:
+    one = run.similar("als", movie_id=7, n=2)
+    assert one["rank"].tolist() == [1, 2]
+    assert set(one["movie_id"]) == {7}
+    assert set(one["title"]) == {"Film 7 (1990)"}
+    assert one["similarity"].is_monotonic_decreasing
+    assert len(run.similar("als")) == 4 * 40
+    in_spark = run.similar("als", 7, 2, spark=spark)
+    assert {row["similar_movie_id"] for row in in_spark.collect()} == set(one["similar_movie_id"])
+    with pytest.raises(DataError, match="found no list of movie 999, expected one of the 40 "):
+        run.similar("als", 999)
+    with pytest.raises(DataError, match="movie_id: found '7b', expected an id"):
+        run.similar("als", "7b")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"Run jobs/similar.py .* --similar.models biased_mf first"):
+        run.similar("biased_mf")
+
+
+def test_leaderboard_and_metrics_are_those_of_the_files(run: recspark.Run) -> None:
+    board = run.leaderboard()
+    rows = json.loads((Path(run.path) / "leaderboard.json").read_text())
+    assert board["model"].tolist() == [row["model"] for row in rows]
+    assert set(board["model"]) == set(MODELS)
+    for row, shown in zip(rows, board.to_dict("records"), strict=True):
+        for name in ("rmse", "mae", "coverage", "num_fallbacks", "seconds", "num_rows"):
+            assert shown[name] == row[name]
+        assert [shown["rmse_low"], shown["rmse_high"]] == row["rmse_interval"]
+        assert run.metrics(row["model"])["rmse"] == row["rmse"]
+    assert np.isnan(board["vs_best"][0])
+    assert board["vs_best"][1] == rows[1]["versus"]["best"]["difference"]
+    predictions = run.predictions("als")
+    rmse = np.sqrt(((predictions["rating"] - predictions["prediction"]) ** 2).mean())
+    assert run.metrics("als")["rmse"] == pytest.approx(rmse, abs=1e-6)
+
+
+def test_a_run_says_what_it_is(run: recspark.Run) -> None:
+    assert run.models == MODELS
+    assert Path(run.report).read_text().startswith("<!")
+    num_ratings = pq.read_table(f"{run.path}/test").num_rows
+    assert f"Run('{run.path}')" in repr(run)
+    assert f"test {num_ratings:,}" in repr(run)
+    assert repr(run).endswith("models: als, bias, biased_mf, blend, cosine_user")
+
+
+def test_paths_are_resolved_when_a_run_is_opened(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    runs = [recspark.Run("runs/movielens-100k/"), recspark.Run(Path("runs/movielens-100k"))]
+    models = [
+        recspark.load_model("runs/movielens-100k/models/als/"),
+        recspark.load_model(Path("runs/movielens-100k/models/als")),
+        runs[0].model("als"),
+    ]
+    monkeypatch.chdir(tmp_path)
+    assert models[0] == models[1] == models[2]
+    assert len(runs[0].leaderboard()) == len(runs[1].leaderboard()) == 5
+    assert len({float(model.predict(1, 7)[0]) for model in models}) == 1
+
+
+def test_a_run_on_another_file_system(run: recspark.Run) -> None:
+    target = "/run"
+    fsspec.filesystem("memory").put(run.path, target, recursive=True)
+    remote = recspark.Run("memory://run/")
+    assert remote.models == MODELS
+    pairs = [1, 2, 3, 999], [1, 2, 3, 4]
+    for name in MODELS:
+        there = recspark.load_model(f"memory://run/models/{name}").predict(*pairs)
+        np.testing.assert_array_equal(there, run.model(name).predict(*pairs))
+    pd.testing.assert_frame_equal(remote.predictions("als"), run.predictions("als"))
+
+
+def test_what_is_no_run_or_model_is_refused(run: recspark.Run, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=rf"^{tmp_path}: found no finished ratings .*, expected"):
+        recspark.Run(tmp_path)
+    with pytest.raises(DataError, match=r"model 'biasedmf': found .* Did you mean biased_mf\?"):
+        run.model("biasedmf")
+    with pytest.raises(DataError, match="expected one of als, bias"):
+        run.predictions("nothing like it")
+    for path in (run.path, f"{run.path}/predictions/als"):
+        with pytest.raises(DataError, match="expected the folder of a model"):
+            recspark.load_model(path)
+    with pytest.raises(DataError, match=r"Run jobs/recommend.py .*--recommend.models bias first"):
+        run.recommendations("bias")
+
+
+def change_manifest(folder: Path, **inputs: str) -> None:
+    file = folder / "_MANIFEST.json"
+    manifest = json.loads(file.read_text())
+    manifest["inputs"] |= inputs
+    file.write_text(json.dumps(manifest))
+
+
+def test_what_was_made_of_other_data_is_refused(copied: Path) -> None:
+    run = recspark.Run(copied)
+    change_manifest(copied / "models" / "blend", **{"models/als": "earlier"})
+    with pytest.raises(DataError, match="found weights for an earlier als"):
+        run.model("blend")
+    change_manifest(copied / "predictions" / "als", test="earlier")
+    with pytest.raises(DataError, match="found a data set made of test earlier"):
+        run.predictions("als")
+    change_manifest(copied / "recommendations" / "als", model="earlier")
+    with pytest.raises(DataError, match="found a data set made of model earlier"):
+        run.recommendations("als")
+    change_manifest(copied / "models" / "als", train="earlier")
+    with pytest.raises(DataError, match="train earlier"):
+        run.model("als")
+
+
+def test_a_model_fitted_again_is_read_again(copied: Path) -> None:
+    model = recspark.Run(copied).model("als")
+    before = model.predict(1, 7)
+    folder = copied / "models" / "als"
+    factors = np.load(folder / "movies.npy")
+    np.save(folder / "movies.npy", factors * 0.5)
+    manifest = json.loads((folder / "_MANIFEST.json").read_text())
+    (folder / "_MANIFEST.json").write_text(json.dumps({**manifest, "id": "another"}))
+    np.testing.assert_allclose(model.predict(1, 7), np.clip(before / 2, 1, 5), rtol=1e-6)
+
+
+def test_settings_from_a_dict_are_those_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    overrides: dict[str, Any] = {
+        "run_dir": tmp_path / "run",
+        "models": ("bias", "als"),
+        "train": {"epochs": np.int64(3)},
+        "train.batch_size": 64,
+        "spark.properties": {"spark.task.maxFailures": "2"},
+    }
+    of_file = read_settings(tmp_path / "tiny.yaml", overrides)
+    assert of_file[0].name == "tiny"
+    assert of_file[0].models == ("bias", "als")
+    assert (of_file[0].train.epochs, of_file[0].train.batch_size) == (3, 64)
+    assert of_file[0].spark.properties == {"spark.task.maxFailures": "2"}
+    assert of_file[1]["als"].baseline.als.epochs == 2
+    settings = {
+        **{"name": "tiny", "models": ["bias"], "train.embedding_size": 4},
+        **{"blend": {"members": ["bias", "als", "cosine_user", "biased_mf"]}},
+        **{"recommend": {"models": ["als"], "top_n": 3}, "similar.models": ["als"]},
+        **{"similar": {"top_n": 4}, "evaluate.resamples": 20},
+        "ingest": {"format": "movielens_100k", "ratings": "raw/u.data", "movies": "raw/u.item"},
+        "prepare": {
+            "split": "random",
+            **{"test_fraction": 0.2, "valid_fraction": 0.1, "num_buckets": 2},
+        },
+        "baseline": {"als": {"embedding_size": 4, "epochs": 2}},
+    }
+    assert read_settings(settings, overrides) == of_file
+    assert read_settings({"models": ["bias"]}, {"run_dir": "some/where"})[0].name == "where"
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "message"),
+    [
+        ({"name": "x", "train": {"epohcs": 3}}, {}, r"Did you mean train.epochs\?"),
+        ({"name": "x"}, {"train.epochs": "three"}, "epochs"),
+        ({"name": "x"}, {"train": {"epochs": 3}, "train.epochs": 4}, "train.epochs given twice"),
+        ({"name": "x"}, {"seed.x": 1, "seed": 3}, "seed given twice"),
+        ({"name": "x"}, {"seed": object()}, "a value that YAML cannot write"),
+        ({"name": "x", "models": ["biasd"]}, {}, "bias"),
+        ({"train": {"epochs": 3}}, {}, "found neither name nor run_dir"),
+        (3, {}, "found a config of type int"),
+        ("no/such.yaml", {}, "no/such.yaml"),
+    ],
+)
+def test_mistakes_in_settings_are_config_errors(
+    config: Any, overrides: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recspark.run(config, **overrides)
+
+
+def python(code: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_recspark_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = "import sys, recspark; print(*sys.modules, sep='\\n')"
+    loaded = {name.partition(".")[0] for name in python(code, tmp_path).splitlines()}
+    assert "recspark" in loaded
+    assert not loaded & {"pyspark", "torch", "pandas", "numpy", "pyarrow", "fsspec", "yaml"}
+
+
+def test_a_run_is_read_where_there_is_no_spark(home: Path, run: recspark.Run) -> None:
+    code = """
+import sys
+sys.modules["pyspark"] = None
+import recspark
+run = recspark.Run("runs/movielens-100k")
+for name in run.models:
+    print(name, *run.model(name).predict([1, 2, 999], [1, 2, 3]))
+    run.predictions(name), run.metrics(name)
+run.leaderboard(), run.recommendations("als"), run.similar("als", 7), repr(run), run.report
+"""
+    for line in python(code, home).splitlines():
+        name, *values = line.split()
+        found = run.model(name).predict([1, 2, 999], [1, 2, 3])
+        np.testing.assert_allclose(found, np.array(values, float), rtol=0, atol=1e-6)
+
+
+def test_a_session_of_its_own_is_stopped_again(home: Path, tmp_path: Path) -> None:
+    settings = {"run_dir": str(tmp_path / "run"), "until": "ingest", "spark.master": "local[1]"}
+    code = f"""
+import recspark
+run = recspark.run("conf/movielens-100k.yaml", **{settings!r})
+from pyspark import SparkContext
+print(SparkContext._active_spark_context, run, sep="\\n")
+"""
+    stopped, shown = python(code, home).splitlines()[-2:]
+    assert stopped == "None"
+    assert shown.endswith("ratings (no split); models: none")
+
+
+@pytest.mark.parametrize(
+    "module", [recspark, recspark.notebook.model, recspark.notebook.run], ids=lambda m: m.__name__
+)
+def test_examples_of_the_docstrings(
+    home: Path, run: recspark.Run, module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert result.attempted >= 3
+    assert result.failed == 0
