@@ -228,14 +228,13 @@ def test_module_and_entry_start_from_any_folder(command: list[str], tmp_path: Pa
     assert (done.returncode, done.stdout) == (0, f"recspark {__version__}\n")
 
 
-def test_a_reader_that_leaves_ends_the_help_without_a_word(tmp_path: Path) -> None:
+def test_a_reader_that_leaves_ends_the_help_without_a_word() -> None:
     done = subprocess.run(
-        f"{sys.executable} -m recspark ingest --help all | head -1",
+        f"{sys.executable} -m recspark ingest --help all | true",
         shell=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.startswith("usage: recspark ingest")
     assert done.stderr == ""

@@ -132,8 +132,11 @@ def make_spark_home(folder: Path, version: str) -> Path:
 def run_ingest(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     ratings = tmp_path / "u.data"
     ratings.write_text("1\t2\t3\t880000000\n")
+    movies = tmp_path / "u.item"
+    movies.write_text("2|Film (1990)|01-Jan-1990||\n")
     words = ["--name", "tiny", "--run_dir", str(tmp_path / "run"), "--spark.master", "local[1]"]
     words += ["--ingest.format", "movielens_100k", "--ingest.ratings", str(ratings)]
+    words += ["--ingest.movies", str(movies)]
     return subprocess.run(
         [sys.executable, "jobs/ingest.py", *words],
         env={**os.environ, **variables},

@@ -120,6 +120,7 @@ def test_a_word_that_is_no_setting_names_the_option_that_was_meant(config_file: 
 
 def test_a_config_file_of_another_ending_or_spelling_is_named(config_file: str) -> None:
     folder = Path(config_file).parent
+    (folder / "tiny2.yml").touch()  # nearer by its letters
     for wrong in ("tiny.yml", "tinny.yaml", "tiny"):
         with pytest.raises(ConfigError, match=rf"{wrong}: found no .* mean {config_file}\?"):
             load("--config", str(folder / wrong))
@@ -209,6 +210,7 @@ def test_misspelt_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
         (["--spark.master", "local[two]"], r"found local\[two\], expected local\[2\] for two"),
         (["--spark.master", "loca"], "spark.master: found loca, expected local"),
         (["--train.layers", "dense 64, gelu"], r"train\.layers: found `gelu`, expected `dense N`"),
+        (["--train.architecture", "mf"], r"or null\..*Example: --train\.architecture biased_mf"),
         (["--train.layers", "dense"], "train.layers: found `dense`"),
         (["--train.epochs", "0"], "train.epochs: found 0, expected ≥ 1"),
         (["--prepare.valid_fraction", "1.0"], "prepare.valid_fraction: found 1.0"),
