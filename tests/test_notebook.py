@@ -127,10 +127,10 @@ def test_every_model_answers_as_the_jobs_did(run: recspark.Run, name: str) -> No
 
 @pytest.mark.parametrize("name", MODELS)
 def test_unknown_ids_get_the_fallback_of_the_jobs(run: recspark.Run, name: str) -> None:
-    asked = run.model(name).predict([999, 999, 1, -3], [1, 999, 999, 10**12], with_fallback=True)
+    asked = run.model(name).predict([999, 999, 1, -30], [1, 999, 999, 10**12], with_fallback=True)
     expected = ["movie_effect", "global_mean", "user_effect", "global_mean"]
     assert asked["fallback"].tolist() == expected
-    bias = run.model("bias").predict([999, 999, 1, -3], [1, 999, 999, 10**12])
+    bias = run.model("bias").predict([999, 999, 1, -30], [1, 999, 999, 10**12])
     if name != "blend":  # whose weights do not sum to 1
         np.testing.assert_array_equal(asked["prediction"].to_numpy(np.float32), bias)
 
@@ -186,6 +186,7 @@ def test_ids_of_many_forms(ids: Any) -> None:
     ("ids", "where", "found"),
     [
         ([1, 2.5], r"users\[1\]", "2.5"),
+        (np.array([1.0, 2.5]), r"users\[1\]", "2.5"),
         ([1, True], r"users\[1\]", "True"),
         (np.array([True, False]), r"users\[0\]", "True"),
         ([1, None], r"users\[1\]", "None"),
