@@ -1,4 +1,4 @@
-"""Log lines of the jobs on stderr: date, level, module, message; and a sign of life of long work."""
+"""Log lines of the jobs on stderr: date, level, module, message. Long work gives signs of life."""
 
 from __future__ import annotations
 

@@ -126,9 +126,9 @@ def make_metrics(name: str, seed: int, noise: float = 1.0, **values: Any) -> dic
     }
 
 
-def make_board() -> Board:
-    """Return a leaderboard of `mf` before `bias`."""
-    metrics = [make_metrics("mf", 1, 0.7, top_n=TOP_N), make_metrics("bias", 2)]
+def make_board(best: str = "mf") -> Board:
+    """Return a leaderboard of `best` before `bias`."""
+    metrics = [make_metrics(best, 1, 0.7, top_n=TOP_N), make_metrics("bias", 2)]
     return Board(rank_models(metrics), {one["model"]: one for one in metrics})
 
 
