@@ -101,10 +101,9 @@ def test_work_that_tells_of_itself_gives_none(lines: io.StringIO) -> None:
     assert "still at it" not in lines.getvalue()
 
 
-def test_nothing_is_added_for_a_person_who_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_added_for_a_person_who_watches() -> None:
     screen = Screen()
-    monkeypatch.setattr(sys, "stderr", screen)
-    with Heartbeat("prepare", 0.1):
+    with configured(screen), Heartbeat("prepare", 0.1):
         time.sleep(0.3)
     assert screen.getvalue() == ""
 
