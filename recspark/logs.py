@@ -60,12 +60,13 @@ class Heartbeat:
     def __init__(self, name: str, seconds: float = HEARTBEAT_SECONDS) -> None:
         """Log for the work called `name` after so many silent `seconds`."""
         self._name, self._seconds = name, seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Heartbeat:
         self._started = time.monotonic()
+        self._stop = threading.Event()
         if not sys.stderr.isatty():
+            self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
             self._thread.start()
         return self
 
@@ -76,8 +77,9 @@ class Heartbeat:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join()
+            self._thread = None
 
     def _beat(self) -> None:
         told = self._started

@@ -93,6 +93,14 @@ def test_silent_work_gives_signs_of_life(lines: io.StringIO) -> None:
     assert lines.getvalue() == written  # it ended with the work
 
 
+def test_a_stage_that_was_refused_can_be_entered_again(lines: io.StringIO) -> None:
+    heartbeat = Heartbeat("prepare", 0.2)
+    for _ in range(2):
+        with heartbeat:
+            time.sleep(0.3)
+    assert lines.getvalue().count("still at it") == 2
+
+
 def test_work_that_tells_of_itself_gives_none(lines: io.StringIO) -> None:
     with Heartbeat("prepare", 0.4):
         for _ in range(10):

@@ -151,10 +151,13 @@ def _tell_lists(rows: list[Metrics]) -> str:
         most = max(row["num_users"] for row in rows)
         return f"Top-N lists, measured on {whole(most)} users: too few to tell"
     best = max(large, key=lambda row: row["ndcg"])
-    figure = f"NDCG@{best['k']} {_three(best['ndcg'])} over {whole(best['num_users'])} users"
+    figure = f"{_three(best['ndcg'])} over {whole(best['num_users'])} users"
     if len(large) == 1:
-        return f"Lists of {best['model']}: {figure}"
-    return f"Lists of {best['model']} have the highest {figure}"
+        return f"Lists of {best['model']}: NDCG@{best['k']} {figure}"
+    return (
+        f"Lists of {best['model']} have the highest NDCG@{best['k']} measured, {figure}; chance is "
+        "not ruled out"
+    )
 
 
 def _has_few_users(row: Metrics) -> bool:

@@ -130,4 +130,7 @@ def test_lists_of_few_users_are_not_praised() -> None:
         return panels[1].heading
 
     assert told(40) == "Top-N lists, measured on 40 users: too few to tell"
-    assert told(380) == "Lists of mf have the highest NDCG@10 0.123 over 380 users"
+    assert told(380) == (
+        "Lists of mf have the highest NDCG@10 measured, 0.123 over 380 users; "
+        "chance is not ruled out"
+    )
