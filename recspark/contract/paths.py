@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from recspark.contract.catalog import DataSet
 from recspark.contract.columns import BUCKET
 
 # Inside a model's folder: what the model is, one line for each epoch of its training, and Spark's
@@ -29,6 +30,10 @@ class RunPaths:
 
     def _at(self, *parts: str) -> str:
         return "/".join([self.root.rstrip("/"), *parts])
+
+    def of(self, kind: DataSet, **names: str) -> str:
+        """Return where a data set of the catalog lies; `names` are those its place leaves open."""
+        return self._at(kind.place.format(**names))
 
     @property
     def ratings(self) -> str:

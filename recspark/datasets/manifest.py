@@ -74,8 +74,14 @@ def read_manifest(path: str) -> Manifest | None:
         ) from error
 
 
-def require_manifest(path: str, kind: DataSet) -> Manifest:
-    """Return the manifest of an input; a DataError names the job to run where there is none."""
+def require_manifest(path: str, kind: DataSet, options: str = "") -> Manifest:
+    """Return the manifest of an input; a DataError names the job to run where there is none.
+
+    Args:
+        path: The data set.
+        kind: What it is in the catalog.
+        options: What the job has to be told beside the config, for the message.
+    """
     manifest = read_manifest(path)
     if manifest is None:
         raise DataError(
@@ -83,7 +89,7 @@ def require_manifest(path: str, kind: DataSet) -> Manifest:
                 path,
                 found="no finished data set",
                 expected=f"one with a {MANIFEST}",
-                remedy=f"Run {_name_jobs(kind)} with the same --config first.",
+                remedy=f"Run {_name_jobs(kind)} with the same --config{options} first.",
             )
         )
     return manifest

@@ -26,6 +26,7 @@ from recspark.datasets.staging import MANIFEST
 from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.files.storage import FileInfo
+from recspark.logs import Heartbeat
 from recspark.redact import redact_values
 
 logger = logging.getLogger(__name__)
@@ -68,12 +69,14 @@ class Step:
     scratch: Sequence[str] = ()
     files: Sequence[FileInfo] = ()
     _meter: Meter = field(default_factory=Meter, init=False, repr=False)
+    _heartbeat: Heartbeat = field(init=False, repr=False)
     _published: int = field(default=0, init=False, repr=False)
     id: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
     _claim: RunLock = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         root = self.root or posixpath.dirname(self.outputs[0])
+        self._heartbeat = Heartbeat(self.stage)
         self._claim = RunLock(root, self.stage, [*self.outputs, *self.scratch], self.reads)
 
     def is_done(self) -> bool:
@@ -90,16 +93,18 @@ class Step:
         ids = {manifest.id for manifest in found if manifest}
         if len(ids) != 1 or any(one is None or one.fingerprint != wanted for one in found):
             return False
-        for path, manifest in zip(self.outputs, found, strict=True):
-            if manifest and (damage := find_damage(path, manifest.files)):
-                logger.warning("%s: found %s, runs again", self.stage, damage)
-                return False
+        with Heartbeat(self.stage):  # reads the files through
+            for path, manifest in zip(self.outputs, found, strict=True):
+                if manifest and (damage := find_damage(path, manifest.files)):
+                    logger.warning("%s: found %s, runs again", self.stage, damage)
+                    return False
         logger.info("%s: up to date, skipped (%s)", self.stage, self.outputs[0])
         return True
 
     def __enter__(self) -> Step:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._claim)
+            stack.enter_context(self._heartbeat)
             for path in self.reads:
                 _require_intact(path)
             stack.pop_all()
@@ -114,6 +119,7 @@ class Step:
         trace: TracebackType | None,
     ) -> None:
         self._meter.__exit__(kind, error, trace)
+        self._heartbeat.__exit__(kind, error, trace)
         try:
             if self._claim.is_held():
                 self._claim.clear()

@@ -12,20 +12,24 @@ from recspark.page.render import render
 from recspark.page.tables import percent, plain, stars, whole
 
 
-def render_page(name: str, statistics: dict[str, Any]) -> str:
+def render_page(name: str, statistics: dict[str, Any], date: str = "") -> str:
     """Return the HTML text: no script, nothing to load, every text from the data escaped.
 
     Args:
         name: The run's name.
         statistics: The content of `statistics.json`.
+        date: When the ratings were ingested.
     """
+    panels = draw_panels(statistics)
     return render(
         "explore/page.html",
         name=name,
+        date=date,
+        navigation=[(panel.name, panel.name.replace("_", " ").capitalize()) for panel in panels],
         first_day=statistics["counts"]["first_day"],
         last_day=statistics["counts"]["last_day"],
         facts=list_facts(statistics),
-        panels=draw_panels(statistics),
+        panels=panels,
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from recspark.contract import columns as c
+from recspark.page.certainty import MIN_COUNT, quantile
 from recspark.page.panel import Panel
-from recspark.page.tables import Column, Table, make_table, percent, plain, stars, whole
+from recspark.page.tables import Column, Table, make_table, number, percent, plain, stars, whole
 
 Statistics = dict[str, Any]
 
 _RATINGS = Column("ratings", "Ratings", whole)
 _MEAN = Column("mean_rating", "Mean rating", stars)
+_FEW = f"Grey: fewer than {MIN_COUNT} ratings, too few to tell."
 _SHRUNKEN = Column("shrunken_mean", "Shrunken mean", stars)
 _MOVIE = (
     Column("title", "Title", plain, is_text=True),
@@ -40,13 +43,14 @@ def _ratings(statistics: Statistics) -> Panel:
     most = max(rows, key=lambda row: row["share"])
     return Panel(
         "ratings",
-        f"{most['rating']:g} stars is given most often: {percent(most['share'])} of all ratings",
+        f"{number(most['rating'], 'g')} stars is given most often: {percent(most['share'])} of "
+        "all ratings",
         "Share of each rating value.",
         [
             make_table(
                 "Ratings by value",
                 rows,
-                Column("rating", "Stars", lambda value: f"{value:g}"),
+                Column("rating", "Stars", lambda value: number(value, "g")),
                 _RATINGS,
                 Column("share", "Share", percent),
             )
@@ -67,13 +71,11 @@ def _days(statistics: Statistics) -> Panel:
 
 def _months(statistics: Statistics) -> Panel:
     rows = statistics["months"]
-    first, last = rows[0], rows[-1]
     return Panel(
         "months",
-        f"The mean rating goes from {stars(first['mean_rating'])} in {first['month']} "
-        f"to {stars(last['mean_rating'])} in {last['month']}",
-        "Mean of each month's ratings; the band is as far as chance alone moves the mean of that "
-        "many ratings (95 %), so it is wide where few stand behind it.",
+        _tell_ends("The mean rating goes", rows, statistics, "month"),
+        "Mean of each month's ratings; the bars are as far as chance alone moves the mean of that "
+        f"many ratings (95%). {_FEW}",
         [
             make_table(
                 "Ratings by month",
@@ -82,9 +84,33 @@ def _months(statistics: Statistics) -> Panel:
                 _RATINGS,
                 _MEAN,
                 Column("std", "Standard deviation", stars),
+                is_few=is_few,
             )
         ],
     )
+
+
+def is_few(row: dict[str, Any]) -> bool:
+    """Return whether too few ratings stand behind a mean."""
+    return bool(row["ratings"] < MIN_COUNT)
+
+
+def _tell_ends(what: str, rows: list[dict[str, Any]], statistics: Statistics, key: str) -> str:
+    """Return from which mean to which one goes, of the first and the last row with many ratings."""
+    name, prefix = ("month", "") if key == "month" else ("tenth", "tenth ")
+    large = [row for row in rows if not is_few(row)]
+    if len(large) < 2:
+        return f"Too few ratings to compare the mean of one {name} with another’s"
+    first, last = large[0], large[-1]
+    ends = [
+        f"{stars(row['mean_rating'])} in {prefix}{row[key]} (n = {whole(row['ratings'])})"
+        for row in (first, last)
+    ]
+    deviation = statistics["counts"]["std_rating"]
+    apart = quantile() * deviation * math.hypot(*(row["ratings"] ** -0.5 for row in (first, last)))
+    if abs(last["mean_rating"] - first["mean_rating"]) <= apart:
+        return f"{what} from {ends[0]} to {ends[1]}: no more than chance"
+    return f"{what} from {ends[0]} to {ends[1]}"
 
 
 def _activity(statistics: Statistics, member: str) -> Panel:
@@ -100,7 +126,10 @@ def _activity(statistics: Statistics, member: str) -> Panel:
         [
             make_table(
                 "Quantiles",
-                [{"quantile": name, "ratings": value} for name, value in quantiles.items()],
+                [
+                    {"quantile": name.replace(" %", "%"), "ratings": value}
+                    for name, value in quantiles.items()
+                ],
                 Column("quantile", f"Share of {member}s", plain, is_text=True),
                 Column("ratings", "Ratings at most", whole),
             ),
@@ -116,14 +145,13 @@ def _activity(statistics: Statistics, member: str) -> Panel:
 
 
 def _means(statistics: Statistics) -> Panel:
-    mean = Column("mean", "Mean rating (middle of bin)", lambda value: f"{value:.1f}")
-    users, movies = (
-        max(statistics[part]["means"], key=lambda row: row["members"])["mean"]
-        for part in ("per_user", "per_movie")
-    )
+    mean = Column("mean", "Mean rating (middle of bin)", lambda value: number(value, ".1f"))
+    users, movies = (_median(statistics[part]["means"]) for part in ("per_user", "per_movie"))
+    counts = statistics["counts"]
     return Panel(
         "means",
-        f"Mean ratings peak at {users:.1f} among users and at {movies:.1f} among movies",
+        f"Half of the {whole(counts['users'])} users give {users} stars or more on average, half "
+        f"of the {whole(counts['movies'])} movies get {movies} or more",
         "Every user and every movie counts once, by the mean of its ratings, in bins of 0.1. "
         "Peaks at whole stars, where there are any, come from those with very few ratings.",
         [
@@ -138,11 +166,22 @@ def _means(statistics: Statistics) -> Panel:
     )
 
 
+def _median(bins: list[dict[str, Any]]) -> str:
+    """Return the middle of the bin that holds the middle member."""
+    half, passed = sum(row["members"] for row in bins) / 2, 0
+    for row in bins:
+        passed += row["members"]
+        if passed >= half:
+            return number(row["mean"], ".1f")
+    raise AssertionError("half of the members lie in some bin")
+
+
 def _decile_shares(statistics: Statistics) -> Panel:
     rows = statistics["popularity_deciles"]
     return Panel(
         "decile_shares",
-        f"The most rated tenth of the movies has {percent(rows[-1]['share'])} of all ratings",
+        f"The most rated tenth of the movies ({whole(rows[-1]['movies'])}) has "
+        f"{percent(rows[-1]['share'])} of all ratings",
         "Movies ordered by their number of ratings and cut into tenths; movies with equally many "
         "ratings stay together, so tenths can differ in size and one can be missing.",
         [_decile_table(rows)],
@@ -153,9 +192,9 @@ def _decile_means(statistics: Statistics) -> Panel:
     rows = statistics["popularity_deciles"]
     return Panel(
         "decile_means",
-        f"Mean rating from the least rated tenth of the movies ({stars(rows[0]['mean_rating'])}) "
-        f"to the most rated ({stars(rows[-1]['mean_rating'])})",
-        "Mean of all ratings in each tenth.",
+        _tell_ends("From few ratings to many, the mean goes", rows, statistics, "decile"),
+        "Mean of all ratings in each tenth of the movies, 10 the most rated; the bars are as far "
+        f"as chance alone moves the mean of that many ratings (95%). {_FEW}",
         [_decile_table(rows)],
     )
 
@@ -171,6 +210,7 @@ def _decile_table(rows: list[dict[str, Any]]) -> Table:
         _RATINGS,
         Column("share", "Share", percent),
         _MEAN,
+        is_few=is_few,
     )
 
 

@@ -12,7 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, DateFormatter, DayLocator, date2num
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-from recspark.page.charts import ACCENT, MAIN, Drawing, draw, label, name_lines, use_short_numbers
+from recspark.explore.panels import is_few
+from recspark.page.certainty import quantile
+from recspark.page.charts import (
+    ACCENT,
+    MAIN,
+    SOFT,
+    Drawing,
+    draw,
+    draw_counts,
+    label,
+    name_lines,
+    use_short_numbers,
+)
+from recspark.page.tables import percent, stars
 
 Statistics = dict[str, Any]
 
@@ -46,11 +59,12 @@ def _shares(axes: Axes, statistics: Statistics) -> None:
     values, shares = column(rows, "rating"), column(rows, "share")
     step = np.diff(values).min() if len(values) > 1 else 1.0
     bars = axes.bar(values, shares, width=0.8 * step, color=MAIN)
-    axes.bar_label(bars, [f"{100 * share:.1f}" for share in shares], padding=2)
+    axes.bar_label(bars, [percent(share) for share in shares], padding=2)
     axes.set_xticks(values, [f"{value:g}" for value in values])
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.margins(y=0.12)
     label(axes, "Rating (stars)", "Share of ratings (%)")
+    draw_counts(axes, values.tolist(), column(rows, "ratings").tolist(), "ratings")
 
 
 def _days(axes: Axes, statistics: Statistics) -> None:
@@ -75,17 +89,31 @@ def _days(axes: Axes, statistics: Statistics) -> None:
 def _months(axes: Axes, statistics: Statistics) -> None:
     rows = statistics["months"]
     months = column(rows, "month").astype("datetime64[M]")
-    at = (months - months[0]).astype(int)
-    span = np.arange(months[0], months[-1] + 1).astype("datetime64[D]")
-    # Months without ratings stay NaN: a gap in the line.
-    means, errors = np.full(len(span), np.nan), np.full(len(span), np.nan)
-    means[at] = column(rows, "mean_rating")
-    errors[at] = 1.96 * statistics["counts"]["std_rating"] / np.sqrt(column(rows, "ratings"))
-    axes.fill_between(span, means - errors, means + errors, color=MAIN, alpha=0.25, linewidth=0)
-    axes.plot(span, means, color=MAIN, marker="o", markersize=3)
-    _mark_overall_mean(axes, statistics)
-    _use_dates(axes, int((span[-1] - span[0]).astype(int)) + 31)
+    days = date2num(months.astype("datetime64[D]"))
+    _draw_means(axes, days, rows, statistics)
+    _use_dates(axes, int(days[-1] - days[0]) + 31)
     label(axes, "Month of rating", "Mean rating (stars)")
+    draw_counts(axes, days.tolist(), column(rows, "ratings").tolist(), "ratings")
+
+
+def _draw_means(
+    axes: Axes, at: npt.NDArray[Any], rows: list[dict[str, Any]], statistics: Statistics
+) -> None:
+    """Draw means with what chance does to them, and those of few ratings in grey."""
+    means, few = column(rows, "mean_rating"), np.array([is_few(row) for row in rows])
+    errors = quantile() * statistics["counts"]["std_rating"] / np.sqrt(column(rows, "ratings"))
+    axes.plot(at[few], means[few], "o", color=SOFT, markersize=4, alpha=0.8)
+    axes.errorbar(
+        at[~few],
+        means[~few],
+        yerr=errors[~few],
+        color=MAIN,
+        marker="o",
+        markersize=3,
+        capsize=2.5,
+        elinewidth=1,
+    )
+    _mark_overall_mean(axes, statistics)
 
 
 def _use_dates(axes: Axes, num_days: int) -> None:
@@ -130,8 +158,9 @@ def _means(axes: Axes, statistics: Statistics) -> None:
         shares = np.zeros(bins[-1] - bins[0] + 1)
         shares[bins - bins[0]] = column(rows, "members")
         edges = (np.arange(bins[0], bins[-1] + 2) - 0.5) / 10
+        total = f"{int(shares.sum()):,} {name}"
         shares = shares / shares.sum()
-        axes.stairs(shares, edges, color=color, linewidth=1.6, label=name)
+        axes.stairs(shares, edges, color=color, linewidth=1.6, label=total)
         axes.stairs(shares, edges, color=color, alpha=0.2, fill=True)
     name_lines(axes)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -142,24 +171,27 @@ def _decile_shares(axes: Axes, statistics: Statistics) -> None:
     rows = statistics["popularity_deciles"]
     shares = column(rows, "share")
     bars = axes.bar(column(rows, "decile"), shares, color=MAIN)
-    axes.bar_label(bars, [f"{100 * share:.1f}" for share in shares], padding=2)
+    axes.bar_label(bars, [percent(share) for share in shares], padding=2, fontsize=8.5)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_xticks(range(1, 11))
     axes.margins(y=0.12)
     label(axes, "Tenth of the movies (10 = most rated)", "Share of ratings (%)")
+    draw_counts(axes, column(rows, "decile").tolist(), column(rows, "movies").tolist(), "movies")
 
 
 def _decile_means(axes: Axes, statistics: Statistics) -> None:
     rows = statistics["popularity_deciles"]
-    axes.plot(column(rows, "decile"), column(rows, "mean_rating"), color=MAIN, marker="o")
-    _mark_overall_mean(axes, statistics)
+    deciles = column(rows, "decile")
+    _draw_means(axes, deciles, rows, statistics)
     axes.set_xticks(range(1, 11))
     label(axes, "Tenth of the movies (10 = most rated)", "Mean rating (stars)")
+    draw_counts(axes, deciles.tolist(), column(rows, "ratings").tolist(), "ratings")
 
 
 def _mark_overall_mean(axes: Axes, statistics: Statistics) -> None:
     overall = statistics["counts"]["mean_rating"]
-    axes.axhline(overall, color=ACCENT, linestyle="--", label=f"all ratings: {overall:.2f}")
+    total = f"all {statistics['counts']['ratings']:,} ratings: {stars(overall)}"
+    axes.axhline(overall, color=ACCENT, linestyle="--", label=total)
     name_lines(axes)
 
 

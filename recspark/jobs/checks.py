@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from recspark.config import Config
+from recspark.contract import catalog
+from recspark.contract.catalog import DataSet
+from recspark.contract.paths import RunPaths
 from recspark.errors import ConfigError, describe
 from recspark.jobs.job import Request, maker_of
 
@@ -31,26 +34,26 @@ def check_ingest(request: Request) -> None:
 
 def check_prepare(request: Request) -> None:
     """Check the ratings, and the file of held-out pairs."""
-    _require(request, "ratings", "ingest")
+    _require(request, catalog.RATINGS)
     _require_held_out(request.config)
 
 
 def check_baseline(request: Request) -> None:
     """Check the models asked for, and train."""
     _require_made(request, "baseline")
-    _require(request, "train", "prepare")
+    _require(request, catalog.TRAIN)
 
 
 def check_train(request: Request) -> None:
     """Check the models asked for, train and valid."""
     _require_made(request, "train")
-    _require(request, "train", "prepare")
-    _require(request, "valid", "prepare")
+    _require(request, catalog.TRAIN)
+    _require(request, catalog.VALID)
 
 
 def check_score(request: Request) -> None:
     """Check train."""
-    _require(request, "train", "prepare")
+    _require(request, catalog.TRAIN)
 
 
 def check_score_pairs(request: Request) -> None:
@@ -61,8 +64,8 @@ def check_score_pairs(request: Request) -> None:
     if pairs is not None:
         require_pair_files(pairs)
     else:
-        _require(request, "qualifying", "ingest")
-    _require(request, "train", "prepare")
+        _require(request, catalog.QUALIFYING)
+    _require(request, catalog.TRAIN)
 
 
 def check_blend(request: Request) -> None:
@@ -70,7 +73,7 @@ def check_blend(request: Request) -> None:
     from recspark.stages import blend
 
     blend.require_members(request.config)
-    _require(request, "train", "prepare")
+    _require(request, catalog.TRAIN)
 
 
 def check_recommend(request: Request) -> None:
@@ -79,7 +82,7 @@ def check_recommend(request: Request) -> None:
 
     choose_models(request.config.recommend.models, request.models, "recommend.models")
     _require_users(request.config)
-    _require(request, "train", "prepare")
+    _require(request, catalog.TRAIN)
 
 
 def check_similar(request: Request) -> None:
@@ -87,20 +90,19 @@ def check_similar(request: Request) -> None:
     from recspark.recommend.choose import choose_models
 
     choose_models(request.config.similar.models, request.models, "similar.models")
-    _require(request, "train", "prepare")
+    _require(request, catalog.TRAIN)
 
 
 def check_ratings(request: Request) -> None:
     """Check the ratings."""
-    _require(request, "ratings", "ingest")
+    _require(request, catalog.RATINGS)
 
 
-def _require(request: Request, data_set: str, stage: str) -> None:
+def _require(request: Request, kind: DataSet) -> None:
     """Require a data set of the run that the job starts from."""
-    from recspark.contract.paths import RunPaths
     from recspark.datasets.manifest import require_manifest
 
-    require_manifest(getattr(RunPaths(request.config.root), data_set), stage)
+    require_manifest(RunPaths(request.config.root).of(kind), kind)
 
 
 def _require_held_out(config: Config) -> None:

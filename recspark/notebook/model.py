@@ -15,11 +15,11 @@ from recspark.blend.card import BLEND
 from recspark.blend.weigh import weigh
 from recspark.config import Config
 from recspark.contract import columns as c
+from recspark.contract.catalog import MODELS, TRAIN
 from recspark.contract.paths import RunPaths
 from recspark.datasets.id_maps import read_index_ids
-from recspark.datasets.manifest import Manifest
+from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.errors import DataError, describe
-from recspark.notebook.manifests import require_finished
 from recspark.notebook.raw_ids import pair_ids
 from recspark.scoring.id_columns import find_indexes
 from recspark.scoring.lineage import require_scoring
@@ -105,7 +105,7 @@ class Model:
         self, user_ids: npt.NDArray[np.int64], movie_ids: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
         paths = RunPaths(self.root)
-        train = require_finished(paths.train, "prepare")
+        train = require_manifest(paths.train, TRAIN)
         scorings, card = self._find_scorings()
         indexes = [_Index(path, train.id, train) for path in (paths.user_index, paths.movie_index)]
         users: Ints = find_indexes(_open_index(indexes[0]), user_ids)
@@ -125,7 +125,7 @@ class Model:
         if self.name != BLEND:
             return [require_scoring(config, self.name)[0]], None
         path = RunPaths(self.root).model(BLEND)
-        blend, card = require_finished(path, "blend"), read_card(path)
+        blend, card = require_manifest(path, MODELS.made_by("blend")), read_card(path)
         scorings = []
         for member in card["members"]:
             scoring, ids = require_scoring(config, member["model"])

@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from recspark.blend.card import BLEND
 from recspark.contract import columns as c
+from recspark.contract.catalog import (
+    PREDICTIONS,
+    RECOMMENDATIONS,
+    REPORT,
+    SIMILAR_MOVIES,
+    TEST,
+    TRAIN,
+    DataSet,
+)
 from recspark.contract.paths import PAGE, RunPaths
-from recspark.datasets.manifest import Manifest, read_manifest
+from recspark.datasets.lineage import require_current
+from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.files.storage import require_json
 from recspark.notebook import tables
-from recspark.notebook.manifests import require_current, require_finished
 from recspark.notebook.model import Model
 from recspark.notebook.raw_ids import read_id
 
@@ -95,7 +104,7 @@ class Run:
             >>> recspark.Run("runs/movielens-100k").report.endswith("report/index.html")
             True
         """
-        require_finished(self._paths.report, "report")
+        require_manifest(self._paths.report, REPORT)
         return posixpath.join(self._paths.report, PAGE)
 
     def model(self, name: str) -> Model:
@@ -175,13 +184,11 @@ class Run:
             >>> bool(found["prediction"].between(1, 5).all())
             True
         """
-        job = "blend" if model == BLEND else "score"
+        kind = PREDICTIONS.made_by("blend" if model == BLEND else "score")
         path = self._paths.predictions(model)
-        made = self._require_made(path, model, job)
-        train, test = (
-            require_finished(one, "prepare") for one in (self._paths.train, self._paths.test)
-        )
-        require_current(path, made, job, test=test)
+        made = self._require_made(path, model, kind)
+        train = require_manifest(self._paths.train, TRAIN)
+        require_current(path, made, test=require_manifest(self._paths.test, TEST))
         if spark is not None:
             return tables.read_predictions_in_spark(self._paths, model, spark)
         return tables.read_predictions(self._paths, model, train)
@@ -202,7 +209,7 @@ class Run:
             [1, 2, 3]
         """
         options = f" and --recommend.models {model}"
-        self._require_made(self._paths.recommendations(model), model, "recommend", options)
+        self._require_made(self._paths.recommendations(model), model, RECOMMENDATIONS, options)
         if spark is not None:
             return tables.read_recommendations_in_spark(self._paths, model, spark)
         return tables.read_recommendations(self._paths, model)
@@ -235,7 +242,7 @@ class Run:
             [1, 2, 3]
         """
         path = self._paths.similar_movies(model)
-        self._require_made(path, model, "similar", f" and --similar.models {model}")
+        self._require_made(path, model, SIMILAR_MOVIES, f" and --similar.models {model}")
         movie = None if movie_id is None else read_id(c.MOVIE_ID, movie_id)
         if spark is not None:
             return tables.read_similar_in_spark(path, movie, n, spark)
@@ -263,11 +270,11 @@ class Run:
             )
         return manifest
 
-    def _require_made(self, path: str, model: str, job: str, options: str = "") -> Manifest:
+    def _require_made(self, path: str, model: str, kind: DataSet, options: str = "") -> Manifest:
         """Return the manifest of what a job made with the model that is there now."""
         fitted = self._require_model(model)
-        made = require_finished(path, job, options)
-        require_current(path, made, job, model=fitted)
+        made = require_manifest(path, kind, options)
+        require_current(path, made, model=fitted)
         return made
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 # Stand-ins; the names are CSS variables of base.html.
-INK, GRID, MAIN, ACCENT = "#010101", "#020202", "#030303", "#040404"
-_VARIABLES = {INK: "--ink", GRID: "--grid", MAIN: "--main", ACCENT: "--accent"}
+INK, GRID, MAIN, ACCENT, SOFT = "#010101", "#020202", "#030303", "#040404", "#050505"
+_VARIABLES = {INK: "--ink", GRID: "--grid", MAIN: "--main", ACCENT: "--accent", SOFT: "--soft"}
 
 # Width and height in points; the text keeps its size, so that it can be read on a phone.
 WIDE, NARROW = (760, 290), (370, 270)
@@ -117,3 +118,56 @@ def name_lines(axes: Axes, columns: int = 2) -> None:
 def use_short_numbers(axes: Axes, axis: str = "y") -> None:
     """Write an axis' numbers as 20 k or 1.5 M."""
     getattr(axes, f"{axis}axis").set_major_formatter(EngFormatter(sep=" "))
+
+
+# Points of a letter in a small text, and the height of one.
+_LETTER, _LINE = 5.0, 10.0
+_SMALL = 8.5
+# Share of the plot's height that the bars of counts take at most.
+_STRIP = 0.16
+
+
+def draw_counts(axes: Axes, at: Sequence[float], counts: Sequence[int], unit: str) -> None:
+    """Show how much stands behind each group: grey bars below the marks, with numbers that fit.
+
+    Called last, when the marks are drawn and the axes named.
+
+    Args:
+        axes: Where the marks are.
+        at: Where each group is on the horizontal axis, rising.
+        counts: How many of `unit` each group has.
+        unit: What is counted.
+    """
+    texts = [short(count) for count in counts]
+    longest = _LETTER * (1 + max(map(len, texts)))
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    room = 72 * figure.get_figwidth() * 0.84 / max(len(counts), 1)
+    is_level, is_upright = room >= longest, room >= _LINE
+    low, high = axes.get_ylim()
+    axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])
+    axes.set_ylim(low - (0.3 if is_level else 0.42) * (high - low), high)
+    strip = axes.twinx()
+    width = 0.8 * (float(np.diff(at).min()) if len(at) > 1 else 1.0)
+    bars = strip.bar(at, counts, width=width, color=GRID)
+    strip.set_ylim(0, max(counts) / _STRIP)
+    strip.set_axis_off()
+    axes.set_zorder(strip.get_zorder() + 1)
+    told = f"Grey bars: {unit}"
+    if is_level or is_upright:
+        strip.bar_label(
+            bars,
+            texts,
+            padding=1.5,
+            fontsize=_SMALL if is_level else _SMALL - 1,
+            color=SOFT,
+            rotation=0 if is_level else 90,
+        )
+    else:
+        told += f", from {short(min(counts))} to {short(max(counts))}"
+    axes.set_xlabel(f"{axes.get_xlabel()}\n{told}")
+
+
+def short(value: float) -> str:
+    """Return a count as on an axis: 871, 20 k, 1.5 M."""
+    return EngFormatter(places=None if value < 1000 else 1, sep=" ")(value).replace(".0 ", " ")

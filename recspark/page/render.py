@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
+
+MOST_COLUMNS = 5
+
+
+def count_columns(tiles: Sized) -> int:
+    """Return the columns of a grid whose last row is fullest: of 8 tiles 4, never 7 + 1."""
+    count = len(tiles)
+
+    def fill(columns: int) -> float:
+        return (count % columns or columns) / columns
+
+    return max(range(min(3, count), min(MOST_COLUMNS, count) + 1), key=lambda c: (fill(c), c))
 
 
 def render(template: str, **values: Any) -> str:
@@ -17,4 +30,5 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["count_columns"] = count_columns
     return environment.get_template(template).render(**values)

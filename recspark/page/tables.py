@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Records = Sequence[dict[str, Any]]
 Format = Callable[[Any], str]
 
 MOST_ON_PHONE = 4
+# Percent below which a share is 0 (or 100 %) but for rounding.
+_NO_SHARE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     rows: list[list[str]]
+    few: frozenset[int] = field(default_factory=frozenset)
+    """Places of the rows that too little stands behind; they are greyed."""
 
     @property
     def is_wide(self) -> bool:
@@ -37,26 +41,38 @@ class Table:
         return self.columns[0].is_text and len(self.columns) > MOST_ON_PHONE
 
 
-def make_table(title: str, records: Records, *columns: Column) -> Table:
-    """Return the table of `records`, one row per record, in their order."""
+def make_table(
+    title: str,
+    records: Records,
+    *columns: Column,
+    is_few: Callable[[dict[str, Any]], bool] = lambda _: False,
+) -> Table:
+    """Return the table of `records`, one row per record, in their order; `is_few` greys a row."""
     rows = [[column.write(record[column.key]) for column in columns] for record in records]
-    return Table(title=title, columns=columns, rows=rows)
+    few = frozenset(place for place, record in enumerate(records) if is_few(record))
+    return Table(title=title, columns=columns, rows=rows, few=few)
+
+
+def number(value: float, form: str) -> str:
+    """Return a figure in a format of Python's, with a real minus sign (U+2212)."""
+    return format(value, form).replace("-", "\N{MINUS SIGN}")
 
 
 def whole(value: float) -> str:
     """Return a count with thousands separated: 100,480,507."""
-    return f"{value:,.0f}"
+    return number(value, ",.0f")
 
 
 def percent(value: float) -> str:
-    """Return a share from 0 to 1 in percent, small ones with the digits they need."""
-    digits = ".1f" if value >= 0.001 or value == 0 else ".2g"
-    return f"{100 * value:{digits}}\N{NO-BREAK SPACE}%"
+    """Return a share from 0 to 1 as 99.8%; very near 0 or 1 with the digits that it needs."""
+    rest = 100 * min(value, 1 - value)
+    digits = 1 if rest >= 0.1 or rest < _NO_SHARE else 1 - math.floor(math.log10(rest))
+    return f"{100 * value:.{digits}f}%"
 
 
 def stars(value: float) -> str:
     """Return a mean rating or a deviation with two decimals."""
-    return f"{value:.2f}"
+    return number(value, ".2f")
 
 
 def rmse(value: float | None) -> str:

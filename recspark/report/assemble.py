@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from recspark.contract.paths import PAGE
 from recspark.datasets.prepared import PreparedFacts
-from recspark.explore.page import draw_panels, list_facts
+from recspark.explore.page import list_facts
+from recspark.explore.panels import make_panels
 from recspark.page.tables import whole
 from recspark.redact import redact
-from recspark.report.chapter import Chapter
+from recspark.report.chapter import Chapter, Link
 from recspark.report.errors import make_calibration, make_errors
 from recspark.report.findings import Findings
+from recspark.report.inventory import Inventory
 from recspark.report.page import render_report
 from recspark.report.people import make_examples, make_map, make_neighbors
 from recspark.report.results import make_results
 from recspark.report.training_curves import make_learning
-from recspark.report.what_ran import gibibytes, list_steps, make_ran
+from recspark.report.what_ran import gibibytes, list_steps, make_ran, minute
 
 
 def make_report(findings: Findings) -> str:
@@ -25,14 +28,31 @@ def make_report(findings: Findings) -> str:
         make_errors(board),
         make_calibration(board),
         make_learning(findings.inventory, findings.trainings),
-        make_examples(findings.lists_of, findings.examples),
+        _make_examples(findings),
         make_neighbors(*known, fewest),
         make_map(*known, fewest),
         _make_ratings(findings),
         make_ran(findings.inventory),
     ]
-    where = redact(findings.inventory.paths.root)
-    return render_report(redact(findings.name), where, _list_facts(findings), chapters)
+    return render_report(
+        redact(findings.name),
+        redact(findings.inventory.paths.root),
+        _find_date(findings.inventory),
+        _list_facts(findings),
+        chapters,
+    )
+
+
+def _find_date(inventory: Inventory) -> str:
+    """Return when the newest of what the report tells was made: `2026-11-27 23:31 UTC`."""
+    newest = max(manifest.created_at for manifest in inventory.manifests.values())
+    return f"{minute(newest)} UTC"
+
+
+def _make_examples(findings: Findings) -> Chapter:
+    lists = findings.inventory.get(f"recommendations/{findings.lists_of}")
+    least = int(lists.settings.get("min_ratings", 1)) if lists else 1
+    return make_examples(findings.lists_of, findings.examples, least)
 
 
 def _make_ratings(findings: Findings) -> Chapter:
@@ -44,9 +64,20 @@ def _make_ratings(findings: Findings) -> Chapter:
         )
         return Chapter("data", title, missing=missing)
     counts = findings.statistics["counts"]
-    facts = "; ".join(f"{term.lower()} {value}" for term, value in list_facts(findings.statistics))
-    text = f"From {counts['first_day']} to {counts['last_day']}: {facts}."
-    return Chapter("data", title, text, panels=draw_panels(findings.statistics))
+    text = (
+        f"From {counts['first_day']} to {counts['last_day']}. Plots and tables are on a page of "
+        f"their own, explore/{PAGE} in the run directory; in short:"
+    )
+    return Chapter(
+        "data",
+        title,
+        text,
+        facts=list_facts(findings.statistics),
+        links=[
+            Link(panel.heading, f"../explore/{PAGE}#{panel.name}")
+            for panel in make_panels(findings.statistics)
+        ],
+    )
 
 
 def _list_facts(findings: Findings) -> list[tuple[str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from recspark.page.panel import Panel
-from recspark.page.tables import Table
 
 
 @dataclass(frozen=True)
@@ -15,6 +14,15 @@ class Item:
     text: str
     figure: str
     mark: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A line that leads to another page of the run."""
+
+    text: str
+    target: str
+    """Address from this page's folder."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class Chapter:
     name: str
     """Unique on the page; the id of the chapter."""
     title: str
+    """Its heading; navigation has a word of it."""
     text: str = ""
     missing: str = ""
     """Why there is nothing to show, and how to get it."""
@@ -60,4 +69,6 @@ class Chapter:
     """Whether two panels stand beside each other where there is room."""
     cards: list[Card] = field(default_factory=list)
     cloud: Cloud | None = None
-    tables: list[Table] = field(default_factory=list)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    """(name, figure), shown as tiles."""
+    links: list[Link] = field(default_factory=list)

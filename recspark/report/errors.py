@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from recspark.evaluation import slices
 from recspark.evaluation.leaderboard import REFERENCE_MODEL
+from recspark.page.certainty import MIN_COUNT, quantile
 from recspark.page.panel import Panel
-from recspark.page.tables import Column, Table, make_table, plain, rmse, stars, whole
+from recspark.page.tables import Column, Table, make_table, number, plain, rmse, stars, whole
 from recspark.report.chapter import Chapter
+from recspark.report.intervals import (
+    EXPLAINED,
+    find_extremes,
+    find_widening,
+    is_few,
+    mean_error_error,
+    rmse_error,
+)
 from recspark.report.leaderboards import Board
-from recspark.report.plots import draw_calibration, draw_cut
+from recspark.report.plots import Line, draw_calibration, draw_cut
 
-Group = dict[str, Any]
+Group = Mapping[str, Any]
 
 # Columns are also named after models and fallbacks, which no name here may collide with.
 _NAME = " name"
@@ -24,7 +33,9 @@ _ITSELF = {slices.MODEL: "the model itself"}
 _UNMEASURED = "No model is measured. Run jobs/evaluate.py with the same --config."
 
 _ROWS = Column("num_rows", "Test ratings", whole)
-_ERROR = Column("mean_error", "Mean error", lambda value: f"{value:+.3f}")
+_ERROR = Column("mean_error", "Mean error", lambda value: number(value, "+.3f"))
+_HALF = Column("half_width", "± 95%", lambda value: number(value, ".3f"))
+_FEW = f"Grey: fewer than {MIN_COUNT} test ratings, too few to tell."
 
 
 @dataclass(frozen=True)
@@ -54,8 +65,8 @@ _CUTS = {
         lambda group: _count(group["from"]),
     ),
     slices.RATING_VALUE: _Cut(
-        "rating given", "Rating given (stars)", lambda group: f"{group['rating']:g}",
-        lambda group: f"{group['rating']:g}",
+        "rating given", "Rating given (stars)", lambda group: number(group["rating"], "g"),
+        lambda group: number(group["rating"], "g"),
     ),
     slices.MONTH: _Cut(
         "month", "Month of rating", lambda group: str(group["month"]),
@@ -75,8 +86,9 @@ def make_errors(board: Board | None) -> Chapter:
         return Chapter("errors", title, missing=_UNMEASURED)
     panels = [_cut(board, name, cut) for name, cut in _CUTS.items()]
     text = (
-        "RMSE of the test ratings in groups. Plots show "
-        f"{' and '.join(_drawn(board))}; the tables have every model."
+        f"RMSE of the test ratings in groups. Plots show {' and '.join(_drawn(board))}, with 95% "
+        f"intervals; the tables have every model. {_FEW} {EXPLAINED} A group of few users can "
+        "still be off by more."
     )
     return Chapter("errors", title, text, panels=[*panels, _fallbacks(board)], are_paired=True)
 
@@ -104,11 +116,12 @@ def _cut(board: Board, name: str, cut: _Cut) -> Panel:
         }
         for group in groups
     ]
-    low, high = (pick(groups, key=lambda group: group["rmse"]) for pick in (min, max))
+    widening = find_widening(board.metrics[best])
+    for row, group in zip(rows, groups, strict=True):
+        row[_HALF.key] = quantile() * widening * rmse_error(group)
     return Panel(
         f"errors-{name}",
-        f"By {cut.title}: RMSE {stars(low['rmse'])} at {cut.name(low)}, "
-        f"{stars(high['rmse'])} at {cut.name(high)}",
+        _tell_cut(cut, groups, widening),
         f"Figures of {best}.",
         [
             make_table(
@@ -117,15 +130,48 @@ def _cut(board: Board, name: str, cut: _Cut) -> Panel:
                 Column(_NAME, cut.axis.split(" (")[0], plain, is_text=True),
                 _ROWS,
                 *(Column(model, model, rmse) for model in by_model),
+                Column(_HALF.key, f"± 95% of {best}", _HALF.write),
                 Column(_ERROR.key, f"Mean error of {best}", _ERROR.write),
+                is_few=is_few,
             )
         ],
         draw_cut(
             name,
             [cut.short(group) for group in groups],
-            {model: [row[model] for row in rows] for model in _drawn(board)},
+            [group[_ROWS.key] for group in groups],
+            {model: _line(board, model, name, groups, cut) for model in _drawn(board)},
             cut.axis,
         ),
+    )
+
+
+def _tell_cut(cut: _Cut, groups: list[Group], widening: float) -> str:
+    """Return a heading that rests on groups of many ratings, and on differences beyond chance."""
+    found = find_extremes(groups, widening)
+    if found is None:
+        return f"By {cut.title}: too few test ratings to compare groups"
+    low, high, is_apart = found
+    if not is_apart:
+        return (
+            f"By {cut.title}: the test does not tell groups apart (RMSE {stars(low['rmse'])} to "
+            f"{stars(high['rmse'])})"
+        )
+    return f"By {cut.title}: RMSE {_name_group(cut, low)}, {_name_group(cut, high)}"
+
+
+def _name_group(cut: _Cut, group: Group) -> str:
+    return f"{stars(group['rmse'])} at {cut.name(group)} (n = {whole(group['num_rows'])})"
+
+
+def _line(board: Board, model: str, name: str, groups: list[Group], cut: _Cut) -> Line:
+    """Return a model's RMSE in these groups, NaN in one that it has not."""
+    widening = find_widening(board.metrics[model])
+    mine = {cut.name(group): group for group in board.metrics[model]["cuts"][name]}
+    found = [mine.get(cut.name(group)) for group in groups]
+    return Line(
+        [group["rmse"] if group else math.nan for group in found],
+        [quantile() * widening * rmse_error(group) if group else 0.0 for group in found],
+        [group is None or is_few(group) for group in found],
     )
 
 
@@ -171,29 +217,47 @@ def make_calibration(board: Board | None) -> Chapter:
     title = "Calibration"
     if board is None:
         return Chapter("calibrated", title, missing=_UNMEASURED)
-    drawn = {model: board.metrics[model]["calibration"] for model in _drawn(board)}
     best = next(iter(board.metrics))
     panel = Panel(
         "calibration",
-        f"What {best} predicts is off by {_miscalibration(drawn[best]):.2f} stars on average",
+        _tell_calibration(best, board.metrics[best]),
         "Test ratings in bins of a quarter star by what was predicted: the mean prediction against "
-        "the mean of what users gave, and the dotted line where both are equal. The average of the "
-        "distance weighs bins by their ratings; within a bin, errors cancel out.",
+        "the mean of what users gave, with its 95% interval, and the dotted line where both are "
+        "equal. The average of the distance weighs bins by their ratings; within a bin, errors "
+        f"cancel out. {_FEW} {EXPLAINED}",
         [_calibration_table(model, one) for model, one in board.metrics.items()],
-        draw_calibration(drawn),
+        draw_calibration(
+            {model: _calibration_bins(board.metrics[model]) for model in _drawn(board)}
+        ),
         fold_title="Figures of every model",
     )
     return Chapter("calibrated", title, panels=[panel])
 
 
-def _miscalibration(groups: list[Group]) -> float:
-    rows = sum(group["num_rows"] for group in groups)
-    return float(sum(abs(group["mean_error"]) * group["num_rows"] for group in groups) / rows)
+def _tell_calibration(model: str, metrics: dict[str, Any]) -> str:
+    large = [group for group in metrics["calibration"] if not is_few(group)]
+    if not large:
+        return f"Too few test ratings to tell whether {model} keeps what it predicts"
+    reach = quantile(len(large)) * find_widening(metrics)
+    if all(abs(group["mean_error"]) <= reach * mean_error_error(group) for group in large):
+        return f"What {model} predicts is not off by more than chance"
+    rows = sum(group["num_rows"] for group in large)
+    off = sum(abs(group["mean_error"]) * group["num_rows"] for group in large) / rows
+    return f"What {model} predicts is off by {off:.2f} stars on average (n = {whole(rows)})"
+
+
+def _calibration_bins(metrics: dict[str, Any]) -> list[Group]:
+    reach = quantile() * find_widening(metrics)
+    return [
+        {**group, _HALF.key: reach * mean_error_error(group), "is_few": is_few(group)}
+        for group in metrics["calibration"]
+    ]
 
 
 def _calibration_table(model: str, one: dict[str, Any]) -> Table:
     rows = [
-        {**group, "bin": f"{group['from']:.3f}–{group['to']:.3f}"} for group in one["calibration"]
+        {**group, "bin": f"{number(group['from'], '.3f')}–{number(group['to'], '.3f')}"}
+        for group in _calibration_bins(one)
     ]
     return make_table(
         model,
@@ -203,4 +267,6 @@ def _calibration_table(model: str, one: dict[str, Any]) -> Table:
         Column("mean_prediction", "Mean prediction", stars),
         Column("mean_rating", "Mean rating", stars),
         _ERROR,
+        _HALF,
+        is_few=is_few,
     )

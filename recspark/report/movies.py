@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +23,8 @@ class Movies:
     num_ratings: npt.NDArray[np.int64]
     """[movies], ratings that prepare kept: train, valid and test."""
     labels: list[str]
-    """[movies], title and year, or the id where there is no title."""
+    """[movies], title and year, with the id where others have both too; where there is no title,
+    the id."""
 
     def by_id(self) -> dict[int, str]:
         """Return the label of each raw id."""
@@ -42,8 +45,20 @@ def read_movies(paths: RunPaths) -> Movies:
     return Movies(
         ids=raw,
         num_ratings=np.array(count, np.int64)[order],
-        labels=[titles.get(movie, name_movie(movie, None, None)) for movie in raw.tolist()],
+        labels=tell_apart(
+            raw.tolist(),
+            [titles.get(movie, name_movie(movie, None, None)) for movie in raw.tolist()],
+        ),
     )
+
+
+def tell_apart(ids: Sequence[object], labels: Sequence[str]) -> list[str]:
+    """Return the labels, those that repeat with the movie's id: `Chasing Amy (1997), id 246`."""
+    counts = Counter(labels)
+    return [
+        f"{label}, id {movie}" if counts[label] > 1 else label
+        for movie, label in zip(ids, labels, strict=True)
+    ]
 
 
 def name_movie(movie_id: int, title: str | None, year: int | None) -> str:

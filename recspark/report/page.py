@@ -16,16 +16,33 @@ from recspark.report.chapter import Chapter, Cloud
 
 # Steps of the map's longer side; coordinates are whole numbers, to keep the page small.
 _STEPS = 4096
+# One word a chapter, so that all fit into one line.
+_NAVIGATION = {
+    "results": "Models",
+    "errors": "Errors",
+    "calibrated": "Calibration",
+    "training": "Training",
+    "people": "Users",
+    "neighbors": "Alike",
+    "map": "Map",
+    "data": "Ratings",
+    "ran": "Run",
+}
 
 
 def render_report(
-    name: str, where: str, facts: Sequence[tuple[str, str]], chapters: Sequence[Chapter]
+    name: str,
+    where: str,
+    date: str,
+    facts: Sequence[tuple[str, str]],
+    chapters: Sequence[Chapter],
 ) -> str:
     """Return the HTML text: nothing to load, every text from the data escaped.
 
     Args:
         name: The run's name.
         where: The run directory, credentials taken out.
+        date: Of the newest that it tells.
         facts: (name, figure) to begin with.
         chapters: In reading order; their names and those of their panels are unique.
     """
@@ -35,6 +52,8 @@ def render_report(
         "report/index.html",
         name=name,
         where=where,
+        date=date,
+        navigation=[(one.name, _NAVIGATION.get(one.name, one.title)) for one in chapters],
         facts=facts,
         chapters=chapters,
         clouds={one.name: pack(one.cloud) for one in chapters if one.cloud},

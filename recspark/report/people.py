@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recspark.page.tables import percent, whole
+from recspark.page.tables import number, percent, whole
 from recspark.report.chapter import Card, Chapter, Cloud, Item
 from recspark.report.embedding import Embedding, find_neighbors, project
 from recspark.report.examples import Example
@@ -16,12 +16,13 @@ NUM_NEIGHBORS = 5
 NUM_KNOWN = 10
 
 
-def make_examples(model: str | None, examples: list[Example]) -> Chapter:
+def make_examples(model: str | None, examples: list[Example], least: int = 1) -> Chapter:
     """Return the chapter of real users.
 
     Args:
         model: Whose lists they are; None where the run has no lists.
         examples: The users, busiest first.
+        least: Ratings in train that a movie needs to be in a list, recommend.min_ratings.
     """
     title = "What people would get"
     if model is None:
@@ -31,12 +32,19 @@ def make_examples(model: str | None, examples: list[Example]) -> Chapter:
             "for the pipeline."
         )
         return Chapter("people", title, missing=missing)
+    rare = (
+        "movies with fewer ratings in train are in no list"
+        if least > 1
+        else "movies that hardly anyone rated can be in a list"
+    )
     hits = sum(entry.given is not None for one in examples for entry in one.listed)
+    users = "user" if len(examples) == 1 else "users"
     text = (
-        f"{len(examples)} users, one from each tenth of them by activity, drawn by the run's seed: "
-        "the movies that they rated highest (the newest of equal ones), and the top of their list "
-        f"by {model}, which holds nothing that they rated in train or valid. What they gave a "
-        f"listed movie in test stands beside it ({hits} such here)."
+        f"{len(examples)} {users}, one from each tenth of them by activity, drawn by the run's "
+        "seed: the movies that they rated highest (the newest of equal ones), and the top of their "
+        f"list by {model}, which holds nothing that they rated in train or valid. What they gave a "
+        f"listed movie in test stands beside it ({hits} such here). recommend.min_ratings is "
+        f"{whole(least)}: {rare}."
     )
     return Chapter("people", title, text, cards=[_card(one) for one in examples])
 
@@ -45,12 +53,12 @@ def _card(one: Example) -> Card:
     listed = [
         Item(
             entry.title,
-            f"{entry.score:.1f}",
-            "" if entry.given is None else f"gave {entry.given:g}",
+            number(entry.score, ".1f"),
+            "" if entry.given is None else f"gave {number(entry.given, 'g')}",
         )
         for entry in one.listed
     ]
-    liked = [Item(title, f"{rating:g} ★") for title, rating in one.liked]
+    liked = [Item(title, f"{number(rating, 'g')} ★") for title, rating in one.liked]
     return Card(
         title=f"User {one.user_id}",
         text=f"{whole(one.num_ratings)} ratings known",
@@ -68,7 +76,9 @@ def make_neighbors(embedding: Embedding | None, movies: Movies | None, fewest: i
         Card(
             title=movies.labels[movie],
             text=f"{whole(movies.num_ratings[movie])} ratings",
-            lists=[("", [Item(movies.labels[one], f"{cosine:.2f}") for one, cosine in found])],
+            lists=[
+                ("", [Item(movies.labels[one], number(cosine, ".2f")) for one, cosine in found])
+            ],
         )
         for movie, found in find_neighbors(embedding, NUM_KNOWN, NUM_NEIGHBORS)
     ]

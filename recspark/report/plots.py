@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics
-from recspark.page.charts import ACCENT, INK, MAIN, Drawing, draw, draw_small, label, name_lines
+from recspark.page.certainty import quantile
+from recspark.page.charts import (
+    ACCENT,
+    INK,
+    MAIN,
+    SOFT,
+    Drawing,
+    draw,
+    draw_counts,
+    draw_small,
+    label,
+    name_lines,
+    short,
+)
 from recspark.report.histories import Training
 
 # Points for the axis, and for each line of a plot that lists things.
@@ -20,6 +35,17 @@ _AXIS_POINTS, _LINE_POINTS = 70, 24
 _MOST_LETTERS = 42
 # A first epoch that is so many times as far above the best as all later ones is left out.
 _FAR_OFF = 4
+
+
+@dataclass(frozen=True)
+class Line:
+    """A model's figure in each group."""
+
+    figures: Sequence[float]
+    half_widths: Sequence[float]
+    """Of the 95% intervals, in the figure's unit."""
+    are_few: Sequence[bool]
+    """Which groups are too small to tell anything."""
 
 
 def draw_board(rows: Sequence[Metrics]) -> Drawing:
@@ -38,7 +64,9 @@ def _board(rows: Sequence[Metrics], axes: Axes) -> None:
         axes.axvline(floor, color=ACCENT, linestyle="--", label=f"{REFERENCE_MODEL}: {floor:.4f}")
         name_lines(axes)
     _list_names(axes, names)
-    label(axes, "RMSE (stars) with its 95 % interval", "")
+    users, ratings = rows[0]["num_users"], rows[0]["num_rows"]
+    axis = f"RMSE (stars) with its 95% interval\n{ratings:,} test ratings of {users:,} users"
+    label(axes, axis, "")
 
 
 def draw_seconds(stages: Sequence[Mapping[str, Any]]) -> Drawing:
@@ -50,9 +78,9 @@ def _seconds(stages: Sequence[Mapping[str, Any]], axes: Axes) -> None:
     seconds = [stage["seconds"] for stage in stages]
     bars = axes.barh(range(len(stages)), seconds, color=MAIN, height=0.7)
     axes.bar_label(bars, [f"{value:,.1f}" for value in seconds], padding=3)
-    _list_names(axes, [stage["stage"] for stage in stages])
+    _list_names(axes, [f"{stage['stage']} ({stage['runs']})" for stage in stages])
     axes.margins(x=0.12)
-    label(axes, "Seconds, all its runs together", "")
+    label(axes, "Seconds of all its runs (how many)", "")
 
 
 def _list_names(axes: Axes, names: Sequence[str]) -> None:
@@ -63,24 +91,43 @@ def _list_names(axes: Axes, names: Sequence[str]) -> None:
     axes.grid(visible=True, axis="x")
 
 
-def draw_curves(training: Training) -> Drawing:
-    """Return RMSE on train and on valid by epoch, with the epoch that was kept."""
-    return draw_small(f"curve-{training.model}", partial(_curves, training))
+def draw_curves(training: Training, num_valid: int) -> Drawing:
+    """Return RMSE on train and on valid by epoch, with the epoch that was kept.
+
+    Args:
+        training: The model's history.
+        num_valid: Ratings in valid, 0 where that is not known.
+    """
+    return draw_small(f"curve-{training.model}", partial(_curves, training, num_valid))
 
 
-def _curves(training: Training, axes: Axes) -> None:
+def valid_half_width(training: Training, num_valid: int) -> float:
+    """Return half the 95% interval of the kept epoch's RMSE on valid; 0 where there is none.
+
+    That of so many normal, independent errors; there are no resamples of valid.
+    """
+    rmse = training.epochs[training.kept_epoch]["valid_rmse"]
+    return quantile() * float(rmse) / (2 * num_valid) ** 0.5 if rmse and num_valid else 0.0
+
+
+def _curves(training: Training, num_valid: int, axes: Axes) -> None:
     epochs = [record["epoch"] + 1 for record in training.epochs]
     for key, color, name in (("train_rmse", ACCENT, "train"), ("valid_rmse", MAIN, "valid")):
         rmse = np.array([record[key] for record in training.epochs], np.float64)
         if not np.isnan(rmse).all():
             axes.plot(epochs, rmse, color=color, marker="o", markersize=3, label=name)
     axes.axvline(training.kept_epoch + 1, color=INK, linestyle=":", linewidth=1.2, label="kept")
+    half = valid_half_width(training, num_valid)
+    if half:
+        kept = training.epochs[training.kept_epoch]["valid_rmse"]
+        axes.errorbar([training.kept_epoch + 1], [kept], yerr=half, color=MAIN, capsize=4)
     name_lines(axes, columns=3)
     if hides_others(training):
         _, low, high = _ranges(training)
         axes.set_ylim(low - 0.05 * (high - low), high + 0.35 * (high - low))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    label(axes, "Epoch", "RMSE (stars)")
+    valid = f" ({num_valid:,} ratings in valid)" if num_valid else ""
+    label(axes, f"Epoch{valid}", "RMSE (stars)")
 
 
 def hides_others(training: Training) -> bool:
@@ -99,45 +146,86 @@ def _ranges(training: Training) -> tuple[float, float, float]:
 
 
 def draw_cut(
-    name: str, groups: Sequence[str], series: Mapping[str, Sequence[float]], axis: str
+    name: str,
+    groups: Sequence[str],
+    counts: Sequence[int],
+    series: Mapping[str, Line],
+    axis: str,
 ) -> Drawing:
-    """Return RMSE by group, one line a model, two at most.
+    """Return RMSE with intervals by group, one line a model, two at most.
 
     Args:
         name: Name of the cut.
         groups: What the groups are called, in order.
+        counts: Test ratings of each.
         series: Model to its RMSE in each group, NaN where it has none.
         axis: What the groups are, with unit.
     """
-    return draw_small(f"cut-{name}", partial(_cut, groups, series, axis))
+    return draw_small(f"cut-{name}", partial(_cut, groups, counts, series, axis))
 
 
 def _cut(
-    groups: Sequence[str], series: Mapping[str, Sequence[float]], axis: str, axes: Axes
+    groups: Sequence[str],
+    counts: Sequence[int],
+    series: Mapping[str, Line],
+    axis: str,
+    axes: Axes,
 ) -> None:
     at = np.arange(len(groups))
-    for (model, rmse), color in zip(series.items(), (MAIN, ACCENT), strict=False):
-        axes.plot(at, rmse, color=color, marker="o", markersize=4, label=model)
+    for (model, line), color in zip(series.items(), (MAIN, ACCENT), strict=False):
+        _draw_line(axes, at, line, color, model)
     name_lines(axes)
     step = -(-sum(len(name) + 2 for name in groups) // _MOST_LETTERS)
     axes.xaxis.set_major_locator(FixedLocator(at[::step].tolist()))
     axes.set_xticklabels(groups[::step])
     label(axes, axis, "RMSE (stars)")
+    draw_counts(axes, at.tolist(), counts, "test ratings")
 
 
-def draw_calibration(series: Mapping[str, Sequence[Mapping[str, float]]]) -> Drawing:
-    """Return mean rating against mean prediction, one line a model, two at most."""
+def _draw_line(axes: Axes, at: npt.NDArray[Any], line: Line, color: str, name: str) -> None:
+    """Draw the groups that can tell with their intervals, joined, and the others as grey marks."""
+    figures, half = np.array(line.figures, np.float64), np.array(line.half_widths)
+    few = np.array(line.are_few)
+    axes.plot(at[few], figures[few], "o", color=SOFT, markersize=4, alpha=0.8)
+    axes.errorbar(
+        at[~few],
+        figures[~few],
+        yerr=half[~few],
+        color=color,
+        marker="o",
+        markersize=4,
+        capsize=2.5,
+        elinewidth=1,
+        label=name,
+    )
+
+
+def draw_calibration(series: Mapping[str, Sequence[Mapping[str, Any]]]) -> Drawing:
+    """Return mean rating with its interval against mean prediction, one line a model, two at most.
+
+    Args:
+        series: Model to its bins, with `half_width` (of the interval) and `is_few`.
+    """
     return draw("calibration", partial(_calibration, series))
 
 
-def _calibration(series: Mapping[str, Sequence[Mapping[str, float]]], axes: Axes) -> None:
+def _calibration(series: Mapping[str, Sequence[Mapping[str, Any]]], axes: Axes) -> None:
     ends = []
     for (model, groups), color in zip(series.items(), (MAIN, ACCENT), strict=False):
-        predicted = [group["mean_prediction"] for group in groups]
-        given = [group["mean_rating"] for group in groups]
-        axes.plot(predicted, given, color=color, marker="o", markersize=4, label=model)
-        ends += [min(predicted), max(predicted)]
+        predicted = np.array([group["mean_prediction"] for group in groups])
+        line = Line(
+            [group["mean_rating"] for group in groups],
+            [group["half_width"] for group in groups],
+            [group["is_few"] for group in groups],
+        )
+        total = short(sum(group["num_rows"] for group in groups))
+        _draw_line(axes, predicted, line, color, f"{model} (n = {total})")
+        ends += [predicted.min(), predicted.max()]
     span = [min(ends), max(ends)]
     axes.plot(span, span, color=INK, linestyle=":", linewidth=1.2, label="as promised")
     axes.legend(loc="upper left")
+    first, groups = next(iter(series.items()))
     label(axes, "Predicted rating (stars, mean of the bin)", "Given rating (stars, mean)")
+    counts = [group["num_rows"] for group in groups]
+    centres = [(group["from"] + group["to"]) / 2 for group in groups]
+    draw_counts(axes, centres, counts, f"test ratings by what {first} predicts")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from recspark.blend.card import BLEND
-from recspark.evaluation.leaderboard import HEADER, cells
+from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics
+from recspark.page.certainty import MIN_COUNT
 from recspark.page.panel import Panel
-from recspark.page.tables import Column, Table, make_table, percent, plain, rmse, whole
+from recspark.page.tables import Column, make_table, number, percent, plain, rmse, whole
 from recspark.report.chapter import Chapter
 from recspark.report.inventory import Inventory
 from recspark.report.leaderboards import Board, Measured
@@ -16,7 +17,7 @@ _MODEL = Column("model", "Model", plain, is_text=True)
 
 def make_results(inventory: Inventory, measured: Measured) -> Chapter:
     """Return the chapter; figures of different protocols are in tables of their own."""
-    panels = [_board(board, number) for number, board in enumerate(measured.boards)]
+    panels = [_board(board, place) for place, board in enumerate(measured.boards)]
     if measured.main is not None:
         panels.append(_lists(measured.main))
     if BLEND in inventory.models():
@@ -35,34 +36,70 @@ def make_results(inventory: Inventory, measured: Measured) -> Chapter:
     return Chapter("results", "Which model is best", text, missing, panels)
 
 
-def _board(board: Board, number: int) -> Panel:
+def _board(board: Board, place: int) -> Panel:
     best = board.rows[0]
-    tied = [row["model"] for row in board.rows[1:] if row["versus"]["best"]["is_tie"]]
+    tied = [row["model"] for row in board.rows[1:] if _is_tied(row)]
     heading = f"{best['model']} has the lowest RMSE, {best['rmse']:.4f}"
     if tied:
         heading += f"; the test does not tell it apart from {', '.join(tied)}"
     drawn = board.metrics[best["model"]]["bootstrap"]
     return Panel(
-        name="leaderboard" if not number else f"leaderboard-{number + 1}",
+        name="leaderboard" if not place else f"leaderboard-{place + 1}",
         heading=heading,
         text=f"{board.protocol} ({whole(best['num_rows'])} test ratings). Intervals are "
         f"{drawn['level']:.0%} of {drawn['resamples']} resamples of the users; “vs” is the "
-        "difference of RMSE over the same resamples, and = marks a difference whose interval holds "
-        "0. Ratings that a model could not predict (coverage) are answered by a fallback and count "
-        "like all others. Seconds are of fitting and scoring.",
+        "difference of RMSE over the same resamples, ± half its interval, and a model is tied with "
+        "the best where that interval holds 0. Ratings that a model could not predict (coverage) "
+        "are answered by a fallback and count like all others. Seconds are of fitting and scoring.",
         tables=[
-            Table(
+            make_table(
                 "Leaderboard",
-                tuple(
-                    Column(name, name[:1].upper() + name[1:], plain, is_text=not place)
-                    for place, name in enumerate(HEADER)
+                [_describe(row) for row in board.rows],
+                _MODEL,
+                Column("rmse", "RMSE", rmse),
+                # What matters most stands first: a phone shows no more without scrolling.
+                *(
+                    [Column("reference", f"vs {REFERENCE_MODEL}", plain)]
+                    if REFERENCE_MODEL in board.metrics
+                    else []
                 ),
-                [list(cells(row)) for row in board.rows],
+                Column("best", "vs best", plain),
+                Column("tied", "Tied with best", plain),
+                Column("interval", "95% interval", plain),
+                Column("mae", "MAE", rmse),
+                Column("coverage", "Coverage", percent),
+                Column("num_fallbacks", "Fallbacks", whole),
+                Column("seconds", "Seconds", lambda value: number(value, ",.1f")),
             )
         ],
         drawing=draw_board(board.rows),
         is_open=True,
     )
+
+
+def _describe(row: Metrics) -> Metrics:
+    """Return a row of the leaderboard with what stands in its cells."""
+    low, high = row["rmse_interval"]
+    is_best = "best" not in row["versus"]
+    return {
+        **row,
+        "reference": _difference(row, REFERENCE_MODEL),
+        "best": _difference(row, "best"),
+        "tied": None if is_best else "yes" if _is_tied(row) else "no",
+        "interval": f"{rmse(low)}–{rmse(high)}",
+    }
+
+
+def _is_tied(row: Metrics) -> bool:
+    return bool(row["versus"].get("best", {}).get("is_tie"))
+
+
+def _difference(row: Metrics, other: str) -> str | None:
+    versus = row["versus"].get(other)
+    if versus is None:
+        return None
+    half = (versus["high"] - versus["low"]) / 2
+    return f"{number(versus['difference'], '+.4f')} ±{rmse(half)}"
 
 
 def _lists(board: Board) -> Panel:
@@ -75,14 +112,14 @@ def _lists(board: Board) -> Panel:
             missing="This run has no lists that evaluate saw. Run jobs/recommend.py with "
             "--recommend.models MODEL, then jobs/evaluate.py, both with the same --config.",
         )
-    best = max(rows, key=lambda row: row["ndcg"])
     k, liked = rows[0]["k"], rows[0]["relevant_rating"]
     return Panel(
         "top-n",
-        f"Lists of {best['model']} hold most of what users liked: NDCG {best['ndcg']:.3f}",
+        _tell_lists(rows),
         f"The first {k} of each list against the movies that its user rated {liked:g} or higher in "
         "test. A movie that was never rated counts as not liked, so the figures are low, and only "
-        "good for comparing. Catalogue: share of the movies that are in some list. Novelty: how "
+        "good for comparing. They have no intervals: small differences between models may be "
+        "chance. Catalogue: share of the movies that are in some list. Novelty: how "
         "rarely rated the listed movies are, in bits.",
         [
             make_table(
@@ -101,9 +138,30 @@ def _lists(board: Board) -> Panel:
                 Column("catalogue_coverage", "Catalogue", percent),
                 Column("novelty", "Novelty (bits)", lambda value: f"{value:.2f}"),
                 Column("num_users", "Users", whole),
+                is_few=_has_few_users,
             )
         ],
     )
+
+
+def _tell_lists(rows: list[Metrics]) -> str:
+    """Return a heading about the lists of models with enough users."""
+    large = [row for row in rows if not _has_few_users(row)]
+    if not large:
+        most = max(row["num_users"] for row in rows)
+        return f"Top-N lists, measured on {whole(most)} users: too few to tell"
+    best = max(large, key=lambda row: row["ndcg"])
+    figure = f"{_three(best['ndcg'])} over {whole(best['num_users'])} users"
+    if len(large) == 1:
+        return f"Lists of {best['model']}: NDCG@{best['k']} {figure}"
+    return (
+        f"Lists of {best['model']} have the highest NDCG@{best['k']} measured, {figure}; chance is "
+        "not ruled out"
+    )
+
+
+def _has_few_users(row: Metrics) -> bool:
+    return bool(row["num_users"] < MIN_COUNT)
 
 
 def _blend(inventory: Inventory) -> Panel:
@@ -113,15 +171,15 @@ def _blend(inventory: Inventory) -> Panel:
         f"The blend of {len(card['members'])} models",
         f"A ridge regression on the {whole(card['valid_rows'])} ratings of valid (RMSE "
         f"{card['valid_rmse']:.4f} there, cross-validated). Gain: how much worse the blend is "
-        "without the member.",
+        "without the member; it has no interval.",
         [
             make_table(
                 "Members",
                 card["members"],
                 _MODEL,
-                Column("weight", "Weight", lambda value: f"{value:+.3f}"),
+                Column("weight", "Weight", lambda value: number(value, "+.3f")),
                 Column("valid_rmse", "RMSE alone", rmse),
-                Column("gain", "Gain (RMSE)", lambda value: f"{value:+.4f}"),
+                Column("gain", "Gain (RMSE)", lambda value: number(value, "+.4f")),
             )
         ],
     )

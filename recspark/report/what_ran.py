@@ -17,7 +17,7 @@ MOST_FILES = 20
 
 _STAGE = Column("stage", "Stage", plain, is_text=True)
 _SECONDS = Column("seconds", "Seconds", lambda value: f"{value:,.1f}")
-_FINISHED = Column("finished", "Finished (UTC)", lambda value: str(value)[:16].replace("T", " "))
+_FINISHED = Column("finished", "Finished (UTC)", lambda value: minute(value))
 
 
 def list_steps(inventory: Inventory) -> list[dict[str, Any]]:
@@ -74,6 +74,11 @@ def make_ran(inventory: Inventory) -> Chapter:
     )
 
 
+def minute(moment: str) -> str:
+    """Return a time in ISO 8601 to the minute: `2026-11-27 23:31`."""
+    return moment[:16].replace("T", " ")
+
+
 def gibibytes(value: float) -> str:
     """Return bytes as GiB."""
     return f"{value / 2**30:.2f}\N{NO-BREAK SPACE}GiB"
@@ -88,7 +93,8 @@ def _stages(steps: list[dict[str, Any]], stages: list[dict[str, Any]]) -> Panel:
         f"{total:,.1f} seconds in all, {longest['seconds']:,.1f} of them in {longest['stage']}",
         "What is in the run directory now, from the manifests; this page itself is not counted. "
         "Memory is the most that driver, JVM and workers on the driver's machine held together, "
-        "pages that they share counted once for each.",
+        "pages that they share counted once for each. Every run was timed once, so there are no "
+        "intervals.",
         [
             make_table(
                 "Stages", stages, _STAGE, Column("runs", "Runs", whole), _SECONDS, memory, _FINISHED

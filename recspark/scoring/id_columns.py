@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 from recspark.arrays.lookup import Lookup
 from recspark.contract import columns as c
 from recspark.errors import DataError, describe
+from recspark.text.lines import MAX_ID
 
 # Ids that no index holds are merely unknown, so any 64-bit number is let through.
 WHOLE = r"^\s*-?[0-9]{1,18}\s*$"
 
-_MAX_ID = 2**31 - 1
 
 PAIRS = pa.schema([(c.POSITION, pa.int64()), (c.USER_ID, pa.int64()), (c.MOVIE_ID, pa.int64())])
 
@@ -78,5 +78,5 @@ def read_ids(users: pa.Array, movies: pa.Array) -> Pairs:
 
 def find_indexes(lookup: Lookup, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     """Return the index of each raw id, -1 where no index holds it; int32 [ids]."""
-    is_possible = (ids > 0) & (ids <= _MAX_ID)
+    is_possible = (ids > 0) & (ids <= MAX_ID)
     return np.where(is_possible, lookup.find(np.where(is_possible, ids, 1)), np.int32(-1))

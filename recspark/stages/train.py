@@ -155,9 +155,9 @@ def _publish(step: Step, job: TrainJob) -> None:
     card = finish(job)
     step.publish(step.outputs[0], None, counts=card)
     logger.info(
-        "train: %s kept epoch %s (from 0) of %s, valid RMSE %s",
+        "train: %s kept epoch %s of %s, valid RMSE %s",
         job.model_name,
-        card["best_epoch"],
+        card["best_epoch"] + 1,
         card["num_epochs"],
         card["valid_rmse"],
     )

@@ -201,7 +201,7 @@ class Engine:
             step = self.position.step - len(losses) + int(broken[0])
             raise TrainingError(
                 describe(
-                    f"training on {self._train_path}, epoch {self.position.epoch}, step {step}",
+                    f"training on {self._train_path}, epoch {self.position.epoch + 1}, step {step}",
                     found=f"a loss of {float(losses[broken[0], 0])} at learning rate {rate:g}",
                     expected="a finite number",
                     remedy="Lower train.learning_rate or train.init_scale, set train.clip_norm, or "

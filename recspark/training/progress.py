@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 PROGRESS = "progress.json"
 WRITE_SECONDS = 0.5
+# Less than the stage's own sign of life takes (recspark.logs), which then stays silent.
+LINE_SECONDS = 25.0
 
 
 class ProgressWriter:
@@ -60,9 +62,10 @@ class ProgressWriter:
 
 @contextlib.contextmanager
 def show_progress(folder: str, name: str) -> Iterator[None]:
-    """Show the progress of a training run while the body waits for it.
+    """Show the progress of a training run while the body waits for it; epochs count from 1.
 
-    A bar where a person is watching (stderr is a terminal), else a log line an epoch.
+    A bar where a person is watching (stderr is a terminal), else a log line an epoch, and in long
+    epochs one now and then.
     """
     show = _make_bar(name) if sys.stderr.isatty() else _make_lines(name)
     stop = threading.Event()
@@ -78,62 +81,102 @@ def show_progress(folder: str, name: str) -> Iterator[None]:
 
     thread = threading.Thread(target=follow, name="training progress", daemon=True)
     thread.start()
+    is_finished = False
     try:
         yield
+        is_finished = True
     finally:
         stop.set()
         thread.join()
         look()
-        show.close()
+        show.close(is_finished)
 
 
 class _Lines:
-    """Logs each epoch that this run finishes, once."""
+    """Logs each epoch that this run finishes, once, and how far it is in one that takes long."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, seconds: float = LINE_SECONDS) -> None:
+        """Log within an epoch after so many silent `seconds`."""
+        self._name, self._seconds = name, seconds
         self._num_logged = 0
         self._is_told = False
+        self._told_at = time.monotonic()
+        self._last: dict[str, Any] | None = None
 
     def __call__(self, progress: dict[str, Any]) -> None:
         if progress["resumed_at"] and not self._is_told:
             self._is_told = True
             epoch, step = progress["resumed_at"]
-            logger.info("train: %s continues from epoch %s, step %s", self._name, epoch, step)
+            self._tell("train: %s continues from epoch %s, step %s", self._name, epoch + 1, step)
             self._num_logged = epoch
         for record in progress["history"][self._num_logged :]:
-            logger.info(
+            self._tell(
                 "train: %s epoch %s: train RMSE %.4f, valid RMSE %s, %s rows/s",
                 self._name,
-                record["epoch"],
+                record["epoch"] + 1,
                 record["train_rmse"],
                 _figure(record["valid_rmse"]),
                 f"{record['rows_per_second']:,}",
             )
         self._num_logged = len(progress["history"])
+        if progress != self._last and time.monotonic() - self._told_at >= self._seconds:
+            self._tell(
+                "train: %s epoch %s of %s, step %s of %s, %s rows/s",
+                self._name,
+                progress["epoch"] + 1,
+                progress["epochs"],
+                f"{progress['step']:,}",
+                f"{progress['num_steps']:,}",
+                f"{progress['rows_per_second']:,}",
+            )
+        self._last = progress
 
-    def close(self) -> None:
-        """Nothing is open."""
+    def _tell(self, message: str, *values: object) -> None:
+        logger.info(message, *values)
+        self._told_at = time.monotonic()
+
+    def close(self, is_finished: bool) -> None:
+        """Log where a run that finished did so before its last epoch."""
+        if is_finished and self._last and _stopped_early(self._last):
+            self._tell("train: %s %s", self._name, _stopped_early(self._last))
 
 
 class _Bar:
-    """Draws steps done of all steps; early stopping ends it before its full length."""
+    """Draws steps done of all steps; a run that stops early says so at the end."""
 
     def __init__(self, name: str) -> None:
         self._bar = tqdm(desc=name, unit="step", dynamic_ncols=True)
+        self._last: dict[str, Any] | None = None
 
     def __call__(self, progress: dict[str, Any]) -> None:
+        self._last = progress
         self._bar.total = progress["epochs"] * progress["num_steps"]
         self._bar.n = progress["epoch"] * progress["num_steps"] + progress["step"]
-        last = progress["history"][-1] if progress["history"] else {"valid_rmse": None}
-        self._bar.set_postfix_str(
-            f"epoch {progress['epoch']}, valid RMSE {_figure(last['valid_rmse'])}, "
-            f"{progress['rows_per_second']:,} rows/s"
-        )
+        self._tell(f"epoch {progress['epoch'] + 1}")
 
-    def close(self) -> None:
-        """End the line of the bar."""
+    def _tell(self, where: str) -> None:
+        assert self._last is not None
+        history = self._last["history"]
+        valid_rmse = _figure(history[-1]["valid_rmse"] if history else None)
+        speed = f"{self._last['rows_per_second']:,} rows/s"
+        self._bar.set_postfix_str(f"{where}, valid RMSE {valid_rmse}, {speed}")
+
+    def close(self, is_finished: bool) -> None:
+        """End the line of the bar: full, or with the epoch after which training stopped."""
+        if is_finished and self._last:
+            early = _stopped_early(self._last)
+            if early:
+                self._tell(early)
+            else:
+                self._bar.n = self._bar.total
+                self._bar.refresh()
         self._bar.close()
+
+
+def _stopped_early(progress: dict[str, Any]) -> str:
+    """Return what to say of a finished run that had more epochs to go; else nothing."""
+    done, epochs = len(progress["history"]), progress["epochs"]
+    return f"stopped early at epoch {done} of {epochs}" if done < epochs else ""
 
 
 def _make_lines(name: str) -> _Lines | _Bar:

@@ -29,6 +29,8 @@ def path_of(kind: DataSet) -> str:
 @pytest.mark.parametrize("kind", CATALOG, ids=lambda kind: kind.place)
 def test_place_is_that_of_the_run_paths(kind: DataSet) -> None:
     assert path_of(kind) == f"run/{kind.place}"
+    names = {"model": "{model}", "file": "{file}"}
+    assert RunPaths("run").of(kind, **names) == f"run/{kind.place}"
 
 
 @pytest.mark.parametrize("kind", CATALOG, ids=lambda kind: kind.place)

@@ -11,13 +11,22 @@ from recspark.contract import columns as c
 from recspark.explore import summaries
 
 
-def make_ratings(num_rows: int = 400, *, half_stars: bool = False, seed: int = 7) -> pd.DataFrame:
-    """Return rows of distinct (user, movie) pairs; a few users and movies have most of them."""
+def make_ratings(
+    num_rows: int = 400, *, half_stars: bool = False, seed: int = 7, scale: int = 1
+) -> pd.DataFrame:
+    """Return rows of distinct (user, movie) pairs; a few users and movies have most of them.
+
+    Args:
+        num_rows: About how many, at least.
+        half_stars: Whether ratings are in half stars.
+        seed: Of the draws.
+        scale: Times 40 users and times 60 movies.
+    """
     draw = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
-            c.USER_ID: (40 * draw.random(num_rows * 2) ** 2).astype(int) * 3 + 6,
-            c.MOVIE_ID: (60 * draw.random(num_rows * 2) ** 2).astype(int) + 1,
+            c.USER_ID: (scale * 40 * draw.random(num_rows * 2) ** 2).astype(int) * 3 + 6,
+            c.MOVIE_ID: (scale * 60 * draw.random(num_rows * 2) ** 2).astype(int) + 1,
         }
     ).drop_duplicates()
     size = len(frame)

@@ -21,7 +21,9 @@ WITH_SECOND_COLOR = {"days", "months", "movies", "users", "means", "decile_means
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "index.html"
-    statistics = samples.make_statistics(samples.make_ratings(), {1: HOSTILE, 2: "Plain"})
+    # Enough ratings that months and tenths can tell.
+    ratings = samples.make_ratings(6000, scale=5)
+    statistics = samples.make_statistics(ratings, {1: HOSTILE, 2: "Plain"})
     path.write_text(render_page("small", statistics), encoding="utf-8")
     return path
 

@@ -116,5 +116,47 @@ def test_very_little_data_is_drawn(num_rows: int) -> None:
     assert set(reader.svgs) == PLOTS
 
 
+def test_small_groups_are_grey_and_in_no_heading() -> None:
+    ratings = samples.make_ratings(6000, scale=5)
+    statistics = samples.make_statistics(ratings, {})
+    first, *middle, last = statistics["months"]
+    first.update(ratings=41, mean_rating=1.34)
+    page = render_page("t", statistics)
+    [heading] = [text for text in read(page).headings if text.startswith("The mean rating goes")]
+    n = f"{middle[0]['ratings']:,}"
+    assert f"{middle[0]['mean_rating']:.2f} in {middle[0]['month']} (n = {n})" in heading
+    assert f"in {last['month']} (n = {last['ratings']:,})" in heading
+    [months] = [part for part in page.split("<section") if part.startswith(' id="months"')]
+    assert months.count('<tr class="few">') == 1
+    assert ">41<" in months
+    assert "var(--soft)" in months
+
+
+def test_means_that_differ_by_chance_are_told_so(statistics: dict[str, Any]) -> None:
+    def heading(first: float, last: float) -> str:
+        months = [
+            {"month": f"2001-0{number}", "ratings": 1000, "mean_rating": mean, "std": 1.0}
+            for number, mean in ((1, first), (2, last))
+        ]
+        page = render_page("t", {**statistics, "months": months})
+        return next(text for text in read(page).headings if text.startswith("The mean rating"))
+
+    assert heading(3.5, 3.53).endswith(": no more than chance")
+    assert "chance" not in heading(3.5, 3.8)
+
+
+def test_percent_has_one_form(page: str) -> None:
+    # As 24.1%, in tables, plots and texts.
+    assert not re.findall(r"\d[ \N{NO-BREAK SPACE}]%", page)
+    assert re.findall(r"\d%", page)
+
+
+def test_page_begins_with_its_date_and_keeps_its_navigation(statistics: dict[str, Any]) -> None:
+    page = render_page("t", statistics, "2026-11-27 23:31 UTC")
+    assert "Ratings as ingested on 2026-11-27 23:31 UTC" in page.split("</header>")[0]
+    links = re.findall(r'<a href="#([a-z_]+)">', page.split("<main>")[0])
+    assert links == read(page).sections
+
+
 def test_same_statistics_give_the_same_page(statistics: dict[str, Any], page: str) -> None:
     assert render_page("a <b>run</b>", statistics) == page

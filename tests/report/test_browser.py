@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from recspark.report.assemble import make_report
+from recspark.report.leaderboards import Measured
 from tests.browser import LAPTOP, PHONE, Tab, browse, check_plots, needs_browser
-from tests.explore.test_browser import WITH_SECOND_COLOR as RATINGS_WITH_SECOND_COLOR
+from tests.report import samples
 from tests.report.samples import HOSTILE
 from tests.report.test_page import PLOTS
 
 pytestmark = needs_browser
 
-WITH_SECOND_COLOR = RATINGS_WITH_SECOND_COLOR | {
+WITH_SECOND_COLOR = {
     *("leaderboard", "calibration", "training-mf"),
     *(f"errors-{cut}" for cut in ("user_activity", "movie_popularity", "rating_value", "month")),
 }
@@ -40,6 +44,70 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 def test_every_plot_is_drawn(tab: Tab, file: Path, width: int, dark: bool) -> None:
     tab.open(file, width, dark=dark)
     check_plots(tab, width, dark=dark, names=PLOTS, two_colors=WITH_SECOND_COLOR)
+
+
+def boxes(tab: Tab, selector: str) -> list[dict[str, float]]:
+    """Return where the elements are in the window."""
+    found = tab.ask(
+        f'[...document.querySelectorAll("{selector}")].map(one => '
+        "one.getBoundingClientRect().toJSON())"
+    )
+    return list(found)
+
+
+@pytest.mark.parametrize("width", [LAPTOP, 900, 700, PHONE])
+def test_no_tile_stands_alone(tab: Tab, file: Path, width: int) -> None:
+    tab.open(file, width, dark=False)
+    tiles = boxes(tab, "header dl div")
+    rows = Counter(round(tile["top"]) for tile in tiles)
+    assert len(tiles) == 8
+    assert set(rows.values()) == {2 if width == PHONE else 4}
+
+
+def test_a_lone_chart_is_as_large_as_its_neighbours(tab: Tab, file: Path) -> None:
+    tab.open(file, LAPTOP, dark=False)
+    [alone] = boxes(tab, "#training-mf figure")
+    [other] = boxes(tab, "#errors-month figure")
+    assert alone["width"] == pytest.approx(other["width"], abs=1)
+    assert alone["height"] == pytest.approx(other["height"], abs=1)
+
+
+@pytest.mark.parametrize("width", [LAPTOP, PHONE])
+def test_navigation_stays_and_hides_no_heading(tab: Tab, file: Path, width: int) -> None:
+    tab.open(file, width, dark=False)
+    tab._size(width, 800)
+    tab.ask('document.getElementById("training").scrollIntoView()')
+    [bar], [heading] = boxes(tab, "nav"), boxes(tab, "#training")
+    assert tab.ask("window.scrollY") > 1000
+    assert bar["top"] == 0
+    assert bar["bottom"] <= heading["top"] < 200
+    assert tab.ask("document.documentElement.scrollWidth") == width
+
+
+def write_with_best(folder: Path, name: str) -> Path:
+    """Write a page whose best model has this name, and return its path."""
+    measured = Measured([samples.make_board(name)])
+    page = make_report(dataclasses.replace(samples.make_findings(), measured=measured))
+    path = folder / "index.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def test_a_phone_shows_model_rmse_and_difference_from_bias(tab: Tab, tmp_path: Path) -> None:
+    path = write_with_best(tmp_path, "netflix_embedding_nn_large_scale_second")
+    tab.open(path, PHONE, dark=False)
+    cells = boxes(tab, "#leaderboard tbody tr:first-child td")
+    texts = tab.ask('[...document.querySelectorAll("#leaderboard th")].map(one => one.textContent)')
+    assert texts[:3] == ["Model", "RMSE", "vs bias"]
+    assert all(0 <= cell["left"] < cell["right"] <= PHONE for cell in cells[:3])
+
+
+def test_a_laptop_shows_the_whole_leaderboard(tab: Tab, tmp_path: Path) -> None:
+    tab.open(write_with_best(tmp_path, "softmax_classifier"), LAPTOP, dark=False)
+    assert tab.ask(
+        "(({scrollWidth, clientWidth}) => scrollWidth <= clientWidth)"
+        '(document.querySelector("#leaderboard .scroll"))'
+    )
 
 
 def find_on_map(tab: Tab, words: str) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recspark.contract import schemas
 from recspark.report.examples import Listed, choose_users, describe_users
-from recspark.report.movies import Movies, name_movie
+from recspark.report.movies import Movies, name_movie, tell_apart
 from tests.runs import movie_id, split_frame, user_id
 
 NUM_USERS = 200
@@ -85,3 +85,11 @@ def test_users_are_told_by_title(spark: SparkSession) -> None:
 )
 def test_movies_are_named_with_their_year(title: str | None, year: int | None, label: str) -> None:
     assert name_movie(7, title, year) == label
+
+
+def test_titles_that_repeat_have_the_id_too() -> None:
+    labels = ["Chasing Amy (1997)", "Contact (1997)", "Chasing Amy (1997)", "Contact (1999)"]
+    assert tell_apart([246, 258, 268, "x"], labels) == [
+        *("Chasing Amy (1997), id 246", "Contact (1997)"),
+        *("Chasing Amy (1997), id 268", "Contact (1999)"),
+    ]

@@ -13,23 +13,23 @@ import numpy as np
 import pytest
 
 from recspark.contract.paths import RunPaths
+from recspark.evaluation.leaderboard import rank_models
+from recspark.explore.page import render_page
 from recspark.report.assemble import make_report
 from recspark.report.chapter import Chapter, Cloud
 from recspark.report.embedding import Embedding
 from recspark.report.findings import Findings
 from recspark.report.inventory import Inventory
-from recspark.report.leaderboards import Measured
+from recspark.report.leaderboards import Board, Measured
 from recspark.report.page import render_report
-from recspark.report.people import make_map, make_neighbors
+from recspark.report.people import make_examples, make_map, make_neighbors
 from recspark.report.results import make_results
 from recspark.report.training_curves import make_learning
-from tests.explore.test_page import PLOTS as RATING_PLOTS
 from tests.pages import read
 from tests.report import samples
 from tests.report.samples import HOSTILE
 
 PLOTS = {
-    *RATING_PLOTS,
     *("leaderboard", "calibration", "training-mf", "stages"),
     *(f"errors-{cut}" for cut in ("user_activity", "movie_popularity", "rating_value", "month")),
 }
@@ -55,8 +55,8 @@ def test_titles_stay_text(page: str) -> None:
     reader = read(page)
     assert not {"img", "b"} & set(reader.tags)
     assert reader.tags.count("script") == 2
-    # The user's card twice, the neighbours' card once or more, and the table of explore.
-    assert reader.texts.count(HOSTILE) >= 4
+    # The user's card twice, the neighbours' card once or more.
+    assert reader.texts.count(HOSTILE) >= 3
     assert HOSTILE in cloud(page)["labels"]
     assert page.count("</script>") == 2
 
@@ -64,7 +64,10 @@ def test_titles_stay_text(page: str) -> None:
 def test_nothing_is_loaded_and_only_the_maps_script_may_run(page: str) -> None:
     reader = read(page)
     assert not {"iframe", "img", "object", "link"} & set(reader.tags) - {"link"}
-    assert all(link.startswith(("#", "data:")) for link in reader.links)
+    # Links to the page of the ratings load nothing.
+    others = [link for link in reader.links if not link.startswith(("#", "data:"))]
+    assert all(link.startswith("../explore/index.html#") for link in others)
+    assert not re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(?!data:)', page)
     assert "@import" not in page
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     assert "default-src 'none'" in policy
@@ -151,6 +154,80 @@ def test_too_few_movies_for_a_map_is_told() -> None:
         assert "report.min_ratings" in make(lonely, samples.make_movies(), 20).missing
 
 
+def test_ratings_are_told_in_short_with_links_to_their_page(page: str, findings: Findings) -> None:
+    chapter = page.split('<h2 id="data">')[1].split("<h2 ")[0]
+    assert "<svg" not in chapter
+    assert "<table" not in chapter
+    assert findings.statistics is not None
+    other = read(render_page("small", findings.statistics))
+    links = re.findall(r'href="../explore/index.html#([^"]*)"', chapter)
+    assert links == other.sections
+    assert all(text in read(page).texts for text in other.headings[1:])
+
+
+def test_page_begins_with_the_date_of_its_newest_figures() -> None:
+    made = samples.make_inventory(
+        ratings=samples.manifest("ingest", "i", created_at="2026-11-27T23:31:02+00:00")
+    )
+    page = make_report(Findings("bare", made, Measured(), []))
+    assert "As of 2026-11-27 23:31 UTC" in page.split("</header>")[0]
+
+
+def test_percent_has_one_form_and_minus_is_no_hyphen(page: str) -> None:
+    assert not re.findall(r"\d[ \N{NO-BREAK SPACE}]%", page)
+    assert re.findall(r"\d%", page)
+    reader = read(page)
+    assert not [text for text in reader.cells if re.search(r"(?<![\w])-\d", text)]
+    assert any(text.startswith("\N{MINUS SIGN}0.") for text in reader.cells)
+
+
+def test_every_column_of_the_leaderboard_has_a_name(page: str) -> None:
+    part = page.split('id="leaderboard"')[1].split("</section>")[0]
+    names = re.findall(r"<th[^>]*>([^<]*)</th>", part)
+    assert names[:5] == ["Model", "RMSE", "vs bias", "vs best", "Tied with best"]
+    assert all(names)
+    assert ">=<" not in part
+
+
+def test_ties_are_told() -> None:
+    tied = {"difference": 0.001, "low": -0.001, "high": 0.003, "is_tie": True}
+    board = samples.make_board()
+    rows = [board.rows[0], {**board.rows[1], "versus": {"best": tied}}]
+    measured = Measured([dataclasses.replace(board, rows=rows)])
+    panel = make_results(samples.make_inventory(), measured).panels[0]
+    assert [row[4] for row in panel.tables[0].rows] == ["–", "yes"]
+    assert panel.heading.endswith("the test does not tell it apart from bias")
+
+
+def test_without_bias_there_is_no_column_for_it() -> None:
+    metrics = [samples.make_metrics("mf", 1)]
+    board = Board(rank_models(metrics), {"mf": metrics[0]})
+    [panel, *_] = make_results(samples.make_inventory(), Measured([board])).panels
+    assert [column.title for column in panel.tables[0].columns][:3] == ["Model", "RMSE", "vs best"]
+
+
+def test_plots_have_their_counts(page: str) -> None:
+    for told in (
+        "20,000 test ratings of 400 users",
+        "Epoch (800 ratings in valid)",
+        "Grey bars: test ratings",
+        "mf (n = 20 k)",
+        "train (1)",
+    ):
+        assert f">{told}<" in page, told
+
+
+def test_lists_say_from_how_many_ratings_on_movies_are_in_them() -> None:
+    lists = samples.manifest("recommend", "r", settings={"min_ratings": 20})
+    example = samples.make_findings().examples
+    for least, told in ((20, "movies with fewer ratings"), (1, "movies that hardly anyone rated")):
+        text = make_examples("mf", example, least).text
+        assert f"recommend.min_ratings is {least}: {told}" in text
+    made = samples.make_inventory(**{"recommendations/mf": lists})
+    page = make_report(dataclasses.replace(samples.make_findings(), inventory=made))
+    assert "recommend.min_ratings is 20" in page
+
+
 def test_same_findings_give_the_same_page() -> None:
     first, second = (
         make_report(dataclasses.replace(samples.make_findings(), statistics=None)) for _ in range(2)
@@ -171,6 +248,7 @@ def test_models_without_valid_are_drawn() -> None:
         epoch["valid_rmse"] = None
     [panel] = make_learning(samples.make_inventory(), [training]).panels
     assert panel.heading == "mf: RMSE – at epoch 2 of 2"
+    assert "±" not in panel.heading
     assert panel.drawing is not None
 
 
@@ -180,7 +258,7 @@ def test_two_protocols_have_tables_of_their_own() -> None:
     boards = [samples.make_board(), dataclasses.replace(other, rows=renamed)]
     panels = make_results(samples.make_inventory(), Measured(boards)).panels
     assert [panel.name for panel in panels] == ["leaderboard", "leaderboard-2", "top-n"]
-    assert panels[1].text.startswith("another (500 test ratings)")
+    assert panels[1].text.startswith("another (20,000 test ratings)")
 
 
 def test_the_map_of_as_many_movies_as_the_netflix_set_has_stays_small() -> None:
@@ -193,5 +271,5 @@ def test_the_map_of_as_many_movies_as_the_netflix_set_has_stays_small() -> None:
         ratings=draw.integers(3, 230_000, size).tolist(),
         num_named=10,
     )
-    page = render_report("t", "runs/t", [], [Chapter("map", "A map", cloud=cloud)])
+    page = render_report("t", "runs/t", "2026-01-02", [], [Chapter("map", "A map", cloud=cloud)])
     assert len(page.encode()) < 2_000_000

@@ -83,6 +83,7 @@ def test_statistics_and_page_are_published(config: Config, spark: SparkSession) 
     manifest, ratings = read_manifest(str(folder)), read_manifest(RunPaths(config.root).ratings)
     assert manifest is not None
     assert ratings is not None
+    assert f"Ratings as ingested on {ratings.created_at[:16].replace('T', ' ')} UTC" in page
     assert manifest.inputs["ratings"] == ratings.id
     assert manifest.counts["ratings"] == 4
 

@@ -1,0 +1,132 @@
+"""Log lines beside a progress bar, and the signs of life of long work."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tqdm import tqdm
+
+from recspark.datasets.step import Step
+from recspark.logs import Heartbeat, configure_logging
+
+logger = logging.getLogger("recspark.test")
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+ recspark[.\w]*: .*")
+
+
+class Screen(io.StringIO):
+    """A terminal's text, as far as it is told."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(written: str) -> list[str]:
+    """Return what a terminal shows: a carriage return goes back to the start of the line."""
+    lines = []
+    for line in written.split("\n"):
+        cells: list[str] = []
+        for part in line.split("\r"):
+            cells[: len(part)] = part
+        lines.append("".join(cells).rstrip())
+    return lines
+
+
+@contextmanager
+def configured(stream: io.StringIO) -> Iterator[None]:
+    """Configure logging as jobs do, with another stderr."""
+    root = logging.getLogger("recspark")
+    before = (root.handlers, root.level, root.propagate)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", stream)
+        configure_logging()
+        try:
+            yield
+        finally:
+            root.handlers, root.level, root.propagate = before
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What jobs write where nobody watches."""
+    written = io.StringIO()
+    with configured(written):
+        yield written
+
+
+def test_lines_have_date_level_and_module(lines: io.StringIO) -> None:
+    logger.warning("a message")
+    assert LINE.fullmatch(lines.getvalue().rstrip("\n"))
+    assert "WARNING recspark.test: a message" in lines.getvalue()
+
+
+def test_a_bar_and_a_line_never_share_a_line() -> None:
+    screen = Screen()
+    with (
+        configured(screen),
+        tqdm(total=4, desc="mf", file=screen, ncols=60, mininterval=0) as bar,
+    ):
+        for number in range(4):
+            bar.update()
+            logger.info("line %s", number)
+    told = shown(screen.getvalue())
+    logged = [line for line in told if "recspark.test" in line]
+    assert len(logged) == 4
+    assert all(LINE.fullmatch(line) and "mf:" not in line for line in logged)
+    assert any(line.startswith("mf: 100%") for line in told)
+
+
+def test_silent_work_gives_signs_of_life(lines: io.StringIO) -> None:
+    with Heartbeat("prepare", 0.2):
+        time.sleep(0.7)
+    told = [line for line in lines.getvalue().splitlines() if "prepare: still at it, " in line]
+    assert 2 <= len(told) <= 3
+    written = lines.getvalue()
+    time.sleep(0.4)
+    assert lines.getvalue() == written  # it ended with the work
+
+
+def test_a_stage_that_was_refused_can_be_entered_again(lines: io.StringIO) -> None:
+    heartbeat = Heartbeat("prepare", 0.2)
+    for _ in range(2):
+        with heartbeat:
+            time.sleep(0.3)
+    assert lines.getvalue().count("still at it") == 2
+
+
+def test_work_that_tells_of_itself_gives_none(lines: io.StringIO) -> None:
+    with Heartbeat("prepare", 0.4):
+        for _ in range(10):
+            logger.info("another file")
+            time.sleep(0.1)
+    assert "still at it" not in lines.getvalue()
+
+
+def test_nothing_is_added_for_a_person_who_watches() -> None:
+    screen = Screen()
+    with configured(screen), Heartbeat("prepare", 0.1):
+        time.sleep(0.3)
+    assert screen.getvalue() == ""
+
+
+def test_every_stage_gives_signs_of_life(
+    lines: io.StringIO, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("recspark.datasets.step.Heartbeat", lambda name: Heartbeat(name, 0.2))
+
+    def run() -> None:
+        with Step("prepare", {}, {}, (f"{tmp_path}/out",)):
+            time.sleep(0.5)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        run()
+    assert "prepare: still at it, 0 s" in lines.getvalue()
+    assert "prepare: FAILED" in lines.getvalue().splitlines()[-1]
