@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,16 @@ check_environment()
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("recspark", deadline=None)
 hypothesis.settings.load_profile("recspark")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Undo what a job that ran in this process did to the log: its handler holds a closed stream."""
+    log = logging.getLogger("recspark")
+    handlers, level, propagate = log.handlers, log.level, log.propagate
+    yield
+    log.handlers, log.propagate = handlers, propagate
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session")

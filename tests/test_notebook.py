@@ -315,13 +315,13 @@ def test_paths_are_resolved_when_a_run_is_opened(
 
 
 def test_a_run_on_another_file_system(run: recspark.Run) -> None:
-    target = "/run"
+    target = "/notebook"
     fsspec.filesystem("memory").put(run.path, target, recursive=True)
-    remote = recspark.Run("memory://run/")
+    remote = recspark.Run("memory://notebook/")
     assert remote.models == MODELS
     pairs = [1, 2, 3, 999], [1, 2, 3, 4]
     for name in MODELS:
-        there = recspark.load_model(f"memory://run/models/{name}").predict(*pairs)
+        there = recspark.load_model(f"memory://notebook/models/{name}").predict(*pairs)
         np.testing.assert_array_equal(there, run.model(name).predict(*pairs))
     pd.testing.assert_frame_equal(remote.predictions("als"), run.predictions("als"))
 
@@ -353,10 +353,10 @@ def test_what_was_made_of_other_data_is_refused(copied: Path) -> None:
     with pytest.raises(DataError, match="found weights for an earlier als"):
         run.model("blend")
     change_manifest(copied / "predictions" / "als", test="earlier")
-    with pytest.raises(DataError, match="found a data set made of test earlier"):
+    with pytest.raises(DataError, match="found what was made from an earlier test"):
         run.predictions("als")
     change_manifest(copied / "recommendations" / "als", model="earlier")
-    with pytest.raises(DataError, match="found a data set made of model earlier"):
+    with pytest.raises(DataError, match="found what was made from an earlier model"):
         run.recommendations("als")
     change_manifest(copied / "models" / "als", train="earlier")
     with pytest.raises(DataError, match="train earlier"):
