@@ -24,7 +24,7 @@ hypothesis.settings.load_profile("recspark")
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    """Undo what a job that ran in this process did to the log: its handler holds a closed stream."""
+    """Undo what a job in this process did to the log: its handler holds a closed stream."""
     log = logging.getLogger("recspark")
     handlers, level, propagate = log.handlers, log.level, log.propagate
     yield
