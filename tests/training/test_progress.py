@@ -36,7 +36,7 @@ def train(folder: Path, *, epochs: int, done: int, resumed: int | None = None) -
     """Write what rank 0 writes in a run that goes through `done` of `epochs`."""
     writer = ProgressWriter(str(folder), epochs)
     if resumed is not None:
-        writer.tell_resumed(resumed, 4)
+        writer.note_resumed(resumed, 4)
     for epoch in range(done):
         writer(epoch, STEPS, STEPS, 5000.0, [record(one) for one in range(epoch + 1)])
 
