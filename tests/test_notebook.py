@@ -264,7 +264,7 @@ def test_similar_movies_of_one_and_of_all(run: recspark.Run, spark: SparkSession
     assert len(run.similar("als")) == 4 * 40
     in_spark = run.similar("als", 7, 2, spark=spark)
     assert {row["similar_movie_id"] for row in in_spark.collect()} == set(one["similar_movie_id"])
-    with pytest.raises(DataError, match="found no list of movie 999, expected one of the 40 "):
+    with pytest.raises(DataError, match="found no list for movie 999, expected one of the 40 "):
         run.similar("als", 999)
     with pytest.raises(DataError, match="movie_id: found '7b', expected an id"):
         run.similar("als", "7b")  # type: ignore[arg-type]

@@ -191,5 +191,5 @@ def test_wrong_settings_are_refused() -> None:
     for name in ("biased_mf", "embedding_mlp"):
         with pytest.raises(ConfigError, match=r"found one_of_k, expected raw or centered"):
             find_architecture(name).build(replace(SPECS[name], target=STARS), torch.Generator())
-    with pytest.raises(ConfigError, match=r"expected a `dense N` among them"):
+    with pytest.raises(ConfigError, match=r"expected at least one `dense N`"):
         AutoRec.build(replace(SPECS["autorec"], layers=("relu",)), torch.Generator())
