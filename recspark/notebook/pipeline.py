@@ -64,7 +64,7 @@ def read_settings(
         )
     with tempfile.TemporaryDirectory(prefix="recspark-") as folder:
         if isinstance(config, Mapping):
-            file = _write_yaml(Path(folder, "config.yaml"), _add_name(_nest(config), _nest(overrides)))
+            file = _write_yaml(Path(folder, "config.yaml"), _named(_nest(config), _nest(overrides)))
         else:
             file = os.fspath(config)
         words = ["--config", file]
@@ -73,7 +73,7 @@ def read_settings(
         return load_config(words, prog=_NAME), load_model_configs(words, prog=_NAME)
 
 
-def _add_name(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _named(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings from a dict with a run name added, which a file would supply."""
     given = {**settings, **overrides}
     name = given.get("name") or posixpath.basename(str(given.get("run_dir") or "").rstrip("/"))

@@ -111,7 +111,7 @@ class Run:
         """Return a model to predict with: trained, `bias`, `als`, `cosine_user` or `blend`.
 
         Raises:
-            DataError: There is no such model, or it was made from other data than the run now holds.
+            DataError: There is no such model, or the run's data have changed since it was fitted.
 
         Examples:
             >>> import recspark
@@ -150,7 +150,7 @@ class Run:
         return tables.make_leaderboard(rows)
 
     def metrics(self, model: str) -> dict[str, Any]:
-        """Return all figures of a model from `metrics/<model>.json`, in more detail than `leaderboard`.
+        """Return all figures of a model, from `metrics/<model>.json`: more than `leaderboard`.
 
         Raises:
             DataError: There is no such model, or it is not evaluated.

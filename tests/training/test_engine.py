@@ -118,7 +118,7 @@ def test_a_fresh_start_forgets_old_checkpoints(
     assert list(Path(job.checkpoints).iterdir())
     other = replace(job, settings=replace(job.settings, batch_size=32))
     train_alone(other, tmp_path / "two")
-    found = Checkpoints(job.checkpoints, {})._whole()
+    found = Checkpoints(job.checkpoints, {})._list_finished()
     assert all("train.batch_size" in Path(one, "state.json").read_text() for one in found)
     assert all(
         json.loads(Path(one, "state.json").read_text())["belongs_to"]["train.batch_size"] == 32
