@@ -32,7 +32,7 @@ def test_many_small_sizes_make_few_runs() -> None:
 def test_only_committed_attempts_show(tmp_path: Path) -> None:
     root = str(tmp_path / "set")
     table = pa.table({"x": [1, 2, 3]})
-    lost = write_part(table, root, "bucket=1/part-0.parquet")  # an attempt whose task was repeated
+    lost = write_part(table, root, "bucket=1/part-0.parquet")  # an attempt whose task ran again
     kept = write_part(table, root, "bucket=1/part-0.parquet")
     assert not list(Path(root).rglob("bucket=*"))
     assert commit_parts([kept], root) == 3
@@ -47,7 +47,7 @@ def test_spread_keeps_neighbours_together(spark: SparkSession) -> None:
 
 
 def pass_encryption(value: object, file: Path) -> object:
-    """Send a value through the stream that Spark's encrypted broadcasts are written to."""
+    """Send a value through the stream that Spark uses for encrypted broadcasts."""
     stream = ChunkedStream(file.open("wb"), 8192)
     pickle.dump(value, stream, pickle_protocol)
     stream.close()
