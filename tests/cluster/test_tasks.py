@@ -14,7 +14,7 @@ from pyspark.serializers import ChunkedStream, pickle_protocol
 from pyspark.sql import SparkSession
 
 from recspark.arrays.packing import pack
-from recspark.cluster.tasks import _Packed, broadcast, commit_parts, spread, write_part
+from recspark.cluster.tasks import _Pickled, broadcast, commit_parts, spread, write_part
 
 
 @given(sizes=st.lists(st.integers(0, 50)), capacity=st.integers(1, 60))
@@ -63,7 +63,7 @@ def test_large_arrays_are_broadcast_where_spark_encrypts(
     array = np.arange(1_000_000)
     with pytest.raises(TypeError, match="PickleBuffer"):
         pass_encryption(array, tmp_path / "sent")
-    arrived = pass_encryption(_Packed((array, "x")), tmp_path / "sent")
+    arrived = pass_encryption(_Pickled((array, "x")), tmp_path / "sent")
     assert np.array_equal(arrived[0], array)
     assert arrived[1] == "x"
     with broadcast(spark.sparkContext, (array, "x")) as shared:
