@@ -1,4 +1,4 @@
-"""The Python API against one small run, made by `recspark.run` in the session of the tests."""
+"""The Python API on one small run, made by `recspark.run` in the tests' session."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ UNTITLED = 29
 
 
 def write_raw(folder: Path) -> None:
-    """Write 60 users with about 20 ratings, and 20 with one, some of which only test has."""
+    """Write 60 users with about 20 ratings each and 20 with one; some users are in test only."""
     generator = np.random.default_rng(5)
     users, movies = np.nonzero(generator.random((60, 40)) < 0.5)
     users = np.concatenate([users, np.arange(60, 80)])
@@ -64,7 +64,7 @@ def write_raw(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which a person works: raw data, a config and the run made of them."""
+    """A user's working folder: raw data, a config and the run made from them."""
     folder = tmp_path_factory.mktemp("home")
     write_raw(folder / "raw")
     (folder / "conf").mkdir()
@@ -73,7 +73,7 @@ def home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     zone = spark.conf.get(name)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        spark.conf.set(name, "Asia/Tokyo")  # a person's own session
+        spark.conf.set(name, "Asia/Tokyo")  # the user's own session
         made = recspark.run("conf/movielens-100k.yaml", train={"epochs": 2})
         assert spark.conf.get(name) == "Asia/Tokyo"
         spark.conf.set(name, str(zone))
@@ -89,7 +89,7 @@ def run(home: Path) -> recspark.Run:
 
 @pytest.fixture
 def copied(run: recspark.Run, tmp_path: Path) -> Path:
-    """The same run in a folder of its own, to break."""
+    """A copy of the run, to break."""
     shutil.copytree(run.path, tmp_path / "run")
     return tmp_path / "run"
 
@@ -110,7 +110,7 @@ def raw_ratings(home: Path) -> dict[tuple[int, int], float]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_answers_as_the_jobs_did(run: recspark.Run, name: str) -> None:
+def test_every_model_predicts_as_the_jobs_did(run: recspark.Run, name: str) -> None:
     jobs = stored(run, name)
     found = run.model(name).predict(jobs["user_id"], jobs["movie_id"], with_fallback=True)
     assert list(found.columns) == ["user_id", "movie_id", "prediction", "fallback"]
@@ -122,7 +122,7 @@ def test_every_model_answers_as_the_jobs_did(run: recspark.Run, name: str) -> No
     plain = run.model(name).predict(jobs["user_id"].tolist(), jobs["movie_id"].to_numpy())
     assert plain.dtype == np.float32
     np.testing.assert_array_equal(plain, found["prediction"].to_numpy(np.float32))
-    plain[0] = 0  # an array of one's own
+    plain[0] = 0  # the caller owns the array
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -131,11 +131,11 @@ def test_unknown_ids_get_the_fallback_of_the_jobs(run: recspark.Run, name: str) 
     expected = ["movie_effect", "global_mean", "user_effect", "global_mean"]
     assert asked["fallback"].tolist() == expected
     bias = run.model("bias").predict([999, 999, 1, -30], [1, 999, 999, 10**12])
-    if name != "blend":  # whose weights do not sum to 1
+    if name != "blend":  # its weights do not sum to 1
         np.testing.assert_array_equal(asked["prediction"].to_numpy(np.float32), bias)
 
 
-def test_a_single_id_goes_with_each_of_the_others(run: recspark.Run) -> None:
+def test_a_single_id_is_paired_with_all_others(run: recspark.Run) -> None:
     model = run.model("als")
     assert model.predict(1, range(1, 41)).tolist() == model.predict([1] * 40, range(1, 41)).tolist()
     assert model.predict([1, 2], 7).tolist() == model.predict([1, 2], [7, 7]).tolist()
@@ -209,7 +209,9 @@ def test_ids_of_many_forms(ids: Any) -> None:
         ([1], "predict", "1 users and 2 movies"),
     ],
 )
-def test_what_is_no_id_is_refused_by_place_and_value(ids: Any, where: str, found: str) -> None:
+def test_values_that_are_not_ids_are_refused_by_place_and_value(
+    ids: Any, where: str, found: str
+) -> None:
     with pytest.raises(DataError, match=rf"^{where}: found .*{found}.*, expected"):
         pair_ids(ids, [1, 2])
     if where.startswith("users"):
@@ -264,7 +266,7 @@ def test_similar_movies_of_one_and_of_all(run: recspark.Run, spark: SparkSession
     assert len(run.similar("als")) == 4 * 40
     in_spark = run.similar("als", 7, 2, spark=spark)
     assert {row["similar_movie_id"] for row in in_spark.collect()} == set(one["similar_movie_id"])
-    with pytest.raises(DataError, match="found no list of movie 999, expected one of the 40 "):
+    with pytest.raises(DataError, match="found no list for movie 999, expected one of the 40 "):
         run.similar("als", 999)
     with pytest.raises(DataError, match="movie_id: found '7b', expected an id"):
         run.similar("als", "7b")  # type: ignore[arg-type]
@@ -289,7 +291,7 @@ def test_leaderboard_and_metrics_are_those_of_the_files(run: recspark.Run) -> No
     assert run.metrics("als")["rmse"] == pytest.approx(rmse, abs=1e-6)
 
 
-def test_a_run_says_what_it_is(run: recspark.Run) -> None:
+def test_a_run_describes_itself(run: recspark.Run) -> None:
     assert run.models == MODELS
     assert Path(run.report).read_text().startswith("<!")
     num_ratings = pq.read_table(f"{run.path}/test").num_rows
@@ -326,7 +328,7 @@ def test_a_run_on_another_file_system(run: recspark.Run) -> None:
     pd.testing.assert_frame_equal(remote.predictions("als"), run.predictions("als"))
 
 
-def test_what_is_no_run_or_model_is_refused(run: recspark.Run, tmp_path: Path) -> None:
+def test_paths_that_are_not_runs_or_models_are_refused(run: recspark.Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"^{tmp_path}: found no finished ratings .*, expected"):
         recspark.Run(tmp_path)
     with pytest.raises(DataError, match=r"model 'biasedmf': found .* Did you mean biased_mf\?"):
@@ -347,7 +349,7 @@ def change_manifest(folder: Path, **inputs: str) -> None:
     file.write_text(json.dumps(manifest))
 
 
-def test_what_was_made_of_other_data_is_refused(copied: Path) -> None:
+def test_outputs_made_from_other_data_are_refused(copied: Path) -> None:
     run = recspark.Run(copied)
     change_manifest(copied / "models" / "blend", **{"models/als": "earlier"})
     with pytest.raises(DataError, match="found weights for an earlier als"):
@@ -446,7 +448,7 @@ def test_importing_recspark_loads_nothing_heavy(tmp_path: Path) -> None:
     assert not loaded & {"pyspark", "torch", "pandas", "numpy", "pyarrow", "fsspec", "yaml"}
 
 
-def test_a_run_is_read_where_there_is_no_spark(home: Path, run: recspark.Run) -> None:
+def test_a_run_is_read_without_spark(home: Path, run: recspark.Run) -> None:
     code = """
 import sys
 sys.modules["pyspark"] = None
@@ -463,7 +465,7 @@ run.leaderboard(), run.recommendations("als"), run.similar("als", 7), repr(run),
         np.testing.assert_allclose(found, np.array(values, float), rtol=0, atol=1e-6)
 
 
-def test_a_session_of_its_own_is_stopped_again(home: Path, tmp_path: Path) -> None:
+def test_a_new_session_is_stopped_again(home: Path, tmp_path: Path) -> None:
     settings = {"run_dir": str(tmp_path / "run"), "until": "ingest", "spark.master": "local[1]"}
     code = f"""
 import recspark

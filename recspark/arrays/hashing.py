@@ -1,4 +1,4 @@
-"""Draws that depend on stable keys and a seed alone, never on row order or partitioning."""
+"""Random draws that depend on stable keys and a seed alone, never on row order or partitioning."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _HASH_BITS = np.uint64(53)  # as many as a double holds exactly
 def hash_keys(seed: int, purpose: str, first: IntArray, second: IntArray) -> npt.NDArray[np.uint64]:
     """Return a 64-bit hash of each pair of keys.
 
-    SplitMix64's finaliser (Steele, Lea, Flood 2014, figure 19), applied to the packed pair and
-    again to the result with the salt: two rounds, so that neither key's structure shows.
+    It applies SplitMix64's finaliser (Steele, Lea, Flood 2014, figure 19) to the packed pair and
+    again to the result with the salt: after two rounds no structure of either key shows.
 
     Args:
         seed: The run's seed.
-        purpose: A word that keeps different draws apart.
+        purpose: A word that makes the draws for different purposes independent.
         first: Non-negative ids below 2**32, any shape.
         second: The same, of the same shape.
     """
@@ -42,15 +42,15 @@ def hashed_order(
 
     Args:
         seed: The run's seed.
-        purpose: A word that keeps different draws apart.
+        purpose: A word that makes the draws for different purposes independent.
         first: Non-negative ids below 2**32, shape (n,).
-        second: The same; pairs are distinct, or the order of equal ones is theirs in the arrays.
+        second: The same. Equal pairs keep their order in the arrays.
     """
     hashes = hash_keys(seed, purpose, first, second)
     low = np.uint64(2 ** max(1, len(hashes)).bit_length() - 1)
-    # Hash and position in one number: sorting those is faster than finding the order of the hashes.
+    # Hash and position share one number: sorting these is faster than an argsort of the hashes.
     packed = np.sort((hashes & ~low) | np.arange(len(hashes), dtype=np.uint64))
-    if (packed[1:] ^ packed[:-1] <= low).any():  # hashes that agree in the bits that were kept
+    if (packed[1:] ^ packed[:-1] <= low).any():  # two hashes agree in the bits kept
         return np.argsort(hashes, kind="stable")
     return (packed & low).view(np.int64)
 

@@ -1,4 +1,4 @@
-"""Raw ids to positions in a table, vectorised."""
+"""A vectorised lookup from raw ids to positions in a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# Up to this id a lookup is one array access; beyond it, a binary search in the sorted ids.
+# Up to this id a lookup is one array access; above it, a binary search in the sorted ids.
 MAX_DENSE_ID = 50_000_000
 
 
@@ -30,7 +30,7 @@ class Lookup:
         return Lookup(ordered_ids[order], order)
 
     def find(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Return the index of each id, -1 where it is unknown; int32, the shape of `ids`."""
+        """Return the index of each id, or -1 if it is unknown; int32, the shape of `ids`."""
         if len(self.ids) == 0:
             return np.full(ids.shape, -1, dtype=np.int32)
         top = int(self.ids[-1])

@@ -1,4 +1,4 @@
-"""Sizes packed into runs of bounded total."""
+"""Packs sizes into runs of bounded total."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def pack(sizes: Sequence[int], capacity: int) -> list[range]:
-    """Return runs of consecutive positions whose sizes sum up to `capacity` at most.
+    """Return runs of consecutive positions whose sizes sum to at most `capacity`.
 
-    A single size above the capacity makes a run of its own.
+    A single size above the capacity gets its own run.
     """
     runs, start, total = [], 0, 0
     for position, size in enumerate(sizes):

@@ -1,4 +1,4 @@
-"""A block of ratings with raw ids, and the key of a pair."""
+"""A block of ratings with raw ids, and the key of a (user, movie) pair."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Keys = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Ratings:
-    """Ratings in the order of their lines or rows: four arrays of one length.
+    """Ratings in the order of their lines or rows: four arrays of equal length.
 
     Attributes:
         users: Raw user ids, int32.
@@ -32,7 +32,7 @@ class Ratings:
 
     @staticmethod
     def of(values: Sequence[tuple[int, int, float, int]]) -> Ratings:
-        """Return the ratings of some (user, movie, rating, day)."""
+        """Return the ratings in a sequence of (user, movie, rating, day)."""
         users, movies, ratings, days = zip(*values, strict=True) if values else ((), (), (), ())
         return Ratings(
             np.array(users, np.int32),
@@ -52,7 +52,7 @@ class Ratings:
         )
 
     def where(self, mask: npt.NDArray[np.bool_]) -> Ratings:
-        """Return the ratings that the mask picks; this block itself where it picks all."""
+        """Return the ratings that the mask selects; this block itself if it selects all."""
         if mask.all():
             return self
         return Ratings(self.users[mask], self.movies[mask], self.ratings[mask], self.days[mask])
@@ -62,5 +62,5 @@ NO_RATINGS = Ratings.of([])
 
 
 def pair_keys(users: npt.NDArray[np.int32], movies: npt.NDArray[np.int32]) -> Keys:
-    """Return one number per pair, movie first: ratings stored by movie then look up in order."""
+    """Return one number per pair, movie first, so that ratings sorted by movie stay in order."""
     return (movies.astype(np.int64) << 32) | users.astype(np.int64)

@@ -1,7 +1,7 @@
-"""Which bucket a user is in, which buckets a rank owns, and where a user's row lies.
+"""The bucket of a user, the buckets of a rank, and the position of a user's row.
 
-A bucket is `user_index mod num_buckets`, a user's place in it `user_index // num_buckets`, and rank
-r of W owns the buckets b with b mod W = r. So all of this is arithmetic, without a lookup table.
+A user's bucket is `user_index mod num_buckets` and its row there is `user_index // num_buckets`.
+Rank r of W owns the buckets b with b mod W = r. All of this is arithmetic: no lookup table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def locate(users: Index, num_buckets: int) -> tuple[Index, Index]:
 
 
 def users_of(bucket: int, num_users: int, num_buckets: int) -> range:
-    """Return the `user_index` of all users of a bucket, rising; row r of the bucket is the r-th."""
+    """Return the `user_index` of all users of a bucket, ascending; the r-th one has row r."""
     return range(bucket, num_users, num_buckets)
 
 
@@ -52,7 +52,7 @@ class Shard:
 
     @property
     def buckets(self) -> range:
-        """The rank's buckets, rising."""
+        """The rank's buckets, ascending."""
         return range(self.rank, self.num_buckets, self.num_ranks)
 
     def bucket_users(self, bucket: int) -> int:
@@ -75,5 +75,5 @@ class Shard:
 
 
 def rows_of(shard: Shard, bucket_rows: Mapping[int, int]) -> int:
-    """Return how many ratings the rank holds, given those of every bucket that has some."""
+    """Return how many ratings the rank holds; `bucket_rows` may leave out empty buckets."""
     return sum(bucket_rows.get(bucket, 0) for bucket in shard.buckets)

@@ -1,1 +1,1 @@
-"""Spark: the environment it needs, the session, tasks, blocks of rows between tasks."""
+"""Spark: the environment that it needs, the session, tasks, and the shuffle between tasks."""

@@ -1,4 +1,4 @@
-"""Rows that travel between tasks as blocks: the bytes of an Arrow stream, many rows at a time."""
+"""Blocks of rows that are sent between tasks: each holds many rows as bytes of an Arrow stream."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pyarrow as pa
 def partition_rows(
     batch: pa.RecordBatch, keys: npt.NDArray[np.integer[Any]], num_keys: int
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield (key, block) for the rows of each key, their order kept: what `exchange` moves.
+    """Yield (key, block) for the rows of each key, in their order, as input for `shuffle`.
 
     Args:
         batch: The rows.
         keys: [rows], from 0 to num_keys-1.
-        num_keys: Keys that there are.
+        num_keys: Number of keys.
     """
     order = np.argsort(keys, kind="stable")
     ends = np.cumsum(np.bincount(keys, minlength=num_keys))

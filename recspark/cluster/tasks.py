@@ -1,7 +1,7 @@
-"""Work spread over Spark tasks as plain Python items, and files that tasks write by themselves.
+"""Distributes plain Python items over Spark tasks, and lets tasks write files themselves.
 
-A task writes under a name that only its attempt has; the driver moves the files of the attempts
-that counted into place once all tasks are through. A failed or speculative attempt never shows.
+Each task attempt writes under its own name. Once all tasks have finished, the driver moves the
+files of the successful attempts into place. Files of failed or speculative attempts never appear.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ROW_GROUP_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class PartFile:
-    """A Parquet file that a task wrote: where it lies, where it belongs, and its rows."""
+    """A Parquet file that a task wrote: its path now, its final path, and its number of rows."""
 
     written: str
     target: str
@@ -44,21 +44,21 @@ class PartFile:
 
 
 def spread(spark: SparkSession, items: Sequence[Item], num_tasks: int) -> RDD[Item]:
-    """Return the items as an RDD of at most `num_tasks` partitions, neighbours kept together."""
+    """Return the items as an RDD of at most `num_tasks` partitions of consecutive items."""
     items_rdd = spark.sparkContext.parallelize(items, max(1, min(num_tasks, len(items))))
-    return items_rdd.mapPartitions(_settle_in)
+    return items_rdd.mapPartitions(_prepare_worker)
 
 
 @contextlib.contextmanager
 def broadcast(context: SparkContext, value: Shared) -> Iterator[Broadcast[Shared]]:
-    """Give the value, sent once to every executor; afterwards nothing of it is left anywhere.
+    """Yield the value as a broadcast to every executor, and remove it everywhere afterwards.
 
-    Left to itself, pyspark would keep its file of the value for as long as the session lives.
-    As bytes that Python packed before: where Spark encrypts what it sends, its stream asks for the
-    length of what pickle writes, which large arrays written as they are do not have (seen in
-    pyspark 3.5.9, `ChunkedStream.write`).
+    Without that, pyspark would keep its file of the value until the session ends. The value is
+    pickled to bytes first: if Spark encrypts broadcasts, its stream asks for the length of what
+    pickle writes, and the raw buffers of large arrays have none (seen in pyspark 3.5.9,
+    `ChunkedStream.write`).
     """
-    shared = cast("Broadcast[Shared]", context.broadcast(_Packed(value)))
+    shared = cast("Broadcast[Shared]", context.broadcast(_Pickled(value)))
     try:
         yield shared
     finally:
@@ -66,8 +66,8 @@ def broadcast(context: SparkContext, value: Shared) -> Iterator[Broadcast[Shared
 
 
 @dataclass(frozen=True)
-class _Packed:
-    """Arrives as what it holds."""
+class _Pickled:
+    """Unpickles as the value that it holds."""
 
     value: Any
 
@@ -79,7 +79,7 @@ class _Packed:
 
 
 def is_in_task() -> bool:
-    """Return whether this process is a worker that runs a Spark task."""
+    """Return whether this process is a worker that is running a Spark task."""
     pyspark = sys.modules.get("pyspark")  # a worker has imported it
     return pyspark is not None and pyspark.TaskContext.get() is not None
 
@@ -93,17 +93,17 @@ def write_part(
     close: Collection[str] = (),
     row_group_rows: int = ROW_GROUP_ROWS,
 ) -> PartFile:
-    """Write a table as `<root>/<name>` from inside a task; it shows up at `commit_parts`.
+    """Write a table as `<root>/<name>` from inside a task; it appears after `commit_parts`.
 
     Args:
         table: The rows of the file.
         root: The data set's (staging) folder.
         name: Path below the root, e.g. `bucket=3/part-0.parquet`.
-        distinct: Columns whose values seldom repeat: trying a dictionary on them costs half of
-            the writing and is then given up.
-        close: Columns of whole numbers within a narrow range, kept as differences: faster than a
+        distinct: Columns whose values seldom repeat. For these a dictionary would be tried and
+            given up, which takes half of the writing time.
+        close: Columns of whole numbers within a narrow range, stored as differences: faster than a
             dictionary, and about as small.
-        row_group_rows: Rows in a row group, at most.
+        row_group_rows: Maximum number of rows in a row group.
     """
     batches = table.combine_chunks().to_batches(row_group_rows)
     return write_batches(batches, table.schema, root, name, distinct=distinct, close=close)
@@ -118,9 +118,9 @@ def write_batches(
     distinct: Collection[str] = (),
     close: Collection[str] = (),
 ) -> PartFile:
-    """Write batches as `write_part` does a table; a row group is all that memory holds.
+    """Write batches as `write_part` writes a table, with one row group in memory at a time.
 
-    Batches are taken as row groups, so they should be large (up to ROW_GROUP_ROWS).
+    Each batch becomes a row group, so batches should be large (up to ROW_GROUP_ROWS).
     """
     written = posixpath.join(root, ATTEMPTS, uuid.uuid4().hex, posixpath.basename(name))
     fs, stripped = storage.filesystem(written)
@@ -143,7 +143,7 @@ def write_batches(
 
 
 def commit_parts(parts: Iterable[PartFile], root: str) -> int:
-    """Move the files of finished tasks to where they belong, drop all others; return the rows."""
+    """Move the files of finished tasks into place, delete all others, and return the row count."""
     num_rows = 0
     for part in parts:
         storage.move(part.written, part.target)
@@ -152,13 +152,13 @@ def commit_parts(parts: Iterable[PartFile], root: str) -> int:
     return num_rows
 
 
-def _settle_in(items: Iterable[Item]) -> Iterable[Item]:
-    """Return the items, after sparing the worker what Spark repeats around each task.
+def _prepare_worker(items: Iterable[Item]) -> Iterable[Item]:
+    """Return the items, after removing work that Spark repeats around each task.
 
-    Spark puts its Python part on the path as zip files too, and a jar with them, and has importlib
-    read their tables of contents before each task: 0.15 s, as much as a small task of ours takes.
-    Without the package they stay. Spark also collects garbage after each task; what was imported
-    so far is set apart from that.
+    Spark puts zip files of its Python part and a jar on sys.path, and importlib reads their tables
+    of contents before each task. That takes 0.15 s, as long as a small task here. They are removed
+    if pyspark is also installed as a package. Spark also collects garbage after each task; the
+    modules imported so far are excluded from that.
     """
     installed = [name for name in ("pyspark", "py4j") if _is_folder_on_path(name)]
     if len(installed) == 2:

@@ -4,12 +4,12 @@
 
 Shape legend: B users of a batch, or pairs to predict; M movies; H columns of the last hidden layer.
 
-Departs from the paper: ReLU, several layers, dropout, and the user's mean taken off first. Input
-and output are dense, [B, M] float32: 512 users of 17,770 movies are 36 MB each way, so it is the
-number of movies that limits it (some 100,000).
+It departs from the paper: it uses ReLU, several layers and dropout, and subtracts the user's mean
+first. Input and output are dense, [B, M] float32: 512 users of 17,770 movies are 36 MB each way, so
+the number of movies limits it (some 100,000).
 
-A user's row of the table is the encoding, H columns and the mean. It is computed from the ratings
-and not learned; with the rows in place a prediction costs what one of biased_mf does.
+A user's row of the table is the encoding (H columns) and the mean. It is computed from the ratings
+and not learned. Given the rows, a prediction costs as much as one of biased_mf.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class AutoRec(RatingModel):
     targets = ("raw",)
 
     def __init__(self, spec: ModelSpec) -> None:
-        """Make the module with random layers and movie weights, and biases of 0.
+        """Make the module with random layers and movie weights; biases start at 0.
 
         Raises:
-            ConfigError: A layer is not known, or none is dense.
+            ConfigError: A layer is unknown, or none is dense.
         """
         super().__init__(spec)
         self.hidden, width = build_hidden(spec.layers, spec.num_movies)
@@ -45,7 +45,7 @@ class AutoRec(RatingModel):
                 describe(
                     "train.layers",
                     found=list(spec.layers),
-                    expected="a `dense N` among them",
+                    expected="at least one `dense N`",
                     remedy="Change the model's preset.",
                 )
             )
@@ -81,11 +81,11 @@ class AutoRec(RatingModel):
         return biased_product(user_rows, movie_rows)
 
     def user_factors(self, user_rows: Tensor) -> Tensor:
-        """Return the users' side of the product, see factors.py, [B, H + 2]."""
+        """Return the users' factors, [B, H + 2]; see factors.py."""
         return fold_users(user_rows, self.spec.target)
 
     def movie_factors(self) -> Tensor:
-        """Return the side of all movies, [M, H + 2]."""
+        """Return the factors of all movies, [M, H + 2]."""
         return fold_movies(self.movies)
 
     def movie_vectors(self, movie_index: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 Shape legend: B rows of a rank's part of a step, C columns.
 
-torch's SyncBatchNorm runs on GPUs only. Ranks' parts may differ in size here, and may be empty.
+torch's SyncBatchNorm runs on GPUs only. Here the ranks' parts may differ in size or be empty.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class BatchNorm(nn.BatchNorm1d):
     """nn.BatchNorm1d whose statistics in training are those of the whole step.
 
     Every rank ends a step with the same running statistics. Each rank's loss must be a sum over
-    its rows divided by the step's rows over all ranks, and gradients be summed over ranks: then
-    they are those of one process with all rows.
+    its rows divided by the step's rows over all ranks, and gradients must be summed over the ranks.
+    The gradients then equal those of one process that holds all rows.
     """
 
     group: dist.ProcessGroup | None = None
@@ -28,12 +28,12 @@ class BatchNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> Tensor:
         """Return x [B, C] normalised, in the same dtype; all ranks of a group call it together.
 
-        B = 0 is allowed. Where a step has a single row in all, the output is the bias.
+        B = 0 is allowed. If a step has a single row over all ranks, the output is the bias.
         """
         if not self.training or (self.group is None and len(x) > 1):
             return super().forward(x)
         assert self.running_mean is not None
-        # Sums of squares lose digits far from 0: the running mean, equal on all ranks, is near.
+        # Sums of squares lose digits far from 0: subtract the running mean, equal on all ranks.
         shifted = x.float() - self.running_mean
         count = shifted.new_tensor([len(x)])
         sums = torch.cat([shifted.sum(dim=0), shifted.square().sum(dim=0), count])
@@ -42,13 +42,13 @@ class BatchNorm(nn.BatchNorm1d):
         count = sums[-1].detach().clamp_min(1)
         mean, mean_square = (sums[:-1] / count).chunk(2)
         variance = (mean_square - mean.square()).clamp_min(0)
-        self._remember(mean.detach(), variance.detach(), count)
+        self._update_running(mean.detach(), variance.detach(), count)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return torch.addcmul(self.bias - mean * scale, shifted, scale).to(x.dtype)
 
     @torch.no_grad()
-    def _remember(self, shifted_mean: Tensor, variance: Tensor, count: Tensor) -> None:
-        """Move the running statistics; as in torch, the variance is the unbiased one."""
+    def _update_running(self, shifted_mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        """Update the running statistics, as in torch with the unbiased variance."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -60,7 +60,7 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum of a tensor over a group, on every rank; so is the gradient."""
+    """Sums a tensor over a group, on every rank; the backward pass sums the gradient likewise."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, group: dist.ProcessGroup) -> Tensor:

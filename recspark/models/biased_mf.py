@@ -1,7 +1,9 @@
 """Biased matrix factorisation: target = b_u + b_m + p_u · q_m (Koren 2009, equation 4).
 
-With the target `centered` this is the mean rating plus biases and taste. Shape legend: B rows of a
-batch, F factors, M movies. A row of either table is F factors, then the bias in the last column.
+With the target `centered` this is the mean rating plus the biases and the interaction.
+
+Shape legend: B rows of a batch, F factors, M movies. A row of either table is F factors, then the
+bias in the last column.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from recspark.models.spec import ModelSpec
 
 
 class BiasedMF(RatingModel):
-    """Factors and a bias for each user and movie."""
+    """Factors and a bias for each user and each movie."""
 
     has_biases = True
 
     def __init__(self, spec: ModelSpec) -> None:
-        """Make the module with random movie factors and biases of 0."""
+        """Make the module with random movie factors; biases start at 0."""
         super().__init__(spec)
         self.user_width = spec.embedding_size + 1
         self.movies = nn.Parameter(self.init_users(spec.num_movies, torch.default_generator))
@@ -41,11 +43,11 @@ class BiasedMF(RatingModel):
         return biased_product(user_rows, movie_rows)
 
     def user_factors(self, user_rows: Tensor) -> Tensor:
-        """Return the users' side of the product, see factors.py, [B, F + 2]."""
+        """Return the users' factors, [B, F + 2]; see factors.py."""
         return fold_users(user_rows, self.spec.target)
 
     def movie_factors(self) -> Tensor | None:
-        """Return the side of all movies, [M, F + 2]."""
+        """Return the factors of all movies, [M, F + 2]."""
         return fold_movies(self.movies)
 
     def movie_vectors(self, movie_index: Tensor) -> Tensor:
@@ -54,6 +56,6 @@ class BiasedMF(RatingModel):
 
 
 def biased_product(user_rows: Tensor, movie_rows: Tensor) -> Tensor:
-    """Return the sum of the last columns plus the product of the others, [B]."""
+    """Return the sum of the last columns plus the inner product of the others, [B]."""
     product = (user_rows[:, :-1] * movie_rows[:, :-1]).sum(dim=1)
     return user_rows[:, -1] + movie_rows[:, -1] + product

@@ -15,7 +15,7 @@ from recspark.models.spec import ModelSpec
 
 
 class DotProduct(RatingModel):
-    """Factors for each user and movie, and nothing else."""
+    """Factors for each user and each movie, and nothing else."""
 
     def __init__(self, spec: ModelSpec) -> None:
         """Make the module with random movie factors."""
@@ -36,9 +36,9 @@ class DotProduct(RatingModel):
         return (user_rows * movie_rows).sum(dim=1)
 
     def user_factors(self, user_rows: Tensor) -> Tensor:
-        """Return the users' side of the product, see factors.py, [B, F + 2]."""
+        """Return the users' factors, [B, F + 2]; see factors.py."""
         return fold_users(add_bias(user_rows), self.spec.target)
 
     def movie_factors(self) -> Tensor | None:
-        """Return the side of all movies, [M, F + 2]."""
+        """Return the factors of all movies, [M, F + 2]."""
         return fold_movies(add_bias(self.movies))

@@ -1,9 +1,9 @@
-"""User and movie factors side by side through dense layers (Keras' and fast.ai's "neural net").
+"""Concatenated user and movie factors through dense layers (Keras' and fast.ai's "neural net").
 
 Shape legend: B rows of a batch, F factors, M movies.
 
-Layers before the first dense one, a dropout say, work on the factors themselves. It costs one pass
-through the layers for each pair: for lists over all movies a dot product is cheaper by far.
+Layers before the first dense one, such as dropout, act on the factors themselves. Each pair costs
+one pass through the layers: for lists over all movies a dot product is far cheaper.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from recspark.models.spec import ModelSpec
 
 
 class EmbeddingMLP(DotProduct):
-    """The tables of DotProduct; layers in place of the product."""
+    """The tables of DotProduct, with layers in place of the product."""
 
     def __init__(self, spec: ModelSpec) -> None:
         """Make the module with random movie factors and layers.
 
         Raises:
-            ConfigError: A layer is not known.
+            ConfigError: A layer is unknown.
         """
         super().__init__(spec)
         self.layers = build_layers(spec.layers, 2 * spec.embedding_size, spec.target.num_outputs)

@@ -1,4 +1,6 @@
-"""Predictions of models without hidden layers as inner products: constants and biases as columns.
+"""Folds constants and biases into columns, so that a prediction is an inner product.
+
+This works for models whose score is an inner product plus biases.
 
 Shape legend: B rows of a batch, F factors, M movies. A biased row is F factors, then the bias.
 """
@@ -14,7 +16,7 @@ from recspark.models.target import Target
 def fold_users(biased: Tensor, target: Target) -> Tensor:
     """Return [scale · p, shift + scale · b_u, scale], [B, F + 2], from biased rows [B, F + 1].
 
-    With `fold_movies` on the other side the product is `target.decode(b_u + b_m + p · q)`.
+    The inner product with a row of `fold_movies` is `target.decode(b_u + b_m + p · q)`.
     """
     scale = torch.full_like(biased[:, -1:], target.scale)
     return torch.cat([biased[:, :-1] * scale, target.decode(biased[:, -1:]), scale], dim=1)
@@ -26,5 +28,5 @@ def fold_movies(biased: Tensor) -> Tensor:
 
 
 def add_bias(rows: Tensor) -> Tensor:
-    """Return rows [B, F] with a bias of 0, [B, F + 1]."""
+    """Return rows [B, F] with an added bias of 0, [B, F + 1]."""
     return torch.cat([rows, rows.new_zeros(len(rows), 1)], dim=1)

@@ -1,6 +1,6 @@
-"""Layers written as words, e.g. `dropout 0.3`, `dense 512`, `relu`, to modules.
+"""Builds modules from layers given as text, e.g. `dropout 0.3`, `dense 512`, `relu`.
 
-A dense layer is an nn.Linear with torch's own start (uniform, ±1/√inputs).
+A dense layer is an nn.Linear with torch's default initialisation (uniform, ±1/√inputs).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ def build_layers(layers: Sequence[str], num_inputs: int, num_outputs: int) -> nn
     """Return the layers, [B, num_inputs] → [B, num_outputs], with a dense one added at the end.
 
     Raises:
-        ConfigError: An entry is none of the forms.
+        ConfigError: An entry has none of the known forms.
     """
     hidden, width = build_hidden(layers, num_inputs)
     return hidden.append(nn.Linear(width, num_outputs))
 
 
 def build_hidden(layers: Sequence[str], num_inputs: int) -> tuple[nn.Sequential, int]:
-    """Return the layers as they stand, and the columns that they put out.
+    """Return the layers as given, and their number of output columns.
 
     Raises:
-        ConfigError: An entry is none of the forms.
+        ConfigError: An entry has none of the known forms.
     """
     modules, width = nn.Sequential(), num_inputs
     for entry in layers:

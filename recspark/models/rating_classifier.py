@@ -1,9 +1,9 @@
-"""A class for each rating value, from user and movie factors through dense layers.
+"""A classifier with one class per rating value, over user and movie factors and dense layers.
 
-Shape legend: B rows of a batch, F factors, K different rating values.
+Shape legend: B rows of a batch, F factors, K distinct rating values.
 
-Trained on cross-entropy; the prediction is the expected rating, the mean of the values weighted by
-the softmax of their scores.
+It is trained on cross-entropy. The prediction is the expected rating: the mean of the values,
+weighted by the softmax of their scores.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What every architecture offers to training and scoring.
+"""The interface of every architecture to training and scoring.
 
 Shape legend: B rows of a batch, U columns of the user table, V columns of the movie table, K
-outputs a row.
+outputs per row.
 
 The user table is not part of a module: training shards it by bucket and scoring reads it bucket by
-bucket, so a module gets the rows of a batch's users handed in. What is in the module, movie table
-and dense layers, is on every rank.
+bucket, so a module receives the rows of a batch's users. The module's own parameters, movie table
+and dense layers, are on every rank.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class RatingModel(nn.Module, ABC):
     """A module that predicts ratings from user rows and movie indices."""
 
     user_width: int
-    """U: columns that this model needs of a user."""
+    """U: columns of a user's row."""
     encodes_users: ClassVar[bool] = False
-    """Whether user rows are computed by the module's `encode`, not learned (see autorec.py)."""
+    """Whether `encode` computes user rows, which are then not learned; see autorec.py."""
     has_biases: ClassVar[bool] = False
-    """Whether the last column of both tables is a bias, with an L2 weight of its own."""
+    """Whether the last column of both tables is a bias, with a separate L2 weight."""
     targets: ClassVar[tuple[TargetKind, ...]] = ("raw", "centered", "standardized")
     """The kinds of target that fit the output of `score`."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        """Keep the spec; architectures make their parameters from it, at random.
+        """Keep the spec; architectures make their random parameters from it.
 
         Raises:
             ConfigError: The target does not fit the architecture.
@@ -60,39 +60,39 @@ class RatingModel(nn.Module, ABC):
 
     @abstractmethod
     def init_users(self, num_users: int, generator: torch.Generator) -> Tensor:
-        """Return fresh rows of the user table, float32 [num_users, U] on the CPU."""
+        """Return initial rows of the user table, float32 [num_users, U] on the CPU."""
 
     @abstractmethod
     def embed_movies(self, movie_index: Tensor) -> Tensor:
-        """Return what is learned of each movie alone, [B, V], for movie_index [B]."""
+        """Return the rows of the movie table, [B, V], for movie_index [B]."""
 
     @abstractmethod
     def score(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
-        """Return outputs, [B] or [B, K] as `spec.target` has it, from [B, U] and [B, V]."""
+        """Return outputs from [B, U] and [B, V]; `spec.target` decides between [B] and [B, K]."""
 
     def combine(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
         """Return predictions [B] in rating units from user_rows [B, U] and movie_rows [B, V]."""
         return self.spec.target.decode(self.score(user_rows, movie_rows))
 
     def user_factors(self, user_rows: Tensor) -> Tensor | None:
-        """Return [B, K] for user_rows [B, U] where a prediction is an inner product, else None.
+        """Return [B, K] for user_rows [B, U] if a prediction is an inner product, else None.
 
-        The prediction is then `user_factors · movie_factors`; constants and biases are columns of
-        their own. Scoring and top-N lists are much faster so.
+        The prediction is then `user_factors · movie_factors`; constants and biases are separate
+        columns. This makes scoring and top-N lists much faster.
         """
         return None
 
     def movie_factors(self) -> Tensor | None:
-        """Return [M, K] of all movies, the other side of `user_factors`; None where that is.
+        """Return the factors of all movies, [M, K], for `user_factors`; None where it returns None.
 
-        A class that overrides `score` of one that has factors must override this too.
+        A subclass that overrides `score` of a class with factors must override this too.
         """
         return None
 
     def movie_vectors(self, movie_index: Tensor) -> Tensor:
-        """Return what similar movies have in common, [B, any], for movie_index [B].
+        """Return the vectors that movie similarity compares, [B, any], for movie_index [B].
 
-        The movie's embedding, unless part of it says how good a movie is and not what it is like.
+        A vector is the movie's embedding without columns that say how good a movie is.
         """
         return self.embed_movies(movie_index)
 

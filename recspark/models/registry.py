@@ -1,4 +1,4 @@
-"""The architectures by the name that `train.architecture` gives them."""
+"""The architectures by their name in `train.architecture`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ARCHITECTURES: dict[str, type[RatingModel]] = {
 
 
 def find_architecture(name: str | None) -> type[RatingModel]:
-    """Return the class of an architecture; a ConfigError lists the known ones."""
+    """Return the class of an architecture; a ConfigError for an unknown one lists all."""
     if name not in ARCHITECTURES:
         raise ConfigError(
             describe(

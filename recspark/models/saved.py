@@ -1,4 +1,4 @@
-"""A trained model, opened again from its folder."""
+"""Loads a trained model from its folder."""
 
 from __future__ import annotations
 

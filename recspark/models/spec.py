@@ -1,4 +1,4 @@
-"""What a model is built from: enough to build it again, in the model's card as JSON."""
+"""The specification of a model: enough to build it again, stored as JSON in the model's card."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from recspark.models.target import Target
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """The hyper-parameters of every architecture; each takes those it needs."""
+    """The hyper-parameters of all architectures; each uses those that it needs."""
 
     num_movies: int
     """M, rows of the movie table."""
     target: Target
-    """What the model puts out."""
+    """What the model's outputs mean."""
     embedding_size: int = 32
     """F, factors per user and movie."""
     init: Literal["normal", "uniform"] = "normal"
-    """Distribution of fresh factors, around 0."""
+    """Distribution of initial factors, around 0."""
     init_scale: float = 0.05
-    """Standard deviation of normal, half the width of uniform."""
+    """Standard deviation of the normal, half the width of the uniform distribution."""
     layers: tuple[str, ...] = ()
     """Hidden layers, e.g. `dropout 0.3`, `dense 512`, `relu`, `batch_norm`; see layers.py."""
 
@@ -53,7 +53,7 @@ class ModelSpec:
         return asdict(self)
 
     def draw(self, num_rows: int, num_columns: int, generator: torch.Generator) -> Tensor:
-        """Return fresh factors, float32 [num_rows, num_columns] on the CPU."""
+        """Return random initial factors, float32 [num_rows, num_columns] on the CPU."""
         rows = torch.empty(num_rows, num_columns)
         if self.init == "normal":
             return rows.normal_(std=self.init_scale, generator=generator)

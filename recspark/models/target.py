@@ -1,6 +1,6 @@
-"""What a model is taught to put out for a rating, and how its output becomes a rating again.
+"""The output that a model should give for a rating, and the way from an output to a rating.
 
-Shape legend: B rows of a batch, K different rating values.
+Shape legend: B rows of a batch, K distinct rating values.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ TargetKind = Literal["raw", "centered", "standardized", "one_of_k"]
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A transform of ratings that was learned from train and is saved with the model."""
+    """A transform of ratings, learned from train and saved with the model."""
 
     kind: TargetKind
     """raw: the rating; centered: minus the mean; standardized: also divided by the standard
-    deviation; one_of_k: the rating's place among the values, and the output a score for each."""
+    deviation; one_of_k: the rating's index among the values, with one output score per value."""
     mean: float = 0.0
     """Mean rating of train."""
     std: float = 1.0
     """Standard deviation of the ratings of train (> 0)."""
     values: tuple[float, ...] = ()
-    """The different ratings of train, rising; one_of_k only."""
+    """The distinct ratings of train, ascending; one_of_k only."""
 
     @property
     def num_outputs(self) -> int:
@@ -34,7 +34,7 @@ class Target:
         return len(self.values) if self.kind == "one_of_k" else 1
 
     def encode(self, ratings: Tensor) -> Tensor:
-        """Return what the model should put out for ratings [B]: float32 [B], or int64 classes."""
+        """Return the desired outputs for ratings [B]: float32 [B], or int64 classes."""
         if self.kind == "one_of_k":
             values = torch.tensor(self.values, dtype=ratings.dtype, device=ratings.device)
             return torch.bucketize(ratings, values).clamp_max(len(self.values) - 1)
@@ -49,10 +49,10 @@ class Target:
 
     @property
     def shift(self) -> float:
-        """What a decoded output of 0 is (rating units); not for one_of_k."""
+        """The rating for an output of 0 (rating units); not for one_of_k."""
         return 0.0 if self.kind == "raw" else self.mean
 
     @property
     def scale(self) -> float:
-        """What an output of 1 adds to that (rating units)."""
+        """The change in rating per unit of output (rating units)."""
         return self.std if self.kind == "standardized" else 1.0

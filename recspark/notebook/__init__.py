@@ -1,1 +1,1 @@
-"""The Python API: run the pipeline, open a run, ask its models."""
+"""The Python API: run the pipeline, open a run, predict with its models."""

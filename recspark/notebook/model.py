@@ -1,4 +1,4 @@
-"""One model of a run: raw ids in, ratings out, by the scorer of the jobs and without Spark."""
+"""One model of a run: it maps raw ids to ratings with the scorer of the jobs, without Spark."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """A model of a run, of any kind; made by `Run.model` and `recspark.load_model`.
+    """A model of a run, of any kind; returned by `Run.model` and `recspark.load_model`.
 
-    Weights are read when they are first needed and kept for the life of the process, by model: one
-    that has been fitted again meanwhile is read again.
+    Weights are read when first needed and kept for the life of the process. If the model has been
+    fitted again in the meantime, they are read again.
 
     Attributes:
         root: The run directory.
@@ -57,25 +57,25 @@ class Model:
     def predict(
         self, users: Any, movies: Any, *, with_fallback: bool = False
     ) -> npt.NDArray[np.float32] | pd.DataFrame:
-        """Return the predicted rating of each pair, as the score job would give it.
+        """Return the predicted rating of each pair, the same as the score job gives.
 
-        Every prediction is a number within the rating scale. Where the model has no answer, as for
-        an unknown user or movie, the bias model answers; `with_fallback` shows where. Each call
-        reads some small files, and cosine_user all of train: ask for many pairs at once.
+        Every prediction is a number within the rating scale. If the model has no prediction, as for
+        an unknown user or movie, the bias model predicts; `with_fallback` shows where. Each call
+        reads some small files, and cosine_user reads all of train: pass many pairs at once.
 
         Args:
             users: Raw user ids [pairs], or a single one for all movies. A list, tuple, NumPy array
-                or pandas Series; whole numbers, or text that writes them.
+                or pandas Series of whole numbers, or of text that holds whole numbers.
             movies: Raw movie ids [pairs], or a single one for all users.
             with_fallback: Whether to return a DataFrame of `user_id`, `movie_id`, `prediction` and
-                `fallback`, which is null where the model itself answered.
+                `fallback`, which is null where the model itself predicted.
 
         Returns:
             float32 [pairs] in rating units, or the DataFrame, in the order of the pairs.
 
         Raises:
-            DataError: A value is no id, the lengths differ, or the model does not belong to the
-                data that the run now holds.
+            DataError: A value is not an id, the lengths differ, or the model was made from other
+                data than the run now holds.
 
         Examples:
             >>> import recspark
@@ -98,7 +98,7 @@ class Model:
         return table.to_pandas()
 
     def require_usable(self) -> None:
-        """Raise a DataError where a part is missing or belongs to other data than the run holds."""
+        """Raise a DataError if a part is missing or was made from other data than the run holds."""
         self._find_scorings()
 
     def _score(
@@ -110,17 +110,17 @@ class Model:
         indexes = [_Index(path, train.id, train) for path in (paths.user_index, paths.movie_index)]
         users: Ints = find_indexes(_open_index(indexes[0]), user_ids)
         movies: Ints = find_indexes(_open_index(indexes[1]), movie_ids)
-        answers = [score_pairs(scoring, users, movies) for scoring in scorings]
-        [(prediction, fallback), *_] = answers
+        scored = [score_pairs(scoring, users, movies) for scoring in scorings]
+        [(prediction, fallback), *_] = scored
         if card is not None:
             weights = np.array([member["weight"] for member in card["members"]])
-            members = [(found.to_numpy(), flags) for found, flags in answers]
+            members = [(found.to_numpy(), flags) for found, flags in scored]
             prediction, fallback = weigh(members, weights, float(card["intercept"]))
         scale = scorings[0].lowest, scorings[0].highest
         return np.clip(prediction.to_numpy(), *scale), fallback
 
     def _find_scorings(self) -> tuple[list[Scoring], dict[str, Any] | None]:
-        """Return what to ask, and the card of a blend where the model is one."""
+        """Return the scorings to combine, and the blend's card if the model is a blend."""
         config = Config(name=self.name, run_dir=self.root)
         if self.name != BLEND:
             return [require_scoring(config, self.name)[0]], None
@@ -135,7 +135,7 @@ class Model:
                     describe(
                         path,
                         found=f"weights for an earlier {member['model']} or bias model",
-                        expected="weights for those that are there now",
+                        expected="weights for the current ones",
                         remedy="Run jobs/blend.py with the same --config again.",
                     )
                 )
@@ -145,7 +145,7 @@ class Model:
 
 @dataclass(frozen=True)
 class _Index:
-    """An index of a run of prepare."""
+    """A user or movie index, identified by the train set that it belongs to."""
 
     path: str
     train_id: str

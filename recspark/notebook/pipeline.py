@@ -1,4 +1,4 @@
-"""The pipeline from Python: settings from YAML or a dict, in the session there is or a new one."""
+"""Runs the pipeline from Python: settings from YAML or a dict, in an existing or a new session."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run_pipeline(
             raised = from_task(error)
             if raised is None:
                 raise
-            # Not from the error of Spark, whose text shows credentials and a page of the JVM.
+            # Without Spark's error, whose text shows credentials and a page of JVM stack trace.
             raise raised from None
     return run_config.root
 
@@ -48,10 +48,10 @@ def run_pipeline(
 def read_settings(
     config: str | os.PathLike[str] | Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> tuple[Config, dict[str, Config]]:
-    """Return the run's settings, and each model's, as the jobs would read them.
+    """Return the run's settings and each model's, as the jobs would read them.
 
     Raises:
-        ConfigError: As `load_config`; also where `config` is neither path nor mapping.
+        ConfigError: As in `load_config`, or `config` is neither a path nor a mapping.
     """
     if not isinstance(config, (str, os.PathLike, Mapping)):
         raise ConfigError(
@@ -64,7 +64,7 @@ def read_settings(
         )
     with tempfile.TemporaryDirectory(prefix="recspark-") as folder:
         if isinstance(config, Mapping):
-            file = _write_yaml(Path(folder, "config.yaml"), _name(_nest(config), _nest(overrides)))
+            file = _write_yaml(Path(folder, "config.yaml"), _named(_nest(config), _nest(overrides)))
         else:
             file = os.fspath(config)
         words = ["--config", file]
@@ -73,8 +73,8 @@ def read_settings(
         return load_config(words, prog=_NAME), load_model_configs(words, prog=_NAME)
 
 
-def _name(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a dict with a name, which a file would have given them."""
+def _named(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings from a dict with a run name added, which a file would supply."""
     given = {**settings, **overrides}
     name = given.get("name") or posixpath.basename(str(given.get("run_dir") or "").rstrip("/"))
     if not name:
@@ -83,14 +83,14 @@ def _name(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
                 _NAME,
                 found="neither name nor run_dir",
                 expected="one of them",
-                remedy='Give the run a name: {"name": "mine", ...}; it then lies in runs/mine.',
+                remedy='Give the run a name: {"name": "mine", ...} is stored in runs/mine.',
             )
         )
     return {**settings, "name": name}
 
 
 def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with dotted keys taken apart: `train.epochs` becomes `epochs` in `train`."""
+    """Return settings with dotted keys split: `train.epochs` becomes `epochs` in `train`."""
     nested: dict[str, Any] = {}
     for key, value in settings.items():
         *sections, last = str(key).split(".")
@@ -98,30 +98,30 @@ def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
         for section in sections:
             at = at.setdefault(section, {})
             if not isinstance(at, dict):
-                raise _clash(key)
+                raise _given_twice(key)
         plain = _plain(value)
         if isinstance(at.get(last), dict) and isinstance(plain, dict):
             at[last] = {**at[last], **plain}
         elif last in at:
-            raise _clash(key)
+            raise _given_twice(key)
         else:
             at[last] = plain
     return nested
 
 
-def _clash(key: str) -> ConfigError:
+def _given_twice(key: str) -> ConfigError:
     return ConfigError(
         describe(
             _NAME,
             found=f"{key} given twice, nested and dotted",
             expected="each setting once",
-            remedy="Leave one of the two out.",
+            remedy="Remove one of the two.",
         )
     )
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as YAML writes it: no tuples, paths or NumPy numbers."""
+    """Return a value that YAML can write: no tuples, paths or NumPy numbers."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -140,7 +140,7 @@ def _write_yaml(file: Path, settings: Mapping[str, Any]) -> str:
                 _NAME,
                 found=f"a value that YAML cannot write ({error})",
                 expected="numbers, text, booleans, lists and dicts",
-                remedy="Convert it.",
+                remedy="Convert it to one of these.",
             )
         ) from error
     return str(file)
@@ -148,7 +148,7 @@ def _write_yaml(file: Path, settings: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def _session(config: Config) -> Iterator[SparkSession]:
-    """Give the session that is there, left running, or one as the jobs make it, stopped after."""
+    """Yield the existing session and leave it running, or create one like the jobs' and stop it."""
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
@@ -162,7 +162,7 @@ def _session(config: Config) -> Iterator[SparkSession]:
             spark.stop()
         return
     spark = SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
-    # What the jobs rely on of a session's own settings; others are those of the whole application.
+    # The session settings that the jobs rely on; other settings belong to the whole application.
     wanted = {name: value for name, value in DEFAULTS.items() if name.startswith("spark.sql.")}
     before = {name: spark.conf.get(name, None) for name in wanted}
     try:

@@ -1,4 +1,4 @@
-"""Raw ids as people hand them over in Python, as 64-bit numbers."""
+"""Converts raw ids, in the forms that Python users pass them, to 64-bit numbers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from recspark.scoring.id_columns import WHOLE
 Int64s = npt.NDArray[np.int64]
 
 _WHOLE = re.compile(WHOLE)
-# As WHOLE: whole numbers of up to 18 digits.
+# As in WHOLE: whole numbers of up to 18 digits.
 _LIMIT = 10**18
 
 
 def pair_ids(users: Any, movies: Any) -> tuple[Int64s, Int64s]:
-    """Return (user ids, movie ids), int64 [pairs] each; a single id goes with each of the others.
+    """Return (user ids, movie ids), int64 [pairs] each; a single id is paired with all the others.
 
     Args:
         users: A list, tuple, range, NumPy array, pandas Series or Arrow array of ids, or one id.
-            An id is a whole number of up to 18 digits, be it an int, a float or text.
+            An id is a whole number of up to 18 digits, given as an int, a float or text.
         movies: The same.
 
     Raises:
-        DataError: A value is no id, there is more than one dimension, or the lengths differ.
+        DataError: A value is not an id, there is more than one dimension, or the lengths differ.
     """
     user_ids, movie_ids = _read("users", users), _read("movies", movies)
     if _is_single(users):
@@ -41,15 +41,15 @@ def pair_ids(users: Any, movies: Any) -> tuple[Int64s, Int64s]:
             describe(
                 "predict",
                 found=f"{len(user_ids):,} users and {len(movie_ids):,} movies",
-                expected="as many of the one as of the other, or a single one",
-                remedy="Repeat each user once for every movie that you ask about.",
+                expected="equal numbers of both, or a single user or movie",
+                remedy="Repeat each user once for every movie to predict.",
             )
         )
     return user_ids, movie_ids
 
 
 def read_id(name: str, value: Any) -> int:
-    """Return a single id; a DataError says what it is where it is none."""
+    """Return a single id; a DataError shows a value that is not one."""
     if not _is_single(value):
         _refuse(name, repr(value), "a single id")
     return int(_read(name, value)[0])
@@ -79,7 +79,7 @@ def _read(name: str, values: Any) -> Int64s:
 
 
 def _read_numbers(values: npt.NDArray[Any]) -> Int64s | None:
-    """Return an array of numbers as ids, or None where one of them may be no id."""
+    """Return an array of numbers as ids, or None if one of them may not be an id."""
     if values.dtype.kind not in "iuf":
         return None
     is_id = (values > -_LIMIT) & (values < _LIMIT)
@@ -113,5 +113,5 @@ def _as_id(value: Any) -> int | None:
 
 
 def _refuse(where: str, found: str, expected: str) -> NoReturn:
-    remedy = "Leave out or correct what is not an id."
+    remedy = "Correct or remove the values that are not ids."
     raise DataError(describe(where, found=found, expected=expected, remedy=remedy))

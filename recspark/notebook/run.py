@@ -1,4 +1,4 @@
-"""A run directory, opened: its figures, predictions, lists and models."""
+"""Opens a run directory: its figures, predictions, lists and models."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ _PARTS = ("ratings", "train", "valid", "test")
 
 
 class Run:
-    """A run directory, opened to look at and to predict with.
+    """An open run directory, to inspect and to predict with.
 
-    Everything is read when it is asked for, so a run shows what it holds at that moment. Ids are
-    raw ids, as in the source. Frames are pandas frames; where a method takes `spark`, a session
-    given there makes it return a Spark frame instead.
+    Each call reads from disk, so it shows what the run holds at that moment. Ids are raw ids, as in
+    the source. Frames are pandas frames; a method that takes `spark` returns a Spark frame if it is
+    given a session.
 
     Args:
         path: The run directory, local or remote. A relative path is resolved at once.
 
     Raises:
-        DataError: There is no run.
+        DataError: The path holds no run.
 
     Examples:
         >>> import recspark
@@ -69,8 +69,8 @@ class Run:
                 describe(
                     self.path,
                     found="no finished ratings and no train",
-                    expected="the run directory of a pipeline, as runs/movielens-100k",
-                    remedy="Name another, or make one: recspark.run(config), or jobs/pipeline.py.",
+                    expected="the run directory of a pipeline, such as runs/movielens-100k",
+                    remedy="Name another, or make one: recspark.run(config) or jobs/pipeline.py.",
                 )
             )
 
@@ -111,7 +111,7 @@ class Run:
         """Return a model to predict with: trained, `bias`, `als`, `cosine_user` or `blend`.
 
         Raises:
-            DataError: There is no such model, or it belongs to other data than the run now holds.
+            DataError: There is no such model, or the run's data have changed since it was fitted.
 
         Examples:
             >>> import recspark
@@ -125,13 +125,13 @@ class Run:
         return model
 
     def leaderboard(self) -> pd.DataFrame:
-        """Return the models that were last evaluated together, best first, one row each.
+        """Return the models of the last evaluation, best first, one row each.
 
-        Columns: `model`, `rmse` with the ends of its interval, `mae`, `coverage` (the share of
-        test that the model answered by itself), `num_fallbacks` (the other ratings), `seconds` to
-        fit and score, `vs_best` and `vs_bias` (difference of RMSE over the same users, NaN against
-        itself), `is_tie` (whether the test set does not tell it apart from the best), `num_rows`
-        of test, and `protocol`.
+        Columns: `model`, `rmse`, `rmse_low` and `rmse_high` (its interval), `mae`, `coverage` (the
+        share of test ratings that the model itself predicted), `num_fallbacks` (the number of the
+        others), `seconds` to fit and score, `vs_best` and `vs_bias` (difference of RMSE over the
+        same users, NaN against itself), `is_tie` (whether the test set cannot distinguish it from
+        the best), `num_rows` of test, and `protocol`.
 
         Raises:
             DataError: The run is not evaluated.
@@ -150,7 +150,7 @@ class Run:
         return tables.make_leaderboard(rows)
 
     def metrics(self, model: str) -> dict[str, Any]:
-        """Return all figures of a model: `metrics/<model>.json`, as `leaderboard` and in detail.
+        """Return all figures of a model, from `metrics/<model>.json`: more than `leaderboard`.
 
         Raises:
             DataError: There is no such model, or it is not evaluated.
@@ -170,13 +170,13 @@ class Run:
         return found
 
     def predictions(self, model: str, spark: SparkSession | None = None) -> Frame:
-        """Return the ratings of test with a model's predictions, one row each, in stored order.
+        """Return the test ratings with a model's predictions, one row each, in stored order.
 
         Columns: `user_id`, `movie_id`, `rating`, `rated_on`, `prediction`, and `fallback`, which is
-        null where the model itself answered. Memory without `spark`: about 100 bytes a row.
+        null where the model itself predicted. Memory without `spark`: about 100 bytes per row.
 
         Raises:
-            DataError: There is no such model, it is not scored, or was scored on another test set.
+            DataError: There is no such model, it is not scored, or its test set has changed.
 
         Examples:
             >>> import recspark
@@ -196,7 +196,7 @@ class Run:
     def recommendations(self, model: str, spark: SparkSession | None = None) -> Frame:
         """Return a model's top-N lists, one row for each user and rank.
 
-        Columns: `user_id`, `rank` from 1, `movie_id`, `title` (null where there is none), `score`
+        Columns: `user_id`, `rank` from 1, `movie_id`, `title` (null if the movie has none), `score`
         in rating units, not clipped.
 
         Raises:
@@ -221,16 +221,16 @@ class Run:
         n: int = 10,
         spark: SparkSession | None = None,
     ) -> Frame:
-        """Return the movies most like a movie, or like each, by the embeddings of a model.
+        """Return the movies most similar to one movie or to each, by a model's embeddings.
 
         Columns: `movie_id`, `rank` from 1, `similar_movie_id`, `similarity` (cosine), `title`,
-        `similar_title`; by movie and rank.
+        `similar_title`. Rows are sorted by movie and rank.
 
         Args:
             model: Name of the model.
             movie_id: The movie; None returns the lists of all movies.
-            n: Most rows a movie; the lists hold `similar.top_n` at most.
-            spark: A session, for a Spark frame.
+            n: Most rows per movie; the lists hold at most `similar.top_n`.
+            spark: A session, to get a Spark frame.
 
         Raises:
             DataError: There is no such model, it has no lists, or they do not hold the movie.
@@ -249,7 +249,7 @@ class Run:
         return tables.read_similar(path, movie, n)
 
     def _rows(self) -> dict[str, int]:
-        """Return the rows of the ratings and of each split that is finished."""
+        """Return the row counts of the ratings and of each finished split."""
         found = {part: read_manifest(f"{self.path}/{part}") for part in _PARTS}
         return {part: manifest.num_rows for part, manifest in found.items() if manifest}
 
@@ -271,7 +271,7 @@ class Run:
         return manifest
 
     def _require_made(self, path: str, model: str, kind: DataSet, options: str = "") -> Manifest:
-        """Return the manifest of what a job made with the model that is there now."""
+        """Return the manifest of a data set that a job made with the current model."""
         fitted = self._require_model(model)
         made = require_manifest(path, kind, options)
         require_current(path, made, model=fitted)
@@ -282,7 +282,7 @@ def open_model(path: str | os.PathLike[str]) -> Model:
     """Return the model of a folder `<run>/models/<name>`.
 
     Raises:
-        DataError: The path is no such folder, or as `Run.model`.
+        DataError: The path is not such a folder, or as in `Run.model`.
     """
     folder = storage.absolute(os.fspath(path)).rstrip("/")
     models, name = posixpath.split(folder)
@@ -291,9 +291,9 @@ def open_model(path: str | os.PathLike[str]) -> Model:
         raise DataError(
             describe(
                 folder,
-                found="a path of another form",
+                found="a path that does not name a model",
                 expected="the folder of a model, <run>/models/<name>",
-                remedy="Name one, or open the run: recspark.Run(path).model(name).",
+                remedy="Pass such a folder, or open the run: recspark.Run(path).model(name).",
             )
         )
     return Run(root).model(name)

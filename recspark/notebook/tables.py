@@ -1,4 +1,4 @@
-"""Stored data sets and figures as frames of pandas or Spark, with raw ids and titles."""
+"""Stored data sets and figures as pandas or Spark frames, with raw ids and titles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
-# What a person wants of predictions, in this order.
+# The columns that users see, in this order.
 PREDICTION_COLUMNS = (c.USER_ID, c.MOVIE_ID, c.RATING, c.RATED_ON, c.PREDICTION, c.FALLBACK)
 RECOMMENDATION_COLUMNS = (c.USER_ID, c.RANK, c.MOVIE_ID, c.TITLE, c.SCORE)
 
@@ -35,7 +35,7 @@ def read_table(path: str, schema: Schema) -> pa.Table:
 
 
 def read_predictions(paths: RunPaths, model: str, train: Manifest) -> pd.DataFrame:
-    """Return predictions with raw ids, one row a test rating, in stored order."""
+    """Return predictions with raw ids, one row per test rating, in stored order."""
     table = read_table(paths.predictions(model), schemas.PREDICTIONS)
     ids = {
         raw: pa.array(read_index_ids(path, train)[table.column(index).to_numpy()])
@@ -51,7 +51,7 @@ def read_predictions(paths: RunPaths, model: str, train: Manifest) -> pd.DataFra
 
 
 def read_predictions_in_spark(paths: RunPaths, model: str, spark: SparkSession) -> DataFrame:
-    """Return the same in Spark."""
+    """Return the same as a Spark frame."""
     from pyspark.sql import functions as F
 
     frame = parquet.read_dataset(spark, paths.predictions(model), schemas.PREDICTIONS)
@@ -69,7 +69,7 @@ def read_predictions_in_spark(paths: RunPaths, model: str, spark: SparkSession) 
 
 
 def read_recommendations(paths: RunPaths, model: str) -> pd.DataFrame:
-    """Return the lists with titles, by user and rank; null where the titles file has none."""
+    """Return the lists by user and rank, with titles; null if the titles file has none."""
     table = read_table(paths.recommendations(model), schemas.RECOMMENDATIONS)
     frame = table.to_pandas().sort_values([c.USER_ID, c.RANK], ignore_index=True)
     titles: dict[Any, Any] = {}
@@ -83,7 +83,7 @@ def read_recommendations(paths: RunPaths, model: str) -> pd.DataFrame:
 
 
 def read_recommendations_in_spark(paths: RunPaths, model: str, spark: SparkSession) -> DataFrame:
-    """Return the same in Spark, in no order."""
+    """Return the same as a Spark frame, in no order."""
     from pyspark.sql import functions as F
 
     frame = parquet.read_dataset(spark, paths.recommendations(model), schemas.RECOMMENDATIONS)
@@ -98,7 +98,7 @@ def read_similar(path: str, movie_id: int | None, n: int) -> pd.DataFrame:
     """Return up to n rows of each movie's list, or of one movie's, by movie and rank.
 
     Raises:
-        DataError: There is no list of the movie.
+        DataError: There is no list for the movie.
     """
     table = _require_listed(path, movie_id)
     table = table.filter(pc.less_equal(table[c.RANK], n))
@@ -110,7 +110,7 @@ def read_similar(path: str, movie_id: int | None, n: int) -> pd.DataFrame:
 def read_similar_in_spark(
     path: str, movie_id: int | None, n: int, spark: SparkSession
 ) -> DataFrame:
-    """Return the same in Spark, in no order."""
+    """Return the same as a Spark frame, in no order."""
     _require_listed(path, movie_id)
     frame = parquet.read_dataset(spark, path, schemas.SIMILAR_MOVIES)
     frame = frame.where(frame[c.RANK] <= n)
@@ -124,17 +124,17 @@ def _require_listed(path: str, movie_id: int | None) -> pa.Table:
         raise DataError(
             describe(
                 path,
-                found=f"no list of movie {movie_id}",
+                found=f"no list for movie {movie_id}",
                 expected=f"one of the {pc.count_distinct(listed).as_py():,} movies with a list",
-                remedy="A movie without one has fewer ratings in train than similar.min_ratings, "
-                "or its id is not of this source.",
+                remedy="Name another movie: this one has fewer ratings in train than "
+                "similar.min_ratings, or its id does not occur in the data.",
             )
         )
     return table
 
 
 def make_leaderboard(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the rows of `leaderboard.json` with plain columns, see `Run.leaderboard`."""
+    """Return the rows of `leaderboard.json` with flat columns; see `Run.leaderboard`."""
     import pandas as pd
 
     return pd.DataFrame([_flatten(row) for row in rows])

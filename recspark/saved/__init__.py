@@ -1,1 +1,1 @@
-"""Saved models' tables, one format a kind."""
+"""The tables of saved models, one format per kind of model."""

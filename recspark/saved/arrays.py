@@ -1,10 +1,10 @@
-"""What Spark's models know of users and movies, as arrays in files that scoring maps into memory.
+"""The user and movie tables of Spark's models, in array files that scoring maps into memory.
 
-    models/<name>/users/bucket-00003.npy   one row a user of the bucket
-                  movies.npy               one row a movie
+    models/<name>/users/bucket-00003.npy   one row per user of the bucket
+                  movies.npy               one row per movie
 
-Row `user_index // num_buckets` of a bucket's file belongs to that user, as in a trained model. Who
-has no rating in train has a row of NaN.
+Row `user_index // num_buckets` of a bucket's file belongs to that user, as in a trained model. The
+row of a user or movie without a rating in train is NaN.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ def export_arrays(
     num_movies: int,
     num_buckets: int,
 ) -> None:
-    """Write the arrays of a model from the Parquet in which Spark saved it.
+    """Write the arrays of a model from the Parquet files in which Spark saved it.
 
-    The driver holds the movies, a task one bucket of users.
+    The driver holds the movies in memory; a task holds one bucket of users.
 
     Args:
         spark: The session whose tasks write the users.
         folder: The model's folder.
-        users: Data set with one row a user.
+        users: Data set with one row per user.
         movies: The same for movies.
-        key: Their index columns, users' first.
-        value: Their column of values: a number, or lists of one length.
+        key: The index columns of users and movies.
+        value: The column of values in both: numbers, or lists of equal length.
         num_users: Users in the index.
         num_movies: Movies in the index.
         num_buckets: Buckets of users.
@@ -70,7 +70,7 @@ def export_arrays(
     values = blocks[0].column(_VALUES).type
     _write(posixpath.join(folder, _MOVIES), _fill(blocks, num_movies, 1, values, movies))
 
-    def deal(files: Iterable[str]) -> Iterator[tuple[int, bytes]]:
+    def partition(files: Iterable[str]) -> Iterator[tuple[int, bytes]]:
         for file in files:
             batch = _read(file, key[0], value)
             yield from partition_rows(
@@ -83,12 +83,12 @@ def export_arrays(
         _write(_users_file(folder, bucket), rows)
 
     files = parquet.parquet_files(users)
-    dealt = spread(spark, files, len(files)).mapPartitions(deal)
-    shuffle(spark, dealt, num_buckets, write, folder)
+    blocks_by_bucket = spread(spark, files, len(files)).mapPartitions(partition)
+    shuffle(spark, blocks_by_bucket, num_buckets, write, folder)
 
 
 def read_movies(folder: str) -> Array:
-    """Return the movies' rows, [movies, values], mapped where the file is local."""
+    """Return the movies' rows, [movies, values], mapped if the file is local."""
     return _map(posixpath.join(folder, _MOVIES))
 
 
@@ -117,7 +117,7 @@ def _read(file: str, key: str, value: str) -> pa.RecordBatch:
 def _fill(
     batches: Iterable[pa.RecordBatch], num_rows: int, stride: int, values: pa.DataType, where: str
 ) -> Array:
-    """Return [num_rows, values], the rows at `key // stride` filled and all others NaN."""
+    """Return [num_rows, values] with the rows at `key // stride` filled and all others NaN."""
     table = np.full((num_rows, values.list_size), np.nan, values.value_type.to_pandas_dtype())
     num_filled = 0
     for batch in batches:
@@ -132,7 +132,7 @@ def _fill(
             describe(
                 where,
                 found=f"{num_filled:,} rows for {num_known:,} users or movies",
-                expected="one row each, of numbers",
+                expected="one row of numbers for each",
                 remedy="Run jobs/baseline.py with --force.",
             )
         )
@@ -152,7 +152,7 @@ def _map(path: str) -> Array:
     problem = "no such file"
     if storage.exists(path):
         try:
-            # An array stays mapped even after a copy of its file is removed.
+            # An array stays mapped even after the local copy of its file is removed.
             with storage.local_copy(path) as local:
                 mapped: Array = np.load(local, mmap_mode="r", allow_pickle=False)
                 return mapped

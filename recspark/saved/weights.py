@@ -1,12 +1,12 @@
-"""A trained model on disk: safetensors and JSON, nothing that runs code when it is read.
+"""A trained model on disk: safetensors and JSON, which run no code when they are read.
 
     models/<name>/model.json                         what the model is (its card)
                   movies.safetensors                 the module's tensors, and the movies seen
-                  users/bucket-00003.safetensors     user rows of one bucket, and those seen
-                  history.jsonl                      one line an epoch
+                  users/bucket-00003.safetensors     user rows of one bucket, and the users seen
+                  history.jsonl                      one line per epoch
 
-Row `user_index // num_buckets` of a bucket's file belongs to that user. "Seen" means: has a rating
-in train; the row of anyone else is still the random one it started from.
+Row `user_index // num_buckets` of a bucket's file belongs to that user. A user or movie is "seen"
+if it has a rating in train. All other rows still hold their random initial values.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SEEN = "seen"
 
 
 def save_users(folder: str, shard: Shard, rows: Tensor, seen: Tensor) -> None:
-    """Write a rank's users, one file a bucket.
+    """Write a rank's users, one file per bucket.
 
     Args:
         folder: The model's folder.
@@ -51,13 +51,13 @@ def save_movies(folder: str, state: Mapping[str, Tensor], seen: Tensor) -> None:
 
 
 def save_history(folder: str, history: Sequence[Mapping[str, Any]]) -> None:
-    """Write one JSON line an epoch."""
+    """Write one JSON line per epoch."""
     text = "".join(json.dumps(record) + "\n" for record in history)
     storage.write_bytes(posixpath.join(folder, HISTORY), text.encode())
 
 
 def load_users(folder: str, bucket: int) -> tuple[Tensor, Tensor]:
-    """Return (rows [users of the bucket, U], seen bool [users]), mapped where the file is local."""
+    """Return (rows [users of the bucket, U], seen bool [users]), mapped if the file is local."""
     tensors = load_file(users_file(folder, bucket))
     return tensors[ROWS], tensors[SEEN]
 
@@ -69,18 +69,19 @@ def users_file(folder: str, bucket: int) -> str:
 
 def save_tensors(path: str, tensors: Mapping[str, Tensor]) -> int:
     """Write tensors as safetensors and return the CRC-32 of the file."""
-    # contiguous() also copies a slice out of its larger storage
+    # contiguous() also copies a slice out of its larger storage.
     content = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
     storage.write_bytes(path, content)
     return zlib.crc32(content)
 
 
 def load_tensors(content: bytes) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file's content."""
+    """Return the tensors in the content of a safetensors file."""
     return dict(load(content))
 
 
 def load_file(path: str) -> dict[str, Tensor]:
+    """Return the tensors of a file, mapped if it is local; a DataError if there is none."""
     if not storage.exists(path):
         raise DataError(
             describe(
@@ -90,6 +91,6 @@ def load_file(path: str) -> dict[str, Tensor]:
                 remedy="Train the model again: jobs/train.py with --force.",
             )
         )
-    # The tensors stay mapped after the file is closed, and even after a copy of it is removed.
+    # The tensors stay mapped after the file is closed and its local copy is removed.
     with storage.local_copy(path) as local, safe_open(local, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -1,4 +1,4 @@
-"""Stored ratings through pyarrow alone: what `petastorm_reader` gives, without petastorm."""
+"""Stored ratings through pyarrow alone; same rows as `petastorm_reader`, without petastorm."""
 
 from __future__ import annotations
 

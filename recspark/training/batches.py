@@ -1,8 +1,8 @@
 """What the engine trains on: a rank's ratings, and its part of each step's batch.
 
-A rank takes from every bucket b it owns the rows that `StepPlan` gives step s, in the bucket's
-order of that epoch. The order depends on (seed, epoch, bucket) and on the kind of feed, never on
-the rank: what a step consists of is the same for any number of ranks.
+In step s a rank takes from each of its buckets the rows that `StepPlan` assigns to the step, in the
+bucket's order for that epoch. The order depends on (seed, epoch, bucket) and on the kind of feed,
+never on the rank. So the rows of a step are the same for any number of ranks.
 """
 
 from __future__ import annotations
@@ -23,23 +23,22 @@ class Batches(Protocol):
     def epoch_steps(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the rank's part of each step of an epoch, `plan.num_steps - first_step` times.
 
-        Only one epoch is under way at a time. With a first step the rest is what it would have
-        been without.
+        Only one epoch can run at a time. Skipping steps does not change the later ones.
 
         Args:
-            epoch: Which epoch, from 0.
-            first_step: Steps to leave out at the start.
+            epoch: The epoch, from 0.
+            first_step: Steps to skip at the start.
         """
         ...
 
     def close(self) -> None:
-        """Let go of files and threads; an epoch under way ends. May be called again."""
+        """End the current epoch and release files and threads. May be called again."""
         ...
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """The ratings of one rank, bucket by bucket in rising order, on the device that trains."""
+    """The ratings of one rank, bucket by bucket in ascending order, on the device that trains."""
 
     user_rows: Tensor
     """int32 [N], rows of the rank's user table."""

@@ -1,13 +1,13 @@
-"""Checkpoints: where training stands, written whole or not at all, readable on any number of ranks.
+"""Checkpoints of training: complete or ignored, and readable on any number of ranks.
 
     checkpoints/<model>/00003-0000120/          epoch 3, 120 steps of it done
-        users/bucket-00005.safetensors          rows and optimiser memory of one bucket's users
+        users/bucket-00005.safetensors          rows and optimiser state of one bucket's users
         shared.safetensors                      the module and its optimiser
-        part-00000.json                         one a rank: sizes and checksums of its files
-        state.json                              written last: position, history, what it belongs to
+        part-00000.json                         one per rank: the checksums of its files
+        state.json                              written last: position, history, settings, inputs
 
-Each rank writes the users of its own buckets, so another number of ranks finds each bucket in one
-file. A folder without state.json is one whose writing was cut short; it is passed over.
+Each rank writes the users of its own buckets, so a run with another number of ranks finds each
+bucket in one file. A folder without state.json was not finished; it is ignored.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ logger = logging.getLogger(__name__)
 
 STATE = "state.json"
 SHARED = "shared.safetensors"
-# One could be damaged on disk without being noticed until it is needed.
+# Two, because damage on disk goes unnoticed until a checkpoint is read.
 KEPT = 2
 
 
 @dataclass
 class Position:
-    """How far training is, and what it has found out so far: JSON values."""
+    """How far training has come and its results so far, as JSON values."""
 
     epoch: int = 0
-    """Epoch in progress, from 0."""
+    """Current epoch, from 0."""
     step: int = 0
-    """Steps of it that are done."""
+    """Steps done in this epoch."""
     optimiser_steps: int = 0
     """Steps since the start of training."""
     sums: list[float] = field(default_factory=lambda: [0.0, 0.0])
-    """Loss and squared error summed over the rows of those steps, all ranks."""
+    """Loss and squared error, summed over the rows of these steps on all ranks."""
     best_epoch: int = -1
     valid_rmse: float | None = None
     """RMSE of the best epoch."""
@@ -59,7 +59,7 @@ class Snapshot:
     """The tensors of a checkpoint, as one rank sees them.
 
     Attributes:
-        users: Name to [R, U]: rows, optimiser memory, rows of the best epoch.
+        users: Name to [R, U]: rows, optimiser state, rows of the best epoch.
         shared: Name to tensor: module, its optimiser, module of the best epoch.
     """
 
@@ -72,16 +72,16 @@ class Checkpoints:
     """The checkpoints of one model.
 
     Attributes:
-        folder: Where they lie; all ranks see it.
-        belongs_to: What a checkpoint must share with the run that continues it: settings, inputs,
-            id maps.
+        folder: Their folder, which all ranks see.
+        belongs_to: What a checkpoint must have in common with the run that continues it: settings,
+            inputs, id maps.
     """
 
     folder: str
     belongs_to: Mapping[str, Any]
 
     def save(self, position: Position, snapshot: Snapshot, shard: Shard, group: Group) -> None:
-        """Write a checkpoint; all ranks call it together, and all return once it is whole."""
+        """Write a checkpoint; all ranks call it together, and all return once it is complete."""
         folder = posixpath.join(self.folder, f"{position.epoch:05d}-{position.step:07d}")
         if group.rank == 0:
             storage.remove(folder)
@@ -103,17 +103,17 @@ class Checkpoints:
                 "num_ranks": group.num_ranks,
             }
             storage.write_json(posixpath.join(folder, STATE), state)
-            for old in self._whole()[KEPT:]:
+            for old in self._list_finished()[KEPT:]:
                 storage.remove(old)
         group.barrier()
 
     def load(self, shard: Shard, group: Group) -> tuple[Position, Snapshot] | None:
-        """Return the newest whole and undamaged checkpoint, on every rank the same; None for none.
+        """Return the newest complete, undamaged checkpoint, the same on every rank, or None.
 
         Raises:
-            ConfigError: It belongs to other settings, data or id maps; the message names them.
+            ConfigError: It was made with other settings, data or id maps; the message names them.
         """
-        for folder in group.broadcast(self._whole() if group.rank == 0 else []):
+        for folder in group.broadcast(self._list_finished() if group.rank == 0 else []):
             state = storage.read_json(posixpath.join(folder, STATE))
             self._check(folder, state["belongs_to"])
             try:
@@ -128,10 +128,10 @@ class Checkpoints:
         return None
 
     def remove(self) -> None:
-        """Delete all of them."""
+        """Delete all checkpoints of the model."""
         storage.remove(self.folder)
 
-    def _whole(self) -> list[str]:
+    def _list_finished(self) -> list[str]:
         """Return the folders of finished checkpoints, the newest first."""
         found = storage.list_folders(self.folder)
         return [one for one in reversed(found) if storage.exists(posixpath.join(one, STATE))]
@@ -145,14 +145,14 @@ class Checkpoints:
                     f"train.resume {folder}",
                     found=", ".join(f"{name}={made_for.get(name)}" for name in differ),
                     expected=", ".join(f"{name}={self.belongs_to.get(name)}" for name in differ),
-                    remedy="Resume with the settings and data it was made with, or start anew "
+                    remedy="Resume with the settings and data it was made with, or start again "
                     "with --train.resume false.",
                 )
             )
 
 
 def _read(folder: str, shard: Shard, num_writers: int) -> Snapshot:
-    """Return a rank's part of a checkpoint; a DataError where a file is damaged or missing."""
+    """Return a rank's part of a checkpoint; a DataError if a file is damaged or missing."""
     checks: dict[str, int] = {}
     for rank in range(num_writers):
         checks |= storage.read_json(_part(folder, rank))
@@ -173,7 +173,7 @@ def _read_checked(path: str, checksum: int) -> dict[str, Tensor]:
                 path,
                 found=f"{len(content):,} bytes with another checksum",
                 expected="the file as it was written",
-                remedy="An older checkpoint is tried; look after the disk.",
+                remedy="Training tries an older checkpoint. Check the disk.",
             )
         )
     return load_tensors(content)

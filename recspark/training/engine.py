@@ -1,11 +1,11 @@
-"""Epochs: steps, validation, early stop, checkpoints, the best epoch's weights.
+"""The training loop: steps, validation, early stopping, checkpoints, the best epoch's weights.
 
-One seed gives the same model on any number of ranks, but for two things. Sums over the rows of a
-step are added up in another order, which rounding shows: RMSE within 0.001 for models of factors.
-And each rank draws the dropout masks of its own rows, so that with dropout the number of ranks is
-as good as another seed of the masks: within 0.005. Batch norm takes the rows of all ranks together.
-(`train.feed auto` asks whether a rank's ratings fit in memory: with more ranks it may come to the
-other feed, and so to another order of rows.)
+One seed gives the same model on any number of ranks, with two exceptions. The sums over the rows of
+a step are added in another order, so rounding differs: RMSE agrees within 0.001 for factor models.
+And each rank draws the dropout masks of its own rows, so that with dropout another number of ranks
+acts like another seed for the masks: RMSE agrees within 0.005. Batch norm uses the rows of all
+ranks together. (`train.feed auto` asks whether a rank's ratings fit in memory. With more ranks it
+may choose the other feed, and then rows come in another order.)
 
 Shape legend: R users of the rank, U columns of the user table.
 """
@@ -34,17 +34,17 @@ from recspark.training.schedule import step_size
 from recspark.training.seeds import seed_everything
 from recspark.training.snapshot import BestWeights, restore, take_snapshot
 
-# Steps between two looks at whether the loss is still a number (the look waits for all ranks).
+# Steps between two checks that the loss is finite (each check waits for all ranks).
 CHECK_STEPS = 100
 EVALUATE_ROWS = 65536
 
-# Called on every rank with (epoch, steps done, steps an epoch, rows a second, finished epochs).
+# Called on every rank: (epoch, steps done, steps per epoch, rows per second, finished epochs).
 OnProgress = Callable[[int, int, int, float, list[dict[str, Any]]], None]
 
 
 @dataclass
 class EpochTimer:
-    """Seconds of an epoch by what they were spent on, on this rank."""
+    """Seconds that this rank spent on each part of an epoch."""
 
     started: float = field(default_factory=time.perf_counter)
     feed: float = 0.0
@@ -71,15 +71,15 @@ class Engine:
         """Prepare to train.
 
         Args:
-            learner: What takes the steps.
+            learner: Takes the steps.
             valid: The rank's validation ratings.
             settings: The train section.
-            seed: Seed of dropout; every step has its own, so that resuming repeats them.
+            seed: Seed of dropout; each step derives its own, so a resumed run repeats them.
             shard: The rank's buckets.
             group: The ranks.
-            checkpoints: Where they go.
-            on_progress: Told now and then how far training is.
-            train_path: The data set, for messages.
+            checkpoints: The model's checkpoints.
+            on_progress: Called after each step and each epoch.
+            train_path: The train data set, for messages.
         """
         self._learner, self._valid, self._settings = learner, valid, settings
         self._seed, self._shard, self._group = seed, shard, group
@@ -89,7 +89,7 @@ class Engine:
         self.best = BestWeights(torch.empty_like(learner.table.rows))
 
     def resume(self) -> None:
-        """Go on from the newest whole checkpoint, if there is one."""
+        """Continue from the newest complete checkpoint, if there is one."""
         found = self._checkpoints.load(self._shard, self._group)
         if found is not None:
             self.position, snapshot = found
@@ -97,10 +97,10 @@ class Engine:
             self._learner.table.num_steps = self.position.optimiser_steps
 
     def fit(self) -> None:
-        """Train until `epochs` are done or `patience` epochs brought no better validation RMSE.
+        """Train for `epochs`, or until `patience` epochs have not improved the validation RMSE.
 
-        Validation RMSE is of predictions before clipping. Without validation rows the last epoch's
-        weights are kept and nothing stops early. Afterwards `best` holds the weights.
+        Validation RMSE is measured before clipping. Without validation rows training runs to the
+        end and keeps the last epoch's weights. Afterwards `best` holds the weights.
 
         Raises:
             TrainingError: The loss is no longer a finite number; raised on every rank.
@@ -111,19 +111,19 @@ class Engine:
                 self._save()
 
     def _is_over(self) -> bool:
-        at, most = self.position, self._settings
-        waited = at.epoch - 1 - at.best_epoch if at.best_epoch >= 0 else 0
-        return at.epoch >= most.epochs or waited >= most.patience
+        at, settings = self.position, self._settings
+        num_worse = at.epoch - 1 - at.best_epoch if at.best_epoch >= 0 else 0
+        return at.epoch >= settings.epochs or num_worse >= settings.patience
 
     def _run_epoch(self) -> None:
         learner, at, plan = self._learner, self.position, self._learner.plan
-        clock, waited, rows_done = EpochTimer(), self._group.seconds, 0
+        timer, waited, rows_done = EpochTimer(), self._group.seconds, 0
         unchecked: list[Tensor] = []
         learner.model.train()
         batches = learner.batches(at.epoch, at.step)
         for step in range(at.step, plan.num_steps):
             rate = step_size(self._settings, at.epoch, step, plan.num_steps)
-            unchecked.append(self._take_step(batches, step, rate, clock))
+            unchecked.append(self._take_step(batches, step, rate, timer))
             at.step, at.optimiser_steps = step + 1, at.optimiser_steps + 1
             rows_done += plan.global_rows(step)
             is_saved = self._settings.checkpoint_steps and (
@@ -136,14 +136,14 @@ class Engine:
                 unchecked = []
             if is_saved:
                 self._save()
-            speed = rows_done / (time.perf_counter() - clock.started)
+            speed = rows_done / (time.perf_counter() - timer.started)
             self._on_progress(at.epoch, at.step, plan.num_steps, speed, at.history)
-        speed = rows_done / (time.perf_counter() - clock.started)
+        speed = rows_done / (time.perf_counter() - timer.started)
         waited = self._group.seconds - waited
         valid_rmse = measure_rmse(learner.model, learner.user_rows(), self._valid, self._group)
-        self._end_epoch(valid_rmse, speed, clock, waited)
+        self._end_epoch(valid_rmse, speed, timer, waited)
 
-    def _take_step(self, batches: Any, step: int, rate: float, clock: EpochTimer) -> Tensor:
+    def _take_step(self, batches: Any, step: int, rate: float, timer: EpochTimer) -> Tensor:
         seed_everything(self._seed, "step", self.position.epoch, step, self._group.rank)
         times = [time.perf_counter()]
         batch = next(batches)
@@ -154,13 +154,13 @@ class Engine:
             clip_gradients(self._learner, self._settings.clip_norm, self._group)
         self._learner.update(rate)
         times.append(time.perf_counter())
-        clock.feed += times[1] - times[0]
-        clock.compute += times[2] - times[1]
-        clock.update += times[3] - times[2]
+        timer.feed += times[1] - times[0]
+        timer.compute += times[2] - times[1]
+        timer.update += times[3] - times[2]
         return sums
 
     def _end_epoch(
-        self, valid_rmse: float | None, speed: float, clock: EpochTimer, waited: float
+        self, valid_rmse: float | None, speed: float, timer: EpochTimer, waited: float
     ) -> None:
         at, learner = self.position, self._learner
         loss, squares = (total / max(learner.num_ratings, 1) for total in at.sums)
@@ -173,10 +173,10 @@ class Engine:
                 "valid_rmse": valid_rmse,
                 "learning_rate": learner.optimiser.param_groups[0]["lr"],
                 "rows_per_second": round(speed),
-                "seconds": round(time.perf_counter() - clock.started, 3),
-                "seconds_feed": round(clock.feed, 3),
-                "seconds_forward_backward": round(max(clock.compute - waited, 0.0), 3),
-                "seconds_optimiser": round(clock.update, 3),
+                "seconds": round(time.perf_counter() - timer.started, 3),
+                "seconds_feed": round(timer.feed, 3),
+                "seconds_forward_backward": round(max(timer.compute - waited, 0.0), 3),
+                "seconds_optimiser": round(timer.update, 3),
                 "seconds_communication": round(waited, 3),
                 "peak_memory_mib": round(float(self._group.max(peak))),
             }
@@ -211,7 +211,7 @@ class Engine:
 
 
 def clip_gradients(learner: Learner, limit: float, group: Group) -> None:
-    """Scale the gradients of module and all ranks' users so that their joint norm is `limit`."""
+    """Scale the gradients of the module and all ranks' users to a joint norm of at most `limit`."""
     users = learner.user_gradient()
     total = group.sum(users.double().square().sum())
     total += sum(gradient.double().square().sum() for gradient in learner.gradients())
@@ -225,7 +225,7 @@ def clip_gradients(learner: Learner, limit: float, group: Group) -> None:
 def measure_rmse(
     model: RatingModel, user_rows: Tensor, ratings: Ratings, group: Group
 ) -> float | None:
-    """Return the RMSE over all ranks' ratings, before clipping; None where there are none."""
+    """Return the RMSE over all ranks' ratings, before clipping; None if there are none."""
     model.eval()
     sums = torch.zeros(2, dtype=torch.float64, device=group.device)
     for start in range(0, len(ratings), EVALUATE_ROWS):

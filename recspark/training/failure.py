@@ -1,6 +1,6 @@
-"""A failed rank tells the driver why: a file with the error and the rank's last log lines.
+"""Tells the driver why a rank failed: a file holds the error and the rank's last log lines.
 
-The launchers pass on that a process ended, but not always what it died of.
+The launchers report that a process ended, but not always why.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Any
 from recspark.files import storage
 
 LAST_LINES = 20
-# How gloo and NCCL say that it is another rank that does not answer.
 _EXIT = re.compile(r"rank\s*:\s*(\d+).*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
+# How gloo and NCCL report that another rank does not answer.
 _PEER_SIGNS = ("connection closed", "connection reset", "timed out", "timeout", "remote process")
 MEMORY = (
-    "To need less memory, lower train.batch_size or train.embedding_size, raise train.num_ranks "
+    "To use less memory, lower train.batch_size or train.embedding_size, raise train.num_ranks "
     "(each rank holds its share of the users), or set train.feed streaming."
 )
 
 
 @contextlib.contextmanager
 def report_failure(folder: str, rank: int) -> Iterator[None]:
-    """Write `failure-rank-<rank>.json` into the folder when the body raises, and raise on."""
+    """Write `failure-rank-<rank>.json` into the folder when the body raises, then raise again."""
     lines = _LastLines()
     package = logging.getLogger("recspark")
     package.addHandler(lines)
@@ -52,28 +52,28 @@ def report_failure(folder: str, rank: int) -> Iterator[None]:
 
 
 def read_failures(folder: str) -> list[dict[str, Any]]:
-    """Return what failed ranks wrote, the first to fail first."""
+    """Return the reports of failed ranks, the first failure first."""
     files = storage.list_files(posixpath.join(folder, "failure-rank-*.json"))
     return sorted((storage.read_json(file.path) for file in files), key=lambda one: one["time"])
 
 
 def explain_failures(failures: list[dict[str, Any]], launcher: str, num_ranks: int) -> str:
-    """Return what happened: the first rank's error and last lines, the others' errors in brief.
+    """Return a message: the first rank's error and last log lines, then the others' errors.
 
     Args:
         failures: What `read_failures` returned; a rank that was killed wrote nothing.
-        launcher: What the launcher said.
-        num_ranks: Ranks that there were.
+        launcher: The launcher's output.
+        num_ranks: Number of ranks of the run.
     """
     if not failures:
         ended = _EXIT.findall(launcher)
-        who = "no rank said why: one"
+        who = "no rank reported an error: one"
         if ended:
             rank, code = ended[-1]  # torchrun's report ends with the root cause
-            who = f"rank {rank} ended with exit code {code} without a word: it"
+            who = f"rank {rank} ended with exit code {code} and no message: it"
         return (
             f"{who} was killed or hangs, as when the system runs out of memory. {MEMORY} "
-            f"The launcher's last words:\n{_tail(launcher)}"
+            f"The launcher's last lines:\n{_tail(launcher)}"
         )
     first, *others = failures
     lines = [f"rank {first['rank']} on {first['host']}: {first['error']}"]
@@ -85,8 +85,8 @@ def explain_failures(failures: list[dict[str, Any]], launcher: str, num_ranks: i
     silent = sorted(set(range(num_ranks)) - {one["rank"] for one in failures})
     if silent and any(sign in first["error"].lower() for sign in _PEER_SIGNS):
         lines[0] = (
-            f"rank {', '.join(map(str, silent))} was killed or hangs, the others waited in vain. "
-            f"Where memory ran out: {MEMORY}"
+            f"rank {', '.join(map(str, silent))} was killed or hangs, and the others waited "
+            f"in vain. If memory ran out: {MEMORY}"
         )
         lines.append(f"rank {first['rank']} on {first['host']} saw: {first['error']}")
     lines += ["last log lines:", *first["log"]] if first["log"] else []
@@ -94,7 +94,7 @@ def explain_failures(failures: list[dict[str, Any]], launcher: str, num_ranks: i
 
 
 def _remedy(error: Exception) -> str:
-    """Return what to change where memory ran out, nothing for other errors."""
+    """Return what to change if memory ran out, or nothing for other errors."""
     text = f"{type(error).__name__} {error}".lower()
     signs = ("memoryerror", "out of memory", "outofmemory", "can't allocate", "cannot allocate")
     return f". {MEMORY}" if any(sign in text for sign in signs) else ""

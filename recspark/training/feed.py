@@ -1,9 +1,9 @@
 """Stored ratings to tensors, through the reader that `train.reader` names.
 
-For the resident feed a rank reads each of its buckets once, file by file: the bucket is then known
-from the folder's name, and rows keep their stored order, which the step plan relies on. For the
-streaming feed it reads row groups, each opened by itself: readers that stay open beside each other,
-one a bucket, would cost petastorm two threads and a poll each.
+For the resident feed a rank reads each of its buckets once, file by file. The folder's name then
+gives the bucket, and rows keep their stored order, which the step plan relies on. For the streaming
+feed it reads row groups and opens each one separately: one open reader per bucket would cost
+petastorm two threads and a poll each.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def open_batches(
     device: torch.device,
     settings: TrainConfig,
 ) -> Batches:
-    """Return the batches of a rank, held in memory or read anew each epoch.
+    """Return the batches of a rank, held in memory or read again in each epoch.
 
     Args:
         path: The train data set, partitioned by bucket.
@@ -53,7 +53,7 @@ def open_batches(
         shard: The rank's buckets and users.
         plan: The steps of an epoch.
         device: Where batches go.
-        settings: Decide by `feed`, `feed_memory_mib` and `reader`.
+        settings: The train section; `feed`, `feed_memory_mib` and `reader` matter here.
 
     Raises:
         TrainingError: A bucket has more or fewer rows than its manifest says.
@@ -75,10 +75,10 @@ def open_batches(
 
 
 def is_resident(bucket_rows: Mapping[int, int], shard: Shard, settings: TrainConfig) -> bool:
-    """Return whether ratings are held in memory; all ranks of a job come to the same answer.
+    """Return whether ratings are held in memory; the answer is the same on all ranks of a job.
 
-    `auto` asks whether the ratings of the rank with the most fit, so it can change with the number
-    of ranks, and the order of rows with it.
+    `auto` asks whether the ratings of the largest rank fit. So the answer, and with it the order of
+    rows, can change with the number of ranks.
     """
     if settings.feed == "auto":
         ranks = (replace(shard, rank=rank) for rank in range(shard.num_ranks))
@@ -101,10 +101,10 @@ def read_ratings(
         bucket_rows: Rows by bucket, from its manifest; every row read is counted against it.
         shard: The rank's buckets and users.
         device: Where the tensors go.
-        settings: Name the `reader`.
+        settings: The train section; `reader` matters here.
 
     Raises:
-        TrainingError: A bucket gave more or fewer rows than its manifest says, twice.
+        TrainingError: Twice a bucket gave more or fewer rows than its manifest says.
     """
     num_rows = rows_of(shard, bucket_rows)
     users = np.empty(num_rows, np.int32)
@@ -134,7 +134,7 @@ def _read_bucket(reader: Reader, folder: str, into: Columns) -> None:
             found = end
         if found == expected:
             return
-        # petastorm's thread pool can take itself for finished before it has begun (0 == 0).
+        # petastorm's thread pool can think that it has finished before it has begun (0 == 0).
         logger.warning("%s: %s of %s rows, attempt %s", folder, found, expected, attempt)
     raise _wrong_count(folder, f"{found:,} rows in {READ_ATTEMPTS} attempts", expected)
 
@@ -158,9 +158,9 @@ def _read_batches(reader: Reader, folder: str) -> Iterator[Columns]:
 
 
 def _list_row_groups(folder: str, expected: int, copies: ExitStack) -> list[RowGroup]:
-    """Return the row groups of a bucket by its files' footers.
+    """Return the row groups of a bucket, read from its files' footers.
 
-    A remote file is copied once, and `copies` keeps it on the local disk.
+    A remote file is copied once, and `copies` keeps the copy on the local disk.
     """
     groups = []
     for path in parquet.parquet_files(folder):
@@ -173,10 +173,10 @@ def _list_row_groups(folder: str, expected: int, copies: ExitStack) -> list[RowG
 
 
 def read_row_group(reader: Reader, group: RowGroup) -> Columns:
-    """Return the columns of one row group, opened by itself.
+    """Return the columns of one row group, opened separately.
 
     Raises:
-        TrainingError: It has another number of rows than the file's footer says, twice.
+        TrainingError: Twice its number of rows differed from the file's footer.
     """
     for attempt in range(1, READ_ATTEMPTS + 1):
         columns = reader.read_row_group(group)

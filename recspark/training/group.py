@@ -1,6 +1,6 @@
-"""The ranks of a training run as one group: who am I, on which device, and sums over all."""
+"""The ranks of a training run as one group: this rank, its device, and sums over all ranks."""
 
-# No `from __future__ import annotations` here: DDP looks at the types of its hook.
+# No `from __future__ import annotations` here: DDP inspects the types of its hook.
 
 import contextlib
 import os
@@ -19,14 +19,14 @@ from torch.nn.parallel import DistributedDataParallel
 from recspark.config import TrainConfig
 from recspark.models.batch_norm import BatchNorm
 
-# Rows of a rank's step that make a further thread worth its waiting: on MovieLens-100K with steps
-# of 512 rows, two threads on two busy cores were five times slower than one.
+# A further thread pays off from this many rows in a rank's step. On MovieLens-100K with steps of
+# 512 rows, two threads on two busy cores were five times slower than one.
 ROWS_PER_THREAD = 4096
 # Ranks may take very different times to read their buckets and to write their users.
 READ_TIMEOUT = timedelta(minutes=30)
 
 
-Told = TypeVar("Told")
+Value = TypeVar("Value")
 
 
 @dataclass
@@ -37,11 +37,11 @@ class Group:
     num_ranks: int
     device: torch.device
     steps: dist.ProcessGroup
-    """For what all ranks do in step; times out after `train.timeout_seconds`."""
+    """For operations that all ranks do in step; times out after `train.timeout_seconds`."""
     norms: dist.ProcessGroup
-    """For the sums of batch norms, which run between those of gradients in no common order."""
+    """For the sums of batch norms: they interleave with gradients' sums, in no common order."""
     seconds: float = 0.0
-    """Time spent in sums over the ranks so far; on GPUs, where they overlap, without DDP's."""
+    """Time spent in sums over the ranks so far; on GPUs without DDP's, which overlap compute."""
 
     def sum(self, values: Tensor) -> Tensor:
         """Return the values summed over all ranks, the same on each."""
@@ -58,26 +58,26 @@ class Group:
         self.seconds += time.perf_counter() - started
         return total
 
-    def broadcast(self, value: Told) -> Told:
+    def broadcast(self, value: Value) -> Value:
         """Return rank 0's value (plain Python values) on every rank."""
         values = [value]
         dist.broadcast_object_list(values, src=0, device=self.device)
         return values[0]
 
     def barrier_without_timeout(self) -> None:
-        """Return when all ranks are here, however long some took to read their buckets."""
+        """Return when all ranks have arrived, however long they took to read their buckets."""
         dist.barrier()
 
     def barrier(self) -> None:
-        """Return when all ranks are here; a rank that hangs is found out as in a step."""
+        """Return when all ranks have arrived; a rank that hangs causes a timeout, as in a step."""
         dist.barrier(group=self.steps)
 
     def wrap(self, objective: nn.Module) -> nn.Module:
         """Return the objective with gradients that are summed over the ranks.
 
-        DDP takes the mean over ranks of their gradients. Here a rank's loss is already divided by
-        the rows of all ranks together, and ranks hold unequal shares of a step, so that the
-        gradient of the global loss is the plain sum. Batch norms get the group for their own sums.
+        DDP averages gradients over the ranks. Here a rank's loss is already divided by the rows of
+        all ranks together, and ranks hold unequal shares of a step, so the gradient of the global
+        loss is the plain sum. Batch norms get the group for their own sums.
         """
         for module in objective.modules():
             if isinstance(module, BatchNorm):
@@ -86,7 +86,7 @@ class Group:
             return objective
         ids = [self.device] if self.device.type == "cuda" else None
         with warnings.catch_warnings():
-            # torch 2.13 renames broadcast_buffers; the new name is unknown to the versions before.
+            # torch 2.13 renames broadcast_buffers; earlier versions do not know the new name.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
             wrapped = DistributedDataParallel(
                 objective, device_ids=ids, process_group=self.steps, broadcast_buffers=False
@@ -99,7 +99,7 @@ def _sum_gradients(group: Group, bucket: dist.GradBucket) -> torch.futures.Futur
     started = time.perf_counter()
     work = dist.all_reduce(bucket.buffer(), op=dist.ReduceOp.SUM, group=group.steps, async_op=True)
     if group.device.type == "cpu":
-        # Little is left to overlap with, as gradients come at the end; and so it can be timed.
+        # Waiting costs little, as gradients come at the end, and it allows the sum to be timed.
         work.wait()
         group.seconds += time.perf_counter() - started
     return work.get_future().then(lambda future: future.value()[0])
@@ -107,11 +107,11 @@ def _sum_gradients(group: Group, bucket: dist.GradBucket) -> torch.futures.Futur
 
 @contextlib.contextmanager
 def join_group(settings: TrainConfig, num_cores: int | None = None) -> Iterator[Group]:
-    """Give this process's place among the ranks that torchrun or a barrier task started.
+    """Yield this process's view of the ranks that torchrun or a barrier task started.
 
     Args:
         settings: The train section.
-        num_cores: Cores that are this rank's; None shares out the machine's.
+        num_cores: Cores of this rank; None divides the machine's among its ranks.
     """
     device = _choose_device(settings.device)
     local_ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -1,4 +1,4 @@
-"""What a rank is told: plain values, so that the job travels to other processes and machines."""
+"""The job of a rank: plain values, so that it can be sent to other processes and machines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TrainJob:
 
     model_name: str
     attempt: str
-    """Names this run of the stage; the success marker repeats it."""
+    """Identifies this run of the stage; the success marker repeats it."""
     folder: str
     """The model's staging folder, which all ranks see."""
     train: str
@@ -32,7 +32,7 @@ class TrainJob:
     rating_std: float
     """Standard deviation of the ratings of train."""
     rating_values: tuple[float, ...]
-    """The different ratings of train, rising."""
+    """The distinct ratings of train, ascending."""
     checkpoints: str
     """The folder of the model's checkpoints, which all ranks see."""
     tensorboard: str
@@ -40,8 +40,8 @@ class TrainJob:
     train_id: str
     """Manifest id of train."""
     index_ids: dict[str, str]
-    """Manifest ids of the user and movie index: what the rows of the tables stand for."""
+    """Manifest ids of the user and movie index, which say whom the rows of the tables belong to."""
     settings: TrainConfig
     seed: int
     num_cores: int | None = None
-    """Cores that are a rank's; None shares out those of its machine."""
+    """Cores per rank; None divides those of its machine among the ranks there."""

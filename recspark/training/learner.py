@@ -1,7 +1,7 @@
-"""What takes the steps of an epoch: gradients of the module and of the users, and their updates.
+"""Learners take the steps of an epoch: gradients of the module and the users, and their updates.
 
-The engine knows epochs, validation and checkpoints; a learner knows what a batch is. There are two:
-ratings of embedding models, and whole users of autoencoders.
+The engine handles epochs, validation and checkpoints; a learner handles batches. There are two
+learners: one takes ratings, for embedding models, the other whole users, for autoencoders.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from recspark.training.user_table import BETAS, EPSILON, UserTable
 
 
 class Learner(ABC):
-    """A model, its users, the optimiser of each, and the batches that they learn from.
+    """A model, its users, the optimiser of each, and the batches for training them.
 
     Attributes:
         model: The module, the same on every rank.
         table: The rank's users.
         plan: The steps of an epoch.
-        optimiser: Of the module's parameters.
-        num_ratings: Ratings of an epoch, all ranks.
-        seen_users: bool [R], the rank's users that a batch had a rating of so far.
-        seen_movies: bool [M], the movies that one of this rank's batches had.
+        optimiser: The optimiser of the module's parameters.
+        num_ratings: Ratings in an epoch, over all ranks.
+        seen_users: bool [R], the rank's users with a rating in a batch so far.
+        seen_movies: bool [M], the movies with a rating in one of this rank's batches so far.
     """
 
     num_ratings: int
@@ -44,7 +44,7 @@ class Learner(ABC):
         settings: TrainConfig,
         group: Group,
     ) -> None:
-        """Wrap the objective for the group and make the optimiser of the module."""
+        """Wrap the objective for the group and make the module's optimiser."""
         self.model, self.table, self.plan = model, table, plan
         self.optimiser = make_optimiser(model, settings)
         self.seen_users = torch.zeros(len(table.rows), dtype=torch.bool, device=group.device)
@@ -54,24 +54,24 @@ class Learner(ABC):
 
     @abstractmethod
     def batches(self, epoch: int, first_step: int) -> Iterator[Any]:
-        """Yield what `compute` takes for each step of the epoch from `first_step` on."""
+        """Yield the batch of each step of the epoch from `first_step` on, for `compute`."""
 
     @abstractmethod
     def compute(self, batch: Any, step: int) -> Tensor:
-        """Leave the gradients of a step; return this rank's sums [loss, squared error] float64."""
+        """Compute the gradients of a step; return this rank's float64 [loss, squared error]."""
 
     @abstractmethod
     def user_rows(self) -> Tensor:
-        """Return what scoring needs of the rank's users, [R, U]."""
+        """Return the rows of the rank's users as scoring needs them, [R, U]."""
 
     def update(self, learning_rate: float) -> None:
-        """Move module and users by the gradients of the last `compute`."""
+        """Update the module and the users by the gradients of the last `compute`."""
         for options in self.optimiser.param_groups:
             options["lr"] = learning_rate
         self.optimiser.step()
 
     def user_gradient(self) -> Tensor:
-        """Return the gradient of the rank's users; none where users are not trained."""
+        """Return the gradient of the rank's users; empty if users are not trained."""
         return torch.zeros(0, device=self._group.device)
 
     def gradients(self) -> list[Tensor]:
@@ -80,9 +80,9 @@ class Learner(ABC):
 
 
 def make_optimiser(model: RatingModel, settings: TrainConfig) -> torch.optim.Optimizer:
-    """Return Adam or SGD over the module, `weight_decay` on the weights of its dense layers.
+    """Return Adam or SGD over the module, with `weight_decay` on the weights of its dense layers.
 
-    The movie table of an autoencoder is the last of those.
+    An autoencoder's movie table counts as its last dense layer.
 
     torch adds weight_decay · w to the gradient; the gradient of an L2 term λ·w² is twice that.
     """

@@ -1,4 +1,4 @@
-"""A rank's learner from its job: read the data, build the model, choose how it learns."""
+"""Makes a rank's learner from its job: reads the data, builds the model, picks the learner."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from recspark.training.seeds import make_generator
 from recspark.training.user_learner import UserLearner, UserRatings
 from recspark.training.user_table import UserTable, init_user_rows
 
-# More different ratings than this are no classes.
+# With more distinct ratings than this, one class per rating makes no sense.
 MAX_CLASSES = 100
 
 
 @contextlib.contextmanager
 def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]:
-    """Give the learner of this rank; its feed is closed at the end.
+    """Yield the learner of this rank, and close its feed at the end.
 
     Args:
         job: The training run.
@@ -37,7 +37,7 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
         group: The ranks.
 
     Raises:
-        ConfigError: The target one_of_k with too many different ratings.
+        ConfigError: The target is one_of_k, and train has too few or too many distinct ratings.
         TrainingError: Rows are missing.
     """
     settings = job.settings
@@ -45,7 +45,7 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
     spec = ModelSpec.from_settings(settings, num_movies=job.num_movies, target=_make_target(job))
     model = architecture.build(spec, make_generator(job.seed, "model")).to(group.device)
     if isinstance(model, AutoRec):
-        # In memory, as an autoencoder needs each user whole.
+        # Always in memory, as an autoencoder needs all ratings of a user at once.
         ratings = read_ratings(job.train, job.train_rows, shard, group.device, settings)
         table = UserTable(torch.zeros(shard.num_rows, model.user_width).to(group.device), settings)
         users = {bucket: shard.bucket_users(bucket) for bucket in range(shard.num_buckets)}
@@ -66,9 +66,9 @@ def _make_target(job: TrainJob) -> Target:
         raise ConfigError(
             describe(
                 "train.target one_of_k",
-                found=f"{len(values)} different ratings in train",
+                found=f"{len(values)} distinct ratings in train",
                 expected=f"2 to {MAX_CLASSES}, one class for each",
-                remedy="Use train.target standardized for ratings without a scale.",
+                remedy="Use train.target standardized for ratings that are not on a fixed scale.",
             )
         )
     return Target(

@@ -1,9 +1,9 @@
-"""What training lowers: the loss of the target, plus L2 on just those embeddings that a row uses.
+"""What training minimises: the loss of the target, plus L2 on the embeddings that a row uses.
 
 Shape legend: B rows of a batch, U columns of the user table.
 
-Penalising the used rows alone keeps the cost of a step in proportion to the batch, and weighs a
-user's or movie's penalty by its number of ratings, as Koren's SGD does (2009, equation 5).
+Penalising only the rows in use keeps the cost of a step proportional to the batch. It also weights
+a user's or movie's penalty by its number of ratings, as Koren's SGD does (2009, equation 5).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Objective(nn.Module):
 
         Args:
             model: The model to train.
-            reg: L2 weight per row and used embedding.
-            bias_reg: The same of biases, where the model has some; None for `reg`.
+            reg: L2 weight per row and embedding in use.
+            bias_reg: The same for biases, if the model has them; None for `reg`.
             is_bf16: Whether matrix products run in bfloat16.
         """
         super().__init__()
@@ -69,7 +69,7 @@ class Objective(nn.Module):
 
 
 def bias_extra(model: RatingModel, reg: float, bias_reg: float | None) -> float:
-    """Return what the L2 weight of a bias is above that of an embedding; 0 without biases."""
+    """Return the L2 weight of a bias minus that of an embedding; 0 without biases."""
     return bias_reg - reg if model.has_biases and bias_reg is not None else 0.0
 
 
@@ -86,8 +86,8 @@ class CellObjective(nn.Module):
         """Return (loss, squared error), the same scalar twice, summed over rated cells.
 
         Args:
-            centred: [users, movies], ratings minus the user's mean, 0 where there is none.
-            means: [users], mean rating of each.
+            centred: [users, movies], ratings minus the user's mean; 0 where there is no rating.
+            means: [users], mean rating of each user.
             is_rated: bool [users, movies].
         """
         with torch.autocast(centred.device.type, torch.bfloat16, enabled=self.is_bf16):

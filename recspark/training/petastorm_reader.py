@@ -1,16 +1,16 @@
-"""Stored ratings through petastorm 0.12.1, on any pyarrow and numpy. The one file that imports it.
+"""Stored ratings through petastorm 0.12.1, on any pyarrow and numpy. No other file imports it.
 
-petastorm was last released for pyarrow 14 and numpy 1. Of what it calls, pyarrow 15 and 16 removed
-the old data set interface and the old file systems, numpy 2 two names of types, and Python 3.12
-`distutils`. Reading local files needs little of that, so it is stood in for here: by modules that
-exist only while petastorm is imported, and by a small `pq` and `np` put into those of its modules
-that the reader goes through. pyarrow and numpy themselves stay as they are.
+petastorm was last released for pyarrow 14 and numpy 1. It calls things that are gone: pyarrow 15
+and 16 removed the old data set interface and the old file systems, numpy 2 removed two type names,
+and Python 3.12 removed `distutils`. Reading local files needs little of that, so this file supplies
+stand-ins: modules that exist only while petastorm is imported, and a small `pq` and `np` for those
+of its modules that the reader uses. pyarrow and numpy themselves stay unchanged.
 
-Two faults of petastorm are mended on the way: it left a file open for each row group, and it
-unpickled what the metadata of a data set held.
+This also fixes two bugs of petastorm: it left a file open for each row group, and it unpickled the
+metadata of a data set.
 
-Elsewhere in the same process `make_batch_reader` reads local files too, one or a list of them;
-a directory is refused.
+In the rest of the process `make_batch_reader` reads local files too, one or a list of them; it
+refuses a directory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from packaging.version import Version
 from recspark.files.parquet import RowGroup
 from recspark.training.stored import STORED_COLUMNS, Columns
 
-# What petastorm imports and does not use on the way from a local file.
+# Modules that petastorm imports but does not need to read a local file.
 _STAND_INS: Mapping[str, Mapping[str, object]] = {
     "pyarrow.filesystem": {"LocalFileSystem": object},
     "pyarrow.hdfs": {"HadoopFileSystem": object},
@@ -49,17 +49,17 @@ def read_file(path: str) -> Iterator[Columns]:
 
 
 def read_row_group(group: RowGroup) -> Columns | None:
-    """Return the rows of one row group, or None where petastorm gave nothing."""
+    """Return the rows of one row group, or None if petastorm returned nothing."""
     with _open_reader(group.path, "dummy", cur_shard=group.number, shard_count=group.of) as reader:
-        # One item and no question after it: asked whether there is more, petastorm's pool without
-        # threads can wait for ever.
+        # Take one item and do not ask for a second: petastorm's pool without threads can then wait
+        # for ever.
         batch = next(reader, None)
     return None if batch is None else _columns(batch)
 
 
 def _open_reader(path: str, pool: str, **selection: int) -> Any:
     return make_batch_reader(
-        # Not Path.as_uri: petastorm takes %3D for three characters.
+        # Not Path.as_uri: petastorm reads %3D as three characters.
         f"file://{path}",
         schema_fields=list(STORED_COLUMNS),
         reader_pool_type=pool,
@@ -109,7 +109,7 @@ class _Dataset:
 
 
 class _LocalFiles:
-    """The file system of a `_Dataset`; what it opens is opened and closed by a `_Piece`."""
+    """The file system of a `_Dataset`. It opens nothing: a `_Piece` opens and closes its file."""
 
     def open(self, path: str) -> str:
         return path
@@ -121,7 +121,7 @@ def _no_file(source: str) -> str:
 
 
 class _Numpy(types.ModuleType):
-    """numpy with the two names that numpy 2 removed."""
+    """numpy with the two type names that numpy 2 removed."""
 
     unicode_, string_ = np.str_, np.bytes_
 
@@ -131,7 +131,7 @@ class _Numpy(types.ModuleType):
 
 @contextlib.contextmanager
 def _stand_ins() -> Iterator[None]:
-    """Let `import` find the modules of _STAND_INS that this installation lacks."""
+    """Make the modules of _STAND_INS importable that this installation lacks."""
     added = {}
     for name, contents in _STAND_INS.items():
         if not _is_there(name):
@@ -153,7 +153,7 @@ def _is_there(name: str) -> bool:
 
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # old spellings, in petastorm and in what it imports
+    warnings.simplefilter("ignore")  # deprecations in petastorm and in what it imports
     with _stand_ins():
         import petastorm.reader
         from petastorm import arrow_reader_worker, fs_utils, make_batch_reader, unischema

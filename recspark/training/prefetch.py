@@ -1,4 +1,4 @@
-"""Work done ahead: by a thread of its own, and for the device that trains."""
+"""Prefetching: batches made in a separate thread, and copied to the device ahead of time."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ STOP_SECONDS = 0.05
 
 
 def run_ahead(items: Generator[Item, None, None], depth: int) -> Generator[Item, None, None]:
-    """Yield what a generator yields that a thread works through, `depth` ahead at most.
+    """Yield the items of a generator that a thread runs, at most `depth` items ahead.
 
-    What it raises is raised here. However this generator ends, that one is closed and the thread
-    has ended by then; an item being made is waited for.
+    What `items` raises is raised here. However this generator ends, `items` is then closed and the
+    thread has ended; an item that is being made is waited for.
     """
     queue: Queue[tuple[Item | None, BaseException | None]] = Queue(depth)
     stopped = threading.Event()
@@ -40,7 +40,7 @@ def run_ahead(items: Generator[Item, None, None], depth: int) -> Generator[Item,
                 if not put(item):
                     return
             put(None, StopIteration())
-        except BaseException as error:  # the consumer is the one to hear of it
+        except BaseException as error:  # raised again in the consumer
             put(None, error)
         finally:
             items.close()
@@ -62,9 +62,9 @@ def run_ahead(items: Generator[Item, None, None], depth: int) -> Generator[Item,
 
 
 def copy_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
-    """Yield host batches on the device, each copied while the one before it is trained on.
+    """Yield host batches on the device; each is copied during training on the one before it.
 
-    On a GPU: from pinned memory, on a stream of its own. On the CPU batches pass as they are.
+    On a GPU the copy runs from pinned memory on a separate stream. On the CPU nothing is copied.
     """
     if device.type != "cuda":
         yield from batches
@@ -89,7 +89,7 @@ def copy_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch
 
 
 def _hand_over(batch: Batch, device: torch.device) -> Batch:
-    """Return the batch, its memory kept until the training stream is through with it."""
+    """Return the batch, with its memory kept until the training stream has finished with it."""
     for column in batch:
         column.record_stream(torch.cuda.current_stream(device))
     return batch

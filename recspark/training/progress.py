@@ -1,7 +1,7 @@
-"""How far training is: rank 0 writes it to a small file, whoever started the job shows it.
+"""Training progress: rank 0 writes it to a small file, and the driver shows it.
 
-A file, because what ranks print reaches the driver through pipes and in whole lines, which is no
-use to a bar.
+It is a file because the ranks' output reaches the driver through pipes and in whole lines, which a
+progress bar cannot use.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ logger = logging.getLogger(__name__)
 
 PROGRESS = "progress.json"
 WRITE_SECONDS = 0.5
-# Less than the stage's own sign of life takes (recspark.logs), which then stays silent.
+# Shorter than the interval of the stage's heartbeat line (recspark.logs), which then stays away.
 LINE_SECONDS = 25.0
 
 
 class ProgressWriter:
-    """Writes the progress file, at most twice a second and after epochs; an OnProgress."""
+    """Writes the progress file, at most twice per second and after each epoch; an OnProgress."""
 
     def __init__(self, folder: str, epochs: int) -> None:
-        """Write to `folder`; a run has `epochs` epochs at most."""
+        """Write to `folder`; a run has at most `epochs` epochs."""
         self._path, self._epochs = posixpath.join(folder, PROGRESS), epochs
         self._written = (0.0, 0)
         self._resumed_at: list[int] | None = None
 
-    def tell_resumed(self, epoch: int, step: int) -> None:
-        """Note where a run that was cut short goes on."""
+    def note_resumed(self, epoch: int, step: int) -> None:
+        """Record where an interrupted run continues."""
         self._resumed_at = [epoch, step]
 
     def __call__(
         self, epoch: int, step: int, num_steps: int, speed: float, history: list[Any]
     ) -> None:
-        """Write, unless that was done a moment ago."""
+        """Write, unless the last write was a moment ago."""
         now = time.monotonic()
         if now - self._written[0] < WRITE_SECONDS and len(history) == self._written[1]:
             return
@@ -64,18 +64,18 @@ class ProgressWriter:
 def show_progress(folder: str, name: str) -> Iterator[None]:
     """Show the progress of a training run while the body waits for it; epochs count from 1.
 
-    A bar where a person is watching (stderr is a terminal), else a log line an epoch, and in long
-    epochs one now and then.
+    A bar if a person is watching (stderr is a terminal), else a log line per epoch and further ones
+    during long epochs.
     """
     show = _make_bar(name) if sys.stderr.isatty() else _make_lines(name)
     stop = threading.Event()
 
     def follow() -> None:
         while not stop.wait(WRITE_SECONDS):
-            look()
+            update()
 
-    def look() -> None:
-        # The file comes a while after the start, and goes when the stage cleans up.
+    def update() -> None:
+        # The file appears some time after the start, and the stage removes it when it cleans up.
         with contextlib.suppress(OSError, ValueError):
             show(storage.read_json(posixpath.join(folder, PROGRESS)))
 
@@ -88,29 +88,29 @@ def show_progress(folder: str, name: str) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-        look()
+        update()
         show.close(is_finished)
 
 
 class _Lines:
-    """Logs each epoch that this run finishes, once, and how far it is in one that takes long."""
+    """Logs each epoch that this run finishes, and the progress within a long epoch."""
 
     def __init__(self, name: str, seconds: float = LINE_SECONDS) -> None:
-        """Log within an epoch after so many silent `seconds`."""
+        """Log within an epoch after `seconds` without a line."""
         self._name, self._seconds = name, seconds
         self._num_logged = 0
-        self._is_told = False
-        self._told_at = time.monotonic()
+        self._is_resume_logged = False
+        self._logged_at = time.monotonic()
         self._last: dict[str, Any] | None = None
 
     def __call__(self, progress: dict[str, Any]) -> None:
-        if progress["resumed_at"] and not self._is_told:
-            self._is_told = True
+        if progress["resumed_at"] and not self._is_resume_logged:
+            self._is_resume_logged = True
             epoch, step = progress["resumed_at"]
-            self._tell("train: %s continues from epoch %s, step %s", self._name, epoch + 1, step)
+            self._log("train: %s continues from epoch %s, step %s", self._name, epoch + 1, step)
             self._num_logged = epoch
         for record in progress["history"][self._num_logged :]:
-            self._tell(
+            self._log(
                 "train: %s epoch %s: train RMSE %.4f, valid RMSE %s, %s rows/s",
                 self._name,
                 record["epoch"] + 1,
@@ -119,8 +119,8 @@ class _Lines:
                 f"{record['rows_per_second']:,}",
             )
         self._num_logged = len(progress["history"])
-        if progress != self._last and time.monotonic() - self._told_at >= self._seconds:
-            self._tell(
+        if progress != self._last and time.monotonic() - self._logged_at >= self._seconds:
+            self._log(
                 "train: %s epoch %s of %s, step %s of %s, %s rows/s",
                 self._name,
                 progress["epoch"] + 1,
@@ -131,18 +131,18 @@ class _Lines:
             )
         self._last = progress
 
-    def _tell(self, message: str, *values: object) -> None:
+    def _log(self, message: str, *values: object) -> None:
         logger.info(message, *values)
-        self._told_at = time.monotonic()
+        self._logged_at = time.monotonic()
 
     def close(self, is_finished: bool) -> None:
-        """Log where a run that finished did so before its last epoch."""
+        """Log the last epoch of a run that finished early."""
         if is_finished and self._last and _stopped_early(self._last):
-            self._tell("train: %s %s", self._name, _stopped_early(self._last))
+            self._log("train: %s %s", self._name, _stopped_early(self._last))
 
 
 class _Bar:
-    """Draws steps done of all steps; a run that stops early says so at the end."""
+    """Draws the steps done out of all steps; at the end it says whether the run stopped early."""
 
     def __init__(self, name: str) -> None:
         self._bar = tqdm(desc=name, unit="step", dynamic_ncols=True)
@@ -152,9 +152,9 @@ class _Bar:
         self._last = progress
         self._bar.total = progress["epochs"] * progress["num_steps"]
         self._bar.n = progress["epoch"] * progress["num_steps"] + progress["step"]
-        self._tell(f"epoch {progress['epoch'] + 1}")
+        self._describe(f"epoch {progress['epoch'] + 1}")
 
-    def _tell(self, where: str) -> None:
+    def _describe(self, where: str) -> None:
         assert self._last is not None
         history = self._last["history"]
         valid_rmse = _figure(history[-1]["valid_rmse"] if history else None)
@@ -162,11 +162,11 @@ class _Bar:
         self._bar.set_postfix_str(f"{where}, valid RMSE {valid_rmse}, {speed}")
 
     def close(self, is_finished: bool) -> None:
-        """End the line of the bar: full, or with the epoch after which training stopped."""
+        """Complete the bar, or show the epoch after which training stopped."""
         if is_finished and self._last:
             early = _stopped_early(self._last)
             if early:
-                self._tell(early)
+                self._describe(early)
             else:
                 self._bar.n = self._bar.total
                 self._bar.refresh()
@@ -174,7 +174,7 @@ class _Bar:
 
 
 def _stopped_early(progress: dict[str, Any]) -> str:
-    """Return what to say of a finished run that had more epochs to go; else nothing."""
+    """Return a note on a finished run that had epochs left, else an empty string."""
     done, epochs = len(progress["history"]), progress["epochs"]
     return f"stopped early at epoch {done} of {epochs}" if done < epochs else ""
 

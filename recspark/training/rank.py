@@ -1,4 +1,4 @@
-"""One rank of a training run, from reading its buckets to writing its users."""
+"""One rank of a training run: it reads its buckets, trains, and writes its users."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ SUCCESS = "success.json"
 
 
 def train_rank(job: TrainJob) -> None:
-    """Be one rank of the job, in a process that TorchDistributor started.
+    """Run one rank of the job, in a process that TorchDistributor started.
 
-    A failure is written beside the weights before it is raised, because not every launcher carries
-    it to the driver.
+    A failure is written beside the weights before it is raised, because not every launcher passes
+    it on to the driver.
     """
     logging.getLogger("recspark").setLevel(logging.INFO)
     with (
@@ -46,7 +46,9 @@ def train_rank(job: TrainJob) -> None:
 
 
 def run_rank(job: TrainJob, group: Group) -> None:
-    """Read, train and save this rank's part; rank 0 writes what all share, and success last.
+    """Read, train and save this rank's part.
+
+    Rank 0 also writes what all ranks share, and last the success marker.
 
     Raises:
         ConfigError: There are fewer buckets than ranks, or a checkpoint belongs to another run.
@@ -75,12 +77,12 @@ def run_rank(job: TrainJob, group: Group) -> None:
             on_progress=progress if group.rank == 0 else _ignore,
             train_path=job.train,
         )
-        # Reading may take ranks very different times; from here on they go in step.
+        # Reading may take much longer on one rank than on another; from here on ranks move in step.
         group.barrier_without_timeout()
         if job.settings.resume:
             engine.resume()
             if engine.position.optimiser_steps:
-                progress.tell_resumed(engine.position.epoch, engine.position.step)
+                progress.note_resumed(engine.position.epoch, engine.position.step)
         elif group.rank == 0:
             checkpoints.remove()
         engine.fit()
@@ -105,10 +107,10 @@ def _save(job: TrainJob, shard: Shard, group: Group, engine: Engine, learner: Le
 
 
 def finish(job: TrainJob) -> dict[str, Any]:
-    """Return the card of the model that the ranks wrote, and remove what only served the run.
+    """Return the card of the model that the ranks wrote, and remove the run's temporary files.
 
     Raises:
-        TrainingError: The ranks ended without the marker that this attempt succeeded.
+        TrainingError: The ranks ended without this attempt's success marker.
     """
     marker = posixpath.join(job.folder, SUCCESS)
     success: dict[str, Any] = {"attempt": None}
@@ -120,7 +122,7 @@ def finish(job: TrainJob) -> dict[str, Any]:
                 f"training {job.model_name}",
                 found=f"a success marker of attempt {success['attempt']}",
                 expected=f"one of {job.attempt}",
-                remedy="A rank ended early without an error; its output is above. Run it again.",
+                remedy="A rank ended early without an error; see its output above. Run it again.",
             )
         )
     storage.remove(marker)
@@ -147,9 +149,9 @@ def _make_card(job: TrainJob, position: Position, spec: dict[str, Any]) -> dict[
 
 
 def _belongs_to(job: TrainJob, shard: Shard) -> dict[str, Any]:
-    """Return what a run and a checkpoint that it continues have in common, as JSON gives it."""
+    """Return what a run must have in common with a checkpoint to continue it, as JSON values."""
     settings = {f"train.{name}": value for name, value in result_settings(job.settings).items()}
-    # What auto came to: the two feeds have orders of their own.
+    # The feed that auto chose: the two feeds order rows differently.
     is_in_memory = is_resident(job.train_rows, shard, job.settings)
     settings["train.feed"] = "resident" if is_in_memory else "streaming"
     return dict(

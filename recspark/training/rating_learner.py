@@ -1,4 +1,4 @@
-"""Learning from batches of ratings: every model with trained user embeddings."""
+"""Learning from batches of ratings, for every model with trained user embeddings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recspark.training.user_table import UserTable
 
 
 class RatingLearner(Learner):
-    """Ratings of a step, gathered users, one backward pass; users move by rows or as a table."""
+    """Takes one backward pass per batch of ratings; updates user rows or the whole user table."""
 
     def __init__(
         self,
@@ -30,9 +30,9 @@ class RatingLearner(Learner):
         settings: TrainConfig,
         group: Group,
     ) -> None:
-        """Prepare the learning of `model` and `table` from what `feed` yields."""
+        """Prepare to train `model` and `table` on the batches of `feed`."""
         is_whole = settings.embedding_updates == "table"
-        # L2 on whole tables is not the objective's, which sees the rows of a batch.
+        # The objective sees the rows of a batch only, so L2 on whole tables is added here.
         weights = (0.0, None) if is_whole else (settings.reg, settings.bias_reg)
         objective = Objective(model, *weights, is_bf16=settings.precision == "bf16")
         super().__init__(model, table, plan, objective, settings, group)
@@ -47,7 +47,7 @@ class RatingLearner(Learner):
         return self._feed.epoch_steps(epoch, first_step)
 
     def compute(self, batch: Batch, step: int) -> Tensor:
-        """Leave the gradients of a step; return this rank's sums [loss, squared error]."""
+        """Compute the gradients of a step; return this rank's sums [loss, squared error]."""
         user_rows, movie_index, ratings = batch
         self.seen_users[user_rows.long()] = True
         self.seen_movies[movie_index.long()] = True
@@ -61,7 +61,7 @@ class RatingLearner(Learner):
     def _penalise_tables(self) -> None:
         """Add the gradient of L2 on both tables.
 
-        After backward, when gradients are summed over the ranks: it belongs to a step once.
+        Called after backward, when gradients are summed over the ranks, so that L2 counts once.
         """
         movies = self.model.get_parameter("movies")
         for rows, gradient in ((self.table.rows, self.table.gradient), (movies, movies.grad)):
@@ -71,11 +71,11 @@ class RatingLearner(Learner):
                 gradient[:, -1].add_(rows.detach()[:, -1], alpha=2 * self._table_bias_extra)
 
     def user_gradient(self) -> Tensor:
-        """Return the gradient of the rank's users of the step, [D, U]."""
+        """Return the gradient of the rank's users in the step, [D, U]."""
         return self.table.gradient
 
     def update(self, learning_rate: float) -> None:
-        """Move module and users."""
+        """Update the module and the users."""
         super().update(learning_rate)
         self.table.update(learning_rate)
 

@@ -1,4 +1,4 @@
-"""What reads stored ratings from Parquet files: petastorm, or pyarrow alone."""
+"""The readers of stored ratings in Parquet files: petastorm, or pyarrow alone."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from recspark.training.stored import Columns
 
 
 class Reader(Protocol):
-    """How rows come out of local Parquet files.
+    """Reads rows from local Parquet files.
 
-    Every reader gives the same rows in the same order, with the same types.
+    Every reader returns the same rows in the same order, with the same types.
     """
 
     def read_file(self, path: str) -> Iterator[Columns]:
         """Yield the rows of each row group, in stored order."""
 
     def read_row_group(self, group: RowGroup) -> Columns | None:
-        """Return the rows of one row group; None where none came."""
+        """Return the rows of one row group, or None if the read came back empty."""
 
 
 def load_reader(name: Literal["petastorm", "arrow"]) -> Reader:
-    """Return the reader that `train.reader` names; only that one is imported.
+    """Return the reader that `train.reader` names, and import no other.
 
     Raises:
-        EnvironmentProblem: petastorm is named and not installed.
+        EnvironmentProblem: `train.reader` is petastorm, which is not installed.
     """
     if name == "arrow":
         from recspark.training import arrow_reader

@@ -1,4 +1,4 @@
-"""The feed that holds a rank's ratings in memory and takes them in a fresh order each epoch."""
+"""The feed that holds a rank's ratings in memory and shuffles them in each epoch."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from recspark.arrays.user_buckets import Shard
 from recspark.training.batches import Batch, Ratings
 from recspark.training.plan import StepPlan
 
-# An epoch is gathered in so many parts. Within a part each bucket is read by itself, which the
-# processor's cache holds, where a step by itself would jump through all ratings.
+# An epoch is gathered in this many parts. Within a part each bucket is read on its own, and it fits
+# in the processor's cache. Gathering step by step would jump through all ratings.
 PARTS = 8
 RESIDENT_ROW_BYTES = 18
-"""Memory a rating: 12 itself, 4 for its place in the order, 1.5 for the part gathered ahead."""
+"""Bytes per rating: 12 for itself, 4 for its place in the order, 1.5 for the part read ahead."""
 
 
 class ResidentBatches:
-    """Batches from ratings in memory; each bucket in a random order, all orders equally likely.
+    """Batches of ratings in memory, each bucket in a random order; all orders are equally likely.
 
-    Memory: RESIDENT_ROW_BYTES a rating.
+    Memory: RESIDENT_ROW_BYTES per rating.
     """
 
     def __init__(self, ratings: Ratings, plan: StepPlan, shard: Shard) -> None:
@@ -40,19 +40,19 @@ class ResidentBatches:
         """Yield the rank's part of each step; see `Batches`."""
         orders = [self._order(epoch, bucket, columns) for bucket, columns in self._buckets]
         num_steps = self._plan.num_steps
-        at_once = -(-num_steps // PARTS)
-        for first in range(first_step, num_steps, at_once):
-            yield from self._part(orders, first, min(first + at_once, num_steps))
+        steps_per_part = -(-num_steps // PARTS)
+        for first in range(first_step, num_steps, steps_per_part):
+            yield from self._part(orders, first, min(first + steps_per_part, num_steps))
 
     def close(self) -> None:
-        """Let go of the ratings."""
+        """Release the ratings."""
         self._buckets = []
 
     def _order(self, epoch: int, bucket: int, columns: Batch) -> Tensor:
         return self._plan.bucket_order(epoch, bucket).to(columns[0].device)
 
     def _part(self, orders: list[Tensor], first: int, end: int) -> Iterator[Batch]:
-        """Yield the steps from `first` up to `end`."""
+        """Yield the steps from `first` to `end`, `end` excluded."""
         gathered: tuple[list[tuple[Tensor, ...]], ...] = ([], [], [])
         for order, (bucket, columns) in zip(orders, self._buckets, strict=True):
             starts = [self._plan.start(step, bucket) for step in range(first, end + 1)]

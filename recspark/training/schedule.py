@@ -1,4 +1,4 @@
-"""The step size of every step, from the settings and the position alone."""
+"""The step size of every step, computed from the settings and the position alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def step_size(settings: TrainConfig, epoch: int, step: int, num_steps: int) -> f
     if settings.warmup_epochs:
         size *= min(1.0, passed / settings.warmup_epochs)
     if settings.schedule == "cosine":
-        # Half a step short of 0, which Adam could do nothing with.
+        # Half a step short of the end, where the step size would be 0.
         progress = (passed - 0.5 / num_steps) / settings.epochs
         return size * 0.5 * (1 + math.cos(math.pi * progress))
     drops = sum(epoch >= one for one in settings.decay_epochs) if settings.decay_epochs else epoch

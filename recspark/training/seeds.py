@@ -1,4 +1,4 @@
-"""One seed for every random choice, from the run's seed and what the choice is for."""
+"""A separate seed for every random choice, derived from the run's seed and the choice's purpose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def make_generator(seed: int, *purpose: str | int) -> torch.Generator:
-    """Return a CPU generator that depends on the seed and the purpose, and on nothing else.
+    """Return a CPU generator that depends on the seed and the purpose alone.
 
     Args:
         seed: The run's seed.
@@ -22,10 +22,10 @@ def make_generator(seed: int, *purpose: str | int) -> torch.Generator:
 def seed_everything(seed: int, *purpose: str | int) -> None:
     """Seed torch's own generators, which dropout draws from, for one purpose.
 
-    The same after a resumed start as in an undisturbed run, so no generator's state is saved.
+    A resumed run gets the same seeds as an uninterrupted one, so no generator's state is saved.
     """
     number = make_generator(seed, *purpose).initial_seed()
-    # torch.manual_seed would also note a stack trace for devices that are not in use yet, which
+    # torch.manual_seed would also record a stack trace for devices that are not in use yet, which
     # takes longer than a small step.
     torch.default_generator.manual_seed(number)
     if torch.cuda.is_available():

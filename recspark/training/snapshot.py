@@ -1,4 +1,4 @@
-"""The state of training as named tensors, for checkpoints, and back."""
+"""Turns the state of training into named tensors for checkpoints, and back."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def take_snapshot(learner: Learner, best: BestWeights, group: Group) -> Snapshot
 
 
 def restore(snapshot: Snapshot, learner: Learner, best: BestWeights) -> None:
-    """Put the tensors of a checkpoint where `take_snapshot` found them."""
+    """Restore the tensors of a checkpoint that `take_snapshot` made."""
     users = snapshot.users
     learner.table.rows.copy_(users[_ROWS])
     learner.seen_users.copy_(users[_SEEN])

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from recspark.contract import columns as c
 
 Columns = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]
-"""(user_index, movie_index, ratings) of some rows; user_rows in place of user_index further on."""
+"""(user_index, movie_index, ratings) of some rows; later steps put user_rows for user_index."""
 
 STORED_COLUMNS = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING)
-"""What training reads of a data set's columns, in the order of `Columns`."""
+"""The columns of a data set that training reads, in the order of `Columns`."""

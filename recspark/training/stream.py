@@ -1,11 +1,11 @@
-"""The feed that reads a rank's ratings anew each epoch, in bounded memory.
+"""The feed that reads a rank's ratings again in each epoch, in bounded memory.
 
-Each bucket is a stream of its own. An epoch takes its row groups in a fresh order, fills a buffer
-with as many as it holds, permutes the buffer and empties it before the next; all of it by (seed,
-epoch, bucket). That is less random than the resident feed: rows of one buffer stay together. But
-`prepare` stores the rows of a bucket in a random order, so what stays together is a random sample,
-another combination of row groups each time. Where a buffer holds a whole bucket, every order is
-equally likely.
+Each bucket is a separate stream. An epoch shuffles the bucket's row groups, fills a buffer with as
+many as it holds, shuffles the rows in the buffer, and empties it before it fills the next. All of
+this depends on (seed, epoch, bucket) alone. It is less random than the resident feed, as rows of
+one buffer stay together. But `prepare` stores the rows of a bucket in a random order, so they are a
+random sample, from another combination of row groups in each epoch. If a buffer holds a whole
+bucket, every order is equally likely.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ ReadGroup = Callable[[RowGroup], Columns]
 class StreamingBatches:
     """Batches read ahead by one thread.
 
-    Half of the memory is for the buffers, shared out as if one rank had all buckets, so that the
-    order does not depend on the number of ranks; the other half is for batches that are ready. A
-    buffer holds one row group at least, so the least memory is a row group a bucket (12 bytes a
-    row), beside the one that is read.
+    Half of the memory is for the buffers. It is divided as if one rank had all buckets, so that the
+    order does not depend on the number of ranks. The other half is for batches that are ready. A
+    buffer holds at least one row group, so the feed needs at least one row group per bucket (12
+    bytes per row), plus the one that is being read.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class StreamingBatches:
             shard: The rank's buckets and users.
             device: Where batches go.
             memory_bytes: For buffers and ready batches of a rank that has all buckets.
-            on_close: Called by `close`; the files are no longer needed.
+            on_close: Called by `close`, when the files are no longer needed.
         """
         self._groups, self._read_group = groups, read_group
         self._plan, self._shard, self._device = plan, shard, device
@@ -66,31 +66,31 @@ class StreamingBatches:
         step_rows = 1 + num_rows // max(1, plan.num_steps)
         self._depth = max(2, memory_bytes // 2 // ROW_BYTES // step_rows)
         self._on_close = on_close
-        self._under_way: Generator[Batch, None, None] | None = None
+        self._current_epoch: Generator[Batch, None, None] | None = None
 
     def epoch_steps(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the rank's part of each step; see `Batches`.
 
         Raises:
-            TrainingError: A row group gave another number of rows than its file says, twice.
+            TrainingError: Twice a row group's number of rows differed from its file's footer.
         """
         self._end_epoch()
         ready = run_ahead(self._make_steps(epoch, first_step), self._depth)
-        self._under_way = ready
+        self._current_epoch = ready
         try:
             yield from copy_ahead(ready, self._device)
         finally:
             ready.close()
 
     def close(self) -> None:
-        """End the epoch that is under way with its thread, and let go of the files."""
+        """End the current epoch and its thread, and release the files."""
         self._end_epoch()
         self._on_close()
 
     def _end_epoch(self) -> None:
-        if self._under_way is not None:
-            self._under_way.close()
-            self._under_way = None
+        if self._current_epoch is not None:
+            self._current_epoch.close()
+            self._current_epoch = None
 
     def _make_steps(self, epoch: int, first_step: int) -> Generator[Batch, None, None]:
         streams = [
@@ -113,7 +113,7 @@ class StreamingBatches:
             while missing:
                 if place == len(columns[0]):
                     columns, place = next(buffers), 0
-                piece = _cut(columns, place, place + missing)
+                piece = _slice_rows(columns, place, place + missing)
                 pieces.append(piece)
                 place += len(piece[0])
                 missing -= len(piece[0])
@@ -122,7 +122,7 @@ class StreamingBatches:
     def _fill_buffers(self, epoch: int, bucket: int, offset: int, skip: int) -> Iterator[Columns]:
         """Yield a bucket's rows buffer by buffer, without the first `skip`.
 
-        Buffers that are skipped whole are not read: each has a seed of its own.
+        Buffers that are skipped entirely are not read; this works because each has its own seed.
         """
         seed, groups = self._plan.seed, self._groups.get(bucket, ())
         order = torch.randperm(len(groups), generator=make_generator(seed, "groups", epoch, bucket))
@@ -143,7 +143,7 @@ class StreamingBatches:
 _NO_ROWS: Columns = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
-def _cut(columns: Columns, start: int, end: int) -> Columns:
+def _slice_rows(columns: Columns, start: int, end: int) -> Columns:
     users, movies, ratings = columns
     return users[start:end], movies[start:end], ratings[start:end]
 

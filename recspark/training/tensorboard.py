@@ -1,4 +1,4 @@
-"""The history of a training run as TensorBoard shows it."""
+"""Writes the history of a training run for TensorBoard."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from recspark.errors import EnvironmentProblem, describe
 
 
 def write_tensorboard(folder: str, history: Sequence[Mapping[str, Any]]) -> None:
-    """Write one scalar a figure and epoch.
+    """Write one scalar per figure and epoch.
 
     Args:
-        folder: Where the event files go (local, or what TensorBoard itself can write to).
+        folder: Where the event files go: local, or a place that TensorBoard can write to.
         history: The records of `history.jsonl`.
 
     Raises:
@@ -27,7 +27,7 @@ def write_tensorboard(folder: str, history: Sequence[Mapping[str, Any]]) -> None
 
 
 def import_writer() -> Any:
-    """Return TensorBoard's writer, or say how to get it."""
+    """Return TensorBoard's writer; an EnvironmentProblem says how to install it."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

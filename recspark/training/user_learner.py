@@ -1,6 +1,6 @@
-"""Learning from batches of whole users: autoencoders, whose users are encoded and not trained.
+"""Learning from batches of whole users, for autoencoders, which encode users and train no rows.
 
-Shape legend: B users of a batch, M movies, R users of the rank, N its ratings.
+Shape legend: B users of a batch, M movies, R users of the rank, N ratings of the rank.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from recspark.training.objective import CellObjective
 from recspark.training.plan import StepPlan
 from recspark.training.user_table import UserTable
 
-# Users encoded at a time after an epoch: [ENCODE_USERS, M] float32 is held.
+# Users encoded at a time after an epoch: memory holds [ENCODE_USERS, M] float32.
 ENCODE_USERS = 512
 
 
 @dataclass(frozen=True)
 class UserRatings:
-    """The rank's ratings user by user.
+    """The rank's ratings, grouped by user.
 
     Attributes:
         starts: int64 [R + 1], where each user's ratings begin; the last entry is N.
         movies: int64 [N].
         ratings: float32 [N].
-        means: float32 [R], mean rating of each user; the mean of all where there are none.
+        means: float32 [R], mean rating of each user; the overall mean for users without ratings.
     """
 
     starts: Tensor
@@ -67,7 +67,7 @@ class UserRatings:
 
 
 class UserLearner(Learner):
-    """Some users a step, in and out of the autoencoder; the loss is over their rated cells."""
+    """Passes a batch of users through the autoencoder; the loss is over their rated cells."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class UserLearner(Learner):
         settings: TrainConfig,
         group: Group,
     ) -> None:
-        """Prepare the learning of `model`; `table` will hold the encodings."""
+        """Prepare to train `model`; `table` will hold the encodings."""
         objective = CellObjective(model, is_bf16=settings.precision == "bf16")
         super().__init__(model, table, plan, objective, settings, group)
         self.num_ratings = int(group.sum(torch.tensor([len(ratings.ratings)])))
@@ -97,7 +97,7 @@ class UserLearner(Learner):
                 yield self._ratings.rows(users.long().to(self._group.device), self._num_movies)
 
     def compute(self, batch: tuple[Tensor, Tensor, Tensor], step: int) -> Tensor:
-        """Leave the gradients of a step; return this rank's sums [loss, squared error]."""
+        """Compute the gradients of a step; return this rank's sums [loss, squared error]."""
         cells = self._group.sum(batch[2].sum())
         self.optimiser.zero_grad(set_to_none=True)
         loss, squares = self._objective(*batch)
@@ -106,7 +106,7 @@ class UserLearner(Learner):
 
     @torch.no_grad()
     def user_rows(self) -> Tensor:
-        """Return the encodings of the rank's users by the module as it is now."""
+        """Return the encodings of the rank's users by the current module."""
         self._autorec.eval()
         everyone = torch.arange(len(self.table.rows), device=self._group.device)
         for users in everyone.split(ENCODE_USERS):

@@ -1,11 +1,11 @@
 """A rank's part of the user table, with an optimiser that can touch only the rows of a batch.
 
-Shape legend: R rows of the rank's table, B rows of a batch, D different users in it, U columns.
+Shape legend: R rows of the rank's table, B rows of a batch, D distinct users in it, U columns.
 
 Dense Adam moves every row of the table in every step: at 480,189 users × 65 columns that is 375 MB
-of traffic for a batch that needs a fraction of it. Here a user without a rating in a step stays as
-it is, its moments included ("lazy" Adam, as torch.optim.SparseAdam), at a cost of O(D). The
-textbook's way is there too, for recipes that ask for it.
+of traffic for a batch that needs a fraction of it. Here a user without a rating in a step keeps its
+row and its moments ("lazy" Adam, as in torch.optim.SparseAdam), at a cost of O(D). Textbook Adam
+over the whole table is available for recipes that ask for it.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from recspark.training.seeds import make_generator
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
-# Rows updated at a time: what a chunk needs stays in the processor's cache (37 ms instead of 107
-# for 57,000 rows of 65 columns on one core).
+# Rows updated at a time. A chunk fits in the processor's cache (37 ms instead of 107 for 57,000
+# rows of 65 columns on one core).
 CHUNK_ROWS = 1024
 
 
 class UserTable:
-    """The rows of a rank's users and what the optimiser remembers of each, [R, U] float32 each.
+    """The embeddings of a rank's users and their optimiser state, [R, U] float32 each.
 
     Attributes:
         rows: The embeddings.
-        memory: Adam's two moments by name, or the velocity of sgd.
+        memory: The optimiser state by name: Adam's two moments, or the velocity of SGD.
         num_steps: Steps taken so far.
     """
 
     def __init__(self, rows: Tensor, settings: TrainConfig) -> None:
-        """Take over `rows` [R, U] and start with a memory of zeros."""
+        """Take over `rows` [R, U]; the optimiser state starts at zero."""
         self.rows = rows
         self.num_steps = 0
         names = ("mean", "square") if settings.optimizer == "adam" else ("velocity",)
@@ -46,23 +46,23 @@ class UserTable:
         self._pending: tuple[Tensor, Tensor] | None = None
 
     def gather(self, user_rows: Tensor) -> Tensor:
-        """Return the rows of a batch [B, U], connected to what `gradient` will return.
+        """Return the embeddings of a batch [B, U]; `gradient` will return their gradient.
 
         Args:
             user_rows: [B], rows of this table, repeats allowed.
         """
         if self._is_whole:
-            which, inverse = torch.arange(len(self.rows), device=self.rows.device), user_rows
+            touched, inverse = torch.arange(len(self.rows), device=self.rows.device), user_rows
             leaf = self.rows.detach().requires_grad_()
         else:
-            which, inverse = torch.unique(user_rows, return_inverse=True)
-            leaf = functional.embedding(which, self.rows).requires_grad_()
-        self._pending = which, leaf
+            touched, inverse = torch.unique(user_rows, return_inverse=True)
+            leaf = functional.embedding(touched, self.rows).requires_grad_()
+        self._pending = touched, leaf
         return functional.embedding(inverse, leaf)
 
     @property
     def gradient(self) -> Tensor:
-        """The gradient at the different rows of the last batch, [D, U], after backward."""
+        """The gradient of the distinct rows of the last batch, [D, U], after backward."""
         assert self._pending is not None
         leaf = self._pending[1]
         if leaf.grad is None:
@@ -70,37 +70,37 @@ class UserTable:
         return leaf.grad
 
     def update(self, learning_rate: float) -> None:
-        """Take one step on the rows of the last batch (table: on all rows), by `gradient`."""
+        """Take one step along `gradient` on the rows of the last batch (table: on all rows)."""
         assert self._pending is not None
         self.step(self._pending[0], self.gradient, learning_rate)
         self._pending = None
 
-    def step(self, which: Tensor, gradient: Tensor, learning_rate: float) -> None:
+    def step(self, touched: Tensor, gradient: Tensor, learning_rate: float) -> None:
         """Take one step on some rows.
 
         Args:
-            which: [D], rows of this table, all different (table: all of them, in order).
+            touched: [D], distinct rows of this table (table: all of them, in order).
             gradient: [D, U].
             learning_rate: Step size.
         """
         self.num_steps += 1
         change = self._adam if "mean" in self.memory else self._sgd
         tables = (self.rows, *self.memory.values())
-        for start in range(0, len(which), CHUNK_ROWS):
+        for start in range(0, len(touched), CHUNK_ROWS):
             span = slice(start, start + CHUNK_ROWS)
             if self._is_whole:
                 change(gradient[span], learning_rate, *(table[span] for table in tables))
                 continue
-            parts = [functional.embedding(which[span], table) for table in tables]
+            parts = [functional.embedding(touched[span], table) for table in tables]
             change(gradient[span], learning_rate, *parts)
-            target = which[span].long()  # torch indexes by int64 when it writes
+            target = touched[span].long()  # torch indexes by int64 when it writes
             for table, part in zip(tables, parts, strict=True):
                 table[target] = part
 
     def _adam(
         self, grad: Tensor, learning_rate: float, rows: Tensor, mean: Tensor, square: Tensor
     ) -> None:
-        """Kingma and Ba 2015, algorithm 1, its bias corrections folded into step and epsilon.
+        """Adam (Kingma and Ba 2015, algorithm 1), bias corrections folded into step and epsilon.
 
         Changes `rows`, `mean` and `square` [D, U] in place.
         """
@@ -119,7 +119,7 @@ class UserTable:
 
 
 def init_user_rows(model: RatingModel, shard: Shard, seed: int) -> Tensor:
-    """Return a rank's fresh rows, [R, U]; a user's row is the same on any number of ranks."""
+    """Return a rank's initial rows, [R, U]. A user's row does not depend on the number of ranks."""
     rows = torch.empty(shard.num_rows, model.user_width)
     for bucket, offset in shard.offsets.items():
         num_users = shard.bucket_users(bucket)

@@ -7,7 +7,7 @@ from recspark.arrays.hashing import hash_keys, hashed_order, uniform
 
 
 def splitmix(value: int) -> int:
-    """The finaliser in Python's own integers."""
+    """The finaliser with Python integers."""
     value ^= value >> 30
     value = value * 0xBF58476D1CE4E5B9 % 2**64
     value ^= value >> 27
@@ -51,6 +51,6 @@ def test_hashed_order_is_the_order_of_the_hashes(num_pairs: int) -> None:
     assert hashed_order(7, "order", users, movies).tolist() == np.argsort(hashes).tolist()
 
 
-def test_hashed_order_of_equal_pairs_is_theirs() -> None:
+def test_hashed_order_keeps_equal_pairs_in_order() -> None:
     ones = np.ones(100, dtype=np.int32)
     assert hashed_order(7, "order", ones, ones).tolist() == list(range(100))

@@ -23,6 +23,6 @@ def test_find_gives_the_position_or_minus_one(
 
 
 @given(ordered=IDS)
-def test_huge_ids_take_the_search(ordered: list[int]) -> None:
+def test_huge_ids_use_binary_search(ordered: list[int]) -> None:
     ids = np.array(ordered, dtype=np.int32)
     assert Lookup.of(ids).find(ids).tolist() == list(range(len(ordered)))

@@ -49,11 +49,11 @@ class Cluster:
         return ["scripts/submit.sh", *sizes, *given, self.url, *rest]
 
     def processes(self) -> dict[str, psutil.Process | None]:
-        """Return Master and Workers by name, None for one that is dead."""
+        """Return Master and Workers by name; None for a dead one."""
         return dict(SCRIPT["processes"](self.folder))
 
     def restart(self, worker: str) -> None:
-        """Start a dead Worker again, as whoever looks after a cluster does."""
+        """Start a dead Worker again, as a cluster's supervisor does."""
         log = (self.folder / "master.log").read_text()
         known = log.count("Registering worker")
         work = str(self.folder / f"{worker}-again")
@@ -103,7 +103,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     assert len(mine.processes()) == 3
     yield mine
     daemons = [one for one in mine.processes().values() if one]
-    assert len(daemons) == 3  # those started again in place of killed ones among them
+    assert len(daemons) == 3  # including those that replaced killed ones
     executors = [child for one in daemons for child in one.children(recursive=True)]
     for again in folder.glob("worker-*-again"):
         shutil.rmtree(again)
@@ -123,7 +123,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small config with its raw text; its run directory is not used."""
+    """A small config and its raw data; its run directory is not used."""
     folder = tmp_path_factory.mktemp("raw")
     write_raw(folder)
     config = folder / "tiny.yaml"

@@ -1,4 +1,4 @@
-"""What the fault tests share: jobs that can be struck while they run, and what must be left."""
+"""Shared parts of the fault tests: jobs to strike while they run, and checks of the outcome."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.cluster.conftest import ROOT, environment_of_jobs, run
 
 MODELS = ["bias", "biased_mf"]
 DATA_SETS = ["ratings", "movies", "rejects", "user_index", "movie_index", "train", "valid", "test"]
-# Enough tasks, of enough rows, to be struck in their midst.
+# Enough tasks and rows for a fault to strike in the middle of a stage.
 CONFIG = """
 models: [bias, biased_mf]
 run_dir: {folder}/run
@@ -36,7 +36,7 @@ SECONDS = 3000
 
 
 def write_raw(folder: Path) -> None:
-    """Write a quarter of a million ratings with planted effects, and a line that is refused."""
+    """Write a quarter of a million ratings with planted effects, and one invalid line."""
     generator = np.random.default_rng(7)
     users, movies = np.nonzero(generator.random((1500, 400)) < 0.4)
     effects = generator.normal(0, 0.6, 1500)[users] + generator.normal(0, 0.6, 400)[movies]
@@ -51,7 +51,7 @@ def write_raw(folder: Path) -> None:
 
 @dataclass
 class Job:
-    """A job as a process of its own; what it says is kept line by line."""
+    """A job in a separate process; its output is kept line by line."""
 
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
@@ -65,11 +65,11 @@ class Job:
 
     @property
     def said(self) -> str:
-        """All it said so far."""
+        """Its output so far."""
         return "".join(self.lines)
 
     def wait_for(self, is_time: Callable[[], bool], seconds: float = SECONDS) -> None:
-        """Return as soon as something holds; fail where the job ends before."""
+        """Return as soon as a condition holds; fail if the job ends before."""
         deadline = time.monotonic() + seconds
         while not is_time():
             assert self.process.poll() is None, self.said[-5000:]
@@ -77,7 +77,7 @@ class Job:
             time.sleep(0.005)
 
     def wait_for_line(self, part: str, seconds: float = SECONDS) -> None:
-        """Return as soon as the job has said this."""
+        """Return as soon as the job has printed this."""
         self.wait_for(lambda: any(part in line for line in self.lines), seconds)
 
     def end(self) -> int:
@@ -87,7 +87,7 @@ class Job:
         return code
 
     def kill_driver(self) -> None:
-        """Kill the job's own process alone; its family must notice."""
+        """Kill only the job's own process; its children must notice."""
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(SECONDS)
@@ -97,7 +97,7 @@ class Job:
 
 @contextlib.contextmanager
 def started(*command: str | Path, **environment: str) -> Iterator[Job]:
-    """Give a running job; whatever of it is alive in the end is killed."""
+    """Yield a running job; any of its processes alive at the end are killed."""
     process = subprocess.Popen(
         [str(word) for word in command],
         stdout=subprocess.PIPE,
@@ -126,7 +126,7 @@ def local(job: str, config: Path, run_dir: Path, *words: str) -> list[str | Path
 
 
 def succeed(*command: str | Path, **environment: str) -> str:
-    """Run a command that must succeed, and return what it said."""
+    """Run a command that must succeed, and return its output."""
     done = run(*command, **environment)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-5000:]
@@ -143,7 +143,7 @@ def rows(path: str) -> list[tuple[object, ...]]:
 
 
 def leftovers(run_dir: Path) -> list[str]:
-    """Return what lies in a run directory and belongs to no finished data set."""
+    """Return the files in a run directory that belong to no finished data set."""
     return [
         str(path.relative_to(run_dir))
         for path in run_dir.rglob("*")
@@ -154,7 +154,7 @@ def leftovers(run_dir: Path) -> list[str]:
 
 
 def check_same(run_dir: Path, reference: Path, data_sets: list[str] = DATA_SETS) -> None:
-    """Assert that data sets have the rows of an undisturbed run, and that nothing else is left."""
+    """Assert that data sets equal those of an undisturbed run, and that nothing else is left."""
     for name in data_sets:
         found = rows(f"{run_dir}/{name}")
         assert found
@@ -163,7 +163,7 @@ def check_same(run_dir: Path, reference: Path, data_sets: list[str] = DATA_SETS)
 
 
 def check_same_figures(run_dir: Path, reference: Path) -> None:
-    """Assert that the RMSE of each model is that of an undisturbed run, to within 0.001."""
+    """Assert that the RMSE of each model is within 0.001 of that of an undisturbed run."""
     for model in MODELS:
         mine, theirs = (
             json.loads(Path(RunPaths(str(one)).metrics(model)).read_text())

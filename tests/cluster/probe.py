@@ -1,4 +1,4 @@
-"""Submitted by a test: what executors and training processes see, as JSON into a file."""
+"""Submitted by a test: writes what executors and training processes see to JSON files."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def see_as_rank(folder: str) -> None:
 
 if __name__ == "__main__":
     spark = create_session(SparkConfig(), "probe")
-    # Larger than any that the tests' small data need: the cluster encrypts what it sends.
+    # Larger than any broadcast of the small test data: the cluster encrypts broadcasts.
     numbers = np.arange(1_000_000)
     wanted = int(numbers.sum())
-    # (Its value is not asked for here: in an encrypting driver pyspark 3.5 waits for itself then.)
+    # The driver does not read the value: under encryption pyspark 3.5 would deadlock there.
     with broadcast(spark.sparkContext, numbers) as shared:
         del numbers
         tasks = (

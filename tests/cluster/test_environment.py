@@ -46,7 +46,7 @@ def test_every_package_at_fault_is_named_with_the_remedy(monkeypatch: pytest.Mon
     assert "numpy" not in message.split("Remedy")[1]
 
 
-# What is installed, what is said of it, and what pip is asked for.
+# The installed versions, the message about them, and what pip is to install.
 CLASHES = {
     "pyarrow with the CVE": ({"pyarrow": "23.0.0"}, "pyarrow: found 23.0.0", "'pyarrow>=14"),
     "pyspark too new": ({"pyspark": "4.4.0"}, "pyspark: found 4.4.0", "'pyspark[sql]>=3.5,<4.4'"),
@@ -76,7 +76,7 @@ CLASHES = {
         "'pyarrow>=23.0.1,<26'",
     ),
 }
-# As their own metadata says.
+# As their own metadata states.
 SPARK_EXTRAS = {
     "3.5.9": ["pandas>=1.0.5", "pyarrow>=4.0.0", "numpy<2,>=1.15"],
     "4.3.0": ["pandas>=2.2.0", "pyarrow>=18.0.0", "numpy>=1.23.2"],
@@ -84,7 +84,7 @@ SPARK_EXTRAS = {
 
 
 @pytest.mark.parametrize("clash", CLASHES)
-def test_each_clash_is_named_with_what_pip_mends_it_by(
+def test_each_conflict_is_named_with_the_pip_remedy(
     clash: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     versions, said, wanted = CLASHES[clash]
@@ -183,7 +183,7 @@ def test_build_tags_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def imported_pyspark(*first_on_path: Path) -> str:
-    """Where a fresh Python with these zips on its path, as spark-submit puts them, has pyspark."""
+    """The pyspark of a new Python with these zips on its path, placed as by spark-submit."""
     code = (
         "from recspark.cluster.environment import prefer_installed_pyspark as p; p(); "
         "import py4j, pyspark; print(pyspark.__file__, py4j.__file__)"
@@ -203,7 +203,7 @@ def test_driver_takes_the_installed_pyspark_and_not_its_zip(tmp_path: Path) -> N
     zips = sorted((home / "python" / "lib").glob("*.zip"))
     assert [file.name.split("-")[0] for file in zips] == ["py4j", "pyspark.zip"]
     assert imported_pyspark(*zips) == f"{home / '__init__.py'} {py4j.__file__}"
-    # A Spark elsewhere may be another version than the one that is installed.
+    # A Spark elsewhere may have another version than the installed one.
     elsewhere = [Path(shutil.copy(file, tmp_path)) for file in zips]
     assert imported_pyspark(*elsewhere) == (
         f"{elsewhere[1]}/pyspark/__init__.py {elsewhere[0]}/py4j/__init__.py"

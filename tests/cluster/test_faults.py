@@ -1,4 +1,4 @@
-"""Faults, each tried for real: what is struck completes by itself or when it is run again."""
+"""Real faults: the job that is struck completes by itself or when it is run again."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ Recovery = Callable[[str, float], None]
 
 @pytest.fixture(scope="module")
 def recovered(pytestconfig: pytest.Config) -> Iterator[Recovery]:
-    """Take (fault, when it struck): the seconds until now are told when all tests are through."""
+    """Take (fault, time of the fault); the seconds until now are printed after all tests."""
     found: list[str] = []
     yield lambda fault, struck: found.append(f"{fault}: {time.monotonic() - struck:.0f} s")
     reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-    reporter.write_line("\nseconds from the blow until the outputs were whole:")
+    reporter.write_line("\nseconds from the fault until the outputs were complete:")
     for line in found:
         reporter.write_line(f"  {line}")
 
@@ -75,7 +75,7 @@ def executors(cluster: Cluster) -> list[psutil.Process]:
     found = []
     for worker in daemons(cluster, "worker"):
         for child in worker.children():
-            # A zombie: what is left of the shell that became the Worker's JVM has no command line.
+            # A zombie of the shell that became the Worker's JVM has no command line.
             with contextlib.suppress(psutil.ZombieProcess):
                 if "CoarseGrainedExecutorBackend" in " ".join(child.cmdline()):
                     found.append(child)
@@ -151,7 +151,7 @@ def test_worker_killed_while_training(
         assert time.monotonic() - at < 60
     name = next(n for n, one in cluster.processes().items() if one is None)
     cluster.restart(name)
-    # The model of before is still there, and the interrupted one goes on from its checkpoint.
+    # The earlier model is still there, and the interrupted one continues from its checkpoint.
     assert read_manifest(RunPaths(str(run_dir)).model("biased_mf")) is not None
     resumed = succeed(
         *cluster.command("train", *longer, "--train.resume", "true"), **cluster.settings
@@ -167,7 +167,7 @@ def test_worker_killed_while_training(
     assert leftovers(run_dir) == []
 
 
-# What the pipeline says, and whether the blow falls in a stage (once that is there) or after it.
+# A log line, and the path whose appearance triggers the kill; None kills right after the line.
 BLOWS = [
     ("ingest: start", ".ratings.tmp/_attempts"),
     ("ingest: done", None),
@@ -195,7 +195,7 @@ def test_driver_killed_in_every_stage_and_between_any_two(
                 struck.wait_for(lambda path=run_dir / staged: path.exists())
             struck.kill_driver()
         at = time.monotonic()
-        assert list(run_dir.glob(".held-*")), "a killed job cannot withdraw its claim"
+        assert list(run_dir.glob(".held-*")), "a killed job cannot release its lock"
     succeed(*command)
     recovered("driver killed 11 times, after the last: evaluate", at)
     check_same(run_dir, reference)
@@ -223,7 +223,7 @@ def test_two_pipelines_on_one_run_directory(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, 64 MB in memory."""
+    """A separate file system, 64 MB in memory."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]
@@ -250,7 +250,7 @@ def test_disk_full(
         assert "Free some, or move one of them" in struck.said
         assert "Traceback" not in struck.said.split("failed: ")[-1]
     assert leftovers(run_dir) == []
-    check_same(run_dir, reference)  # what was there before is there still
+    check_same(run_dir, reference)  # the earlier outputs are still there
     (small_disk / "filler").unlink()
     succeed(*command)
     recovered(f"disk full during {job}, run again", at)
@@ -266,7 +266,7 @@ def flip_bit(file: Path) -> None:
 def test_parquet_truncated_or_a_bit_flipped(
     config: Path, reference: Path, run_dir: Path, recovered: Recovery
 ) -> None:
-    """The job that reads them refuses, the pipeline makes them anew, and all that follows."""
+    """The job that reads them refuses; the pipeline makes them and all that follows again."""
     (flipped, *_) = sorted((run_dir / "ratings").rglob("*.parquet"))
     flip_bit(flipped)
     for job in ("prepare", "explore"):
@@ -295,13 +295,13 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock of a job, and the environment that puts it there."""
+    """The clock of a job, and the environment that installs it."""
 
     file: Path
     environment: dict[str, str]
 
     def set(self, days: int) -> None:
-        """Let the clock be off by so many days."""
+        """Shift the clock by a number of days."""
         with open(self.file, "r+b") as file:
             file.write(struct.pack("=q", days * DAY))
 
@@ -321,7 +321,7 @@ def clock(tmp_path: Path) -> Clock:
 def test_clock_that_jumps(
     clock: Clock, config: Path, reference: Path, tmp_path: Path, recovered: Recovery
 ) -> None:
-    """Two days back, forty days on, and the true time afterwards: nothing goes by dates."""
+    """Two days back, forty days forward, then the true time: nothing depends on dates."""
     run_dir = tmp_path / "run"
     command = local("pipeline", config, run_dir)
     with started(*command, **clock.environment) as struck:
@@ -331,7 +331,7 @@ def test_clock_that_jumps(
             clock.set(days)
             at = at or time.monotonic()
         code = struck.end()
-    if code:  # Spark gives up executors that it takes for silent
+    if code:  # Spark gives up executors that seem silent
         succeed(*command)
     recovered(f"clock jumps, {'run again' if code else 'by itself'}", at)
     days = {json.loads(path.read_text())["created_at"][:10] for path in manifests(run_dir)}
@@ -342,7 +342,7 @@ def test_clock_that_jumps(
     succeed(*command)
     after = {path: path.read_bytes() for path in manifests(run_dir)}
     changed = {path.parent.name for path in after if after[path] != before.get(path)}
-    assert changed == {"metrics"}  # evaluate is computed anew every time
+    assert changed == {"metrics"}  # evaluate runs every time
 
 
 def manifests(run_dir: Path) -> list[Path]:

@@ -28,7 +28,7 @@ spark.stop()
 
 @pytest.fixture
 def no_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A PATH with all programs of this machine but Java, and an empty cache."""
+    """A PATH with all programs of this machine except Java, and an empty cache."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for folder in ("/usr/bin", "/bin"):
@@ -58,7 +58,7 @@ def test_spark_starts_on_the_wheel_where_the_machine_has_no_java() -> None:
 
 
 @pytest.mark.usefixtures("no_java")
-def test_launcher_is_written_once_and_passes_words_on(tmp_path: Path) -> None:
+def test_launcher_is_written_once_and_passes_arguments_on(tmp_path: Path) -> None:
     home = tmp_path / "it's java"
     real = home / "bin" / "java"
     real.parent.mkdir(parents=True)

@@ -32,14 +32,14 @@ def runs(cluster: Cluster, raw: Path) -> tuple[RunPaths, RunPaths]:
     assert done.returncode == 0, done.stderr
     done = cluster.submit("pipeline", *words, str(clustered))
     assert done.returncode == 0, done.stderr + done.stdout
-    # The master's word that it was no local run.
+    # The master's log shows that it was not a local run.
     assert "recspark pipeline tiny" in (cluster.folder / "master.log").read_text()
     return RunPaths(str(local)), RunPaths(str(clustered))
 
 
 def rows(path: str) -> list[tuple[object, ...]]:
     """Return a data set's rows, sorted; partition columns are part of a row."""
-    # By glob: the manifest beside the files is no Parquet.
+    # By glob: the manifest beside the files is not Parquet.
     tables = [
         pq.read_table(file, partitioning="hive").select(sorted(pq.read_schema(file).names))
         for file in sorted(Path(path).rglob("*.parquet"))
@@ -81,7 +81,7 @@ def test_second_submission_finds_everything_done(
 
 
 def test_library_travels_and_every_rank_gets_its_gpu(cluster: Cluster, tmp_path: Path) -> None:
-    """What submit.sh ships is what runs, in Spark's workers and in training processes alike.
+    """The code that submit.sh ships is what runs, in Spark's workers and in training processes.
 
     The environment is a stand-in for a packed one, of gigabytes: an interpreter that tells where it
     was unpacked, and is the tests' own.
@@ -93,7 +93,7 @@ def test_library_travels_and_every_rank_gets_its_gpu(cluster: Cluster, tmp_path:
     with tarfile.open(packed, "w:gz") as archive:
         archive.add(python, "bin/python")
     words = ["--environment", packed, "--gpus", "1", "--cores", "1", "--memory", "1g"]
-    # A dry run does not make it, and an old one may lie there.
+    # A dry run does not create it, and an old one may exist.
     assert run(sys.executable, "scripts/zip_library.py", "build/recspark.zip").returncode == 0
     shown = run("scripts/submit.sh", *words, "--dry-run", cluster.url, "train").stdout.split()
     probe = Path(__file__).with_name("probe.py")
@@ -123,7 +123,7 @@ def test_too_few_slots_end_with_a_clear_message_within_a_minute(
         for found in re.findall(r"^(\S+) \w+ train(?:: start| failed)", said, re.MULTILINE)
     )
     assert (end - start).seconds < 60
-    assert read_manifest(runs[1].model("biased_mf")) is not None  # the good model stays
+    assert read_manifest(runs[1].model("biased_mf")) is not None  # the earlier model stays
     assert not list(Path(runs[1].root, "models").glob(".*"))
 
 

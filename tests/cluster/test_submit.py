@@ -28,7 +28,7 @@ def submit(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def options(*words: str) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """Return the options, the Spark properties, and the application with its words."""
+    """Return the options, the Spark properties, and the application with its arguments."""
     done = submit(*words)
     assert done.returncode == 0, done.stderr
     command = shlex.split(done.stdout)
@@ -55,7 +55,7 @@ def test_standalone() -> None:
     )
     assert given["--master"] == "spark://h:7077"
     assert (given["--executor-cores"], given["--executor-memory"]) == ("4", "6g")
-    # A standalone master gives an application all cores there are unless told otherwise.
+    # A standalone master gives an application all cores unless it sets a limit.
     assert properties["spark.cores.max"] == "12"
     assert given["--py-files"].endswith(".zip")
     assert properties["spark.executorEnv.PYTHONPATH"] == Path(given["--py-files"]).name
@@ -93,7 +93,7 @@ def test_yarn_with_gpus() -> None:
     script = properties["spark.executor.resource.gpu.discoveryScript"]
     assert (ROOT / "scripts" / Path(script).name).exists()
     assert given["--files"].endswith(f"/scripts/{Path(script).name}")
-    # YARN sets PYTHONPATH for --py-files by itself, and would not if it were set here.
+    # YARN itself sets PYTHONPATH for --py-files, but not if it is set here.
     assert "spark.executorEnv.PYTHONPATH" not in properties
     assert properties["spark.authenticate"] == "true"
     assert properties["spark.network.crypto.enabled"] == "true"

@@ -14,7 +14,7 @@ from pyspark.serializers import ChunkedStream, pickle_protocol
 from pyspark.sql import SparkSession
 
 from recspark.arrays.packing import pack
-from recspark.cluster.tasks import _Packed, broadcast, commit_parts, spread, write_part
+from recspark.cluster.tasks import _Pickled, broadcast, commit_parts, spread, write_part
 
 
 @given(sizes=st.lists(st.integers(0, 50)), capacity=st.integers(1, 60))
@@ -32,7 +32,7 @@ def test_many_small_sizes_make_few_runs() -> None:
 def test_only_committed_attempts_show(tmp_path: Path) -> None:
     root = str(tmp_path / "set")
     table = pa.table({"x": [1, 2, 3]})
-    lost = write_part(table, root, "bucket=1/part-0.parquet")  # an attempt whose task was repeated
+    lost = write_part(table, root, "bucket=1/part-0.parquet")  # an attempt whose task ran again
     kept = write_part(table, root, "bucket=1/part-0.parquet")
     assert not list(Path(root).rglob("bucket=*"))
     assert commit_parts([kept], root) == 3
@@ -47,7 +47,7 @@ def test_spread_keeps_neighbours_together(spark: SparkSession) -> None:
 
 
 def pass_encryption(value: object, file: Path) -> object:
-    """Send a value through the stream that Spark's encrypted broadcasts are written to."""
+    """Send a value through the stream that Spark uses for encrypted broadcasts."""
     stream = ChunkedStream(file.open("wb"), 8192)
     pickle.dump(value, stream, pickle_protocol)
     stream.close()
@@ -63,7 +63,7 @@ def test_large_arrays_are_broadcast_where_spark_encrypts(
     array = np.arange(1_000_000)
     with pytest.raises(TypeError, match="PickleBuffer"):
         pass_encryption(array, tmp_path / "sent")
-    arrived = pass_encryption(_Packed((array, "x")), tmp_path / "sent")
+    arrived = pass_encryption(_Pickled((array, "x")), tmp_path / "sent")
     assert np.array_equal(arrived[0], array)
     assert arrived[1] == "x"
     with broadcast(spark.sparkContext, (array, "x")) as shared:

@@ -24,7 +24,7 @@ def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def imported_from(library: Path) -> str:
-    """Where a fresh Python finds `recspark.errors` with `library` first on its path."""
+    """The file of `recspark.errors` in a new Python with `library` first on its path."""
     done = subprocess.run(
         [sys.executable, "-c", "import recspark.errors as e; print(e.__file__)"],
         capture_output=True,

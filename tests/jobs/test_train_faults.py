@@ -102,7 +102,7 @@ def test_job_ends_within_a_minute_and_names_the_rank(prepared: Path, blow: int) 
         # Which of them is seen first depends on who tells: the launcher, or the rank that waited.
         assert re.search("rank 1 (was killed|ended with exit code -9)", err), err
         assert "lower train.batch_size" in err
-        assert "traceback" in err or "last words" in err
+        assert "traceback" in err or "launcher's last lines" in err
         psutil.wait_procs(family, timeout=5)
         assert not [one for one in family if one.is_running()]
     assert not (prepared.parent / "run" / "models" / "biased_mf").exists()

@@ -37,7 +37,7 @@ SPECS: dict[str, ModelSpec] = {
 
 
 def make_model(name: str, seed: int = 0) -> RatingModel:
-    """Return a model whose every parameter and running statistic is away from its start."""
+    """Return a model with every parameter and running statistic away from its initial value."""
     generator = torch.Generator().manual_seed(seed)
     model = find_architecture(name).build(SPECS[name], generator)
     with torch.no_grad():
@@ -56,7 +56,7 @@ def dense(x: Array, state: dict[str, Array], name: str) -> Array:
 
 
 def hidden_by_hand(x: Array, state: dict[str, Array], name: str) -> Array:
-    """What LAYERS make of x in eval mode: dropout passes everything."""
+    """The output of LAYERS for x in eval mode, where dropout does nothing."""
     x, norm = dense(x, state, f"{name}.1"), f"{name}.2"
     x = (x - state[f"{norm}.running_mean"]) / np.sqrt(state[f"{norm}.running_var"] + 1e-5)
     x = np.maximum(x * state[f"{norm}.weight"] + state[f"{norm}.bias"], 0)
@@ -98,7 +98,7 @@ def test_prediction_agrees_with_numpy(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_same_seed_same_model_and_reloaded_predictions_are_identical(name: str) -> None:
+def test_same_seed_and_reloading_give_identical_predictions(name: str) -> None:
     build, spec = find_architecture(name).build, SPECS[name]
     one, same, other = (build(spec, torch.Generator().manual_seed(s)) for s in (5, 5, 6))
     for key, tensor in one.state_dict().items():
@@ -119,7 +119,7 @@ def test_scores_have_the_shape_of_the_target_and_all_parameters_learn(name: str)
         users = torch.randn(num_rows, model.user_width, requires_grad=True)
         index = torch.arange(num_rows) % M
         if num_rows == 0:
-            model.eval()  # without a group of ranks a step is never empty
+            model.eval()  # without a group of ranks no step is empty
         scores = model.train(num_rows > 0).score(users, model.embed_movies(index))
         expected = (num_rows, 5) if target.kind == "one_of_k" else (num_rows,)
         assert scores.shape == expected
@@ -130,7 +130,7 @@ def test_scores_have_the_shape_of_the_target_and_all_parameters_learn(name: str)
     assert all(model.encodes_users and key.startswith("hidden.") for key in untouched)
 
 
-def test_fresh_users_start_as_the_spec_says() -> None:
+def test_initial_users_follow_the_spec() -> None:
     for name, spec in SPECS.items():
         model = find_architecture(name).build(spec, torch.Generator())
         rows = model.init_users(2000, torch.Generator().manual_seed(3))
@@ -166,7 +166,7 @@ def test_autorec_encodes_a_user_and_decodes_every_movie() -> None:
     torch.testing.assert_close(pairs, table[users, movies])
 
 
-def test_autorec_learns_all_of_itself_from_whole_users() -> None:
+def test_autorec_trains_all_parameters_on_whole_users() -> None:
     model = AutoRec.build(SPECS["autorec"], torch.Generator()).train()
     assert isinstance(model, AutoRec)
     model.decode_all(model.encode(torch.randn(8, M), torch.ones(8))).square().sum().backward()
@@ -191,5 +191,5 @@ def test_wrong_settings_are_refused() -> None:
     for name in ("biased_mf", "embedding_mlp"):
         with pytest.raises(ConfigError, match=r"found one_of_k, expected raw or centered"):
             find_architecture(name).build(replace(SPECS[name], target=STARS), torch.Generator())
-    with pytest.raises(ConfigError, match=r"expected a `dense N` among them"):
+    with pytest.raises(ConfigError, match=r"expected at least one `dense N`"):
         AutoRec.build(replace(SPECS["autorec"], layers=("relu",)), torch.Generator())

@@ -29,7 +29,7 @@ def step_rows(step: int) -> Tensor:
 
 
 def take_steps(layers: nn.Sequential, rank: int, shares: list[tuple[int, ...]]) -> dict[str, Any]:
-    """Take SGD steps on a rank's part of each; return gradients, statistics and weights."""
+    """Take SGD steps on a rank's part of each step; return gradients, statistics and weights."""
     gradients = []
     for step, share in enumerate(shares):
         rows = step_rows(step).split(share)[rank].clone().requires_grad_()
@@ -95,7 +95,7 @@ def test_two_ranks_with_unequal_parts_agree_with_one_process(tmp_path: Path) -> 
 
 @pytest.fixture
 def lone_group(tmp_path: Path):
-    """A group of this process alone, so that the summing path runs here."""
+    """A group with this process only, so that the summing path runs."""
     dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'm'}", rank=0, world_size=1)
     yield dist.group.WORLD
     dist.destroy_process_group()
@@ -140,6 +140,6 @@ def test_variance_keeps_its_digits_far_from_zero(lone_group: dist.ProcessGroup) 
     norm = BatchNorm(1)
     norm.group, norm.running_mean = lone_group, torch.tensor([5000.0])
     rows = torch.tensor([[5000.0], [5000.5], [5001.0]])
-    # mean 5000.5, variance 1/6: of squares near 25,000,000 float32 holds multiples of 2
+    # mean 5000.5, variance 1/6: near 25,000,000 float32 holds only multiples of 2
     expected = [-(1.5**0.5), 0.0, 1.5**0.5]
     assert norm(rows).flatten().tolist() == pytest.approx(expected, rel=1e-4)

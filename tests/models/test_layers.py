@@ -9,7 +9,7 @@ from recspark.models.batch_norm import BatchNorm
 from recspark.models.layers import build_hidden, build_layers
 
 
-def test_each_word_becomes_its_module_and_a_dense_layer_closes() -> None:
+def test_each_entry_becomes_its_module_and_a_dense_layer_ends_them() -> None:
     words = ["dropout 0.3", "dense 7", "relu", "batch_norm", "dense 5"]
     layers = build_layers(words, num_inputs=4, num_outputs=2)
     kinds = [nn.Dropout, nn.Linear, nn.ReLU, BatchNorm, nn.Linear, nn.Linear]
@@ -21,7 +21,7 @@ def test_each_word_becomes_its_module_and_a_dense_layer_closes() -> None:
     assert layers(torch.randn(3, 4)).shape == (3, 2)
 
 
-def test_hidden_layers_tell_their_width() -> None:
+def test_hidden_layers_return_their_width() -> None:
     assert build_hidden(["dense 7", "relu", "dropout 0"], 4)[1] == 7
     assert build_hidden(["relu"], 4)[1] == 4
 

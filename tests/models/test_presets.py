@@ -21,14 +21,14 @@ RECIPES = {
 }
 
 
-def test_every_recipe_has_a_preset_and_a_large_twin() -> None:
+def test_every_recipe_has_a_preset_and_a_large_scale_preset() -> None:
     expected = RECIPES | {f"{name}_large" for name in RECIPES}
     assert set(PRESETS) == expected | {"als", "bias", "biased_mf", "cosine_user"}
 
 
 @pytest.fixture(scope="module")
 def configs() -> dict[str, Config]:
-    """The config of every preset, by one pass of the parser: it takes a while."""
+    """The config of every preset, from a single slow pass of the parser."""
     argv = ["--config", DATA, "--models", ",".join(PRESETS)]
     return load_model_configs(argv, prog="test.py")
 
@@ -38,7 +38,7 @@ def test_a_preset_names_one_known_model_that_can_be_built(
     name: str, configs: dict[str, Config]
 ) -> None:
     config = configs[name]
-    assert config.prepare.split == "pairs"  # the data's own split holds
+    assert config.prepare.split == "pairs"  # the split of the data's config is kept
     if config.train.architecture is None:
         assert config.baseline.algorithm in ("als", "bias", "cosine_user")
         return
@@ -63,7 +63,7 @@ def test_a_recipe_given_as_a_config_file_brings_its_split(name: str) -> None:
     assert minimums == ((10_001, 231) if is_filtered else (1, 1))
 
 
-def test_twins_take_large_steps_and_cosine(configs: dict[str, Config]) -> None:
+def test_large_scale_presets_take_large_steps_and_cosine(configs: dict[str, Config]) -> None:
     for name in RECIPES:
         recipe, large = configs[name].train, configs[f"{name}_large"].train
         assert recipe.architecture == large.architecture

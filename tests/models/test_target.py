@@ -21,14 +21,14 @@ HALF_STARS = tuple(np.arange(1, 11) / 2)
         (Target(kind="standardized", mean=3.0, std=2.0), [-1.25, 0.0, 0.75]),
     ],
 )
-def test_a_number_goes_in_and_comes_out_again(target: Target, encoded: list[float]) -> None:
+def test_decoding_inverts_encoding(target: Target, encoded: list[float]) -> None:
     ratings = torch.tensor([0.5, 3.0, 4.5])
     assert target.num_outputs == 1
     assert target.encode(ratings).tolist() == encoded
     assert target.decode(target.encode(ratings)).tolist() == ratings.tolist()
 
 
-def test_half_stars_have_a_class_each() -> None:
+def test_each_half_star_has_its_own_class() -> None:
     target = Target(kind="one_of_k", values=HALF_STARS)
     assert target.num_outputs == 10
     ratings = torch.tensor([0.5, 1.0, 2.5, 5.0])
@@ -40,7 +40,7 @@ def test_half_stars_have_a_class_each() -> None:
     assert target.decode(sure).tolist() == ratings.tolist()
 
 
-def test_a_rating_that_train_lacks_goes_to_a_neighbouring_class() -> None:
+def test_a_rating_missing_from_train_gets_a_neighbouring_class() -> None:
     target = Target(kind="one_of_k", values=(1.0, 3.0, 5.0))
     assert target.encode(torch.tensor([0.5, 2.0, 9.0])).tolist() == [0, 1, 2]
 

@@ -1,4 +1,4 @@
-"""A small training job for the tests here: planted ratings in Parquet, and ranks to train it."""
+"""A small training job for these tests: planted ratings in Parquet, and ranks to train on them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_split(folder: Path, seed: int, share: float) -> dict[int, int]:
     ratings = 3.5 + effects[0, users] + effects[1, movies] + noise
     rows = {}
     for bucket in range(NUM_BUCKETS):
-        # bucket 0 has every row, the others lose more and more: uneven on purpose
+        # Bucket 0 keeps every row and each further bucket fewer: uneven on purpose.
         mine = np.flatnonzero(users % NUM_BUCKETS == bucket)[: 120 - 20 * bucket]
         if len(mine):
             write_bucket(folder, bucket, users[mine], movies[mine], ratings[mine])
@@ -56,7 +56,7 @@ def write_bucket(
 
 
 def make_job(root: Path, **settings: object) -> TrainJob:
-    """Return a job over fresh data under `root`."""
+    """Write new data under `root` and return a job over it."""
     defaults: dict[str, object] = {
         "architecture": "biased_mf",
         "embedding_size": 4,
@@ -111,7 +111,7 @@ def free_port() -> int:
 
 
 def train_alone(job: TrainJob, folder: Path) -> TrainJob:
-    """Train in this process as the only rank, into another folder; return the job of it."""
+    """Train in this process as the only rank, into another folder; return that job."""
     job = replace(job, folder=str(folder))
     with as_rank():
         train_rank(job)
@@ -119,7 +119,7 @@ def train_alone(job: TrainJob, folder: Path) -> TrainJob:
 
 
 def train_together(job: TrainJob, folder: Path, num_ranks: int) -> TrainJob:
-    """Train with spawned processes; return the job with its folder."""
+    """Train with spawned processes; return the job with the new folder."""
     job, port = replace(job, folder=str(folder)), free_port()
     context = multiprocessing.get_context("spawn")
     ranks = [

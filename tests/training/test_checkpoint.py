@@ -56,14 +56,14 @@ def test_the_newest_is_found_and_two_are_kept(tmp_path: Path, group: Group) -> N
     assert torch.equal(found.shared["model.movies"], torch.full((2, 2), 30.0))
 
 
-def test_one_whose_writing_was_cut_short_is_passed_over(tmp_path: Path, group: Group) -> None:
+def test_an_unfinished_one_is_ignored(tmp_path: Path, group: Group) -> None:
     save(tmp_path, group, 1, 10.0)
     (save(tmp_path, group, 2, 20.0) / "state.json").unlink()
     assert load(tmp_path, group)[0].epoch == 1
 
 
 def save_until_killed(folder: Path, after_opened: int) -> None:
-    """Save, and be killed halfway through the file that is opened after so many others."""
+    """Save, but die halfway through the file opened after `after_opened` others."""
     opened = 0
     real = LocalFileOpener.write
 
@@ -82,7 +82,7 @@ def save_until_killed(folder: Path, after_opened: int) -> None:
         save(folder, alone, 2, 20.0)
 
 
-def test_killed_inside_any_write_the_one_before_is_taken(tmp_path: Path, group: Group) -> None:
+def test_killed_during_any_write_the_previous_one_is_used(tmp_path: Path, group: Group) -> None:
     save(tmp_path, group, 1, 10.0)
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload([__name__])
@@ -98,12 +98,12 @@ def test_killed_inside_any_write_the_one_before_is_taken(tmp_path: Path, group: 
         assert position.epoch == 1
         assert torch.equal(found.users["rows"], snapshot(10.0).users["rows"])
         num_files += 1
-    assert num_files == 7  # of 4 buckets, the shared ones, the rank's list, the state
+    assert num_files == 7  # 4 buckets, the shared tensors, the rank's list, the state
     assert load(tmp_path, group)[0].epoch == 2
 
 
 @pytest.mark.parametrize("name", ["users/bucket-00002.safetensors", "shared.safetensors"])
-def test_a_damaged_one_is_passed_over(tmp_path: Path, group: Group, name: str) -> None:
+def test_a_damaged_one_is_ignored(tmp_path: Path, group: Group, name: str) -> None:
     save(tmp_path, group, 1, 10.0)
     file = save(tmp_path, group, 2, 20.0) / name
     content = bytearray(file.read_bytes())
@@ -127,7 +127,7 @@ def test_other_settings_are_refused_by_name(tmp_path: Path, group: Group) -> Non
 
 def test_a_rank_of_two_reads_the_users_of_its_buckets(tmp_path: Path, group: Group) -> None:
     save(tmp_path, group, 1, 0.0)
-    # Alone: bucket 0 has rows 0-2, bucket 1 3-5, bucket 2 6-8, bucket 3 9-10.
+    # With one rank: bucket 0 has rows 0-2, bucket 1 3-5, bucket 2 6-8, bucket 3 9-10.
     one = Checkpoints(str(tmp_path), SETTINGS).load(shard(1, 2), group)
     assert one[1].users["rows"][:, 0].tolist() == [3, 4, 5, 9, 10]
 

@@ -17,7 +17,7 @@ from tests.training.jobs import make_job, train_alone, train_together
 MLP = {
     "architecture": "embedding_mlp",
     "layers": ("dense 8", "batch_norm", "relu", "dense 6", "batch_norm", "relu"),
-    # Adam would blow up the rounding noise in the gradient of a bias that a batch norm takes off.
+    # Adam would amplify rounding noise in the gradient of a bias that batch norm cancels.
     "optimizer": "sgd",
     "learning_rate": 0.05,
 }
@@ -53,7 +53,7 @@ def assert_same(one: TrainJob, two: TrainJob, tolerance: float) -> None:
 
 @pytest.mark.parametrize("settings", [{}, MLP, AUTOREC], ids=["mf", "mlp", "autorec"])
 @pytest.mark.parametrize("num_ranks", [2, 3])
-def test_ranks_together_learn_what_one_learns_alone(
+def test_several_ranks_learn_the_same_as_one(
     tmp_path: Path, settings: dict[str, Any], num_ranks: int
 ) -> None:
     job = make_job(tmp_path, **settings)
@@ -70,7 +70,7 @@ class Stop(Exception):
 
 
 def interrupt(job: TrainJob, folder: Path, monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
-    """Train until so many checkpoints are written, and no further."""
+    """Train until `saves` checkpoints are written, then stop."""
     whole, calls = Checkpoints.save, []
 
     def save(self: Checkpoints, *arguments: Any) -> None:
@@ -87,7 +87,7 @@ def interrupt(job: TrainJob, folder: Path, monkeypatch: pytest.MonkeyPatch, save
 
 @pytest.mark.parametrize("settings", [{}, DROPOUT, AUTOREC], ids=["mf", "dropout", "autorec"])
 @pytest.mark.parametrize("saves", [1, 3])
-def test_resumed_training_ends_where_undisturbed_training_does(
+def test_resumed_training_ends_like_uninterrupted_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], saves: int
 ) -> None:
     job = make_job(tmp_path, **{**settings, "checkpoint_steps": 2})
@@ -110,7 +110,7 @@ def test_another_number_of_ranks_continues(tmp_path: Path, monkeypatch: pytest.M
     assert_same(undisturbed, resumed, 2e-4)
 
 
-def test_a_fresh_start_forgets_old_checkpoints(
+def test_a_new_start_removes_old_checkpoints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job(tmp_path, checkpoint_steps=2)
@@ -118,7 +118,7 @@ def test_a_fresh_start_forgets_old_checkpoints(
     assert list(Path(job.checkpoints).iterdir())
     other = replace(job, settings=replace(job.settings, batch_size=32))
     train_alone(other, tmp_path / "two")
-    found = Checkpoints(job.checkpoints, {})._whole()
+    found = Checkpoints(job.checkpoints, {})._list_finished()
     assert all("train.batch_size" in Path(one, "state.json").read_text() for one in found)
     assert all(
         json.loads(Path(one, "state.json").read_text())["belongs_to"]["train.batch_size"] == 32
@@ -147,8 +147,8 @@ def test_clipping_bounds_the_joint_norm_of_all_gradients(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("updates", ["rows", "table"])
-def test_biases_may_go_without_l2(tmp_path: Path, updates: str) -> None:
-    # Where all that is wrong is the mean, only biases can mend it, and only L2 holds them back.
+def test_biases_may_have_no_l2(tmp_path: Path, updates: str) -> None:
+    # If only the mean is wrong, only biases can correct it, and only L2 holds them back.
     job = make_job(tmp_path, reg=5.0, embedding_updates=updates, epochs=40, patience=40)
     held = train_alone(replace(job, rating_mean=2.5), tmp_path / "held")
     free = replace(job, rating_mean=2.5, settings=replace(job.settings, bias_reg=0.0))
@@ -156,7 +156,7 @@ def test_biases_may_go_without_l2(tmp_path: Path, updates: str) -> None:
     assert history(freed)[-1]["valid_rmse"] < history(held)[-1]["valid_rmse"] - 0.2
 
 
-def test_training_stops_when_validation_has_not_got_better_for_long_enough(tmp_path: Path) -> None:
+def test_training_stops_when_validation_stops_improving(tmp_path: Path) -> None:
     job = train_alone(
         make_job(tmp_path, epochs=50, patience=2, learning_rate=0.3, reg=0.0), tmp_path / "m"
     )
@@ -165,7 +165,7 @@ def test_training_stops_when_validation_has_not_got_better_for_long_enough(tmp_p
     assert len(rmse) == best + 3 < 50
 
 
-def test_history_tells_where_the_time_went(tmp_path: Path) -> None:
+def test_history_shows_where_the_time_went(tmp_path: Path) -> None:
     [first, *_] = history(train_alone(make_job(tmp_path), tmp_path / "m"))
     parts = [
         first[f"seconds_{part}"]

@@ -25,10 +25,10 @@ ROWS = {0: 70, 2: 40}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Six users in four buckets; buckets 1 and 3 are empty, and a path with a space."""
+    """Six users in four buckets, of which 1 and 3 are empty; the path has a space."""
     target = tmp_path / "a run" / "train"
     for bucket, rows in ROWS.items():
-        users = np.arange(rows) % 2 * 4 + bucket  # users bucket and bucket + 4
+        users = np.arange(rows) % 2 * 4 + bucket  # users `bucket` and `bucket + 4`
         write_bucket(target, bucket, users, np.arange(rows) % 9, np.arange(rows) / 2)
     (target / "_MANIFEST.json").write_text("{}")
     (target / "bucket=0" / ".part-0.parquet.crc").write_text("x")
@@ -71,7 +71,7 @@ def test_a_short_read_is_repeated_once(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("expected", [71, 69])
-def test_rows_that_stay_missing_or_are_too_many_end_the_run(folder: Path, expected: int) -> None:
+def test_missing_or_surplus_rows_end_the_run(folder: Path, expected: int) -> None:
     with pytest.raises(
         TrainingError, match=rf"bucket=0: found 70 rows in 2 attempts, expected {expected}"
     ):

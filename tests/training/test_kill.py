@@ -1,4 +1,4 @@
-"""Killed without warning at random moments, training ends where undisturbed training does."""
+"""Training that is killed at random moments and resumed ends like uninterrupted training."""
 
 from __future__ import annotations
 

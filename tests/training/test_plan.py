@@ -10,7 +10,7 @@ BUCKETS = st.lists(st.integers(0, 40), min_size=4, max_size=7).filter(any)
 
 
 def global_steps(plan: StepPlan, num_buckets: int, num_ranks: int, epoch: int) -> list[list[tuple]]:
-    """Return each step's (bucket, row in the bucket), sorted, from all ranks together."""
+    """Return the (bucket, row in the bucket) of each step, sorted, over all ranks."""
     steps: list[list[tuple]] = [[] for _ in range(plan.num_steps)]
     for rank in range(num_ranks):
         mine = range(rank, num_buckets, num_ranks)
@@ -36,14 +36,14 @@ def test_any_number_of_ranks_sees_the_same_batches_and_every_row_once(
         assert global_steps(plan, len(rows), num_ranks, epoch) == reference
     for step, places in enumerate(reference):
         assert plan.global_rows(step) == len(places)
-        # a bucket's share of a step is its share of the rows
+        # A bucket's share of a step is its share of the rows.
         for bucket, count in enumerate(rows):
             share = sum(1 for place in places if place[0] == bucket)
             assert abs(share - count / plan.num_steps) < 1
 
 
 @pytest.mark.parametrize(("rows", "steps"), [(1000, 10), (70, 7), (30, 5), (3, 3)])
-def test_fewer_rows_make_smaller_steps_before_fewer_than_wanted(rows: int, steps: int) -> None:
+def test_few_rows_make_steps_smaller_before_fewer(rows: int, steps: int) -> None:
     plan = StepPlan({0: rows // 3, 2: rows - rows // 3}, 10 if rows < 1000 else 100, 5, min_steps=5)
     assert plan.num_steps == steps
     taken = [place for step in global_steps(plan, 3, 2, 0) for place in step]

@@ -1,4 +1,4 @@
-"""What a person sees of training, and a file of log lines: epochs from 1, and how it ended."""
+"""Training progress on a terminal and in log lines: epochs from 1, and how the run ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS = 10
 
 
 class Screen(io.StringIO):
-    """A terminal's text, as far as it is told."""
+    """The text written to a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -33,16 +33,16 @@ def record(epoch: int) -> dict[str, Any]:
 
 
 def train(folder: Path, *, epochs: int, done: int, resumed: int | None = None) -> None:
-    """Write what rank 0 writes in a run that goes through `done` of `epochs`."""
+    """Write the progress of rank 0 in a run that finishes `done` of `epochs`."""
     writer = ProgressWriter(str(folder), epochs)
     if resumed is not None:
-        writer.tell_resumed(resumed, 4)
+        writer.note_resumed(resumed, 4)
     for epoch in range(done):
         writer(epoch, STEPS, STEPS, 5000.0, [record(one) for one in range(epoch + 1)])
 
 
 def fail(folder: Path, done: int) -> None:
-    """Show a run that fails after so many of 5 epochs."""
+    """Show a run that fails after `done` of 5 epochs."""
 
     def run() -> None:
         with show_progress(str(folder), "mf"):
@@ -64,7 +64,7 @@ def unwatched(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture)
 
 
 def watch(monkeypatch: pytest.MonkeyPatch) -> Screen:
-    """Make stderr a terminal, within a test: pytest sets it anew after fixtures."""
+    """Make stderr a terminal. Call it in the test: pytest replaces stderr after fixtures."""
     made = Screen()
     monkeypatch.setattr(sys, "stderr", made)
     return made
@@ -85,7 +85,7 @@ def test_lines_count_epochs_from_one(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.usefixtures("unwatched")
-def test_lines_say_where_a_run_goes_on_and_stops(
+def test_lines_say_where_a_run_continues_and_stops(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with show_progress(str(tmp_path), "mf"):
@@ -98,16 +98,14 @@ def test_lines_say_where_a_run_goes_on_and_stops(
 
 
 @pytest.mark.usefixtures("unwatched")
-def test_a_run_that_failed_did_not_stop_early(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failed_run_did_not_stop_early(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     fail(tmp_path, done=3)
     assert len(lines_of(caplog)) == 3
     assert not any("early" in line for line in lines_of(caplog))
 
 
 @pytest.mark.usefixtures("unwatched")
-def test_long_epochs_are_told_on_the_way(caplog: pytest.LogCaptureFixture) -> None:
+def test_long_epochs_are_logged_on_the_way(caplog: pytest.LogCaptureFixture) -> None:
     show = _Lines("mf", seconds=0.1)
     progress = {
         **{"epoch": 1, "epochs": 5, "step": 3, "num_steps": 1000, "rows_per_second": 5000},
@@ -117,7 +115,7 @@ def test_long_epochs_are_told_on_the_way(caplog: pytest.LogCaptureFixture) -> No
     assert lines_of(caplog) == []
     time.sleep(0.15)
     show(progress)
-    assert lines_of(caplog) == []  # nothing new: the stage's own sign of life serves
+    assert lines_of(caplog) == []  # nothing new: the stage's heartbeat line is enough
     show({**progress, "step": 700})
     show({**progress, "step": 701})
     assert lines_of(caplog) == ["train: mf epoch 2 of 5, step 700 of 1,000, 5,000 rows/s"]
@@ -141,7 +139,7 @@ def test_the_bar_says_that_training_stopped_early(
     assert "stopped early at epoch 2 of 5, valid RMSE 1.0000" in last_bar(screen)
 
 
-def test_the_bar_of_a_failed_run_says_no_such_thing(
+def test_the_bar_of_a_failed_run_does_not_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen = watch(monkeypatch)

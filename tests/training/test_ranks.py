@@ -1,4 +1,4 @@
-"""One, two and four ranks end at the same validation RMSE, as near as the engine says they do."""
+"""One, two and four ranks reach the same validation RMSE, within the engine's stated tolerance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONF = Path(__file__).parents[2] / "conf"
 
 
 def write_ratings(folder: Path) -> tuple[dict[int, int], dict[int, int]]:
-    """Write train and valid of a planted model with rounded ratings; return rows by bucket."""
+    """Write rounded ratings of a planted model as train and valid; return rows by bucket."""
     rng = np.random.default_rng(3)
     cells = rng.choice(USERS * MOVIES, RATINGS, replace=False)
     users, movies = cells // MOVIES, cells % MOVIES
@@ -80,6 +80,6 @@ def test_the_number_of_ranks_hardly_changes_the_rmse(
         lines = (Path(done.folder) / "history.jsonl").read_text().splitlines()
         best[num_ranks] = min(json.loads(line)["valid_rmse"] for line in lines)
     print(preset, best)
-    assert best[1] < 1.0  # it has learned something: the ratings' deviation is 1.1
+    assert best[1] < 1.0  # it has learned something: the ratings' standard deviation is 1.1
     for num_ranks in (2, 4):
         assert best[num_ranks] == pytest.approx(best[1], abs=tolerance)

@@ -1,4 +1,4 @@
-"""Both readers of stored ratings, by one contract; and petastorm's on whatever a file holds."""
+"""Both readers of stored ratings under one contract, and petastorm on files of all types."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Ratings beside columns of text, in four row groups; the path has a space and a percent."""
+    """Ratings and text columns in four row groups; the path has a space and a percent sign."""
     path = tmp_path / "100% odd" / "part-0.parquet"
     path.parent.mkdir()
     rows = np.arange(NUM_ROWS)
@@ -63,7 +63,7 @@ def assert_rows(columns: Columns, rows: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_file_comes_row_group_by_row_group_in_stored_order(file: Path, name: str) -> None:
+def test_a_file_is_read_by_row_group_in_stored_order(file: Path, name: str) -> None:
     pieces = list(load_reader(name).read_file(str(file)))  # type: ignore[arg-type]
     assert [len(users) for users, _, _ in pieces] == [30, 30, 30, 10]
     for number, piece in enumerate(pieces):
@@ -71,7 +71,7 @@ def test_file_comes_row_group_by_row_group_in_stored_order(file: Path, name: str
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_row_group_comes_by_its_number(file: Path, name: str) -> None:
+def test_a_row_group_is_read_by_its_number(file: Path, name: str) -> None:
     reader = load_reader(name)  # type: ignore[arg-type]
     for number, rows in ((2, range(60, 90)), (0, range(30)), (3, range(90, 100))):
         columns = reader.read_row_group(RowGroup(str(file), number, 4, len(rows)))
@@ -80,7 +80,7 @@ def test_row_group_comes_by_its_number(file: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("feed", ["resident", "streaming"])
-def test_epochs_are_the_same_by_either_reader(tmp_path: Path, feed: str) -> None:
+def test_both_readers_give_the_same_epochs(tmp_path: Path, feed: str) -> None:
     rows = {0: 205, 1: 90, 2: 61}
     for bucket, count in rows.items():
         markers = np.arange(count) + 1000 * bucket
@@ -172,7 +172,7 @@ before = [dict(vars(module)) for module in modules]
 import recspark.training.petastorm_reader
 for module, old in zip(modules, before):
     assert all(vars(module)[name] is value for name, value in old.items()), module
-    # Packages import their own parts as they go along; none of the old names may come back.
+    # Packages may import further modules later; none of the old names may come back.
     assert not {"unicode_", "string_", "ParquetDatasetPiece"} & (set(vars(module)) - set(old))
 made_up = [name for name in sys.modules if getattr(sys.modules[name], "__spec__", 1) is None]
 print([name for name in made_up if name.startswith(("pyarrow", "distutils"))])

@@ -8,7 +8,7 @@ from recspark.training.plan import StepPlan
 from recspark.training.resident import ResidentBatches
 
 
-def test_steps_gathered_by_parts_are_those_of_the_plan_row_by_row() -> None:
+def test_steps_gathered_in_parts_equal_those_of_the_plan() -> None:
     rows = {0: 41, 1: 70, 2: 3, 3: 30}
     plan = StepPlan(rows, 5, seed=8)  # 29 steps: 8 parts of 4 and a last one of 1
     shard = Shard(num_users=8, num_buckets=5, rank=1, num_ranks=2)  # buckets 1 and 3

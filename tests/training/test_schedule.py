@@ -18,7 +18,7 @@ def test_decay_multiplies_before_each_epoch_but_the_first() -> None:
     assert found == pytest.approx([0.1] * 4 + [0.05] * 4 + [0.025] * 4)
 
 
-def test_decay_epochs_name_where_it_drops() -> None:
+def test_decay_happens_at_decay_epochs() -> None:
     found = sizes(epochs=4, learning_rate_decay=0.1, decay_epochs=(2,))
     assert found == pytest.approx([0.1] * 8 + [0.01] * 8)
 

@@ -28,7 +28,7 @@ MODES = ("resident", "streaming")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Each row with a number of its own as its movie; its bucket and rating follow from it."""
+    """Ratings whose movie is a unique row number; bucket and rating follow from it."""
     target, start = tmp_path_factory.mktemp("feed") / "train", 0
     for bucket, rows in ROWS.items():
         markers = np.arange(start, start + rows)
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a MiB hold 60 rows a bucket, so that the tiny buckets take several buffers."""
+    """Make one MiB hold 60 rows per bucket, so that the tiny buckets fill several buffers."""
     monkeypatch.setattr(stream, "ROW_BYTES", 2**20 // 2 // NUM_BUCKETS // 60)
 
 
@@ -100,14 +100,14 @@ def test_every_row_comes_once_and_ranks_do_not_change_the_steps(folder: Path, mo
 
 @pytest.mark.usefixtures("small_buffers")
 @pytest.mark.parametrize("mode", MODES)
-def test_an_epoch_taken_up_in_the_middle_goes_on_as_it_would_have(folder: Path, mode: str) -> None:
+def test_an_epoch_started_in_the_middle_has_the_same_rest(folder: Path, mode: str) -> None:
     whole = epoch_markers(folder, mode, epoch=1)
     for first in (1, 4, 6, 7):
         assert epoch_markers(folder, mode, epoch=1, first=first) == whole[first:]
 
 
 @pytest.mark.usefixtures("small_buffers")
-def test_what_is_skipped_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skipped_buffers_are_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, read = feed.read_row_group, []
     monkeypatch.setattr(
         feed,
@@ -130,7 +130,7 @@ def test_order_depends_on_seed_and_epoch_alone(folder: Path, mode: str) -> None:
     assert epoch_markers(folder, mode, seed=4) != first
 
 
-def test_one_row_group_alone_is_permuted_anew_each_epoch(tmp_path: Path) -> None:
+def test_a_single_row_group_is_shuffled_in_each_epoch(tmp_path: Path) -> None:
     write_bucket(tmp_path, 0, np.zeros(30), np.arange(30), np.arange(30))
     one = Shard(num_users=1, num_buckets=1, rank=0, num_ranks=1)
     settings, plan = TrainConfig(feed="streaming"), StepPlan({0: 30}, 30, 3)
@@ -144,7 +144,7 @@ def test_one_row_group_alone_is_permuted_anew_each_epoch(tmp_path: Path) -> None
 @pytest.mark.usefixtures("small_buffers")
 def test_a_buffer_mixes_the_rows_of_its_row_groups(folder: Path) -> None:
     rows = [row for step in epoch_markers(folder, "streaming") for row in step if row < 205]
-    # Two row groups of 30 a buffer: never in stored order, never from further away.
+    # A buffer holds two row groups of 30: rows are not in stored order, and from these two alone.
     assert all(len({row // 30 for row in rows[at : at + 60]}) <= 3 for at in range(0, 180, 60))
     assert np.mean(np.abs(np.diff(rows)) == 1) < 0.1
     groups = [row // 30 for row in rows]
@@ -157,7 +157,7 @@ def test_a_short_read_is_repeated_once_and_then_ends_the_run(
     whole, times = petastorm_reader.read_row_group, []
 
     def flaky(failures: int) -> Callable[[RowGroup], Columns | None]:
-        """Give nothing now and then, as petastorm's pool does when it is done too early."""
+        """Return nothing a few times, as petastorm's pool does when it finishes too early."""
 
         def read_row_group(group: RowGroup) -> Columns | None:
             times.append(group)
@@ -179,14 +179,14 @@ def test_a_short_read_is_repeated_once_and_then_ends_the_run(
 
 
 @pytest.mark.parametrize("expected", [89, 91])
-def test_a_bucket_that_is_not_as_its_manifest_says_is_refused(folder: Path, expected: int) -> None:
+def test_a_bucket_that_differs_from_its_manifest_is_refused(folder: Path, expected: int) -> None:
     rows = {**ROWS, 1: expected}
     settings, plan = TrainConfig(feed="streaming"), StepPlan(rows, BATCH_SIZE, 3)
     with pytest.raises(TrainingError, match=rf"bucket=1: found 90 rows, expected {expected}"):
         feed.open_batches(str(folder), rows, shard(), plan, CPU, settings)
 
 
-def test_damage_found_on_the_way_is_raised_to_the_trainer(folder: Path, tmp_path: Path) -> None:
+def test_damage_found_during_an_epoch_reaches_the_trainer(folder: Path, tmp_path: Path) -> None:
     write_bucket(tmp_path, 0, np.zeros(300), np.arange(300), np.arange(300))
     file = tmp_path / "bucket=0" / "part-0.parquet"
     plan = StepPlan({0: 300}, 50, 3)
@@ -208,10 +208,10 @@ def test_nothing_leaks_over_50_epochs_however_they_end(folder: Path) -> None:
         threads = [one for one in threading.enumerate() if one.name == "feed"]
         return len(threads), len(list(Path("/proc/self/fd").iterdir()))
 
-    batches = open_feed(folder, "streaming", 1, 3)  # two buckets: 8 row groups an epoch
+    batches = open_feed(folder, "streaming", 1, 3)  # two buckets: 8 row groups per epoch
     list(batches.epoch_steps(0))
     before = handles()
-    left = []  # kept, so that nothing is tidied up by the collector
+    left = []  # kept, so that the garbage collector closes nothing
     for epoch in range(50):
         steps = batches.epoch_steps(epoch)
         next(steps)
@@ -223,7 +223,7 @@ def test_nothing_leaks_over_50_epochs_however_they_end(folder: Path) -> None:
                 steps.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
         elif epoch % 4 == 3:
             steps.close()  # type: ignore[attr-defined]
-        # else the next epoch ends it, or close()
+        # Otherwise the next epoch or close() ends it.
     assert handles()[0] == before[0] + 1
     batches.close()
     assert handles() == before
@@ -233,7 +233,7 @@ def test_nothing_leaks_over_50_epochs_however_they_end(folder: Path) -> None:
 
 def test_auto_holds_ratings_where_the_largest_rank_fits(folder: Path) -> None:
     mib = 2**20
-    rows = {0: 4 * mib // 18, 1: mib // 18}  # bytes a rating, as the resident feed states
+    rows = {0: 4 * mib // 18, 1: mib // 18}  # bytes per rating, as the resident feed states
 
     def answers(feed_memory_mib: int, num_ranks: int) -> list[bool]:
         settings = TrainConfig(feed_memory_mib=feed_memory_mib)

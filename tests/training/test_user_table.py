@@ -81,7 +81,7 @@ def test_update_leaves_absent_users_untouched() -> None:
     assert table.rows[2].tolist() == pytest.approx([0.5, 0.5])
 
 
-def test_empty_batch_takes_part_with_a_loss_and_gradients_of_zero() -> None:
+def test_empty_batch_has_a_loss_and_gradients_of_zero() -> None:
     model, table = make_model(), UserTable(torch.ones(4, 3), ADAM)
     none = torch.empty(0, dtype=torch.int32)
     loss, _ = Objective(model, reg=0.1)(table.gather(none), none, torch.empty(0))
@@ -93,7 +93,7 @@ def test_empty_batch_takes_part_with_a_loss_and_gradients_of_zero() -> None:
 
 
 @pytest.mark.parametrize("num_ranks", [1, 2, 3])
-def test_fresh_rows_of_a_user_do_not_depend_on_the_ranks(num_ranks: int) -> None:
+def test_initial_rows_of_a_user_do_not_depend_on_the_ranks(num_ranks: int) -> None:
     model = make_model()
     whole = Shard(num_users=23, num_buckets=5, rank=0, num_ranks=1)
     reference = init_user_rows(model, whole, seed=9)
@@ -108,7 +108,7 @@ def test_fresh_rows_of_a_user_do_not_depend_on_the_ranks(num_ranks: int) -> None
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_whole_table_moves_as_torch_moves_a_parameter(optimizer: str) -> None:
+def test_whole_table_is_updated_as_torch_updates_a_parameter(optimizer: str) -> None:
     settings = TrainConfig(optimizer=optimizer, embedding_updates="table", momentum=0.8)
     rng = torch.Generator().manual_seed(4)
     table = UserTable(torch.randn(7, 3, generator=rng), settings)
@@ -129,7 +129,7 @@ def test_whole_table_moves_as_torch_moves_a_parameter(optimizer: str) -> None:
         torch.testing.assert_close(table.rows, dense.detach())
 
 
-def test_sgd_with_momentum_moves_only_the_rows_of_the_batch() -> None:
+def test_sgd_with_momentum_updates_only_the_rows_of_the_batch() -> None:
     table = UserTable(torch.zeros(3, 1), TrainConfig(optimizer="sgd", momentum=0.5))
     for _ in range(2):
         table.step(torch.tensor([1]), torch.tensor([[2.0]]), 0.1)
