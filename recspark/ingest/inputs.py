@@ -145,7 +145,7 @@ def _require_content(name: str, size: int) -> None:
                 name,
                 found="an empty file",
                 expected="text",
-                remedy="Download it again, or remove it from the folder.",
+                remedy="Fetch it again, or remove it from the folder.",
             )
         )
 

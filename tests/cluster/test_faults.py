@@ -195,7 +195,7 @@ def test_driver_killed_in_every_stage_and_between_any_two(
                 struck.wait_for(lambda path=run_dir / staged: path.exists())
             struck.kill_driver()
         at = time.monotonic()
-        assert list(run_dir.glob(".held-*")), "a killed job cannot withdraw its claim"
+        assert list(run_dir.glob(".held-*")), "a killed job cannot release its lock"
     succeed(*command)
     recovered("driver killed 11 times, after the last: evaluate", at)
     check_same(run_dir, reference)
@@ -272,7 +272,7 @@ def test_parquet_truncated_or_a_bit_flipped(
     for job in ("prepare", "explore"):
         with started(*local(job, config, run_dir, "--force")) as refused:
             assert refused.end() == 5, refused.said[-5000:]
-            assert f"found {flipped} with other bytes than were written" in refused.said
+            assert f"found {flipped} with a different checksum" in refused.said
             assert "Run jobs/ingest.py" in refused.said
     at = time.monotonic()
     succeed(*local("pipeline", config, run_dir))

@@ -28,7 +28,7 @@ def kept_pairs(pairs: Pairs, settings: PrepareConfig, seed: int = 0) -> Pairs:
 
 
 def peel(pairs: Pairs, min_per_user: int, min_per_movie: int) -> Pairs:
-    """The k-core by the textbook: drop one bad user or movie at a time until none is left."""
+    """The textbook k-core: drop users and movies below the minimum one by one until none is left."""
     while True:
         for axis, minimum in ((0, min_per_user), (1, min_per_movie)):
             ids = [pair[axis] for pair in pairs]
@@ -59,7 +59,7 @@ def test_k_core_is_that_of_the_textbook(
 
 
 def test_once_judges_by_the_raw_counts() -> None:
-    # User 1 has two ratings; movie 20 goes, and with it one of them, but user 1 stays.
+    # User 1 has two ratings. Dropping movie 20 removes one of them, but user 1 stays.
     pairs = {(1, 10), (1, 20), (2, 10), (2, 30), (3, 10), (3, 30), (4, 30)}
     settings = PrepareConfig(min_ratings_per_user=2, min_ratings_per_movie=2)
     assert kept_pairs(pairs, settings) == {(1, 10), (2, 10), (2, 30), (3, 10), (3, 30)}
