@@ -28,7 +28,7 @@ def kept_pairs(pairs: Pairs, settings: PrepareConfig, seed: int = 0) -> Pairs:
 
 
 def peel(pairs: Pairs, min_per_user: int, min_per_movie: int) -> Pairs:
-    """The textbook k-core: drop users and movies below the minimum one by one until none is left."""
+    """The textbook k-core: drop users and movies below the minimum, one by one, until stable."""
     while True:
         for axis, minimum in ((0, min_per_user), (1, min_per_movie)):
             ids = [pair[axis] for pair in pairs]
