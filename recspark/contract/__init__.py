@@ -1,1 +1,1 @@
-"""The data sets on disk: columns, schemas, places."""
+"""The data sets on disk: columns, schemas, paths."""

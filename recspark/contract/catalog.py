@@ -1,4 +1,4 @@
-"""What a run directory holds: each data set's place, schema, and the jobs that make it."""
+"""The data sets of a run directory: for each its path, its schema and the jobs that make it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class DataSet:
     place: str
     """Path below the run directory; `{model}` and `{file}` stand for names."""
     jobs: tuple[str, ...]
-    """The jobs that make it; more than one where the kind of model decides."""
+    """The jobs that can make it; if there are several, the kind of model decides."""
     schema: Schema | None = None
     """None for models and pages."""
 
     def made_by(self, job: str) -> DataSet:
-        """Return the data set as one of its jobs makes it."""
+        """Return the data set with one of its jobs as the only one."""
         assert job in self.jobs, f"{job} does not make {self.place}"
         return replace(self, jobs=(job,))
 

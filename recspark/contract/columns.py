@@ -1,4 +1,4 @@
-"""Every column name of every data set, written once. Nowhere else is a column name a literal."""
+"""Every column name of every data set. No other module may write a column name as a literal."""
 
 USER_ID = "user_id"
 MOVIE_ID = "movie_id"

@@ -1,12 +1,12 @@
-"""Where everything of one run lies. Paths are strings (local, hdfs://, s3a://), joined with `/`."""
+"""The paths of one run. Paths are strings (local, hdfs://, s3a://), joined with `/`."""
 
 from dataclasses import dataclass
 
 from recspark.contract.catalog import DataSet
 from recspark.contract.columns import BUCKET
 
-# Inside a model's folder: what the model is, one line for each epoch of its training, and Spark's
-# own format of one that Spark fitted.
+# Inside a model's folder: the model card, the training history with one line per epoch, and a model
+# fitted by Spark, in Spark's own format.
 MODEL_CARD = "model.json"
 HISTORY = "history.jsonl"
 SPARK_MODEL = "spark_model"
@@ -32,7 +32,7 @@ class RunPaths:
         return "/".join([self.root.rstrip("/"), *parts])
 
     def of(self, kind: DataSet, **names: str) -> str:
-        """Return where a data set of the catalog lies; `names` are those its place leaves open."""
+        """Return the path of a data set of the catalog; `names` fill the braces in its place."""
         return self._at(kind.place.format(**names))
 
     @property

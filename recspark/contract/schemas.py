@@ -1,6 +1,6 @@
 """The contract of every stored data set: grain, key, columns and partitioning.
 
-Types are Spark SQL names, kept as plain text so that processes without Spark can read a contract.
+Types are Spark SQL names as plain text, so that processes without Spark can read a contract.
 """
 
 from dataclasses import dataclass
@@ -73,8 +73,8 @@ QUALIFYING = Schema(
 REJECTS = Schema(
     name="rejects",
     grain="one row per refused line; `line` counts from 1, `offset` is the byte where it starts "
-    "in the (decompressed) file; a file in an archive is `archive!member`; of Parquet tables line "
-    "and offset tell the row, from 1 and from 0",
+    "in the (decompressed) file; a file in an archive is `archive!member`; in Parquet tables line "
+    "and offset are the row number, from 1 and from 0",
     key=(c.FILE, c.LINE),
     columns={
         c.FILE: "STRING",

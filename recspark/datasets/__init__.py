@@ -1,1 +1,1 @@
-"""How a data set is written whole, described, locked and opened again."""
+"""Writes data sets atomically, describes them, locks them and opens them again."""

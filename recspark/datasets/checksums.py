@@ -1,9 +1,8 @@
-"""Whether the files of a data set are still as they were written: their sizes and checksums.
+"""Checks by size and checksum whether the files of a data set are still as they were written.
 
-Parquet as it is read here has no checksum of its own: a bit that flips in a page gives another
-rating and no error. Where files lie on a disk of this machine they are read through, at more than
-a gigabyte a second and core. Object stores and HDFS check what they hold by themselves; of files
-there only the sizes are compared.
+Parquet as it is read here has no checksum of its own: a flipped bit in a page gives a different
+rating and no error. Files on a local disk are read in full, at more than a gigabyte per second and
+core. Object stores and HDFS verify their own files, so only the sizes of those are compared.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ _THREADS = 4
 _BLOCK_BYTES = 1 << 20
 
 FileSum = list[int | None]
-"""Size in bytes and CRC-32; None for the latter where the store checks by itself."""
+"""Size in bytes and CRC-32; the latter is None if the store verifies its own files."""
 
 
 def sum_files(root: str) -> dict[str, FileSum]:
-    """Return size and checksum of every visible file of a data set, by its path below `root`."""
+    """Return size and checksum of every visible file of a data set, by path below `root`."""
     fs, stripped = storage.filesystem(root)
     names = [
         name
@@ -39,7 +38,7 @@ def sum_files(root: str) -> dict[str, FileSum]:
 
 
 def find_damage(root: str, files: Mapping[str, FileSum]) -> str | None:
-    """Return what is wrong with the first file that is not as it was written; None for nothing."""
+    """Return what is wrong with the first file that has changed; None if no file has changed."""
     with ThreadPoolExecutor(_THREADS) as pool:
         faults: Iterable[str | None] = pool.map(
             lambda item: _fault(posixpath.join(root, item[0]), item[1]), files.items()
@@ -55,7 +54,7 @@ def _fault(path: str, written: FileSum) -> str | None:
     if found[0] != written[0]:
         return f"{path} of {found[0]:,} bytes instead of {written[0]:,}"
     if found[1] is not None and written[1] is not None and found[1] != written[1]:
-        return f"{path} with other bytes than were written"
+        return f"{path} with a different checksum"
     return None
 
 

@@ -18,7 +18,7 @@ def read_index_ids(path: str, train: Manifest) -> npt.NDArray[np.int32]:
     """Return the raw id at each index, [ids], of `user_index` or `movie_index`.
 
     Raises:
-        DataError: The index is missing, or was made in another run of prepare than train.
+        DataError: The index is missing, or another run of prepare than that of train made it.
     """
     manifest = require_manifest(path, USER_INDEX)
     if manifest.id != train.id:

@@ -1,4 +1,4 @@
-"""Whether what lies in a run directory was made from what lies there now."""
+"""Checks whether a data set of a run was made from the current versions of its inputs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from recspark.errors import DataError, describe
 
 
 def find_outdated(manifest: Manifest, **inputs: Manifest | None) -> str | None:
-    """Return the first input that is not the one a data set was made from; None where all are.
+    """Return the first input that has been replaced or removed; None if all are unchanged.
 
     Args:
-        manifest: Of the data set.
-        inputs: The input's name in the manifest to what is there now.
+        manifest: The data set's manifest.
+        inputs: The input's name in that manifest to its current manifest.
     """
     for name, current in inputs.items():
         if current is None or manifest.inputs.get(name) != current.id:
@@ -20,11 +20,11 @@ def find_outdated(manifest: Manifest, **inputs: Manifest | None) -> str | None:
 
 
 def require_current(path: str, manifest: Manifest, **inputs: Manifest) -> None:
-    """Raise a DataError where a data set was made from something that has been made anew since.
+    """Raise a DataError if an input of a data set has been replaced since.
 
     Args:
         path: The data set, for the message.
-        manifest: Of the data set.
+        manifest: The data set's manifest.
         inputs: As for `find_outdated`.
     """
     name = find_outdated(manifest, **inputs)
@@ -32,8 +32,8 @@ def require_current(path: str, manifest: Manifest, **inputs: Manifest) -> None:
         raise DataError(
             describe(
                 path,
-                found=f"what was made from an earlier {name} ({manifest.inputs.get(name)})",
-                expected=f"what was made from the {name} that is there now ({inputs[name].id})",
+                found=f"a data set made from an earlier {name} ({manifest.inputs.get(name)})",
+                expected=f"one made from the current {name} ({inputs[name].id})",
                 remedy=f"Run jobs/{manifest.stage}.py with the same --config again.",
             )
         )

@@ -1,15 +1,15 @@
-"""Claims: a job says in the run directory what it writes and reads, so that no two get in each
-other's way.
+"""Locks: a lock file in the run directory says which data sets a job writes and reads.
 
-While a job works, `.held-<id>.json` lies in the run directory. A job that would write what another
-one writes or reads, or read what another one writes, refuses to start and names that one. Two that
-start at one moment both lay down a `.claim-<id>.json` before they look for others, and the lower id
-goes on.
+While a job runs, its lock file `.held-<id>.json` is in the run directory. A job refuses to start if
+it would write what another job writes or reads, or read what another job writes; its message names
+that job. To start, a job first writes `.claim-<id>.json` and only then looks for others, so of two
+that start at the same moment, the one with the lower id goes on.
 
-A file outlives a job that is killed. On the same machine its process is looked for, by number and
-start, so the claim ends with the process. From elsewhere only the file can be seen: its owner
-touches it every BEAT_SECONDS, and one that was not touched for LEASE_SECONDS, by the clock of the
-file system, is watched for two beats more before it counts as left behind.
+The lock file outlives a job that is killed. A job on the same machine looks for the owner's process
+by process id and start time, so the lock ends with the process. A job on another machine sees only
+the file, which its owner touches every BEAT_SECONDS. A lock file that was not touched for
+LEASE_SECONDS, by the clock of the file system, is watched for two more beats and then counts as
+abandoned.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ _WAITING, _HELD = ".claim-", ".held-"
 
 @dataclass
 class RunLock:
-    """A context in which data sets are this job's; jobs of one process follow one another.
+    """A context that locks data sets for this job. Locks of one process never conflict.
 
-    Entering raises InUseError where another job is at work on one of them; then nothing was
-    touched. What killed jobs left of the data sets written here is cleared away.
+    Entering raises InUseError, and changes nothing, if another job is at work on one of the data
+    sets. Otherwise it removes what killed jobs left of the data sets to be written.
 
     Attributes:
         root: The run directory.
-        stage: Who claims, for the message that others get.
-        writes: Paths below the root that are written (the root itself: all).
-        reads: Paths below the root that must not be replaced meanwhile.
+        stage: The stage that takes the lock, for the messages of other jobs.
+        writes: Paths below the root to write (the root itself: all of it).
+        reads: Paths below the root that must not be replaced while the lock is held.
     """
 
     root: str
@@ -67,10 +67,10 @@ class RunLock:
         waiting = self._path(_WAITING)
         try:
             storage.write_bytes(waiting, json.dumps(asdict(self._owner)).encode())
-            left = self._contend(waiting)
+            abandoned = self._resolve_conflicts(waiting)
             storage.move(waiting, self._path(_HELD))
             self.clear()
-            for path, other in left:
+            for path, other in abandoned:
                 if self._owner.covers(other):
                     _clear(self.root, other.writes)
                     storage.remove(path)
@@ -78,7 +78,7 @@ class RunLock:
             storage.remove(waiting)
             storage.remove(self._path(_HELD))
             raise
-        self._beat = threading.Thread(target=self._touch, name="claim", daemon=True)
+        self._beat = threading.Thread(target=self._touch, name="lock", daemon=True)
         self._beat.start()
         return self
 
@@ -93,71 +93,76 @@ class RunLock:
         storage.remove(self._path(_HELD))
 
     def clear(self) -> None:
-        """Remove what is staged of all that is written here."""
+        """Remove what is staged of the data sets to be written."""
         _clear(self.root, self._owner.writes)
 
     def is_held(self) -> bool:
-        """Return whether the claim is still there."""
+        """Return whether the lock file is still there."""
         return storage.exists(self._path(_HELD))
 
     def check(self) -> None:
-        """Raise a DataError unless the claim is still there: another job may have taken over."""
+        """Raise a DataError if the lock file is gone: another job may have taken over."""
         if not self.is_held():
             raise DataError(
                 describe(
                     f"{self.stage} in {self.root}",
-                    found="no claim of this job any more",
-                    expected="the one that it made at its start",
-                    remedy=f"It stood still for more than {LEASE_SECONDS:.0f} s and another job "
-                    "took over, or someone removed the file. Run it again after the other.",
+                    found="no lock of this job any more",
+                    expected="the one that it took when it started",
+                    remedy=f"The job was suspended for more than {LEASE_SECONDS:.0f} s and another "
+                    "job took over, or someone removed the lock file. Run it again after the other "
+                    "job.",
                 )
             )
 
     def _path(self, prefix: str) -> str:
         return posixpath.join(self.root, f"{prefix}{self._owner.id}.json")
 
-    def _contend(self, mine: str) -> list[tuple[str, Owner]]:
-        """Return what killed jobs left, once no other job stands against this one."""
+    def _resolve_conflicts(self, mine: str) -> list[tuple[str, Owner]]:
+        """Wait until no other job is in conflict with this one; return the abandoned locks.
+
+        Raises:
+            InUseError: Another job keeps its lock.
+        """
         now = _modified(mine)
         while True:
-            left, must_wait = [], False
-            for path, other in _read_claims(self.root, now):
+            abandoned, must_wait = [], False
+            for path, other in _read_locks(self.root, now):
                 conflict = self._owner.find_conflict(other)
                 if other.id == self._owner.id or is_this_process(
                     other.machine, other.pid, other.started
                 ):
                     continue
-                if not _is_here(other) and conflict is None:
+                if not _is_on_this_machine(other) and conflict is None:
                     continue
                 if not _is_alive(path, other, now):
-                    left.append((path, other))
+                    abandoned.append((path, other))
                 elif conflict is None:
                     continue
                 elif other.stage == _SWEEP and self.stage != _SWEEP:
-                    must_wait = True  # it takes moments, or gives way
+                    must_wait = True  # it finishes soon or gives way
                 elif _is_held(path) or other.id < self._owner.id or self.stage == _SWEEP:
                     raise InUseError(_describe(self.root, conflict, other))
                 else:
-                    must_wait = True  # it will see this claim and give way, unless it was first
+                    must_wait = True  # it will see this lock and give way, unless it was first
             if not must_wait:
-                return left
+                return abandoned
             time.sleep(_PAUSE_SECONDS)
 
     def _touch(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
             try:
                 _touch(self._path(_HELD))
-            except Exception as error:  # a store that is away for a moment ends no job
-                logger.warning("%s: claim not renewed: %s", self.stage, error)
+            except Exception as error:  # a brief failure of the store must not end the job
+                logger.warning("%s: lock not renewed: %s", self.stage, error)
 
 
 def sweep(root: str) -> None:
-    """Clear away what jobs killed on this machine left in a run directory.
+    """Remove what jobs killed on this machine left in a run directory.
 
-    Not what another job is at work on by now: that one has done it.
+    Data sets that another job is now at work on are left alone: that job has cleared them itself.
     """
-    for _, other in _read_claims(root, None):
-        if _is_here(other) and process_start(other.pid) != other.started:
+    for _, other in _read_locks(root, None):
+        if _is_on_this_machine(other) and process_start(other.pid) != other.started:
             logger.info("clearing up after %s, which was killed (pid %s)", other.stage, other.pid)
             writes = [posixpath.join(root, path) for path in other.writes]
             with contextlib.suppress(InUseError), RunLock(root, _SWEEP, writes):
@@ -169,11 +174,11 @@ def _clear(root: str, writes: Sequence[str]) -> None:
         staging.clear(posixpath.join(root, path))
 
 
-def _read_claims(root: str, now: float | None) -> list[tuple[str, Owner]]:
-    """Return the claims of a run directory and their files, a pipeline before the stage it is at.
+def _read_locks(root: str, now: float | None) -> list[tuple[str, Owner]]:
+    """Return the lock files of a run directory and their owners, a pipeline before its stage.
 
-    A file that cannot be read is one that is being written, whose job will look for others after
-    that; or else its job was killed over it, and it goes.
+    A lock file that cannot be parsed is still being written, and its job will look for others
+    afterwards. One that stays so for LEASE_SECONDS was left by a killed job and is removed.
     """
     found = []
     for path in staging.list_names(root):
@@ -182,7 +187,7 @@ def _read_claims(root: str, now: float | None) -> list[tuple[str, Owner]]:
         try:
             found.append((path, Owner.read(storage.read_json(path))))
         except FileNotFoundError:
-            return _read_claims(root, now)  # withdrawn, or held by now under its other name
+            return _read_locks(root, now)  # released, or renamed because it is now held
         except (ValueError, TypeError):
             if now is not None and now - _modified(path) > LEASE_SECONDS:
                 storage.remove(path)
@@ -193,18 +198,18 @@ def _is_held(path: str) -> bool:
     return posixpath.basename(path).startswith(_HELD)
 
 
-def _is_here(other: Owner) -> bool:
+def _is_on_this_machine(other: Owner) -> bool:
     return other.machine == machine_id()
 
 
 def _is_alive(path: str, other: Owner, now: float) -> bool:
-    if _is_here(other):
+    if _is_on_this_machine(other):
         return other.started is not None and process_start(other.pid) == other.started
     touched = _modified(path)
-    # A file from the future tells of a clock that was set: then only watching helps.
+    # A time in the future means that a clock was set; then only watching the file helps.
     if 0 <= now - touched <= LEASE_SECONDS:
         return True
-    logger.info("%s on %s has not been heard of, watching its claim", other.stage, other.host)
+    logger.info("%s on %s has not renewed its lock, watching it", other.stage, other.host)
     deadline = time.monotonic() + 2 * BEAT_SECONDS
     while time.monotonic() < deadline:
         if not storage.exists(path) or _modified(path) != touched:
@@ -221,7 +226,7 @@ def _modified(path: str) -> float:
 
 
 def _touch(path: str) -> None:
-    """Make a file's time of change now; one that is not there stays away."""
+    """Set a file's time of change to now, without creating a missing file."""
     fs, stripped = storage.filesystem(path)
     if storage.is_local(fs):
         os.utime(stripped)
@@ -235,6 +240,6 @@ def _describe(root: str, conflict: str, other: Owner) -> str:
         found=f"{other.stage} at work on {conflict or 'all of it'} since {other.since} "
         f"(pid {other.pid} on {other.host})",
         expected="no other job on the same data sets",
-        remedy="Wait until it is through, stop it, or take another --run_dir. After a host that is "
-        f"gone its claim ends by itself, {LEASE_SECONDS:.0f} s after its last sign of life.",
+        remedy="Wait until it has finished, stop it, or use another --run_dir. If its host is "
+        f"gone, its lock expires by itself {LEASE_SECONDS:.0f} s after it was last renewed.",
     )

@@ -1,4 +1,4 @@
-"""Who claims which data sets of a run directory, as the file of a claim says it."""
+"""The content of a lock file: which job has locked which data sets of a run directory."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from recspark.datasets.process_identity import machine_id, process_start
 
 @dataclass(frozen=True)
 class Owner:
-    """A job that is at work. Paths are relative to the run directory; "" is all of it."""
+    """A job that holds a lock. Paths are relative to the run directory; "" is all of it."""
 
     id: str
     stage: str
     writes: list[str]
     reads: list[str]
     machine: str
-    """This boot of this machine and container, where process numbers mean something."""
+    """The boot of the machine, and the container, within which process ids are unique."""
     host: str
     pid: int
     started: float | None
-    """When the process started, by a clock that nobody sets."""
+    """When the process started, by a clock that cannot be set."""
     since: str
-    """UTC, ISO 8601: for people to read."""
+    """UTC, ISO 8601; only shown to people."""
 
     @staticmethod
     def here(root: str, stage: str, writes: Sequence[str], reads: Sequence[str]) -> Owner:
-        """Return this process as the owner of what lies at these paths below `root`."""
+        """Return this process as the owner of a lock on these paths below `root`."""
         return Owner(
             id=uuid.uuid4().hex,
             stage=stage,
@@ -48,11 +48,11 @@ class Owner:
 
     @staticmethod
     def read(content: dict[str, Any]) -> Owner:
-        """Return the owner that a file tells of.
+        """Return the owner that a lock file names.
 
         Raises:
-            ValueError: It names a path outside of the run directory.
-            TypeError: It is no such file.
+            ValueError: It names a path outside the run directory.
+            TypeError: It is not the content of a lock file.
         """
         owner = Owner(**content)
         for path in (*owner.writes, *owner.reads):
@@ -61,7 +61,7 @@ class Owner:
         return owner
 
     def find_conflict(self, other: Owner) -> str | None:
-        """Return a path that only one of both may have; None where both can be at work."""
+        """Return a path that only one of the two may use; None if both may run."""
         for mine, theirs in (
             (self.writes, other.writes),
             (self.writes, other.reads),
@@ -74,7 +74,7 @@ class Owner:
         return None
 
     def covers(self, other: Owner) -> bool:
-        """Return whether all that another one writes is among what this one writes."""
+        """Return whether this job writes everything that the other one writes."""
         return all(any(_holds(mine, one) for mine in self.writes) for one in other.writes)
 
 

@@ -16,39 +16,39 @@ from recspark.files import storage
 
 @dataclass(frozen=True)
 class Manifest:
-    """The record beside a data set; it is the last thing written, so its presence means whole."""
+    """The record beside a data set. It is written last, so its presence means that all is there."""
 
     stage: str
     """The stage that made the data set."""
     id: str
-    """A new one for every run of a stage, the same for all it publishes in that run; later stages
-    record it as their input, and data sets with one id belong together."""
+    """New for every run of a stage, and the same for all data sets published in that run. Later
+    stages record it as their input, and data sets with the same id belong together."""
     fingerprint: str
-    """Hash of settings and inputs: equal means that running again would change nothing."""
+    """Hash of settings and inputs; if it is equal, another run would change nothing."""
     num_rows: int
-    """Rows in all (0 for models)."""
+    """Total number of rows (0 for models)."""
     columns: dict[str, str]
     """Column name to Spark SQL type (empty for models)."""
     partition_rows: dict[str, int]
-    """Value of the partition column to rows: buckets, or years for `ratings`."""
+    """Value of the partition column (bucket, or year for `ratings`) to number of rows."""
     counts: dict[str, Any]
     """What the stage counted: lines, rejects, users, movies and so on."""
     settings: dict[str, Any]
-    """The resolved config that mattered."""
+    """The resolved settings that affect the data set."""
     inputs: dict[str, str]
     """Name of an input data set to its manifest id."""
     versions: dict[str, str]
-    """Packages, interpreter and recspark itself."""
+    """Versions of packages, the interpreter and recspark itself."""
     seconds: float
     """Seconds from the stage's start to this data set's publication."""
     peak_memory_bytes: int
-    """Most resident memory of driver, JVM and workers on the driver's machine up to then."""
+    """Peak resident memory until then of driver, JVM and workers on the driver's machine."""
     created_at: str
     """UTC, ISO 8601."""
     files: dict[str, FileSum] = field(default_factory=dict)
-    """Path below the data set to size and checksum, of every file."""
+    """Path of every file below the data set to its size and checksum."""
     raw_files: list[dict[str, Any]] = field(default_factory=list)
-    """The raw files it was made from: path, size (bytes), modified (text), as they were then."""
+    """The raw files it was made from: path, size (bytes) and modified (text) at that time."""
 
     @property
     def bucket_rows(self) -> dict[int, int]:
@@ -57,7 +57,7 @@ class Manifest:
 
 
 def read_manifest(path: str) -> Manifest | None:
-    """Return the manifest of the data set at `path`, or None where the set is not whole."""
+    """Return the manifest of the data set at `path`; None if there is no complete data set."""
     file = posixpath.join(path, MANIFEST)
     if not storage.exists(file):
         return None
@@ -75,12 +75,12 @@ def read_manifest(path: str) -> Manifest | None:
 
 
 def require_manifest(path: str, kind: DataSet, options: str = "") -> Manifest:
-    """Return the manifest of an input; a DataError names the job to run where there is none.
+    """Return the manifest of an input; if there is none, a DataError names the job to run.
 
     Args:
         path: The data set.
-        kind: What it is in the catalog.
-        options: What the job has to be told beside the config, for the message.
+        kind: Its entry in the catalog.
+        options: Options that the job needs besides the config, for the message.
     """
     manifest = read_manifest(path)
     if manifest is None:

@@ -1,4 +1,4 @@
-"""What prepare found out about the ratings, as later stages need it."""
+"""The facts about the ratings that prepare records for later stages."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class PreparedFacts:
     num_buckets: int
     """Buckets of users."""
     rating_min: float
-    """Lowest rating of any split, where the scale begins."""
+    """Lowest rating of train, the lower end of the scale."""
     rating_max: float
     rating_mean: float
     """Mean rating of train."""
     rating_std: float
     """Standard deviation of the ratings of train."""
     rating_values: tuple[float, ...]
-    """The different ratings of train, rising."""
+    """The distinct ratings of train, ascending."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> PreparedFacts:
         """Return the facts in the manifest of train, valid or test.
 
         Raises:
-            DataError: Another version of recspark wrote the manifest, and some are missing.
+            DataError: Another version of recspark wrote the manifest, and some facts are missing.
         """
         names = [field.name for field in fields(cls)]
         missing = [name for name in names if name not in manifest.counts]
@@ -43,7 +43,7 @@ class PreparedFacts:
                 describe(
                     "the manifest of train, valid or test",
                     found=f"no {', '.join(missing)}",
-                    expected="what this version of recspark counts",
+                    expected="all facts that this version of recspark records",
                     remedy="Run jobs/prepare.py with --force.",
                 )
             )

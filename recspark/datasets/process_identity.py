@@ -1,4 +1,4 @@
-"""Which process is meant, though numbers are given out again and clocks are set."""
+"""Identifies a process, although process ids are reused and clocks are set."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import psutil
 
-_STATE, _START = 2 - 2, 21 - 2  # fields of /proc/<pid>/stat behind the name, counted from there
+_STATE, _START = 2 - 2, 21 - 2  # fields of /proc/<pid>/stat, counted from after the name
 
 
 @functools.cache
 def machine_id() -> str:
-    """Return a name of this boot of this machine, and of the container: where a pid is one process.
+    """Return a name for this boot and this container, within which a pid identifies one process.
 
-    Where the system tells no such thing it is the host's name.
+    If the system does not provide them, return the host's name.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -26,9 +26,9 @@ def machine_id() -> str:
 
 
 def process_start(pid: int) -> float | None:
-    """Return when a process started, None for one that runs no more (or only waits to be reaped).
+    """Return when a process started; None if it has ended, even if it is not yet reaped.
 
-    On Linux in ticks since the boot, which setting the clock does not change.
+    On Linux the unit is ticks since the boot, which do not change when the clock is set.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -45,6 +45,6 @@ def process_start(pid: int) -> float | None:
 
 
 def is_this_process(machine: str, pid: int, started: float | None) -> bool:
-    """Return whether a process that was noted down is the one that asks."""
+    """Return whether a recorded process is the current one."""
     me = os.getpid()
     return (machine, pid, started) == (machine_id(), me, process_start(me))

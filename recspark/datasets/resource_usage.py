@@ -13,7 +13,7 @@ SAMPLE_SECONDS = 0.5
 
 
 class Meter:
-    """A context that knows `seconds` and `peak_memory_bytes` (summed resident sizes, sampled)."""
+    """A context that measures `seconds` and `peak_memory_bytes` (summed resident size, sampled)."""
 
     def __init__(self) -> None:
         self._peak = 0
@@ -28,7 +28,7 @@ class Meter:
 
     @property
     def peak_memory_bytes(self) -> int:
-        """Most resident memory seen so far, in bytes."""
+        """Peak resident memory so far, in bytes."""
         self._peak = max(self._peak, resident_bytes())
         return self._peak
 
@@ -56,7 +56,7 @@ class Meter:
 def resident_bytes() -> int:
     """Return the resident memory of this process and all its descendants, in bytes.
 
-    Pages shared by forked workers are counted once for each, so this errs on the high side.
+    Pages shared by forked workers are counted once per worker, so the sum is an upper bound.
     """
     total = 0
     process = psutil.Process()

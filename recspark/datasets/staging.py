@@ -1,4 +1,4 @@
-"""Where data sets are written before they move into place, and what killed jobs leave there."""
+"""Where data sets are staged before they are moved into place, and how leftovers are removed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ def staging_path(output: str) -> str:
 
 
 def replace(output: str) -> None:
-    """Put what was staged where `output` is; one looks and finds the old set, none, or the new."""
-    old = _old(output)
+    """Move the staged data set to `output`.
+
+    A concurrent reader sees the old set, no set, or the new one.
+    """
+    old = _old_path(output)
     if storage.exists(output):
         storage.move(output, old)
     storage.move(staging_path(output), output)
@@ -28,16 +31,16 @@ def replace(output: str) -> None:
 
 
 def clear(output: str) -> None:
-    """Remove what was staged of an output, and undo a replacement that was cut short.
+    """Remove what was staged of an output, and undo an interrupted replacement.
 
-    What lies beside the output under its temporary name, or one that begins with it, goes.
+    Everything beside the output whose name begins with the output's temporary name is removed.
     """
     start = staging_path(output)
     for path in list_names(posixpath.dirname(output)):
         if path.startswith(start):
             with contextlib.suppress(FileNotFoundError):
                 storage.remove(path)
-    old = _old(output)
+    old = _old_path(output)
     if not storage.exists(old):
         return
     if _is_whole(old) and not _is_whole(output):
@@ -48,7 +51,7 @@ def clear(output: str) -> None:
 
 
 def count_partitions(path: str) -> tuple[dict[str, int], int]:
-    """Return the rows by value of the partition column, and in all, from Parquet footers."""
+    """Return the rows per value of the partition column, and their total, from Parquet footers."""
     rows: dict[str, int] = {}
     for file in parquet.parquet_files(path):
         match = _PARTITION.search(file)
@@ -58,10 +61,9 @@ def count_partitions(path: str) -> tuple[dict[str, int], int]:
 
 
 def list_names(folder: str) -> list[str]:
-    """Return what lies directly in a folder, files and folders, as paths that begin with `folder`.
+    """Return the files and folders directly in a folder, as paths that begin with `folder`.
 
-    Asked anew each time, where a file system remembers what it was asked before; none where there
-    is no such folder.
+    The file system's cache is cleared first. The list is empty if the folder does not exist.
     """
     fs, stripped = storage.filesystem(folder)
     fs.invalidate_cache()
@@ -71,7 +73,7 @@ def list_names(folder: str) -> list[str]:
     return []
 
 
-def _old(output: str) -> str:
+def _old_path(output: str) -> str:
     parent, name = posixpath.split(output)
     return posixpath.join(parent, f".{name}.old")
 

@@ -1,4 +1,4 @@
-"""The frame of every stage: skip when done, write aside, publish whole, clean up."""
+"""What every stage does: skip if up to date, stage the outputs, publish them, clean up."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ def fingerprint(
 
 @dataclass
 class Step:
-    """The frame of a stage: skip when done, write aside, count, publish whole, clean up.
+    """One run of a stage: skip if up to date, stage the outputs, publish them, clean up.
 
     Attributes:
         stage: Name of the stage, as in `jobs/<stage>.py`.
-        settings: What of the config the outputs depend on.
+        settings: The settings that affect the outputs.
         inputs: Name of each input data set to its manifest id.
         outputs: The paths that the stage publishes.
-        force: Run although the outputs are there and match.
-        root: The run directory, where other jobs look for this one's claim; left out, the folder of
-            the first output.
-        reads: Data sets that must be as they were written, and stay so meanwhile.
-        scratch: Further paths that no other job may write meanwhile, and that get no manifest.
-        files: The raw files that it reads, which belong to nobody's run.
+        force: Run even if the outputs are up to date.
+        root: The run directory, which holds this job's lock; if omitted, the folder of the first
+            output.
+        reads: Data sets to check for damage before the run and to lock against replacement.
+        scratch: Further paths to lock; they get no manifest.
+        files: The raw files that the stage reads, which belong to no run.
         id: Names this run of the stage in every manifest it writes.
     """
 
@@ -72,38 +72,38 @@ class Step:
     _heartbeat: Heartbeat = field(init=False, repr=False)
     _published: int = field(default=0, init=False, repr=False)
     id: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
-    _claim: RunLock = field(init=False, repr=False)
+    _lock: RunLock = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         root = self.root or posixpath.dirname(self.outputs[0])
         self._heartbeat = Heartbeat(self.stage)
-        self._claim = RunLock(root, self.stage, [*self.outputs, *self.scratch], self.reads)
+        self._lock = RunLock(root, self.stage, [*self.outputs, *self.scratch], self.reads)
 
     def is_done(self) -> bool:
-        """Return whether every output is there whole and made from just these settings, in one run.
+        """Return whether one run with this fingerprint made all outputs, and none is damaged.
 
-        What killed jobs left in the run directory is cleared away before.
+        What killed jobs left in the run directory is removed first.
         """
-        sweep(self._claim.root)
+        sweep(self._lock.root)
         if self.force:
             return False
         wanted = self._fingerprint()
         found = [read_manifest(path) for path in self.outputs]
-        # A run that was killed while it published leaves some of its own beside some of an older.
+        # A run killed while publishing leaves some of its outputs beside some of an older run.
         ids = {manifest.id for manifest in found if manifest}
         if len(ids) != 1 or any(one is None or one.fingerprint != wanted for one in found):
             return False
-        with Heartbeat(self.stage):  # reads the files through
+        with Heartbeat(self.stage):  # reads all files in full
             for path, manifest in zip(self.outputs, found, strict=True):
                 if manifest and (damage := find_damage(path, manifest.files)):
-                    logger.warning("%s: found %s, runs again", self.stage, damage)
+                    logger.warning("%s: found %s, running again", self.stage, damage)
                     return False
         logger.info("%s: up to date, skipped (%s)", self.stage, self.outputs[0])
         return True
 
     def __enter__(self) -> Step:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self._claim)
+            stack.enter_context(self._lock)
             stack.enter_context(self._heartbeat)
             for path in self.reads:
                 _require_intact(path)
@@ -121,10 +121,10 @@ class Step:
         self._meter.__exit__(kind, error, trace)
         self._heartbeat.__exit__(kind, error, trace)
         try:
-            if self._claim.is_held():
-                self._claim.clear()
+            if self._lock.is_held():
+                self._lock.clear()
         finally:
-            self._claim.__exit__(kind, error, trace)
+            self._lock.__exit__(kind, error, trace)
         if kind is None and self._published != len(self.outputs):
             raise DataError(
                 describe(
@@ -144,12 +144,12 @@ class Step:
     def publish(
         self, output: str, schema: Schema | None, counts: Mapping[str, Any] | None = None
     ) -> Manifest:
-        """Move what was staged into place whole, with its manifest, and return that.
+        """Write the manifest, move the staged data set into place, and return the manifest.
 
         Rows are counted from the footers of the Parquet files that were written, so the manifest
-        tells what is on disk. `schema` is None for models.
+        describes what is on disk. `schema` is None for models.
         """
-        self._claim.check()
+        self._lock.check()
         staged = self.staging(output)
         partition_rows, num_rows = staging.count_partitions(staged) if schema else ({}, 0)
         manifest = self._describe(
@@ -168,7 +168,7 @@ class Step:
 
     def record(self, output: str, counts: Mapping[str, Any] | None = None) -> Manifest:
         """Write the manifest of an output whose files were written in place, and return it."""
-        self._claim.check()
+        self._lock.check()
         manifest = self._describe(num_rows=0, columns={}, partition_rows={}, counts=counts)
         _write(manifest, output)
         self._published += 1
@@ -207,7 +207,7 @@ def _require_intact(path: str) -> None:
                 path,
                 found=damage,
                 expected="the files as they were written",
-                remedy=f"Run jobs/{manifest.stage}.py with the same --config again, which makes "
-                "the data set anew, and look after the disk.",
+                remedy=f"Run jobs/{manifest.stage}.py with the same --config again to rewrite the "
+                "data set, and check the disk.",
             )
         )

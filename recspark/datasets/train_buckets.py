@@ -18,25 +18,25 @@ from recspark.files import parquet, storage
 
 @dataclass(frozen=True)
 class TrainBuckets:
-    """Where train lies and what it must hold; small and picklable, sent to every task."""
+    """The path of train and its expected rows; small and picklable, sent to every task."""
 
     path: str
     bucket_rows: Mapping[int, int]
-    """Bucket to rows, from train's manifest; empty buckets are left out."""
+    """Bucket to number of rows, from train's manifest, without empty buckets."""
     num_movies: int
     """Movies in the index."""
 
 
 def locate_train(path: str, manifest: Manifest) -> TrainBuckets:
-    """Return where train lies and what its manifest says it holds, for tasks that read it."""
+    """Return the path of train and the rows that its manifest records, for tasks that read it."""
     rows = {bucket: count for bucket, count in manifest.bucket_rows.items() if count}
     return TrainBuckets(path, rows, num_movies=PreparedFacts.of(manifest).num_movies)
 
 
 def require_whole(train: TrainBuckets) -> None:
-    """Raise a DataError where a bucket's files hold another number of rows than the manifest says.
+    """Raise a DataError if a bucket's files do not have the number of rows in the manifest.
 
-    Reads footers only. Called on the driver, before tasks start that read the buckets.
+    Only footers are read. The driver calls this before it starts tasks that read the buckets.
     """
     for bucket, expected in train.bucket_rows.items():
         files = parquet.parquet_files(bucket_folder(train.path, bucket))
@@ -46,14 +46,14 @@ def require_whole(train: TrainBuckets) -> None:
                 describe(
                     f"{train.path}, bucket {bucket}",
                     found=f"{found:,} rows",
-                    expected=f"{expected:,} by its manifest",
+                    expected=f"{expected:,} according to its manifest",
                     remedy="Run jobs/prepare.py with --force to write train again.",
                 )
             )
 
 
 def read_bucket(path: str, bucket: int, columns: list[str]) -> list[npt.NDArray]:
-    """Return columns of one bucket of any bucketed data set as arrays; empty where it has none."""
+    """Return columns of one bucket of any bucketed data set as arrays; empty if it has no rows."""
     tables = []
     for name in parquet.parquet_files(bucket_folder(path, bucket)):
         fs, stripped = storage.filesystem(name)

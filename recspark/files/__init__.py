@@ -1,1 +1,1 @@
-"""Files and Parquet data sets, wherever they lie."""
+"""Files and Parquet data sets on any file system."""

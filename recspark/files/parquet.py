@@ -1,6 +1,6 @@
 """Parquet data sets on any file system that fsspec and Spark both reach.
 
-Nothing here imports pyspark at run time, so training processes use it as well.
+Nothing here imports pyspark at run time, so training processes can use it as well.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ARROW = {
 
 
 def parquet_files(path: str) -> list[str]:
-    """Return the Parquet files under a data set, hidden ones left out, sorted, as full paths."""
+    """Return the Parquet files of a data set as full paths, sorted, without hidden files."""
     fs, stripped = filesystem(path)
     names = [
         name
@@ -47,9 +47,9 @@ class RowGroup:
 
     path: str
     number: int
-    """Its place in the file, from 0."""
+    """Its position in the file, from 0."""
     of: int
-    """Row groups of the file."""
+    """Number of row groups in the file."""
     num_rows: int
 
 
@@ -65,7 +65,7 @@ def list_row_groups(path: str) -> list[RowGroup]:
 
 
 def count_rows(path: str) -> int:
-    """Return the rows of one Parquet file, read from its footer."""
+    """Return the number of rows of one Parquet file, read from its footer."""
     fs, stripped = filesystem(path)
     with fs.open(stripped, "rb") as file:
         return int(pq.ParquetFile(file).metadata.num_rows)
@@ -76,8 +76,8 @@ def read_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield columns of all Parquet files under `path`, at most `batch_rows` rows at a time.
 
-    For tasks that read by themselves; nothing where the folder is missing. Memory: one row group's
-    pages and one batch.
+    For tasks that read files themselves. Yields nothing if the folder is missing. Memory: one row
+    group's pages and one batch.
     """
     for name in parquet_files(path):
         fs, stripped = filesystem(name)
@@ -88,7 +88,7 @@ def read_batches(
 def write_dataset(frame: DataFrame, path: str, schema: Schema) -> None:
     """Write a DataFrame as the Parquet data set that `schema` describes.
 
-    The contract's columns are selected and cast; a missing column is a SchemaError.
+    The contract's columns are selected and cast. A missing column is a SchemaError.
     """
     missing = sorted(set(schema.columns) - set(frame.columns))
     if missing:
@@ -108,11 +108,11 @@ def write_dataset(frame: DataFrame, path: str, schema: Schema) -> None:
 
 
 def write_table(table: pa.Table, path: str, schema: Schema) -> None:
-    """Write a small data set that the driver holds as one file, without Spark.
+    """Write a small table in the driver's memory as a data set of one file, without Spark.
 
     Args:
-        table: The contract's columns, of types that cast to the contract's.
-        path: The data set's folder; files that are there stay.
+        table: The contract's columns, with types that can be cast to the contract's.
+        path: The data set's folder; existing files are kept.
         schema: The contract, without a partition column.
     """
     fields = [pa.field(name, _ARROW[kind]) for name, kind in schema.columns.items()]

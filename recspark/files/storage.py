@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """One file: full path, size in bytes, time of last change as text (empty where unknown)."""
+    """One file: full path, size in bytes, time of last change as text (empty if unknown)."""
 
     path: str
     size: int
@@ -30,31 +30,31 @@ class FileInfo:
 
 
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """Return the file system that holds `path`, and the path as that file system spells it."""
-    # Spark spells S3 as s3a://, fsspec as s3://.
+    """Return the file system that holds `path`, and the path in that file system's form."""
+    # Spark writes s3a://, fsspec writes s3://.
     return fsspec.core.url_to_fs(path.replace("s3a://", "s3://", 1))
 
 
 def absolute(path: str) -> str:
-    """Return `path` unchanged where it names a scheme, otherwise as an absolute local path."""
+    """Return `path` unchanged if it has a scheme, otherwise as an absolute local path."""
     return path if "://" in path else str(Path(path).resolve())
 
 
 def exists(path: str) -> bool:
-    """Return whether a file or folder is there."""
+    """Return whether a file or folder exists."""
     fs, stripped = filesystem(path)
     return bool(fs.exists(stripped))
 
 
 def remove(path: str) -> None:
-    """Delete a file or a folder with all it holds; nothing happens where there is none."""
+    """Delete a file, or a folder with its content, if it exists."""
     fs, stripped = filesystem(path)
     if fs.exists(stripped):
         fs.rm(stripped, recursive=True)
 
 
 def move(source: str, target: str) -> None:
-    """Rename a file or folder whose target must not exist; its parent folder is made."""
+    """Rename a file or folder; the target must not exist, and its parent folder is created."""
     fs, stripped = filesystem(source)
     _, stripped_target = filesystem(target)
     fs.makedirs(posixpath.dirname(stripped_target), exist_ok=True)
@@ -65,7 +65,7 @@ def move(source: str, target: str) -> None:
 
 
 def make_folder(path: str) -> None:
-    """Create a folder and its parents where they are missing."""
+    """Create a folder and its parents if they are missing."""
     fs, stripped = filesystem(path)
     fs.makedirs(stripped, exist_ok=True)
 
@@ -78,7 +78,7 @@ def read_bytes(path: str) -> bytes:
 
 
 def write_bytes(path: str, content: bytes) -> None:
-    """Write a file; its folder is made."""
+    """Write a file and create its folder if it is missing."""
     fs, stripped = filesystem(path)
     fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
     with fs.open(stripped, "wb") as file:
@@ -97,11 +97,11 @@ def require_json(path: str, *, expected: str, remedy: str) -> Any:
 
     Args:
         path: The file.
-        expected: What it is, for the message.
-        remedy: How to make it.
+        expected: What the file should be, for the message.
+        remedy: How to create it.
 
     Raises:
-        DataError: It is missing or damaged.
+        DataError: The file is missing or damaged.
     """
     found = "no such file"
     if exists(path):
@@ -113,7 +113,7 @@ def require_json(path: str, *, expected: str, remedy: str) -> Any:
 
 
 def write_json(path: str, value: Any) -> None:
-    """Write `value` as JSON; a reader sees the old file or the new one, never a part."""
+    """Write `value` as JSON; a concurrent reader sees the old file or the new one in full."""
     fs, stripped = filesystem(path)
     parent, name = posixpath.split(stripped)
     fs.makedirs(parent, exist_ok=True)
@@ -129,7 +129,7 @@ def write_json(path: str, value: Any) -> None:
 def list_files(pattern: str) -> list[FileInfo]:
     """Return the files that a path, a folder (without hidden files) or a glob names, by path.
 
-    An empty list means that nothing matched; the caller knows what to say then.
+    The list is empty if nothing matched; the caller reports that.
     """
     fs, stripped = filesystem(pattern)
     if fs.isfile(stripped):
@@ -143,7 +143,7 @@ def list_files(pattern: str) -> list[FileInfo]:
 
 
 def list_folders(path: str) -> list[str]:
-    """Return the folders directly under `path`, sorted, as full paths; none where it is missing."""
+    """Return the folders directly in `path`, sorted, as full paths; none if it is missing."""
     fs, stripped = filesystem(path)
     if not fs.isdir(stripped):
         return []
@@ -160,9 +160,9 @@ def _file_info(fs: fsspec.AbstractFileSystem, name: str) -> FileInfo:
 
 @contextlib.contextmanager
 def local_copy(path: str) -> Iterator[str]:
-    """Give the local path of a file: itself where it is local, else a copy for as long as asked.
+    """Yield the local path of a file: its own if it is local, otherwise that of a temporary copy.
 
-    For readers that only know local files; no more than one file's size is held at a time.
+    For readers that only support local files. At most one file is copied at a time.
     """
     fs, stripped = filesystem(path)
     if is_local(fs):
@@ -175,15 +175,15 @@ def local_copy(path: str) -> Iterator[str]:
 
 
 def is_local(fs: fsspec.AbstractFileSystem) -> bool:
-    """Return whether a file system is this machine's own."""
+    """Return whether a file system is that of the local machine."""
     return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 
 def move_files(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None:
-    """Copy a file or folder to another place of its store, then delete it.
+    """Copy a file or folder to another path in the same store, then delete the original.
 
-    The files named `_…`, which say that a folder is whole, come last and go first, so that a
-    folder seen with one has all it says.
+    Files named `_…` mark a folder as complete. They are copied last and deleted first, so a folder
+    that has one always has all its files.
     """
     files = [source] if fs.isfile(source) else fs.find(source)
     marks = [name for name in files if posixpath.basename(name).startswith("_")]

@@ -1,8 +1,9 @@
 """Duplicates whose two ratings were parsed by different tasks.
 
-Only movies that several parts have ratings of can hold one. Of Netflix text these are the few that
-a cut runs through; of text sorted by user they are nearly all, and then every row is looked at once
-more. Ratings travel in blocks, dealt out by user, and each reducer sorts what it gets.
+Only a movie with ratings in several parts can have such duplicates. In Netflix text these are the
+few movies that a cut runs through. In text sorted by user they are nearly all movies, and every row
+is read once more. The ratings are shuffled in blocks, partitioned by user, and each reducer sorts
+its own.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from recspark.cluster.shuffle import shuffle
 from recspark.cluster.tasks import spread
 from recspark.contract import columns as c
 from recspark.files import storage
-from recspark.ingest.duplicates import find_beaten
+from recspark.ingest.duplicates import mark_repeated_keys
 from recspark.ingest.part import Part
 
-# Rows that a reducer sorts at a time, about 100 bytes each while it does.
+# Rows that one reducer sorts, at about 100 bytes each.
 REDUCER_ROWS = 4_000_000
 _ROW = np.dtype([("key", np.int64), ("day", np.int32), ("part", np.int32)])
 Ratings = npt.NDArray[np.void]
@@ -33,7 +34,7 @@ Ratings = npt.NDArray[np.void]
 
 @dataclass(frozen=True)
 class _Suspect:
-    """A part that shares movies with others: its place among all, its files, those movies."""
+    """A part that shares movies with others: its position, its files and the shared movies."""
 
     position: int
     files: tuple[str, ...]
@@ -41,23 +42,26 @@ class _Suspect:
     num_rows: int
 
 
-def find_losers_between(spark: SparkSession, parts: Sequence[Part], root: str) -> dict[str, Keys]:
-    """Return, by part name, the keys of ratings that a better one in another part beats.
+def find_duplicates_between(
+    spark: SparkSession, parts: Sequence[Part], root: str
+) -> dict[str, Keys]:
+    """Return the keys of the ratings to drop in favour of another part's, by part name.
 
-    Of two ratings of one day, that of the later part wins. The driver gets 8 bytes a duplicate.
+    Of two ratings from the same day, the one in the later part is kept. The driver receives 8 bytes
+    per duplicate.
 
     Args:
         spark: The session.
-        parts: All parts in the order of their text, each free of duplicates in itself.
+        parts: All parts in the order of their text; none has duplicates within itself.
         root: Staging folder of ratings.
     """
     suspects = _find_suspects(parts)
     if not suspects:
         return {}
-    num_rows = sum(one.num_rows for one in suspects)
+    num_rows = sum(suspect.num_rows for suspect in suspects)
     num_reducers = max(1, -(-num_rows // REDUCER_ROWS))
 
-    def deal(items: Iterable[_Suspect]) -> Iterator[tuple[int, bytes]]:
+    def partition(items: Iterable[_Suspect]) -> Iterator[tuple[int, bytes]]:
         for suspect in items:
             rows = _read(suspect)
             # The low 32 bits of a key are the user.
@@ -67,12 +71,12 @@ def find_losers_between(spark: SparkSession, parts: Sequence[Part], root: str) -
                 if len(mine):
                     yield number, mine.tobytes()
 
-    dealt = spread(spark, suspects, num_reducers).mapPartitions(deal)
-    found = shuffle(spark, dealt, num_reducers, _beaten, root)
-    names = sorted({position for losers in found for position in losers})
+    partitioned = spread(spark, suspects, num_reducers).mapPartitions(partition)
+    found = shuffle(spark, partitioned, num_reducers, _find_duplicates, root)
+    positions = sorted({position for duplicates in found for position in duplicates})
     return {
         parts[position].name: np.concatenate([x[position] for x in found if position in x])
-        for position in names
+        for position in positions
     }
 
 
@@ -85,7 +89,7 @@ def _find_suspects(parts: Sequence[Part]) -> list[_Suspect]:
         mine = np.isin(part.movies, shared)
         if mine.any():
             files = tuple(file.written for file in part.ratings)
-            # Movies that only touch the ends of parts are read from a small file of their own.
+            # If all shared movies are at the part's edges, the small edges file is enough.
             if part.edges and np.isin(part.movies[mine], part.edge_movies).all():
                 files = (part.edges.written,)
             rows = int(part.movie_rows[mine].sum())
@@ -111,9 +115,9 @@ def _read(suspect: _Suspect) -> Ratings:
     return np.concatenate(pieces)
 
 
-def _beaten(_: int, blocks: Iterator[bytes]) -> dict[int, Keys]:
-    """Return the keys of a reducer's losers by the position of their part."""
+def _find_duplicates(_: int, blocks: Iterator[bytes]) -> dict[int, Keys]:
+    """Return the keys of the duplicates in a reducer's rows, by the position of their part."""
     rows = np.frombuffer(b"".join(blocks), dtype=_ROW)
-    rows = rows[np.argsort(rows["part"], kind="stable")]  # find_beaten lets the last one win
-    losers = rows[find_beaten(rows["key"].copy(), rows["day"].copy())]
-    return {int(p): losers["key"][losers["part"] == p].copy() for p in np.unique(losers["part"])}
+    rows = rows[np.argsort(rows["part"], kind="stable")]  # mark_repeated_keys keeps the last row
+    found = rows[mark_repeated_keys(rows["key"].copy(), rows["day"].copy())]
+    return {int(p): found["key"][found["part"] == p].copy() for p in np.unique(found["part"])}

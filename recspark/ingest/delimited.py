@@ -1,7 +1,7 @@
 """Lines of separated fields that each name user, movie, rating and perhaps a time.
 
-As for Netflix, a vectorised parser for clean pieces and one line by line for the others; tests hold
-them against each other.
+As for Netflix text, a vectorised parser reads clean pieces and a line-by-line parser reads the
+others. Tests check that the two agree.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ class Delimited:
     """One layout of separated fields.
 
     Attributes:
-        separator: What stands between fields.
-        num_columns: Fields of a line.
+        separator: The text between two fields.
+        num_columns: Number of fields on a line.
         user: Position of the user id, from 0.
         movie: Position of the movie id.
         rating: Position of the rating.
-        time: Position of the time; None where there is none, then every day is 1970-01-01.
+        time: Position of the time; None if there is none, and every day is then 1970-01-01.
         scale: The ratings allowed.
         time_format: How times are written.
-        header: The line of column names; None: any line that looks like one.
+        header: The line of column names; None accepts any line that looks like one.
         padding: Characters that may follow the last field.
-        is_quoted: Whether a field may stand in double quotes, a quote in it being doubled.
+        is_quoted: Whether fields may be in double quotes; a quote inside a field is doubled.
     """
 
     separator: bytes
@@ -55,11 +55,11 @@ class Delimited:
     is_quoted: bool = False
 
     def parse(self, data: bytes) -> Parsed:
-        """Return the ratings and refused lines of whole lines; the last may lack its end."""
+        """Return the ratings and refused lines of whole lines; the last may lack a line end."""
         return self.parse_clean(data) or self.parse_lines(data)
 
     def parse_clean(self, data: bytes) -> Parsed | None:
-        """Return what `parse_lines` would, or None where the text is not clean throughout."""
+        """Return what `parse_lines` would return, or None if any line is not clean."""
         text = self._prepare(data)
         if text is None:
             return None
@@ -87,7 +87,7 @@ class Delimited:
             return None
         rows = self._rows(table)
         num_lines = count_lines(data)
-        # A quoted field that goes on beyond its line takes lines with it.
+        # Arrow lets a quoted field span lines, which makes rows fewer than lines.
         if rows is None or (self.is_quoted and b'"' in data and len(rows) != num_lines):
             return None
         return Parsed(
@@ -99,7 +99,7 @@ class Delimited:
         )
 
     def parse_lines(self, data: bytes) -> Parsed:
-        """Return the same as `parse`, one line after the other."""
+        """Return the same as `parse`, reading line by line."""
         values: list[tuple[int, int, float, int]] = []
         parsed = Parsed(NO_RATINGS, num_lines=0, num_headers=0, num_blanks=0, movie=None)
         for number, (offset, line) in enumerate(split_lines(data)):
@@ -121,7 +121,7 @@ class Delimited:
     def parse_fields(
         self, user: bytes, movie: bytes, rating: bytes, time: bytes | None
     ) -> tuple[int, int, float, int] | str:
-        """Return (user, movie, rating, day), or the reason why a row of these is refused."""
+        """Return (user, movie, rating, day), or the reason why such a row is refused."""
         user_id, movie_id = parse_id(user), parse_id(movie)
         value = self.scale.parse(rating)
         day = r.FIRST_DAY if time is None else self.time_format.parse(time)
@@ -160,9 +160,9 @@ class Delimited:
         return kinds if self.time is None else {**kinds, self.time: self.time_format.arrow_type}
 
     def _prepare(self, data: bytes) -> bytes | None:
-        """Return the text as Arrow shall see it; None where it would misread it silently.
+        """Return the text as Arrow should read it; None if Arrow would silently misread it.
 
-        It knows only separators of one byte.
+        Arrow supports only separators of one byte.
         """
         if is_misread_by_arrow(data):
             return None
@@ -191,8 +191,8 @@ class Delimited:
 
 
 def split_fields(line: bytes, separator: bytes) -> list[bytes] | None:
-    """Return the fields of a line without their quotes; None where the quotes do not fit."""
-    # Latin-1 takes every byte there and back.
+    """Return the fields of a line without their quotes; None if the quotes are not valid."""
+    # Latin-1 maps every byte to a character and back.
     try:
         reader = python_csv.reader(
             [line.decode("latin-1")], delimiter=separator.decode(), strict=True

@@ -1,4 +1,4 @@
-"""What the rest of ingest needs to know of a raw layout, and the layouts that need no settings."""
+"""What the rest of ingest needs to know about a raw layout, and the layouts without settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recspark.text.ranges import Range, plan_ranges, read_pieces
 from recspark.text.sources import Source
 
 Block = Any
-"""A piece of a range as a layout reads it: bytes of whole lines, or rows of a Parquet file."""
+"""A piece of a range, as a layout reads it: bytes of whole lines, or rows of a Parquet file."""
 
 
 def no_movie_above(one: Range) -> int | None:
@@ -29,13 +29,13 @@ class Format:
 
     Attributes:
         parse: A block and the movie header in force above it → ratings and refused lines.
-        parse_lines: The same line by line, which also tells the line of each row.
+        parse_lines: The same line by line; also gives the line of each row.
         locate: A block, that header, and positions of rows → their lines (without a reason).
-        file_pattern: The files that are taken from a folder or an archive.
-        example: A line as it should look, for messages.
-        plan: Sources and bytes a task → the ranges of each task.
-        read: A range → (offset, block) of its pieces.
-        size: A block → its bytes.
+        file_pattern: Which files to take from a folder or an archive.
+        example: A valid line, for messages.
+        plan: Sources and bytes per task → the ranges of each task.
+        read: A range → (offset, block) of each of its pieces.
+        size: A block → its size in bytes.
         movie_above: A range → the header in force at its start.
     """
 

@@ -18,7 +18,7 @@ from recspark.text.sources import BOM, Source, open_text
 
 @dataclass
 class HeldOut:
-    """What such a file holds. lines = pairs + rejects + headers + blanks."""
+    """The content of a held-out file. lines = pairs + rejects + headers + blanks."""
 
     frame: pd.DataFrame
     """`position, user_id, movie_id, rated_on`, in the file's order; dates are None in a probe."""
@@ -31,7 +31,7 @@ class HeldOut:
 def read_held_out(source: Source, *, has_dates: bool) -> HeldOut:
     """Return the pairs of a file and the lines that were refused.
 
-    The driver reads it: the real files have 1.4 and 2.8 million pairs (seconds, 100 MB).
+    Runs on the driver: the real files have 1.4 and 2.8 million pairs (seconds, 100 MB).
 
     Args:
         source: probe.txt or qualifying.txt.

@@ -1,4 +1,4 @@
-"""Finding the raw files and refusing, with the remedy, what cannot be what the config says."""
+"""Finds the raw files, and refuses those that cannot be what the config says they are."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _BINARY = {
 
 
 def split_member(pattern: str) -> tuple[str, str | None]:
-    """Return (path, member) of `archive.zip!member`; the member is None where none is named."""
+    """Return (path, member) of `archive.zip!member`; the member is None if none is named."""
     path, mark, member = pattern.partition("!")
     return (path, member) if mark and is_archive(path) else (pattern, None)
 
 
 def find_files(option: str, setting: str, file_pattern: str | None = None) -> list[FileInfo]:
-    """Return the files that a setting names, by path; those of `archive!member` are the archives.
+    """Return the files that a setting names, by path; for `archive!member`, the archives.
 
     Args:
         option: The setting's name, for messages, e.g. `ingest.ratings`.
         setting: Its value: a file, a folder (only with a file pattern) or a glob.
-        file_pattern: Expression for the names of the files to take from a folder.
+        file_pattern: Regular expression for the names of the files to take from a folder.
 
     Raises:
-        DataError: Nothing is there, a folder holds no such file, or a file is empty.
+        DataError: The path does not exist, a folder holds no such file, or a file is empty.
     """
     pattern, _ = split_member(setting)
     fs, stripped = storage.filesystem(pattern) if pattern else (None, "")
@@ -56,7 +56,7 @@ def find_files(option: str, setting: str, file_pattern: str | None = None) -> li
     if not files:
         found = "no file"
         if is_folder:
-            found = "a directory without files of that name" if file_pattern else "a directory"
+            found = "a directory without such files" if file_pattern else "a directory"
         expected = f"files named {file_pattern}" if is_folder and file_pattern else "a file"
         raise DataError(
             describe(
@@ -78,22 +78,23 @@ def open_files(
     """Return the raw files among `files` (from `find_files`), those in archives included.
 
     Args:
-        archives: Unpacks what needs it.
+        archives: Unpacks the members of archives where needed.
         option: The setting's name, for messages.
-        setting: Its value; `archive!member` names a file in an archive by its path there, by the
+        setting: Its value; `archive!member` names a file in an archive by its path in there, by the
             end of that path, or by a glob.
-        files: What `find_files` made of it.
-        file_pattern: Expression for the names of the members to take where none is named.
+        files: What `find_files` returned for it.
+        file_pattern: Regular expression for the names of the members to take if none is named.
 
     Raises:
-        DataError: As `Archives.find_members`; or nothing in an archive fits, or a file is empty.
+        DataError: As `Archives.find_members`; or no member of an archive matches, or a file is
+            empty.
     """
     _, member = split_member(setting)
 
     def is_wanted(path: str) -> bool:
         if member is None:
             return bool(re.fullmatch(file_pattern or "", posixpath.basename(path)))
-        # Case is kept and / is no wall, so that * and the end of a path both do.
+        # Case matters, and * also matches /, so a glob and the end of a path both work.
         return fnmatch.fnmatchcase(f"/{path}", f"*/{member.lstrip('/')}")
 
     sources: list[Source] = []
@@ -110,7 +111,7 @@ def open_files(
                     found="no such file in the archive",
                     expected=member
                     or (f"files named {file_pattern}" if file_pattern else "a name"),
-                    remedy=f"Name them: {option}: {posixpath.basename(file.path)}!name-or-glob.",
+                    remedy=f"Name one: {option}: {posixpath.basename(file.path)}!name-or-glob.",
                 )
             )
         for one in members:
@@ -120,7 +121,10 @@ def open_files(
 
 
 def open_one(archives: Archives, option: str, setting: str, file: FileInfo) -> Source:
-    """Return the one raw file that a setting names, as `open_files`; two are a DataError."""
+    """Return the one raw file that a setting names; more than one is a DataError.
+
+    Otherwise as `open_files`.
+    """
     sources = open_files(archives, option, setting, [file])
     if len(sources) > 1:
         raise DataError(
@@ -128,7 +132,7 @@ def open_one(archives: Archives, option: str, setting: str, file: FileInfo) -> S
                 f"{option} {setting}",
                 found=f"{len(sources)} files: {sources[0].name}, {sources[1].name}",
                 expected="one",
-                remedy=f"Name one of them in {option} by its whole path in the archive.",
+                remedy=f"Name one of them in {option} by its full path in the archive.",
             )
         )
     return sources[0]
@@ -141,15 +145,15 @@ def _require_content(name: str, size: int) -> None:
                 name,
                 found="an empty file",
                 expected="text",
-                remedy="Fetch it again, or take it out of the folder.",
+                remedy="Fetch it again, or remove it from the folder.",
             )
         )
 
 
 def check_format(source: Source, name: str) -> None:
-    """Raise a DataError if a file's beginning does not look like the format `name`.
+    """Raise a DataError if the start of a file does not look like the format `name`.
 
-    One line in two is enough: damaged lines are for the parser to refuse.
+    Half of its lines must parse; refusing single damaged lines is left to the parser.
     """
     with open_text(source) as file:
         start = file.read(SAMPLE_BYTES)
@@ -175,9 +179,9 @@ def check_format(source: Source, name: str) -> None:
 
 
 def _share(start: bytes, layout: Format) -> float:
-    """Return the share of the beginning's whole lines that a layout understands."""
+    """Return the share of the whole lines in `start` that a layout can parse."""
     whole = start[: start.rfind(b"\n") + 1] or start
-    # A damaged header must not hide that the rest fits: rows below none are counted by movie 1.
+    # Movie 1 is assumed above the text: a damaged header must not hide that the rest parses.
     parsed = layout.parse_lines(whole, 1)
-    understood = parsed.num_lines - len(parsed.rejects)
-    return understood / max(parsed.num_lines, 1)
+    num_understood = parsed.num_lines - len(parsed.rejects)
+    return num_understood / max(parsed.num_lines, 1)

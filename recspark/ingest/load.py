@@ -1,4 +1,4 @@
-"""Raw rating files to staged ratings and rejects, in Spark tasks that write by themselves."""
+"""Raw rating files to staged ratings and rejects, in Spark tasks that write their own files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recspark.cluster.tasks import commit_parts, spread
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.files import parquet, storage
-from recspark.ingest.between_parts import find_losers_between
+from recspark.ingest.between_parts import find_duplicates_between
 from recspark.ingest.formats import Format
 from recspark.ingest.part import RANGE, Part, ingest_ranges
 from recspark.text.ranges import Range
@@ -27,7 +27,7 @@ _FIRST_LINE = "first_line"
 
 @dataclass(frozen=True)
 class LineCounts:
-    """Lines of the raw files by what became of them."""
+    """Lines of the raw files, by what they turned out to be."""
 
     lines: int
     ratings: int
@@ -45,17 +45,17 @@ def load_ratings(
     ratings_root: str,
     rejects_root: str,
 ) -> LineCounts:
-    """Stage `ratings` and `rejects`, and return how many lines went where.
+    """Stage `ratings` and `rejects`, and return the number of lines of each kind.
 
-    A duplicate inside a part is settled by the task that parses it. Between parts only movies that
-    occur in more than one are looked at (in Netflix text: those that a cut runs through), and only
-    the tasks that hold a loser run once more.
+    The task that parses a part drops the duplicates inside it. Between parts, only movies that
+    occur in more than one are searched (in Netflix text: those that a cut runs through). Only the
+    tasks with a rating to drop run again.
 
     Args:
         spark: The session.
         tasks: The plan, ranges by task.
         layout: How lines are parsed.
-        part_bytes: Text behind one part file (bytes).
+        part_bytes: Text per part file (bytes).
         ratings_root: Staging folder of ratings.
         rejects_root: Staging folder of rejects.
     """
@@ -85,15 +85,15 @@ def load_ratings(
 
     parts = parse(list(range(len(tasks))), {})
     flat = [part for number in sorted(parts) for part in parts[number]]
-    drop = find_losers_between(spark, flat, ratings_root)
+    drop = find_duplicates_between(spark, flat, ratings_root)
     if drop:
         again = sorted({int(name.split("-")[0]) for name in drop})
-        logger.info("ingest: duplicates between parts, %d tasks run again", len(again))
+        logger.info("ingest: duplicates between parts, running %d tasks again", len(again))
         parts |= parse(again, drop)
         flat = [part for number in sorted(parts) for part in parts[number]]
     storage.make_folder(ratings_root)
     commit_parts((file for part in flat for file in part.ratings), ratings_root)
-    staged = posixpath.join(ratings_root, "_rejects")  # cleared with what a killed run left
+    staged = posixpath.join(ratings_root, "_rejects")  # cleared together with ratings_root
     _write_rejects(spark, flat, tasks, rejects_root, staged)
     return LineCounts(
         lines=sum(sum(part.num_lines.values()) for part in flat),
@@ -107,14 +107,14 @@ def load_ratings(
 def _write_rejects(
     spark: SparkSession, parts: list[Part], tasks: list[list[Range]], root: str, staged: str
 ) -> None:
-    """Write the rejects data set from what the parts refused, lines counted in whole files.
+    """Write the rejects data set from the parts' rejects, with line numbers within the whole file.
 
     Args:
         spark: The session.
         parts: All parts.
         tasks: The plan, ranges by task.
         root: Staging folder of rejects.
-        staged: Where the parts' rejects lie meanwhile.
+        staged: Temporary folder for the parts' rejects.
     """
     files = [file for part in parts for file in part.rejects]
     if not files:
@@ -126,19 +126,21 @@ def _write_rejects(
     for part in parts:
         for number, count in part.num_lines.items():
             lines[number] = lines.get(number, 0) + count
-    firsts, path, first = [], "", 0
+    first_lines, path, first = [], "", 0
     for one in (one for ranges in tasks for one in ranges):
         first = first if one.source.name == path else 1
         path = one.source.name
-        firsts.append((one.number, path, first))
+        first_lines.append((one.number, path, first))
         first += lines.get(one.number, 0)
-    names = spark.createDataFrame(firsts, f"{RANGE} INT, {c.FILE} STRING, {_FIRST_LINE} BIGINT")
+    names = spark.createDataFrame(
+        first_lines, f"{RANGE} INT, {c.FILE} STRING, {_FIRST_LINE} BIGINT"
+    )
     rejects = (
         spark.read.parquet(staged)
         .join(F.broadcast(names), on=RANGE, how="inner")
         .withColumn(c.LINE, F.col(c.LINE) + F.col(_FIRST_LINE))
         .orderBy(c.FILE, c.LINE)
     )
-    storage.remove(root)  # what the attempts left there
+    storage.remove(root)  # the files of the tasks' attempts
     parquet.write_dataset(rejects, root, schemas.REJECTS)
     storage.remove(staged)

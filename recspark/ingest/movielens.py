@@ -1,4 +1,4 @@
-"""The layouts of the MovieLens sets: user, movie, rating and epoch seconds, in that order."""
+"""The layouts of the MovieLens sets: user, movie, rating and Unix time, in that order."""
 
 from __future__ import annotations
 

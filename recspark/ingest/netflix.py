@@ -1,7 +1,7 @@
 """Netflix Prize text: a header `1234:` names the movie, then `user,rating,YYYY-MM-DD` lines.
 
-Two parsers that must agree: one vectorised for clean pieces, one line by line for pieces in which
-anything is out of the ordinary. Tests hold them against each other.
+There are two parsers: a vectorised one for clean pieces, and a line-by-line one for pieces with
+anything unusual. Tests check that they agree.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from recspark.text.sources import BOM, open_raw
 _HEADER = re.compile(rb"\d{1,10}:")
 _DATE = re.compile(rb"\d{4}-\d{2}-\d{2}")
 NUM_FIELDS = 3
-WINDOW = 32  # the bytes of a line that the vectorised parser looks at
+WINDOW = 32  # bytes of a line that the vectorised parser reads
 AFTER_USER = len(",r,YYYY-MM-DD")
-MAX_DIGITS = 8  # of a user id; the data's own have 7 at most
+MAX_DIGITS = 8  # of a user id; those in the data have at most 7
 _MIDDLE = Pattern.of("???,0,00")
 
 
@@ -33,9 +33,9 @@ def parse(data: bytes, movie: int | None) -> Parsed:
     """Return the ratings and refused lines of a piece of text that begins and ends with a line.
 
     Args:
-        data: Whole lines; the last may lack its end.
-        movie: The header in force before the first line: None for none yet, `rows.LOST` where it
-            was damaged.
+        data: Whole lines; the last may lack a line end.
+        movie: The movie header in force above the first line: None if there is none yet,
+            `parsed.LOST` if it was damaged.
     """
     return _parse_clean(data, movie) or parse_lines(data, movie)
 
@@ -44,20 +44,20 @@ LOOK_BACK_BYTES = 64 * 1024
 
 
 def is_header(line: bytes) -> bool:
-    """Return whether a line is a movie header, be it a damaged one."""
+    """Return whether a line is a movie header, valid or damaged."""
     return line.rstrip(b" \t\r,").endswith(b":")
 
 
 def header_movie(line: bytes) -> int:
-    """Return the movie of a header line, `rows.LOST` where it names none."""
+    """Return the movie of a header line, or `parsed.LOST` if it names none."""
     return parse_id(line.rstrip(b" \t\r,")[:-1]) or r.LOST
 
 
 def _parse_clean(data: bytes, movie: int | None) -> Parsed | None:
-    """Return what `parse_lines` would, or None where the text is not clean throughout.
+    """Return what `parse_lines` would return, or None if any line is not clean.
 
-    Each line is looked at as the WINDOW bytes that end it, so that all dates stand in the same
-    columns of one array, and so do all ratings and the last digits of all users.
+    Each line is read as the WINDOW bytes that end it, so all dates are in the same columns of one
+    array, and so are all ratings and the last digits of all users.
     """
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n")
@@ -93,7 +93,7 @@ def _parse_clean(data: bytes, movie: int | None) -> Parsed | None:
 def _parse_ratings(
     text: bytes, ends: np.ndarray, lengths: np.ndarray, movies: np.ndarray
 ) -> Ratings | None:
-    """Return the ratings of lines of these ends and lengths, or None where one is not clean."""
+    """Return the ratings of the lines with these ends and lengths; None if one is not clean."""
     if len(ends) == 0:
         return NO_RATINGS
     if lengths.min() <= AFTER_USER or lengths.max() > AFTER_USER + MAX_DIGITS:
@@ -120,12 +120,12 @@ def _parse_ratings(
 def _movies(
     names: list[bytes], starts: np.ndarray, num_rows: int, movie: int | None
 ) -> np.ndarray | None:
-    """Return the movie of each row; None where a header is damaged or a row has none.
+    """Return the movie of each row; None if a header is damaged or a row has no header.
 
     Args:
         names: The header lines.
-        starts: Rows above each of them.
-        num_rows: Ratings in all.
+        starts: Number of rows above each header.
+        num_rows: Total number of ratings.
         movie: The header in force above the first row.
     """
     if any(not _HEADER.fullmatch(name) for name in names):
@@ -138,7 +138,7 @@ def _movies(
 
 
 def parse_lines(data: bytes, movie: int | None) -> Parsed:
-    """Return the same as `parse`, one line after the other."""
+    """Return the same as `parse`, reading line by line."""
     values: list[tuple[int, int, float, int]] = []
     parsed = Parsed(NO_RATINGS, num_lines=0, num_headers=0, num_blanks=0, movie=movie)
     for number, (offset, line) in enumerate(split_lines(data)):
@@ -169,7 +169,7 @@ def parse_lines(data: bytes, movie: int | None) -> Parsed:
 
 def _parse_rating(line: bytes, movie: int | None) -> tuple[int, int, float, int] | str:
     """Return (user, movie, rating, day), or the reason why the line is refused."""
-    fields = line.rstrip(b" \t,").split(b",")  # some copies end their lines with commas
+    fields = line.rstrip(b" \t,").split(b",")  # some copies have commas at line ends
     if len(fields) != 3:
         return r.WRONG_FIELDS
     user, rating, day = parse_id(fields[0]), parse_rating(fields[1]), parse_day(fields[2])
@@ -197,20 +197,20 @@ def parse_day(field: bytes) -> int | None:
 
 
 def movie_in_force(one: Range) -> int | None:
-    """Return the movie of the last header above a range's first line; None where there is none.
+    """Return the movie of the last header above a range's first line; None if there is none.
 
-    The search goes backward in steps, so it reads about as far as that header is away.
+    The search goes backward in steps, so it reads little more than the text back to that header.
     """
     if one.start == 0 or one.source.is_compressed:
         return None
     with open_raw(one.source) as file:
-        below = next_line(file, one.start)  # lines from here on have been looked at
+        below = next_line(file, one.start)  # lines from here on have been searched
         step = LOOK_BACK_BYTES
         while below > 0:
             start = max(0, below - step)
             file.seek(start)
             text = file.read(below - start)
-            # The step may begin inside a line; unless a further line begins in it, look farther.
+            # The step may begin inside a line; if no other line begins in it, take a longer step.
             whole = 0 if start == 0 else text.find(b"\n") + 1
             if start > 0 and whole in (0, len(text)):
                 step *= 2

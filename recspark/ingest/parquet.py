@@ -1,4 +1,4 @@
-"""Tables in Parquet files. A range is a stretch of rows; rejects tell rows as lines, from 1."""
+"""Tables in Parquet files. A range is a range of rows; rejects number rows as lines, from 1."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ BATCH_ROWS = 64 * 1024
 
 
 def read_schema(source: Source) -> pa.Schema:
-    """Return the columns of a file.
+    """Return the Arrow schema of a file.
 
     Raises:
-        DataError: It is no Parquet file, or damaged.
+        DataError: It is not a Parquet file, or it is damaged.
     """
     with open_raw(source) as file:
         return _open(file, source).schema_arrow
 
 
 def is_day(kind: pa.DataType) -> bool:
-    """Return whether a column holds dates or timestamps and not numbers or text."""
+    """Return whether a column holds dates or timestamps, as opposed to numbers or text."""
     return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
 
 
 def plan_rows(sources: Sequence[Source], split_bytes: int) -> list[list[Range]]:
-    """Return the ranges of rows for each task: whole row groups, about `split_bytes` together."""
+    """Return the ranges of rows for each task: whole row groups of about `split_bytes` in total."""
     ranges: list[Range] = []
     sizes: list[int] = []
     for source in sources:
@@ -59,8 +59,8 @@ class ParquetTable:
     """A mapping of columns.
 
     Attributes:
-        names: Columns of user, movie, rating and, where there is one, time.
-        layout: The rules for values that are not plain numbers or dates, as for text.
+        names: Columns of user, movie, rating and, if there is one, time.
+        layout: The rules for values that are not plain numbers or dates; the same as for text.
     """
 
     names: tuple[str, ...]
@@ -90,7 +90,7 @@ class ParquetTable:
         return self._parse_clean(batch) or self.parse_lines(batch)
 
     def parse_lines(self, batch: pa.RecordBatch, movie: int | None = None) -> Parsed:
-        """Return the same as `parse`, one row after the other, each value taken as its text."""
+        """Return the same as `parse`, row by row, treating each value as text."""
         values: list[tuple[int, int, float, int]] = []
         parsed = Parsed(
             NO_RATINGS, num_lines=batch.num_rows, num_headers=0, num_blanks=0, movie=None
@@ -153,7 +153,7 @@ def _open(file: object, source: Source) -> pq.ParquetFile:
 
 
 def _integers(column: pa.Array) -> npt.NDArray[np.int32] | None:
-    """Return ids as 32-bit numbers; None where one is no id, or the column is not of integers."""
+    """Return ids as 32-bit integers; None if a value is not an id or the type is not integer."""
     if not pa.types.is_integer(column.type):
         return None
     values = column.to_numpy(zero_copy_only=False)
@@ -163,13 +163,13 @@ def _integers(column: pa.Array) -> npt.NDArray[np.int32] | None:
 
 
 def _day_numbers(column: pa.Array) -> npt.NDArray[np.int64]:
-    """Return days since 1970-01-01 of dates or timestamps (those with a zone: the day in UTC)."""
+    """Return days since 1970-01-01 of dates or timestamps (with a time zone: the day in UTC)."""
     values = column.to_numpy(zero_copy_only=False)
     return values.astype("M8[D]").astype(np.int64)
 
 
 def _texts(batch: pa.RecordBatch) -> list[tuple[str, ...]]:
-    """Return each row's values as text: no value is empty, dates and timestamps are ISO dates."""
+    """Return each row's values as text: null is empty, dates and timestamps are ISO dates."""
     columns = []
     for column in batch.columns:
         if is_day(column.type):
@@ -183,5 +183,5 @@ def _texts(batch: pa.RecordBatch) -> list[tuple[str, ...]]:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    # Where ids have gaps, pandas stores them as floats.
+    # pandas stores an integer column with missing values as floats.
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)

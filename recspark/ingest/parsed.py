@@ -1,4 +1,4 @@
-"""What parsing a piece of text comes to, whatever its format."""
+"""The result of parsing a piece of text, the same for every format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FIRST_DAY = 0  # 1970-01-01
 LAST_DAY = 2**15 - 1  # 2059-09-18: days are stored in 16 bits
 EPOCH = date(1970, 1, 1).toordinal()
 
-# Why a line is refused. The same few phrases everywhere, so that they can be counted.
+# Why a line is refused. All parsers use these phrases, so that reasons can be counted.
 WRONG_FIELDS = "wrong number of fields"
 BAD_USER = "user id is not a whole number from 1 to 2147483647"
 BAD_MOVIE = "movie id is not a whole number from 1 to 2147483647"
@@ -47,10 +47,10 @@ class Parsed:
     num_headers: int
     num_blanks: int
     movie: int | None
-    """The movie header in force at the end: None before any, LOST below a damaged one."""
+    """The movie header in force at the end: None if there was none, LOST if it was damaged."""
     rejects: list[Reject] = field(default_factory=list)
     row_lines: list[int] = field(default_factory=list)
-    """Line of each row, from 0; filled by the line-by-line parsers only."""
+    """Line of each row, from 0; only the line-by-line parsers fill it."""
 
 
 LOST = 0
@@ -65,7 +65,7 @@ def parse_rating(field_: bytes) -> float | None:
 def is_column_names(fields: list[bytes], num_columns: int) -> bool:
     """Return whether a line is a row of column names that somebody added to the file.
 
-    One field says rating, and none has a digit.
+    A field must contain "rating", and no field may be blank or contain a digit.
     """
     named = all(name.strip() and not any(48 <= byte <= 57 for byte in name) for name in fields)
     says_rating = any(b"rating" in name.lower() for name in fields)

@@ -1,4 +1,4 @@
-"""What one ingest task does: parse its ranges, settle duplicates, write its own files."""
+"""What one ingest task does: parse its ranges, drop duplicates, write its own files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from recspark.arrays.ratings import Keys, Ratings, pair_keys
 from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
 from recspark.ingest import parsed as r
-from recspark.ingest.duplicates import find_losers, run_starts
+from recspark.ingest.duplicates import mark_duplicates, run_starts
 from recspark.ingest.formats import Block, Format
 from recspark.ingest.parsed import Parsed, Reject
 from recspark.text.ranges import Range
 
 RANGE = "range"
-# A look-up: NumPy's own conversion of days to years takes as long as a fifth of the parsing.
+# A lookup table: NumPy's own conversion of days to years takes a fifth of the parsing time.
 YEAR_OF_DAY = (np.arange(r.LAST_DAY + 1).astype("M8[D]").astype("M8[Y]").astype(np.int16)) + 1970
 _REJECTS = pa.schema(
     [
@@ -34,7 +34,7 @@ _REJECTS = pa.schema(
 
 @dataclass(frozen=True)
 class Part:
-    """What was written of about `split_bytes` of text, and what was counted."""
+    """The files written for about `part_bytes` of text, and the counts of its lines."""
 
     name: str
     ratings: list[PartFile]
@@ -46,13 +46,13 @@ class Part:
     num_headers: int
     num_blanks: int
     movies: npt.NDArray[np.int32]
-    """The movies that the part has ratings of, rising."""
+    """The movies with ratings in the part, ascending."""
     movie_rows: npt.NDArray[np.int64]
     """Ratings of each of them."""
     edge_movies: npt.NDArray[np.int32]
     """The first and the last movie, in the order of the text."""
     edges: PartFile | None
-    """The ratings of those two once more, where they stand movie by movie."""
+    """A copy of the ratings of those two, if the part is grouped by movie."""
 
 
 @dataclass
@@ -83,16 +83,16 @@ def ingest_ranges(
     rejects_root: str,
     drop: Mapping[str, Keys],
 ) -> Iterator[Part]:
-    """Yield the parts that the ranges make, each written.
+    """Write the ranges in parts, and yield each part once it is written.
 
     Args:
         task: The task's number, which names its parts.
         ranges: What to read, in order.
         layout: How to parse it.
-        part_bytes: Text that makes a part; memory is about five times that.
+        part_bytes: Text per part (bytes); memory is about five times that.
         ratings_root: Where part files of ratings go.
         rejects_root: Where part files of rejects go; lines still count from the range's start.
-        drop: By part name, pairs whose better duplicate lies in another part.
+        drop: By part name, the pairs to drop because another part's rating is kept.
     """
     pending, number = _Pending(), 0
     for one in ranges:
@@ -122,13 +122,13 @@ def _write(
 ) -> Part:
     pieces = pending.pieces
     rows = Ratings.concatenate([piece.parsed.rows for piece in pieces])
-    loses = find_losers(rows)
+    is_duplicate = mark_duplicates(rows)
     if drop is not None:
-        loses |= np.isin(pair_keys(rows.users, rows.movies), drop)
+        is_duplicate |= np.isin(pair_keys(rows.users, rows.movies), drop)
     rejects = [(piece, reject) for piece in pieces for reject in piece.parsed.rejects]
-    if loses.any():
-        rejects += _locate(pieces, loses, layout)
-        rows = rows.where(~loses)
+    if is_duplicate.any():
+        rejects += _locate(pieces, is_duplicate, layout)
+        rows = rows.where(~is_duplicate)
     movies, movie_rows = _count_movies(rows.movies)
     is_by_movie = len(run_starts(rows.movies)) == len(movies)
     edges = _write_edges(rows, ratings_root, name) if is_by_movie else None
@@ -155,7 +155,7 @@ def _write(
 def _count_movies(
     movies: npt.NDArray[np.int32],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Return the movies and the rows of each, from runs of one movie where there are runs."""
+    """Return the distinct movies and the rows of each; long runs of one movie make it fast."""
     starts = run_starts(movies)
     found, run = np.unique(movies[starts], return_inverse=True)
     lengths = np.diff(np.append(starts, len(movies)))
@@ -163,13 +163,13 @@ def _count_movies(
 
 
 def _locate(
-    pieces: list[_Piece], loses: npt.NDArray[np.bool_], layout: Format
+    pieces: list[_Piece], is_duplicate: npt.NDArray[np.bool_], layout: Format
 ) -> list[tuple[_Piece, Reject]]:
-    """Return the lines of rows that lost to a duplicate, found by parsing their pieces again."""
+    """Return the lines of duplicate rows, found by parsing their pieces again."""
     found = []
     ends = np.cumsum([len(piece.parsed.rows) for piece in pieces])
     for piece, end in zip(pieces, ends.tolist(), strict=True):
-        positions = np.flatnonzero(loses[end - len(piece.parsed.rows) : end])
+        positions = np.flatnonzero(is_duplicate[end - len(piece.parsed.rows) : end])
         if len(positions):
             lines = layout.locate(piece.block, piece.movie, positions.tolist())
             found += [(piece, replace(line, reason=r.DUPLICATE)) for line in lines]
@@ -193,7 +193,7 @@ def _write_ratings(rows: Ratings, root: str, name: str) -> list[PartFile]:
         count = int(counts[year])
         path = f"{c.RATED_YEAR}={year}/part-{name}.parquet"
         part = table.slice(start, count)
-        # Movies come in runs, which compression takes as well as a dictionary would, and faster.
+        # Movies come in runs, which compress as well as a dictionary would, and faster.
         distinct = [c.USER_ID, c.MOVIE_ID]
         files.append(write_part(part, root, path, distinct=distinct, close=[c.RATED_ON]))
         start += count
@@ -201,9 +201,9 @@ def _write_ratings(rows: Ratings, root: str, name: str) -> list[PartFile]:
 
 
 def _write_edges(rows: Ratings, root: str, name: str) -> PartFile | None:
-    """Write, for the search of duplicates between parts, the movies that a cut may run through.
+    """Write the movies that a cut may run through, for the search for duplicates between parts.
 
-    The file is never committed, so it goes with what unfinished attempts left.
+    The file is never committed, so it is removed with the files of unfinished attempts.
     """
     if len(rows) == 0:
         return None

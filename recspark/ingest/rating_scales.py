@@ -1,4 +1,4 @@
-"""Which ratings a layout allows, checked for one text or for a column of numbers alike."""
+"""Which ratings a layout allows; checks a single text or a column of numbers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Scale:
-    """Numbers from `lowest` to `highest`, multiples of `step` where there is one.
+    """Numbers from `lowest` to `highest`; if `step` is set, only its multiples.
 
     Attributes:
         lowest: Smallest rating allowed.
         highest: Largest rating allowed.
-        step: Distance of neighbouring ratings, a power of two; None where any number will do.
-        reason: Why another text is refused.
+        step: Distance between neighbouring ratings, a power of two; None allows any number.
+        reason: Why any other text is refused.
     """
 
     lowest: float

@@ -1,7 +1,7 @@
-"""Decimal numbers and dates out of text, eight characters at a time.
+"""Parses decimal numbers and dates from text, eight characters at a time.
 
-Eight characters are one 64-bit word, the first in its lowest byte, and arithmetic on a word acts on
-all eight at once (SWAR). Over arrays of words this parses several times as fast as a CSV reader.
+Eight characters make one 64-bit word, with the first in the lowest byte, and arithmetic on a word
+acts on all eight at once (SWAR). On arrays of words this is several times as fast as a CSV reader.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Pattern:
     """What eight characters must be.
 
     Attributes:
-        expected: The characters, `0` where any digit may stand.
-        limits: Added to a byte of a word less `expected`, they set its high bit unless the
-            character fits.
+        expected: The characters, with `0` for any digit.
+        limits: Added to the bytes of a word XOR `expected`, they set the high bit of each byte
+            whose character does not match.
         checked: The high bits of all bytes that are checked.
     """
 
@@ -34,7 +34,7 @@ class Pattern:
 
     @staticmethod
     def of(text: str) -> Pattern:
-        """Return the pattern: `0` is any digit, `?` any character, others are themselves."""
+        """Return the pattern: `0` is any digit, `?` any character, others match themselves."""
         limits = bytes({"0": 128 - 10, "?": 0}.get(one, 128 - 1) for one in text)
         expected = text.replace("?", "\0").encode()
         checked = bytes(0 if one == "?" else 0x80 for one in text)
@@ -43,7 +43,7 @@ class Pattern:
         )
 
     def digits(self, words: Words) -> Words | None:
-        """Return words of digits as numbers 0 to 9 a byte (else 0); None where one does not fit."""
+        """Return the digits, 0 to 9 in each byte (else 0); None if a word does not match."""
         digits = words ^ self.expected
         # A byte of 128 or more may carry into the next one, but then its own high bit is set.
         fits = not ((digits | (digits + self.limits)) & self.checked).any()
@@ -69,11 +69,11 @@ _DAYS = _day_table()
 
 
 def parse_numbers(words: Words, num_digits: Words) -> Words | None:
-    """Return the numbers that end the words; None where a character of one is not a digit.
+    """Return the numbers at the ends of the words; None if one has a character that is no digit.
 
     Args:
-        words: Shape (n,); the last digit is a word's last character.
-        num_digits: Shape (n,), 1 to 8: the characters of each number; those before are ignored.
+        words: Shape (n,); the last digit is the word's last character.
+        num_digits: Shape (n,), 1 to 8: the length of each number; characters before it are ignored.
     """
     unused = (np.uint64(8) - num_digits) << np.uint64(3)
     zeros = _NUMBER.expected
@@ -86,10 +86,10 @@ def parse_numbers(words: Words, num_digits: Words) -> Words | None:
 
 
 def parse_days(centuries: Words, words: Words) -> npt.NDArray[np.int32] | None:
-    """Return the days since 1970-01-01 of dates; None where one is none, or is not in 1970 … 2059.
+    """Return dates as days since 1970-01-01; None if one is no date or not in 1970 … 2059.
 
     Args:
-        centuries: Shape (n,): the number that the first two digits of the year make.
+        centuries: Shape (n,): the first two digits of the year, as a number.
         words: Shape (n,): the rest of each date, `YY-MM-DD`.
     """
     digits = _DATE.digits(words)

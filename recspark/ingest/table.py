@@ -21,12 +21,12 @@ _MAX_HEADER_BYTES = 1024 * 1024
 
 
 def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
-    """Return how these files are read, having looked at the column names of each.
+    """Return the format of these files, after checking the column names of each.
 
-    In CSV and TSV a field may stand in double quotes but must end on its line.
+    In CSV and TSV a field may be in double quotes but must end on its own line.
 
     Raises:
-        DataError: A mapped column is missing or there twice, or the files differ in their columns.
+        DataError: A mapped column is missing or repeated, or the files have different columns.
     """
     if sources[0].name.endswith(".parquet"):
         return _parquet_format(settings, sources)
@@ -110,7 +110,7 @@ def _mapping(settings: TableConfig) -> dict[str, str]:
 
 
 def _positions(settings: TableConfig, names: list[str], source: Source) -> list[int]:
-    """Return where the mapped columns are among the file's columns."""
+    """Return the positions of the mapped columns among the file's columns."""
     for setting, name in _mapping(settings).items():
         if names.count(name) == 1:
             continue

@@ -25,22 +25,22 @@ class TimeFormat:
     """Times as whole numbers since 1970, or as dates.
 
     Attributes:
-        form: `seconds`, `milliseconds`, or a date such as %Y-%m-%d or %d.%m.%Y, behind which a
-            time of day may follow.
+        form: `seconds`, `milliseconds`, or a date such as %Y-%m-%d or %d.%m.%Y, which a time of
+            day may follow.
     """
 
     form: str
 
     @property
     def reason(self) -> str:
-        """Why another text is refused."""
+        """Why any other text is refused."""
         if self.form in UNITS:
             return r.BAD_TIME.replace("seconds", self.form)
         return r.BAD_DATE
 
     @property
     def arrow_type(self) -> pa.DataType:
-        """What the column is read as before `days` turns it into days."""
+        """The type to read the column as, before `days` converts it."""
         return pa.int64() if self.form in UNITS else pa.string()
 
     def parse(self, field: bytes) -> int | None:
@@ -62,17 +62,17 @@ class TimeFormat:
         return day if r.FIRST_DAY <= day <= r.LAST_DAY else None
 
     def days(self, column: pa.ChunkedArray) -> npt.NDArray[np.int32] | None:
-        """Return what `parse` makes of each value, or None where one is refused."""
+        """Return what `parse` returns for each value, or None if one is refused."""
         if self.form in UNITS:
             numbers = column.to_numpy()
-            # Arrow reads -0 as 0, which `parse` refuses: let it have a look.
+            # Arrow reads -0 as 0, but `parse` refuses it: leave these to `parse`.
             if len(numbers) and numbers.min() < 1:
                 return None
             days = numbers // (UNITS[self.form] * _SECONDS_A_DAY)
             if len(days) and days.max() > r.LAST_DAY:
                 return None
             return days.astype(np.int32)
-        # Few days occur, many times each.
+        # There are few different days, each occurring many times.
         coded = column.combine_chunks().dictionary_encode()
         values = [self.parse(text.encode()) for text in coded.dictionary.to_pylist()]
         if None in values:
@@ -82,7 +82,10 @@ class TimeFormat:
 
 @functools.cache
 def _pattern(form: str) -> re.Pattern[str]:
-    """Return the expression with groups Y, m, d; day and month may be one digit if set apart."""
+    """Return the regular expression with the groups Y, m and d.
+
+    Except in ISO_DATE, day and month may have one digit if separators stand between all parts.
+    """
     short = r"\d{2}" if re.search(r"%[Ymd]%[Ymd]", form) or form == ISO_DATE else r"\d{1,2}"
     parts = {"%Y": r"(?P<Y>\d{4})", "%m": f"(?P<m>{short})", "%d": f"(?P<d>{short})"}
     pieces = re.split("(%[Ymd])", form)

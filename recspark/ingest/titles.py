@@ -1,4 +1,4 @@
-"""The movies files: id, release year, title. Small, so the driver parses them."""
+"""Files of movies: id, release year, title. They are small, so the driver parses them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Fields = tuple[str, str, str] | str
 
 @dataclass
 class Titles:
-    """What a movies file holds."""
+    """The content of a movies file."""
 
     movies: list[tuple[int, int | None, str]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
@@ -47,11 +47,11 @@ class Titles:
 def read_titles(source: Source) -> Titles:
     """Return the movies of a file and the lines that were refused.
 
-    Five layouts are told apart by the first line: Netflix's `id,year,title` (unquoted, commas in
+    The first line tells the five layouts apart: Netflix's `id,year,title` (unquoted, commas in
     titles), MovieLens' u.item (`|`), movies.dat (`::`), movies.csv (quoted, with column names), and
-    the tab-separated .item with column names. The year of movies.dat and movies.csv is the one at
-    the end of the title. A file that is not UTF-8 throughout is read as Latin-1, which both
-    publishers used.
+    the tab-separated .item with column names. In movies.dat and movies.csv the year is taken from
+    the end of the title. A file that is not valid UTF-8 is read as Latin-1, which both publishers
+    used.
     """
     with open_text(source) as file:
         data = file.read().removeprefix(BOM)
@@ -78,7 +78,7 @@ def read_titles(source: Source) -> Titles:
 
 
 def _layout(first: str) -> tuple[Callable[[str], Fields], str | None]:
-    """Return how lines are split and how the line of column names begins, by the first line."""
+    """Return how to split lines and how a line of column names begins, given the first line."""
     if first.startswith(_ITEM_HEADER):
         return _split_item_table, _ITEM_HEADER
     if first.startswith(_CSV_HEADER):
@@ -89,7 +89,7 @@ def _layout(first: str) -> tuple[Callable[[str], Fields], str | None]:
 
 
 def _split_netflix(text: str) -> Fields:
-    fields = text.split(",", 2)  # 336 titles hold commas
+    fields = text.split(",", 2)  # 336 titles contain commas
     return (fields[0], fields[1], fields[2]) if len(fields) == 3 else WRONG_FIELDS
 
 
@@ -107,7 +107,7 @@ def _split_item_table(text: str) -> Fields:
 
 def _split_dat(text: str) -> Fields:
     number, _, rest = text.partition("::")
-    title, mark, _ = rest.rpartition("::")  # what follows are genres
+    title, mark, _ = rest.rpartition("::")  # the genres follow
     return (number, _year_in(title), title) if mark else WRONG_FIELDS
 
 
@@ -137,7 +137,7 @@ def _check(fields: Fields, *, is_strict: bool) -> tuple[int, int | None, str] | 
     if re.fullmatch(r"\d{4}", year.strip()) and int(year) in _YEARS:
         return movie, int(year), title
     if year.strip() in _NO_YEAR or not is_strict:
-        return movie, None, title  # MovieLens has words where it knows no year
+        return movie, None, title  # MovieLens has words where the year is unknown
     return BAD_YEAR
 
 

@@ -1,1 +1,1 @@
-"""Ratings to index, filtered and split buckets."""
+"""Ratings to the indexes, and to filtered and split buckets."""

@@ -1,7 +1,7 @@
 """From ratings to the stored splits: buckets of users, rows in seeded random order inside each.
 
-Rows travel between tasks in Arrow blocks, one for each (task, bucket): a few thousand byte strings
-where Spark's shuffle would move every rating by itself.
+Rows move between tasks in Arrow blocks, one for each (task, bucket): a few thousand byte strings,
+whereas Spark's shuffle would move every rating separately.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
 from recspark.prepare.split import SPLITS, TRAIN, Split
 
-# Scales have few different ratings; of data without a scale, not all need to be known.
+# Rating scales have few distinct values; without a scale, not all values need to be known.
 MAX_VALUES = 1000
 # The streaming feed reads whole row groups and holds one of each bucket: 100 MB with 64 buckets.
 ROW_GROUP_ROWS = 131_072
@@ -45,8 +45,8 @@ class Layout:
     Attributes:
         user_ids: Raw id of each user_index, int32 [num_users].
         movie_ids: Raw id of each movie_index, int32 [num_movies].
-        split: Decides on train, valid and test.
-        seed: Seed of the order; it hashes raw ids, so another filter keeps it.
+        split: Assigns rows to train, valid and test.
+        seed: Seed of the order, which hashes raw ids, so that another filter does not change it.
     """
 
     user_ids: npt.NDArray[np.int32]
@@ -57,7 +57,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Written:
-    """What one bucket's task wrote: files by split, and what of train later stages must know."""
+    """What one bucket's task wrote: files by split, and statistics of train for later stages."""
 
     files: dict[str, PartFile]
     rating_min: float
@@ -65,21 +65,21 @@ class Written:
     rating_sum: float
     rating_squares: float
     rating_values: tuple[float, ...]
-    """The different ratings, of the first MAX_VALUES met."""
+    """The first MAX_VALUES distinct ratings."""
 
     def num_rows(self, split: str) -> int:
         """Rows of one split in this bucket."""
         return self.files[split].num_rows if split in self.files else 0
 
 
-def deal(
+def partition(
     block: Ratings, users: Lookup, movies: Lookup, num_buckets: int
 ) -> Iterator[tuple[int, bytes]]:
     """Yield (bucket, Arrow stream) for the rows of a block whose user and movie are known.
 
-    The bucket is `user_index mod num_buckets`. As user_index falls with activity, this deals heavy
-    and light users out evenly, and a user's row inside a bucket is `user_index // num_buckets`:
-    arithmetic where a hash would need a lookup table.
+    The bucket is `user_index mod num_buckets`. Users are indexed by activity, so every bucket gets
+    an even share of heavy and light users. A user's row inside a bucket is
+    `user_index // num_buckets`, which needs no lookup table as a hash would.
     """
     user_index, movie_index = users.find(block.users), movies.find(block.movies)
     known = (user_index >= 0) & (movie_index >= 0)
@@ -106,11 +106,11 @@ def write_bucket(
 ) -> Written:
     """Split one bucket's rows, write a file for each split, and return what was written.
 
-    The order hashes (user, movie) with the seed, so it does not depend on how rows arrived.
+    The order is a hash of (user, movie) and the seed, so the order of arrival does not matter.
 
     Args:
         bucket: The bucket's number.
-        blocks: Arrow streams from `deal`.
+        blocks: Arrow streams from `partition`.
         layout: How rows are split and ordered.
         folders: Split name to the folder of its data set.
     """

@@ -21,7 +21,7 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class RatingCounts:
-    """Ids ascending with their number of kept ratings: users, movies and days since 1970."""
+    """Number of kept ratings per user, movie and day (since 1970-01-01), in ascending order."""
 
     users: npt.NDArray[np.int64]
     user_counts: Counts
@@ -30,7 +30,7 @@ class RatingCounts:
     days: npt.NDArray[np.int64]
     day_counts: Counts
     num_read: int
-    """Ratings looked at, those that were not kept included."""
+    """Ratings read, including those that were not kept."""
 
     @property
     def num_ratings(self) -> int:
@@ -38,30 +38,30 @@ class RatingCounts:
         return int(self.movie_counts.sum())
 
 
-def tally_ratings(blocks: RDD[list[RowGroup]], keep: RatingFilter) -> RatingCounts:
-    """Return the counts of the ratings that `keep` lets through.
+def count_ratings(blocks: RDD[list[RowGroup]], rating_filter: RatingFilter) -> RatingCounts:
+    """Return the counts of the ratings that pass the filter.
 
-    Every task adds up its own blocks, and tasks merge pairwise, so that the driver receives no
-    more than one number per user, movie and day.
+    Each task adds up its own blocks, and the tasks' counts are merged pairwise, so the driver
+    receives at most one number per user, movie and day.
     """
-    with broadcast(blocks.context, keep) as shared:
+    with broadcast(blocks.context, rating_filter) as shared:
 
         def run(items: Iterable[list[RowGroup]]) -> Iterator[RatingCounts]:
-            tallies = (count_block(read_block(groups), shared.value) for groups in items)
-            yield functools.reduce(merge, tallies, EMPTY)
+            counts = (count_block(read_block(groups), shared.value) for groups in items)
+            yield functools.reduce(merge, counts, EMPTY)
 
         return blocks.mapPartitions(run).treeReduce(merge)
 
 
-def count_block(block: Ratings, keep: RatingFilter) -> RatingCounts:
-    """Return the tally of one block."""
-    kept = block.where(keep.mask(block))
+def count_block(block: Ratings, rating_filter: RatingFilter) -> RatingCounts:
+    """Return the counts of one block."""
+    kept = block.where(rating_filter.mask(block))
     counts = (*_count(kept.users), *_count(kept.movies), *_count(kept.days))
     return RatingCounts(*counts, num_read=len(block.users))
 
 
 def merge(one: RatingCounts, two: RatingCounts) -> RatingCounts:
-    """Return the tally of both together."""
+    """Return the sum of two counts."""
     return RatingCounts(
         *_add(one.users, one.user_counts, two.users, two.user_counts),
         *_add(one.movies, one.movie_counts, two.movies, two.movie_counts),

@@ -16,12 +16,12 @@ from recspark.contract import columns as c
 def order_ids(ids: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> pd.DataFrame:
     """Return `id, index, num_ratings` (int32), ordered by index.
 
-    The order is StringIndexer's `frequencyDesc`: most ratings first, ties by id as text. Counting
-    is done elsewhere, so no row of the ratings is looked up as a string.
+    The order is StringIndexer's `frequencyDesc`: most ratings first, ties by id as text. The counts
+    are given, so no rating has to be looked up by a string.
 
     Args:
         ids: Distinct ids, any order.
-        counts: Ratings of each.
+        counts: Number of ratings of each id.
     """
     order = np.lexsort((ids.astype("U"), -counts))
     return pd.DataFrame(
@@ -42,8 +42,8 @@ def make_indexer(spark: SparkSession, table: pd.DataFrame) -> StringIndexerModel
         spark: The session whose JVM holds the model.
         table: `id, index, num_ratings`, ordered by index.
     """
-    # StringIndexerModel.from_labels crosses to the JVM once per label (57 s for 480,189 users), so
-    # the labels go over as one string that the JVM splits; the rest is as from_labels does it.
+    # StringIndexerModel.from_labels calls the JVM once per label (57 s for 480,189 users), so the
+    # labels are passed as one string that the JVM splits; the rest is as in from_labels.
     jvm: Any = spark.sparkContext._jvm
     text = "\n".join(str(value) for value in table[c.ID])
     labels = jvm.java.util.regex.Pattern.compile("\n").split(text)

@@ -22,12 +22,13 @@ _NUM_SAMPLES = 3
 def read_pairs(path: str) -> pd.DataFrame:
     """Return `user_id, movie_id` (int32) of a pairs file, in the file's order.
 
-    Two layouts are told apart by the first line: Netflix's probe (`1234:` for the movie, then a
-    user id a line) and delimited rows that begin with user and movie (`u1.test`, CSV; a first row
-    that is not numeric is a header). Compressed files are read by their ending.
+    The first line tells two layouts apart: Netflix's probe (`1234:` for the movie, then one user id
+    per line) and delimited rows that begin with user and movie (`u1.test`, CSV; a first row that is
+    not numeric is a header). The file name's suffix says whether the file is compressed.
 
     Raises:
-        DataError: The file is missing or empty, or lines are not pairs (count and samples named).
+        DataError: The file is missing or empty, or some lines are not pairs (the message gives
+            their count and samples).
     """
     require_pairs_file(path)
     with fsspec.open(path, "rt", encoding="utf-8", errors="replace", compression="infer") as file:
@@ -48,7 +49,7 @@ def read_pairs(path: str) -> pd.DataFrame:
 
 
 def require_pairs_file(path: str) -> None:
-    """Raise a DataError unless a file is there."""
+    """Raise a DataError unless the path is a file."""
     fs, stripped = storage.filesystem(path)
     if not fs.isfile(stripped):
         found = "a directory" if fs.isdir(stripped) else "nothing"

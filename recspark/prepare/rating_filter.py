@@ -1,4 +1,4 @@
-"""Which ratings stay: a sample of the users, and minimum counts, once or until stable."""
+"""Filters the ratings: a sample of the users, and minimum counts, once or until stable."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from recspark.prepare.rows import RatingFilter
 logger = logging.getLogger(__name__)
 
 
-def keep_ratings(
-    tally: Callable[[RatingFilter], RatingCounts], settings: PrepareConfig, seed: int
+def filter_ratings(
+    count: Callable[[RatingFilter], RatingCounts], settings: PrepareConfig, seed: int
 ) -> RatingCounts:
-    """Return the tally of what stays after sampling and filtering.
+    """Return the counts of the ratings left after sampling and filtering.
 
-    With filter `once`, users and movies are judged by their counts in the (sampled) ratings, as
-    the public notebooks do, so that fewer may be left to some of them. With `k_core`, this is
-    repeated until every user and movie left has its minimum (Seidman 1983, for a bipartite graph).
+    With filter `once`, users and movies are judged by their counts in the (sampled) ratings, as in
+    the public notebooks, so some may be left with fewer ratings than the minimum. With `k_core`,
+    this is repeated until every user and movie left has its minimum (Seidman 1983, for a bipartite
+    graph).
 
     Args:
-        tally: Counts the ratings that a Keep lets through; called once a round.
+        count: Counts the ratings that pass a RatingFilter; called once per round.
         settings: The `prepare` section.
         seed: The run's seed, for the sample.
 
     Raises:
         DataError: Nothing is left.
     """
-    keep = RatingFilter(user_fraction=settings.user_fraction, seed=seed)
-    current = tally(keep)
+    current = count(RatingFilter(user_fraction=settings.user_fraction, seed=seed))
     rounds = 0
     while True:
         users = current.users[current.user_counts >= settings.min_ratings_per_user]
@@ -44,13 +44,13 @@ def keep_ratings(
         stable = len(users) == len(current.users) and len(movies) == len(current.movies)
         if stable or (settings.filter == "once" and rounds == 1):
             return current
-        keep = RatingFilter(
+        rating_filter = RatingFilter(
             users=Lookup.of(users.astype(np.int32)),
             movies=Lookup.of(movies.astype(np.int32)),
             user_fraction=settings.user_fraction,
             seed=seed,
         )
-        current = tally(keep)
+        current = count(rating_filter)
         rounds += 1
         logger.info(
             "prepare: filter round %d keeps %s users, %s movies, %s ratings",

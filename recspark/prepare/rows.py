@@ -1,4 +1,4 @@
-"""Reading stored ratings in blocks of NumPy columns, inside a task."""
+"""Reads stored ratings in blocks of NumPy columns, inside a task."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from recspark.contract import columns as c
 from recspark.files import parquet, storage
 from recspark.files.parquet import RowGroup
 
-# Ratings that one task holds at a time (rows): about 200 MB with everything derived from them.
+# Ratings that one task holds at a time (rows): about 200 MB, including all that is derived.
 TASK_ROWS = 4_000_000
 
 
 @dataclass(frozen=True)
 class RatingFilter:
-    """Which ratings stay: those whose user and movie are known and whose user is sampled.
+    """Which ratings to keep: those of given movies by given users who are in the sample.
 
     Attributes:
-        users: Users that stay; None for all.
-        movies: Movies that stay; None for all.
+        users: Users to keep; None for all.
+        movies: Movies to keep; None for all.
         user_fraction: Share of the users to keep (above 0, up to 1), by a hash of id and seed.
         seed: Seed of that hash.
     """
@@ -39,7 +39,7 @@ class RatingFilter:
     seed: int = 0
 
     def mask(self, block: Ratings) -> npt.NDArray[np.bool_]:
-        """Return which rows of the block stay."""
+        """Return which rows of the block to keep."""
         mask = np.ones(len(block.users), dtype=bool)
         if self.user_fraction < 1:
             draw = uniform(self.seed, "sample", block.users, np.zeros_like(block.users))
@@ -52,7 +52,7 @@ class RatingFilter:
 
 
 def plan_blocks(path: str) -> list[list[RowGroup]]:
-    """Return the row groups of a `ratings` data set, packed into blocks for one task each."""
+    """Return the row groups of a `ratings` data set, packed into one block per task."""
     groups = [
         group for file in parquet.parquet_files(path) for group in parquet.list_row_groups(file)
     ]

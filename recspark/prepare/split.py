@@ -1,4 +1,4 @@
-"""Which ratings are held out. Each split is given one bucket: some users with all their ratings."""
+"""Which ratings are held out. A split sees one bucket at a time: some users, all their ratings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RandomSplit:
 
 @dataclass(frozen=True)
 class PairsSplit:
-    """Test is what a list of held-out pairs names; valid is drawn from the rest.
+    """Test is a list of held-out pairs; valid is drawn from the rest.
 
     Attributes:
         keys: `pair_keys` of the held-out pairs, ascending, distinct.
@@ -65,7 +65,7 @@ class TimeSplit:
 
     Attributes:
         test_from: First day of test, in days since 1970-01-01.
-        valid_from: First day of valid; the same as test_from where there is no valid.
+        valid_from: First day of valid; the same as test_from if there is no valid.
     """
 
     test_from: int
@@ -80,12 +80,12 @@ class TimeSplit:
         valid_fraction: float,
         test_from: int | None = None,
     ) -> TimeSplit:
-        """Return the split whose cuts lie between days, each part at least its share.
+        """Return the split that cuts between days and gives each part at least its share.
 
         Args:
             days: Days with ratings, ascending.
-            counts: Ratings on each of them.
-            test_fraction: Share of all ratings for test, unless `test_from` is given.
+            counts: Number of ratings on each day.
+            test_fraction: Share of all ratings for test; ignored if `test_from` is given.
             valid_fraction: Share of the rest for valid.
             test_from: First day of test.
         """
@@ -102,12 +102,12 @@ class TimeSplit:
 
 @dataclass(frozen=True)
 class LastSplit:
-    """Each user's newest ratings are test, and as many before them valid.
+    """Each user's newest ratings are test, and the same number before them valid.
 
     Ratings of one day are ordered by a hash of user, movie and seed.
 
     Attributes:
-        num_last: Ratings per user in test; a user with no more than these has none in train.
+        num_last: Ratings per user in test; a user with no more ratings has none in train.
         has_valid: Whether the ratings before those go to valid.
         seed: Seed of the order within a day.
     """
@@ -117,7 +117,7 @@ class LastSplit:
     seed: int
 
     def __call__(self, block: Ratings) -> Codes:
-        """Return TRAIN, VALID or TEST for each row; every user of the block must be whole."""
+        """Return TRAIN, VALID or TEST for each row; the block has all ratings of its users."""
         tie = hash_keys(self.seed, "last", block.users, block.movies)
         order = np.lexsort((tie, -block.days, block.users))  # newest first within each user
         users = block.users[order]
@@ -133,7 +133,7 @@ Split = RandomSplit | PairsSplit | TimeSplit | LastSplit
 
 
 def _codes(is_test: Mask, is_valid: Mask) -> Codes:
-    """Return the code of each row; what is both is test."""
+    """Return the code of each row; a row that is both test and valid is test."""
     return np.where(is_test, TEST, np.where(is_valid, VALID, TRAIN)).astype(np.uint8)
 
 
@@ -144,7 +144,7 @@ def _draw_valid(block: Ratings, fraction: float, seed: int) -> Mask:
 def _first_day_of_newest(
     days: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], fraction: float
 ) -> int:
-    """Return the latest day from which on there are at least `fraction` of the ratings."""
+    """Return the latest day such that it and later days hold `fraction` of the ratings or more."""
     if fraction == 0 or len(days) == 0:
         return int(np.iinfo(np.int32).max)
     newest = np.cumsum(counts[::-1])[::-1]  # ratings on or after each day

@@ -47,7 +47,7 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
     }
     check_models(config, models)
     until = list(parts).index(config.until)
-    # Held between the stages too, which claim what they write and read by themselves.
+    # Held between the stages too; each stage also locks what it reads and writes.
     with RunLock(config.root, "pipeline", writes=[config.root]):
         for run_part in list(parts.values())[: until + 1]:
             run_part()

@@ -30,11 +30,11 @@ from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
-from recspark.prepare.buckets import Layout, Written, deal, write_bucket
-from recspark.prepare.counts import RatingCounts, tally_ratings
+from recspark.prepare.buckets import Layout, Written, partition, write_bucket
+from recspark.prepare.counts import RatingCounts, count_ratings
 from recspark.prepare.index import make_indexer, order_ids
 from recspark.prepare.pairs import read_pairs
-from recspark.prepare.rating_filter import keep_ratings
+from recspark.prepare.rating_filter import filter_ratings
 from recspark.prepare.rows import RowGroup, plan_blocks, read_block
 from recspark.prepare.split import SPLITS, LastSplit, PairsSplit, RandomSplit, Split, TimeSplit
 
@@ -71,7 +71,9 @@ def run(config: Config, spark: SparkSession) -> None:
         pairs = _held_out_pairs(spark, paths, settings)
         plan = plan_blocks(paths.ratings)
         blocks = spread(spark, plan, len(plan))
-        kept = keep_ratings(lambda keep: tally_ratings(blocks, keep), settings, config.seed)
+        kept = filter_ratings(
+            lambda rating_filter: count_ratings(blocks, rating_filter), settings, config.seed
+        )
         users = order_ids(kept.users, kept.user_counts)
         movies = order_ids(kept.movies, kept.movie_counts)
         layout = Layout(
@@ -172,16 +174,16 @@ def _write_splits(
     """Stage train, valid and test; return what each bucket's task wrote."""
     folders = {schema.name: step.staging(path) for path, schema in _split_outputs(paths)}
 
-    def deal_blocks(items: Iterable[list[RowGroup]]) -> Iterator[tuple[int, bytes]]:
+    def partition_blocks(items: Iterable[list[RowGroup]]) -> Iterator[tuple[int, bytes]]:
         users, movies = Lookup.of(shared.value.user_ids), Lookup.of(shared.value.movie_ids)
         for groups in items:
-            yield from deal(read_block(groups), users, movies, num_buckets)
+            yield from partition(read_block(groups), users, movies, num_buckets)
 
     def write(bucket: int, received: Iterator[bytes]) -> Written:
         return write_bucket(bucket, received, shared.value, folders)
 
-    dealt = blocks.mapPartitions(deal_blocks)
-    written = shuffle(spark, dealt, num_buckets, write, folders["train"])
+    partitioned = blocks.mapPartitions(partition_blocks)
+    written = shuffle(spark, partitioned, num_buckets, write, folders["train"])
     for name, folder in folders.items():
         storage.make_folder(folder)
         commit_parts((one.files[name] for one in written if name in one.files), folder)

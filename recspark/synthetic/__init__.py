@@ -1,1 +1,1 @@
-"""Made-up Netflix-format data whose best reachable error is known."""
+"""Synthetic data in the Netflix format, with a known irreducible error."""

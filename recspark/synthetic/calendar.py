@@ -1,7 +1,7 @@
-"""When users join, movies come out and ratings are given: volume grows to the last day.
+"""When users join, movies are released and ratings are given; the volume grows to the last day.
 
-A rating falls on any day from the later of the user's joining and the movie's release, all alike.
-Users join at a growing rate, which gives yearly volumes much like those of the Netflix Prize.
+The day of a rating is uniform from the later of the user's joining and the movie's release on.
+Users join at a growing rate, which gives yearly volumes similar to those of the Netflix Prize.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def opening_share(years: NDArray[np.int32]) -> Floats32:
 def sample_times(
     rows: np.random.Generator, joined: Floats32, opened: Floats32 | np.float32
 ) -> Floats32:
-    """Return the time of each rating, from 0 up to, not including, 1."""
+    """Return the time of each rating, in [0, 1)."""
     earliest = np.maximum(joined, opened)
     times = earliest + (1 - earliest) * rows.random(len(joined), dtype=np.float32)
     return np.minimum(times, np.float32(1 - 2**-20))
 
 
 def days_of(times: Floats32) -> NDArray[np.int32]:
-    """Return the number of the day, from 0 (first day), of each time."""
+    """Return the day number of each time, from 0 (first day)."""
     return (times * NUM_DAYS).astype(np.int32)

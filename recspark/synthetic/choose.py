@@ -1,4 +1,4 @@
-"""Which users rate a movie: different ones, eager ones more often."""
+"""Which users rate a movie: distinct users, eager ones more often."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 Users = NDArray[np.int32]
 
-# Above this share of all users, keys for all of them are quicker than repeated draws.
+# Above this share of all users, computing keys for all is faster than repeated draws.
 _DENSE_SHARE = 1 / 16
 _EXTRA = 1.2
 
 
 def build_slots(weights: NDArray[np.int32]) -> Users:
-    """Return a table with each user in as many slots as the user's weight: a slot is a draw."""
+    """Return a table with as many slots per user as the user's weight; each slot is drawn alike."""
     return np.repeat(np.arange(len(weights), dtype=np.int32), weights)
 
 
@@ -24,17 +24,17 @@ def choose_users(
     weights: NDArray[np.int32],
     slots: Users,
 ) -> Users:
-    """Return `num` different users, those of `always` first.
+    """Return `num` distinct users, those of `always` first.
 
-    The others come as if drawn one after the other without replacement, in proportion to their
-    weights: either so indeed (drawing with replacement and keeping first occurrences), or, for a
-    large share of the users, as those with the smallest exponential keys (Efraimidis & Spirakis
-    2006, which is the same distribution).
+    The others have the distribution of successive draws without replacement in proportion to the
+    weights. They are drawn with replacement, keeping first occurrences. If `num` is a large share
+    of all users, those with the smallest exponential keys are taken instead, which gives the same
+    distribution (Efraimidis & Spirakis 2006).
 
     Args:
-        rows: The movie's stream.
-        num: Users wanted, from len(always) to len(weights).
-        always: Different users that are among them.
+        rows: The movie's random stream.
+        num: Number of users to return, from len(always) to len(weights).
+        always: Distinct users to include.
         weights: Weight of every user.
         slots: From `build_slots`.
     """
@@ -49,10 +49,10 @@ def choose_users(
 
 
 def _first_occurrences(users: Users, num_users: int) -> Users:
-    """Return the different users in the order in which each appears first."""
+    """Return the distinct users in order of first appearance."""
     place = np.empty(num_users, dtype=np.int32)
     positions = np.arange(len(users), dtype=np.int32)
-    # Written backwards, the first occurrence is the one that stays.
+    # Writing backwards leaves each user's first occurrence.
     place[users[::-1]] = positions[::-1]
     return users[place[users] == positions]
 

@@ -1,4 +1,4 @@
-"""Damage for Netflix-format text: some lines spoilt in ten ways at random, remembered places."""
+"""Damage for Netflix-format text: random lines are damaged in ten ways, and recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recspark.files import storage
 
 _BLOCK_BYTES = 8 * 1024 * 1024
 
-# Each takes (user, rating, date) of a good line; none of the results is a line to be accepted.
+# Each takes (user, rating, date) of a valid line and returns a line that must be refused.
 KINDS: dict[str, Callable[[bytes, bytes, bytes], bytes]] = {
     "rating out of range": lambda user, rating, date: b"%b,6,%b" % (user, date),
     "rating missing": lambda user, rating, date: b"%b,,%b" % (user, date),
@@ -28,7 +28,7 @@ KINDS: dict[str, Callable[[bytes, bytes, bytes], bytes]] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One spoilt line: where it stands in the damaged file, its text, and what it was."""
+    """One damaged line: its position in the damaged file, its text, and the original line."""
 
     path: str
     line: int
@@ -41,15 +41,15 @@ class Fault:
 
 
 def plant_faults(source: str, target: str, *, every: int, seed: int) -> list[Fault]:
-    """Copy a clean file with about one of `every` lines spoilt; return the spoilt ones in order.
+    """Copy a clean file, damage about one in `every` lines, and return the damaged lines in order.
 
     The copy is made in blocks of 8 MiB; only the faults are kept in memory.
 
     Args:
         source: A file of clean Netflix-format text with LF line ends.
         target: The damaged file.
-        every: Lines for one fault (count, 1 or more); headers are spared.
-        seed: Seed of the places; the kinds come in turn.
+        every: Lines per fault (count, 1 or more); headers are left intact.
+        seed: Seed of the lines to damage; the kinds of fault take turns.
     """
     draw = np.random.default_rng(seed)
     faults: list[Fault] = []
@@ -66,9 +66,9 @@ def plant_faults(source: str, target: str, *, every: int, seed: int) -> list[Fau
                 original = block[start:end]
                 if original.endswith(b":"):
                     continue
-                kind, spoil = kinds[len(faults) % len(kinds)]
+                kind, damage = kinds[len(faults) % len(kinds)]
                 user, rating, date = original.split(b",")
-                text = spoil(user, rating, date)
+                text = damage(user, rating, date)
                 copy.write(block[position:start])
                 offset += start - position
                 faults.append(Fault(target, line + number, offset, text, kind, original))

@@ -1,4 +1,4 @@
-"""A whole data set of Netflix-format text, made by Spark tasks."""
+"""Generates a complete data set of Netflix-format text with Spark tasks."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ TITLES = "movie_titles.csv"
 TRUTH = "truth.json"
 
 _NUM_FILES = 4
-_ROWS_A_TASK = 4_000_000  # setting up a task costs as much as 400,000 rows
+_ROWS_PER_TASK = 4_000_000  # setting up a task costs as much as 400,000 rows
 _PIECES = "_pieces"
 
 
 def open_step(config: GenerateConfig) -> Step:
-    """Return the step that makes the data set; ask it whether that is done already.
+    """Return the step that makes the data set; its `is_done` tells whether that is needed.
 
     Raises:
         DataError: The folder holds something that must not be replaced.
@@ -68,10 +68,10 @@ def open_step(config: GenerateConfig) -> Step:
 
 
 def generate(config: GenerateConfig, step: Step, spark: SparkSession) -> None:
-    """Write the data set that `step` (from `open_step`) stands for, and move it into place whole.
+    """Write the data set of `step` (from `open_step`) and move it into place once it is complete.
 
-    The population's tables are made on the driver and broadcast, so that all tasks share them to
-    the bit on whatever machines; everything else is made and written by tasks.
+    The driver builds the population's tables and broadcasts them, so all tasks use the same bits on
+    any machine. Tasks make and write everything else.
     """
     (output,) = step.outputs
     with step:
@@ -84,8 +84,8 @@ def generate(config: GenerateConfig, step: Step, spark: SparkSession) -> None:
         storage.remove(posixpath.join(folder, _PIECES))
         with fsspec.open(posixpath.join(folder, TITLES), "wb") as file:
             file.write(build_titles(config.seed, population.years))
-        tallies = np.concatenate([piece.tallies for piece in pieces])
-        storage.write_json(posixpath.join(folder, TRUTH), build_truth(config, population, tallies))
+        totals = np.concatenate([piece.totals for piece in pieces])
+        storage.write_json(posixpath.join(folder, TRUTH), build_truth(config, population, totals))
         counts = {
             "ratings": config.num_ratings,
             "probe": config.num_probe,
@@ -95,8 +95,8 @@ def generate(config: GenerateConfig, step: Step, spark: SparkSession) -> None:
 
 
 def plan_runs(config: GenerateConfig, population: Population) -> list[range]:
-    """Return runs of consecutive movies of about equal work, none across two of the files."""
-    num_tasks = config.num_tasks or -(-config.num_rows // _ROWS_A_TASK)
+    """Return runs of consecutive movies with about equal work; no run spans two files."""
+    num_tasks = config.num_tasks or -(-config.num_rows // _ROWS_PER_TASK)
     capacity = -(-config.num_rows // num_tasks)
     runs = []
     for movies in _file_movies(config.num_movies):
@@ -124,7 +124,7 @@ def _write_pieces(
 
 
 def _assemble(pieces: Sequence[Piece], spark: SparkSession, folder: str) -> None:
-    """Put the files together, one task each."""
+    """Assemble the files from the pieces, one task per file."""
     num_movies = pieces[-1].movies.stop
     jobs: list[tuple[str, str, list[Piece]]] = []
     for number, movies in enumerate(_file_movies(num_movies), start=1):
@@ -134,8 +134,8 @@ def _assemble(pieces: Sequence[Piece], spark: SparkSession, folder: str) -> None
 
     def assemble(job: tuple[str, str, list[Piece]]) -> None:
         kind, name, parts = job
-        put_together = concatenate if kind == COMBINED else collate
-        put_together(parts, kind, posixpath.join(folder, name))
+        merge = concatenate if kind == COMBINED else collate
+        merge(parts, kind, posixpath.join(folder, name))
 
     spread(spark, jobs, len(jobs)).foreach(assemble)
 

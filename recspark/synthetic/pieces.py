@@ -1,4 +1,4 @@
-"""Text that tasks write piece by piece, and the files that are put together from it."""
+"""Pieces of text that tasks write, and the files assembled from them."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ KINDS = (COMBINED, PROBE, QUALIFYING, ANSWERS)
 
 @dataclass(frozen=True)
 class Piece:
-    """What one run of consecutive movies came to."""
+    """The text and the totals of one run of consecutive movies."""
 
     movies: range
     paths: Mapping[str, str]
-    """Kind of file to the piece's text."""
+    """Kind of file to the path of the piece's text."""
     lengths: Mapping[str, list[int]]
-    """Kind of file to the bytes of each movie in it."""
-    tallies: NDArray[np.float64]
-    """What `tally` returns for each movie: [len(movies), 3, 8]."""
+    """Kind of file to the number of bytes of each movie in it."""
+    totals: NDArray[np.float64]
+    """The result of `sum_rows` for each movie: [len(movies), 3, 8]."""
 
 
 def write_pieces(population: Population, runs: Iterable[range], folder: str) -> Iterator[Piece]:
-    """Write the text of each run of movies below `folder`, under names nobody else uses.
+    """Write the text of each run of movies below `folder`, under unique names.
 
-    Memory: the population and one movie's rows, whatever the length of a run.
+    Memory: the population and one movie's rows, however long a run is.
     """
     slots, fields = build_slots(population.weights), build_fields(population.user_ids)
     for movies in runs:
@@ -46,7 +46,7 @@ def write_pieces(population: Population, runs: Iterable[range], folder: str) -> 
         paths = {kind: posixpath.join(parent, kind) for kind in KINDS}
         files: dict[str, BinaryIO] = {}
         lengths: dict[str, list[int]] = {kind: [] for kind in KINDS}
-        tallies = []
+        totals = []
         try:
             for kind, path in paths.items():
                 fs, stripped = storage.filesystem(path)
@@ -56,18 +56,18 @@ def write_pieces(population: Population, runs: Iterable[range], folder: str) -> 
                 for kind, block in format_movie(movie + 1, rows, fields).items():
                     files[kind].write(block)
                     lengths[kind].append(len(block))
-                tallies.append(tally(rows))
+                totals.append(sum_rows(rows))
         finally:
             for file in files.values():
                 file.close()
-        yield Piece(movies, paths, lengths, np.array(tallies))
+        yield Piece(movies, paths, lengths, np.array(totals))
 
 
-def tally(rows: MovieRows) -> NDArray[np.float64]:
+def sum_rows(rows: MovieRows) -> NDArray[np.float64]:
     """Return [3, 8] for the movie's ratings, probe and qualifying rows.
 
-    The eight: rows, sum of squared errors of the expected rating, their expected sum, and the
-    number of ratings 1, 2, 3, 4, 5.
+    The eight columns: number of rows, sum of squared errors of the expected rating, expected value
+    of that sum, and the numbers of ratings 1, 2, 3, 4 and 5.
     """
     held_out = np.arange(rows.num_ratings, len(rows.ratings))
     parts = (np.arange(rows.num_ratings), rows.probe, held_out)
@@ -85,7 +85,7 @@ def tally(rows: MovieRows) -> NDArray[np.float64]:
 
 
 def concatenate(pieces: Sequence[Piece], kind: str, target: str) -> None:
-    """Write one file of the pieces' text, one after the other; streams, so any size will do."""
+    """Write the pieces' text to one file, one after the other; streams, so size is no limit."""
     fs, stripped = storage.filesystem(target)
     with fs.open(stripped, "wb") as out:
         for piece in pieces:
@@ -95,7 +95,7 @@ def concatenate(pieces: Sequence[Piece], kind: str, target: str) -> None:
 
 
 def collate(pieces: Sequence[Piece], kind: str, target: str) -> None:
-    """Write one file of the movies' blocks in the order of their ids as text (1, 10, 100, 2, …).
+    """Write the movies' blocks to one file, ordered by their ids as text (1, 10, 100, 2, …).
 
     Memory: the whole file (55 MB for qualifying.txt at the size of the Netflix Prize).
     """

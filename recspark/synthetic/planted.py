@@ -1,9 +1,9 @@
-"""The model that the ratings come from, so that the best reachable error is known.
+"""The model that generates the ratings, so that the irreducible error is known.
 
 A pair's mean is user effect + movie effect + taste_u · taste_m + (trend + drift_u + drift_m)·time,
-Gaussian noise is added, and the sum is rounded at four cut points. The cut points are set so that
-the shares of the ratings 1 to 5 are those of the Netflix Prize. Effects have mean 0 over ratings,
-so all figures are in rating units around the mean rating.
+Gaussian noise is added, and the sum is rounded at four cut points. The cut points are chosen so
+that the shares of the ratings 1 to 5 are those of the Netflix Prize. Effects have mean 0 over the
+ratings, so all values are in rating units relative to the mean rating.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ TASTE_RANK = 4
 USER_EFFECT_STD = 0.42
 MOVIE_EFFECT_STD = 0.40
 TASTE_STD = 0.36  # of the dot product over all dimensions
-TREND = 0.20  # over the six years
-DRIFT_STD = 0.25  # over the six years, for users and for movies
+TREND = 0.20  # over all six years
+DRIFT_STD = 0.25  # over all six years, for users and for movies
 NOISE_STD = 0.86
 RATING_SHARES = (0.046, 0.101, 0.287, 0.336, 0.230)
-MIDDLE_TIME = 0.75  # drift is counted from here; about the mean time of a rating
+MIDDLE_TIME = 0.75  # where drift is 0; about the mean time of a rating
 
 _SAMPLE_PAIRS = 400_000
 
@@ -46,25 +46,25 @@ class Planted:
     movie_drift: Floats32
     movie_taste: Floats32
     cuts: tuple[float, ...]
-    """A sum above cut k (of 4, ascending) is a rating of k + 2 or more."""
+    """The 4 cut points, ascending: a sum above cut k (from 0) gives a rating of k + 2 or more."""
 
 
 def plant(
     seed: int, user_counts: Floats, movie_counts: Ints, joined: Floats32, opened: Floats32
 ) -> Planted:
-    """Return the parameters, standardised over ratings.
+    """Return the parameters, standardised over the ratings.
 
     Args:
         seed: The data set's seed.
         user_counts: Expected ratings of each user [N].
         movie_counts: Ratings of each movie [M].
         joined: When each user joins [N].
-        opened: When each movie comes out [M].
+        opened: When each movie is released [M].
     """
     draw = stream(seed, Purpose.EFFECTS)
     user_side = _standard_normal(draw, TASTE_RANK + 2, user_counts)
     movie_side = _standard_normal(draw, TASTE_RANK + 2, movie_counts)
-    # TASTE_RANK products of two standard normals have together a variance of TASTE_RANK.
+    # The sum of TASTE_RANK products of two standard normals has a variance of TASTE_RANK.
     scale = np.float32((TASTE_STD**2 / TASTE_RANK) ** 0.25)
     parts = {
         "user_effect": user_side[0] * np.float32(USER_EFFECT_STD),
@@ -89,7 +89,7 @@ def planted_means(planted: Planted, users: Users, movies: Users | int, times: Fl
     drift = np.float32(TREND) + planted.user_drift[users] + planted.movie_drift[movies]
     means = planted.user_effect[users] + planted.movie_effect[movies]
     means = means + drift * (times - np.float32(MIDDLE_TIME))
-    # One dimension after the other: a matrix product may add up differently on another machine.
+    # Dimension by dimension: a matrix product may sum in another order on another machine.
     for user_taste, movie_taste in zip(planted.user_taste, planted.movie_taste, strict=True):
         means += user_taste[users] * movie_taste[movies]
     return means.astype(np.float64)
@@ -109,9 +109,9 @@ def round_ratings(planted: Planted, sums: Floats) -> NDArray[np.int8]:
 
 
 def rating_moments(planted: Planted, means: Floats) -> tuple[Floats, Floats]:
-    """Return mean and variance of the rounded rating given each planted mean, exactly.
+    """Return the exact mean and variance of the rounded rating given each planted mean.
 
-    With p_k the chance of a rating above k: E[r] = 1 + Σ p_k, E[(r - 1)²] = Σ (2k - 1)·p_k.
+    With p_k the probability of a rating above k: E[r] = 1 + Σ p_k, E[(r - 1)²] = Σ (2k - 1)·p_k.
     """
     first = np.zeros(len(means))
     second = np.zeros(len(means))
@@ -123,7 +123,7 @@ def rating_moments(planted: Planted, means: Floats) -> tuple[Floats, Floats]:
 
 
 def _standard_normal(draw: np.random.Generator, num: int, counts: NDArray[np.generic]) -> Floats32:
-    """Return [num, len(counts)] normals with mean 0 and deviation 1 over ratings."""
+    """Return [num, len(counts)] normals with mean 0 and standard deviation 1 over the ratings."""
     weights = np.asarray(counts, dtype=np.float64)
     values = draw.standard_normal((num, len(weights)))
     values -= np.average(values, axis=1, weights=weights)[:, None]

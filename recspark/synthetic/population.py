@@ -1,4 +1,4 @@
-"""All users and movies of a data set, as tables that every task looks things up in."""
+"""All users and movies of a data set, as lookup tables for every task."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Population:
-    """Users (arrays of N, in no order) and movies (arrays of M; movie id - 1 is the position)."""
+    """Users (arrays of N, unordered) and movies (arrays of M; the position is movie id - 1)."""
 
     seed: int
     user_ids: NDArray[np.int32]
     weights: NDArray[np.int32]
     """How eagerly a user rates, relative to the others (1 or more)."""
     joined: Floats32
-    """When a user's first rating can be, from 0 (first day) to 1 (last day)."""
+    """The earliest time of a user's ratings, from 0 (first day) to 1 (last day)."""
     opened: Floats32
-    """When a movie's first rating can be, on the same scale."""
+    """The earliest time of a movie's ratings, on the same scale."""
     years: NDArray[np.int32]
     """Year of release."""
     num_rows: Ints
-    """Pairs of each movie, those of qualifying.txt included."""
+    """Pairs of each movie, including those of qualifying.txt."""
     num_probe: Ints
     num_qualifying: Ints
     at_home: NDArray[np.int32]
-    """All users once, movie by movie: the pairs that make sure that every user has a rating."""
+    """Every user once, grouped by movie: the pairs that guarantee each user a rating."""
     home_start: Ints
     """Where each movie's part of `at_home` starts (M + 1)."""
     planted: Planted
@@ -50,7 +50,7 @@ class Population:
 def build_population(config: GenerateConfig) -> Population:
     """Return the tables of a data set, which depend on its content settings only.
 
-    Memory: about 60 bytes a user and 100 a movie (30 MB at the size of the Netflix Prize).
+    Memory: about 60 bytes per user and 100 per movie (30 MB at the size of the Netflix Prize).
     """
     users = stream(config.seed, Purpose.USERS)
     movies = stream(config.seed, Purpose.MOVIES)
@@ -88,6 +88,6 @@ def build_population(config: GenerateConfig) -> Population:
 
 
 def _ids(users: np.random.Generator, num: int, largest: int) -> NDArray[np.int32]:
-    """Return `num` different ids from 1 to `largest` in random order, `largest` among them."""
+    """Return `num` distinct ids from 1 to `largest`, including `largest`, in random order."""
     others = users.choice(largest - 1, num - 1, replace=False) + 1
     return users.permutation(np.append(others, largest)).astype(np.int32)

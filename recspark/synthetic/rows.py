@@ -1,4 +1,4 @@
-"""All rows of one movie: who rated it, when, and how; and which rows are held out."""
+"""All rows of one movie: the users, the days, the ratings, and which rows are held out."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class MovieRows:
     ratings: NDArray[np.int8]
     num_ratings: int
     probe: NDArray[np.int64]
-    """Positions, among the ratings, of the rows of probe.txt."""
+    """Positions among the ratings of the rows of probe.txt."""
     squared_errors: NDArray[np.float64]
     """(rating - expected rating)² of each row."""
     variances: NDArray[np.float64]
-    """What `squared_errors` is expected to be, given the planted means."""
+    """Expected value of `squared_errors`, given the planted means."""
 
 
 def build_rows(population: Population, movie: int, slots: NDArray[np.int32]) -> MovieRows:
-    """Return the rows of a movie; they depend on the population and the movie alone.
+    """Return the rows of a movie, which depend only on the population and the movie.
 
-    Held-out rows are any of the movie's rows, all alike; qualifying rows are none that a user needs
-    to be in the ratings at all.
+    Held-out rows are drawn uniformly from the movie's rows, except that no qualifying row is one
+    that guarantees a user a rating.
 
     Args:
         population: From `build_population`.

@@ -9,7 +9,7 @@ from recspark.config import SparkConfig
 from recspark.errors import ConfigError, describe
 from recspark.text.lines import MAX_ID
 
-# The largest id of the real set over its number of users: ids have gaps.
+# The largest user id of the real set divided by its number of users: ids have gaps.
 ID_SPREAD = 2_649_429 / 480_189
 
 
@@ -27,19 +27,19 @@ class GenerateConfig:
     output: str = "data/generated"
     """Folder of the data set (local path, hdfs:// or s3a://)."""
     num_users: int = 480_189
-    """Users (count); every one has a rating."""
+    """Users (count); each has at least one rating."""
     num_movies: int = 17_770
-    """Movies (count); every one has a rating."""
+    """Movies (count); each has at least one rating."""
     num_ratings: int = 100_480_507
     """Rating lines in combined_data_*.txt (count); at least num_users + num_movies."""
     seed: int = 42
-    """Seed of everything (0 or more): equal settings and seed give equal bytes."""
+    """Seed of all random choices (0 or more): equal settings and seed give equal bytes."""
     probe_share: float = 0.014
     """Rows of probe.txt, which are also in combined_data, as a share of num_ratings (0 to 1)."""
     qualifying_share: float = 0.028
-    """Rows of qualifying.txt, which are on top of num_ratings, as a share of it (0 to 1)."""
+    """Rows of qualifying.txt, in addition to num_ratings, as a share of num_ratings (0 to 1)."""
     num_tasks: int | None = None
-    """Pieces to make in parallel (count, changes no byte); null: one per four million ratings."""
+    """Tasks to run in parallel (count, changes no byte); null: one per four million ratings."""
     force: bool = False
     """Replace a data set that was generated with other settings."""
     spark: SparkConfig = field(default_factory=SparkConfig)
@@ -60,14 +60,14 @@ class GenerateConfig:
             self.num_ratings >= self.num_users + self.num_movies,
             "--num_ratings",
             f"{self.num_ratings:,}",
-            f"one or more for every user and movie, so ≥ {self.num_users + self.num_movies:,}",
+            f"at least one per user and per movie, so ≥ {self.num_users + self.num_movies:,}",
         )
         cells = self.num_users * self.num_movies
         _require(
             self.num_rows <= cells,
             "--num_ratings",
             f"{self.num_ratings:,} and {self.num_qualifying:,} for qualifying.txt",
-            f"at most num_users × num_movies = {cells:,} in all, no pair being rated twice",
+            f"at most num_users × num_movies = {cells:,} in total, as no pair is rated twice",
         )
 
     @property
@@ -82,16 +82,16 @@ class GenerateConfig:
 
     @property
     def num_rows(self) -> int:
-        """Different (user, movie) pairs in all."""
+        """Total number of distinct (user, movie) pairs."""
         return self.num_ratings + self.num_qualifying
 
     @property
     def max_user_id(self) -> int:
-        """The largest user id, which is always given."""
+        """The largest user id; some user always has it."""
         return round(self.num_users * ID_SPREAD)
 
     def content(self) -> dict[str, Any]:
-        """Return the settings that decide the bytes."""
+        """Return the settings that affect the files' content."""
         others = {"output", "num_tasks", "force", "spark"}
         names = [item.name for item in fields(self) if item.name not in others]
         return {name: getattr(self, name) for name in names}

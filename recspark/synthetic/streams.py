@@ -1,4 +1,4 @@
-"""Random numbers that depend on a seed, a purpose and a key only, never on who asks first."""
+"""Random numbers that depend only on a seed, a purpose and a key, not on the order of calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _KEY_BITS = 48
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is for; each has streams of its own."""
+    """What a stream of random numbers is for; each purpose has its own streams."""
 
     USERS = 1
     MOVIES = 2
@@ -21,12 +21,12 @@ class Purpose(IntEnum):
 
 
 def stream(seed: int, purpose: Purpose, key: int = 0) -> np.random.Generator:
-    """Return the generator of one stream, by the counter-based Philox (Salmon et al. 2011).
+    """Return the generator of one stream, a counter-based Philox (Salmon et al. 2011).
 
     Args:
-        seed: The data set's seed, 0 up to 2^63.
-        purpose: Keeps draws for different ends apart.
-        key: Which one, e.g. the movie's id; below 2^48.
+        seed: The data set's seed, from 0 and below 2^63.
+        purpose: Separates draws for different purposes.
+        key: Which stream of the purpose, e.g. the movie's position; below 2^48.
     """
     words = np.array([seed, (int(purpose) << _KEY_BITS) | key], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=words))

@@ -1,9 +1,10 @@
 """Long tails: how eagerly users rate, how popular movies are, and the counts that follow.
 
-User u has rated movie m with chance 1 - exp(-t·a_u·b_m). The curves of a and b were fitted so that
-at the counts of the Netflix Prize the margins are its own (ratings per user: quartiles 39, 96, 259,
-largest 17,000; per movie: quartiles 192, 561, 2,668, largest 232,000). At other counts t makes the
-total fit, and nobody can exceed the number of movies, however dense the data.
+User u has rated movie m with probability 1 - exp(-t·a_u·b_m). The curves of a and b were fitted
+so that at the counts of the Netflix Prize the margins match (ratings per user: quartiles 39, 96,
+259, largest 17,000; per movie: quartiles 192, 561, 2,668, largest 232,000). At other counts, t is
+chosen to match the total. No user can have more ratings than there are movies, however dense the
+data.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from scipy.special import ndtri
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Normal score of the rank, and eagerness (popularity) relative to the mean at full size.
+# Normal score of the rank, and eagerness (or popularity) relative to the mean at full size.
 _USER_Z = (-3.09, -1.64, -0.67, 0.0, 0.67, 1.28, 1.64, 2.33, 3.09, 3.72, 4.75)
 _USER_A = (0.0022, 0.0464, 0.1275, 0.326, 0.948, 2.23, 3.62, 9.17, 29.1, 91.9, 14433.0)
 _MOVIE_Z = (-4.03, -1.64, -0.67, 0.0, 0.67, 1.28, 1.64, 2.33, 4.03)
 _MOVIE_B = (0.0014, 0.0091, 0.0251, 0.074, 0.3605, 1.892, 4.9, 21.23, 107.4)
 
-# Weights are whole numbers, so that users can be drawn from a table with a slot per unit.
+# Weights are whole numbers, so that users can be drawn from a table with one slot per unit.
 MEAN_WEIGHT = 32
 _GRID = 256
 _BISECTIONS = 60
@@ -42,7 +43,7 @@ def expected_counts(
     Args:
         weights: From `user_weights`.
         num_movies: Movies.
-        total: Ratings in all; both results sum to about it.
+        total: Total number of ratings; both results sum to about this.
     """
     levels, inverse, sizes = np.unique(weights, return_inverse=True, return_counts=True)
     grid = _curve(_scores(_GRID), _MOVIE_Z, _MOVIE_B)
@@ -61,7 +62,7 @@ def expected_counts(
     chance = chances(high)
     of_users = chance.sum(axis=1) * per_movie
     scores = _scores(num_movies)
-    # Beyond the grid's ends the movies' own scores count: extend by the curve's ends.
+    # Movies' scores may lie beyond the grid: extend it by the lowest and the highest of them.
     ends = _curve(scores[[0, -1]], _MOVIE_Z, _MOVIE_B)
     points = np.concatenate([ends[:1], grid, ends[1:]])
     order = np.argsort(points, kind="stable")
@@ -74,9 +75,9 @@ def expected_counts(
 
 
 def apportion(shares: NDArray[np.generic], total: int, caps: NDArray[np.generic]) -> Ints:
-    """Return whole counts in proportion to `shares` that sum to `total` exactly, none over its cap.
+    """Return integer counts in proportion to `shares` that sum to `total`, none above its cap.
 
-    What a cap cuts off goes to the others; `total` must not exceed the sum of the caps.
+    The excess over a cap goes to the others; `total` must not exceed the sum of the caps.
     """
     weights = np.asarray(shares, dtype=np.float64) + 1e-12
     limits = np.asarray(caps, dtype=np.int64)
@@ -89,7 +90,7 @@ def apportion(shares: NDArray[np.generic], total: int, caps: NDArray[np.generic]
             break
         capped |= over
     counts = np.where(capped, limits, np.floor(quotas).astype(np.int64))
-    # Largest remainders first; of a cap, nothing remains.
+    # Largest remainders first; capped counts have none.
     remainders = np.where(capped, -1, quotas - counts)
     counts[np.argsort(-remainders, kind="stable")[: total - int(counts.sum())]] += 1
     return counts

@@ -1,4 +1,4 @@
-"""Rows of one movie as the bytes of the four kinds of files."""
+"""Formats the rows of one movie as bytes for the four kinds of files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ANSWERS = np.array([f"{rating}\n" for rating in range(6)], dtype=np.bytes_)
 
 @dataclass(frozen=True)
 class Fields:
-    """Texts that rows pick from: the id of each user, and `,date` with the line's end per day."""
+    """Lookup tables of text: the id of each user, and `,date` with a line end for each day."""
 
     ids: Texts
     dates: Texts
@@ -36,10 +36,9 @@ def build_fields(user_ids: NDArray[np.int32]) -> Fields:
 
 
 def join_rows(*columns: Texts) -> bytes:
-    """Return the texts of each row put together, row after row.
+    """Return the concatenated texts of each row, row after row.
 
-    Shorter texts are padded with NUL bytes by NumPy; none of the fields holds one, so all are
-    dropped.
+    NumPy pads shorter texts with NUL bytes. No field contains one, so all NUL bytes are dropped.
     """
     kinds = [(f"f{place}", column.dtype) for place, column in enumerate(columns)]
     table = np.empty(len(columns[0]), dtype=kinds)
@@ -49,7 +48,7 @@ def join_rows(*columns: Texts) -> bytes:
 
 
 def format_movie(movie_id: int, rows: MovieRows, fields: Fields) -> dict[str, bytes]:
-    """Return the movie's block for each kind of file, header first; empty where it has no rows."""
+    """Return the movie's block for each kind of file, header first; empty if it has no rows."""
     users, held_out = rows.users[: rows.num_ratings], rows.users[rows.num_ratings :]
     days, held_out_days = rows.days[: rows.num_ratings], rows.days[rows.num_ratings :]
     ratings, answers = rows.ratings[: rows.num_ratings], rows.ratings[rows.num_ratings :]

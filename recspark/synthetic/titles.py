@@ -1,8 +1,9 @@
-"""movie_titles.csv with every quirk of the real one; all titles are made up.
+"""movie_titles.csv with every quirk of the real file; all titles are invented.
 
-`id,year,title` in Latin-1 without quoting, so that commas and double quotes in titles stand as they
-are. Shares of the real file: commas in 336 of 17,770 titles, a double quote in 7, the year NULL in
-7, a title that another movie has in 365; one 0xE9 byte. A small file has at least one of each.
+The format is `id,year,title` in Latin-1 without quoting, so commas and double quotes in titles are
+not escaped. The quirks have their shares in the real file: of 17,770 titles, 336 contain commas, 7
+contain a double quote, 7 have the year NULL, and 365 repeat another movie's title. There is one
+0xE9 byte. A small file has at least one of each.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _REPEATS, _COMMAS, _QUOTES, _NULLS = 365 / 17_770, 336 / 17_770, 7 / 17_770, 7 /
 def build_titles(seed: int, years: NDArray[np.int32]) -> bytes:
     """Return the bytes of movie_titles.csv for movies 1 … len(years).
 
-    With fewer than eight movies there is no room for every quirk; those that fit are there.
+    Fewer than eight movies cannot have every quirk; as many as fit are included.
     """
     draw = stream(seed, Purpose.TITLES)
     num = len(years)
@@ -72,7 +73,7 @@ def build_titles(seed: int, years: NDArray[np.int32]) -> bytes:
 
 
 def _title(number: int) -> str:
-    """Return the title of a number; different numbers have different titles."""
+    """Return the title for a number; different numbers give different titles."""
     number, first = divmod(number, len(_FIRST))
     number, second = divmod(number, len(_SECOND))
     number, form = divmod(number, len(_FORMS))

@@ -1,4 +1,4 @@
-"""truth.json: what the data were made from, and how well any model can do on them."""
+"""truth.json: how the data were made, and the irreducible error of any model on them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _PARTS = ("ratings", "probe", "qualifying")
 
 
 def build_truth(
-    config: GenerateConfig, population: Population, tallies: NDArray[np.float64]
+    config: GenerateConfig, population: Population, totals: NDArray[np.float64]
 ) -> dict[str, Any]:
     """Return the content of truth.json.
 
     Args:
         config: The settings.
         population: The tables that the rows were made from.
-        tallies: Of each movie, in the order of ids: [num_movies, 3, 8] as `pieces.tally`.
+        totals: The result of `pieces.sum_rows` for each movie, by id: [num_movies, 3, 8].
 
     Raises:
-        DataError: Rows were lost or made up on the way.
+        DataError: The numbers of rows are not those of the settings.
     """
     wanted = (config.num_ratings, config.num_probe, config.num_qualifying)
     parts = {}
     for at, (name, num_rows) in enumerate(zip(_PARTS, wanted, strict=True)):
-        # fsum: the same figures however the movies were dealt to tasks.
-        rows, errors, variances, *counts = (math.fsum(column) for column in tallies[:, at].T)
+        # fsum gives the same sums however the movies were partitioned into tasks.
+        rows, errors, variances, *counts = (math.fsum(column) for column in totals[:, at].T)
         if int(rows) != num_rows:
             raise DataError(
                 describe(

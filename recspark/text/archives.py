@@ -1,8 +1,8 @@
-"""Raw files inside .zip, .tar, .tar.gz and .tgz archives, without a folder full of unpacked files.
+"""Raw files inside .zip, .tar, .tar.gz and .tgz archives, read without unpacking each to a file.
 
-A plain tar needs no unpacking: its members are stretches of bytes. A tar.gz is unzipped once to a
-plain tar, and the wanted members of a zip are unpacked one after the other into one scratch file.
-No member's name ever becomes a path, so no archive can write outside the scratch folder.
+A plain tar needs no unpacking: its members are byte ranges. A tar.gz is unzipped once to a plain
+tar, and the wanted members of a zip are unpacked one after the other into one scratch file. No
+member's name ever becomes a path, so no archive can write outside the scratch folder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from recspark.text.sources import Source, damaged, open_raw, open_text
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 _BLOCK_BYTES = 1024 * 1024
 _ENCRYPTED = 0x1  # bit of a zip member's flags
-# What zipfile lets out, and the decompressors under it, when the bytes are not what they should be.
+# What zipfile and its decompressors raise when the archive is damaged.
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     EOFError,
@@ -42,16 +42,16 @@ Wanted = Callable[[str], bool]
 
 
 def is_archive(path: str) -> bool:
-    """Return whether a file's name says that it holds other files."""
+    """Return whether a file is an archive, judged by its name."""
     return path.lower().endswith(SUFFIXES)
 
 
 class Archives:
-    """The archives of one ingest; what is unpacked lies in a scratch folder until the end.
+    """The archives of one ingest. Unpacked files are kept in a scratch folder until the end.
 
     Attributes:
-        scratch: The folder; whatever an earlier run left there is removed first.
-        max_bytes: Most bytes that may be unpacked in all.
+        scratch: The folder; anything that an earlier run left there is removed first.
+        max_bytes: Limit on all bytes that may be unpacked.
     """
 
     def __init__(self, scratch: str, max_bytes: int) -> None:
@@ -74,18 +74,18 @@ class Archives:
         storage.remove(self.scratch)
 
     def find_members(self, archive: Source, is_wanted: Wanted) -> list[Source]:
-        """Return the wanted members by name, `archive!member`; none where nothing fits.
+        """Return the wanted members, sorted by name, `archive!member`; none if nothing matches.
 
-        A tar inside the archive is looked into as well (the original download of the Netflix set
-        is a tar.gz that holds training_set.tar).
+        A tar inside the archive is searched as well (the original download of the Netflix set is a
+        tar.gz that contains training_set.tar).
 
         Args:
             archive: A file for which `is_archive` holds.
-            is_wanted: Tells by a member's path inside the archive whether it is asked for.
+            is_wanted: Tells from a member's path inside the archive whether it is wanted.
 
         Raises:
-            DataError: The archive is damaged, cut off, encrypted or too large, or a member is no
-                plain file or has a path that leads out of the archive.
+            DataError: The archive is damaged, cut off, encrypted or too large, or a member is not
+                a plain file or has a path that leads out of the archive.
         """
 
         def is_taken(name: str) -> bool:
@@ -109,7 +109,7 @@ class Archives:
         return [(path, member) for path, member in _tar_members(archive) if is_taken(path)]
 
     def _unzip_tar(self, archive: Source) -> Source:
-        """Return the plain tar inside a .tar.gz; it is unzipped once, however often asked for."""
+        """Return the plain tar inside a .tar.gz, which is unzipped only once."""
         if archive.name not in self._tars:
             path, file = self._open_scratch()
             with file, open_text(archive) as stream:
@@ -143,7 +143,7 @@ class Archives:
         except _ZIP_ERRORS as error:
             raise damaged(archive.name, "zip archive", error) from error
         except OSError as error:
-            if error.errno not in (None, errno.EINVAL):  # a full disk, say
+            if error.errno not in (None, errno.EINVAL):  # such as a full disk
                 raise
             raise damaged(archive.name, "zip archive", error) from error
         return found
@@ -156,7 +156,7 @@ class Archives:
         return path, fs.open(stripped, "wb")
 
     def _copy(self, stream: IO[bytes], target: BinaryIO, name: str) -> int:
-        """Copy to the end and return the bytes; what a header declared is not relied upon."""
+        """Copy to the end and return the number of bytes; the size in the header is not trusted."""
         size = 0
         while block := stream.read(_BLOCK_BYTES):
             size += len(block)
@@ -170,20 +170,20 @@ class Archives:
             raise DataError(
                 describe(
                     name,
-                    found="more to unpack than is allowed",
-                    expected=f"{self.max_bytes:,} bytes in all",
-                    remedy="If the archive is to be trusted, raise ingest.max_unpacked_bytes.",
+                    found="more to unpack than the limit",
+                    expected=f"at most {self.max_bytes:,} bytes in total",
+                    remedy="If you trust the archive, raise ingest.max_unpacked_bytes.",
                 )
             )
 
 
 def _tar_members(archive: Source) -> Iterator[tuple[str, Source]]:
-    """Yield (path inside, source) of each file in a plain tar: the stretch of bytes it is."""
+    """Yield (path inside, source) of each file in a plain tar, as a byte range of the tar."""
     outer = archive.start or 0
     try:
         with open_raw(archive) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # else all stay in memory
+                tar.members.clear()  # type: ignore[attr-defined]  # else all are kept in memory
                 if member.isdir():
                     continue
                 is_file = member.isreg() and not member.issparse()
@@ -193,7 +193,7 @@ def _tar_members(archive: Source) -> Iterator[tuple[str, Source]]:
                 name = f"{archive.name}!{member.name}"
                 start = outer + member.offset_data
                 yield member.name, Source(name, archive.path, member.size, start)
-            # tarfile takes a damaged header for the end; the true end is a block of zeros.
+            # tarfile mistakes a damaged header for the end; the real end is a block of zeros.
             file.seek(tar.offset)
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise damaged(archive.name, "tar archive", "no end mark after the last member")

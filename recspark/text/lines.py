@@ -8,13 +8,13 @@ MAX_ID = 2**31 - 1  # ids are stored in 32 bits
 
 
 def split_lines(data: bytes) -> list[tuple[int, bytes]]:
-    """Return (offset, line without its end) of each line; LF ends a line, CR before it is part."""
+    """Return (offset, line without its end) of each line; lines end with LF or CR LF."""
     lines, start = [], 0
     for raw in data.split(b"\n"):
         lines.append((start, raw.removesuffix(b"\r")))
         start += len(raw) + 1
     if not lines[-1][1] and lines[-1][0] == len(data):
-        lines.pop()  # what follows the last line end is no line
+        lines.pop()  # nothing follows the last line end
     return lines
 
 
@@ -25,7 +25,7 @@ def count_lines(data: bytes) -> int:
 
 
 def as_text(line: bytes) -> str:
-    """Return a line as text that can be stored, undecodable bytes kept as \\xNN."""
+    """Return a line as text that can be stored, with undecodable bytes as \\xNN."""
     return line.decode("utf-8", errors="backslashreplace")
 
 
@@ -36,7 +36,7 @@ def parse_id(field_: bytes) -> int | None:
 
 
 def parse_whole(field_: bytes) -> int | None:
-    """Return a number below 10**18 written in digits alone, or None."""
+    """Return a number below 10**18 that is written in digits only, or None."""
     text = field_.strip()
     if not text.isdigit():
         return None
@@ -45,9 +45,9 @@ def parse_whole(field_: bytes) -> int | None:
 
 
 def is_misread_by_arrow(data: bytes) -> bool:
-    """Return whether Arrow's CSV reader would take these lines for something else, silently.
+    """Return whether Arrow's CSV reader would silently misread these lines.
 
-    It takes 0x3 for 3, a lone CR for a line end, and drops a byte order mark.
+    It reads 0x3 as 3, takes a lone CR as a line end, and drops a byte order mark.
     """
     return (
         not data

@@ -9,18 +9,18 @@ from typing import BinaryIO
 from recspark.arrays.packing import pack
 from recspark.text.sources import BOM, Source, open_text
 
-PIECE_BYTES = 256 * 1024  # what is parsed at a time: a damaged line slows down no more than this
+PIECE_BYTES = 256 * 1024  # parsed at a time: a damaged line slows down no more text than this
 
 
 @dataclass(frozen=True)
 class Range:
-    """Bytes start … end-1 of a raw file; its lines are those that start there.
+    """Bytes start … end-1 of a raw file, and the lines that start within them.
 
     Attributes:
         number: Position in the plan; ranges of a file follow each other.
         source: The file.
-        start: First byte, counted in the file.
-        end: First byte beyond; for compressed files both count compressed bytes and are the whole.
+        start: Offset of the first byte in the file.
+        end: Offset after the last byte. A compressed file is one range of compressed bytes.
     """
 
     number: int
@@ -30,7 +30,7 @@ class Range:
 
 
 def plan_ranges(sources: Sequence[Source], split_bytes: int) -> list[list[Range]]:
-    """Return the ranges for each task: large files are cut, small ones travel together.
+    """Return the ranges for each task: large files are cut, small ones share a task.
 
     A compressed file cannot be cut and is one range.
     """
@@ -59,7 +59,7 @@ def read_pieces(one: Range) -> Iterator[tuple[int, bytes]]:
 
 
 def next_line(file: BinaryIO, position: int) -> int:
-    """Return where the first line at or after `position` starts (the file's end if none does)."""
+    """Return where the first line at or after `position` starts; the file's end if none does."""
     if position == 0:
         return 0
     file.seek(position - 1)
@@ -68,7 +68,7 @@ def next_line(file: BinaryIO, position: int) -> int:
 
 
 def _cut(file: BinaryIO, offset: int, end: int | None) -> Iterator[tuple[int, bytes]]:
-    """Yield pieces of whole lines from the file's position on, those that start before `end`."""
+    """Yield, from the file's position on, pieces of the whole lines that start before `end`."""
     while end is None or offset < end:
         wanted = PIECE_BYTES if end is None else min(PIECE_BYTES, end - offset)
         piece = file.read(wanted)

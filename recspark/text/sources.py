@@ -1,4 +1,4 @@
-"""The bytes of one raw file, be it a file of its own or a stretch of a larger one (an archive)."""
+"""The bytes of one raw file: a file of its own, or a byte range of an archive."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Source:
     """One raw file.
 
     Attributes:
-        name: What messages and rejects call it: its path, or `archive!member`.
+        name: Its name in messages and rejects: its path, or `archive!member`.
         path: The file that holds its bytes.
-        size: Its bytes as stored, compressed or not.
-        start: Where in `path` it begins; None where it is all of `path`.
+        size: Its size as stored, compressed or not (bytes).
+        start: Its offset in `path`; None if it is all of `path`.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Source:
 
     @staticmethod
     def of(file: FileInfo) -> Source:
-        """Return the source that is a file of its own."""
+        """Return the source for a file of its own."""
         return Source(file.path, file.path, file.size)
 
     @property
@@ -45,7 +45,7 @@ class Source:
 
 
 class _Window(io.RawIOBase):
-    """`size` bytes of a file from `start` on, as a file of their own."""
+    """`size` bytes of a file from `start` on, as a file object."""
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _Window(io.RawIOBase):
 
 @contextlib.contextmanager
 def open_raw(source: Source) -> Iterator[BinaryIO]:
-    """Give the source's bytes as they are stored, as a file that can be sought in."""
+    """Yield the source's bytes as stored, as a seekable file."""
     fs, path = storage.filesystem(source.path)
     with fs.open(path, "rb") as file:
         if source.start is None:
@@ -88,7 +88,7 @@ def open_raw(source: Source) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def open_text(source: Source) -> Iterator[BinaryIO]:
-    """Give the source's text, read through gzip where its name ends in .gz.
+    """Yield the source's text, decompressed if its name ends in .gz or .tgz.
 
     Raises:
         DataError: The gzip data is damaged or cut off.
@@ -105,12 +105,12 @@ def open_text(source: Source) -> Iterator[BinaryIO]:
 
 
 def damaged(name: str, what: str, error: object) -> DataError:
-    """Return the error for a file whose packing cannot be undone."""
+    """Return the error for a file that cannot be unpacked or decoded."""
     return DataError(
         describe(
             name,
             found=f"damaged {what} ({error})",
-            expected="a whole file",
-            remedy="Fetch it again; it may have been cut off on its way.",
+            expected="a complete file",
+            remedy="Fetch it again; it may have been cut off in transit.",
         )
     )

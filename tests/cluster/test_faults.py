@@ -272,7 +272,7 @@ def test_parquet_truncated_or_a_bit_flipped(
     for job in ("prepare", "explore"):
         with started(*local(job, config, run_dir, "--force")) as refused:
             assert refused.end() == 5, refused.said[-5000:]
-            assert f"found {flipped} with other bytes than were written" in refused.said
+            assert f"found {flipped} with a different checksum" in refused.said
             assert "Run jobs/ingest.py" in refused.said
     at = time.monotonic()
     succeed(*local("pipeline", config, run_dir))

@@ -34,7 +34,7 @@ def test_place_is_that_of_the_run_paths(kind: DataSet) -> None:
 
 
 @pytest.mark.parametrize("kind", CATALOG, ids=lambda kind: kind.place)
-def test_every_job_is_there(kind: DataSet) -> None:
+def test_every_job_exists(kind: DataSet) -> None:
     assert kind.jobs
     for job in kind.jobs:
         assert (ROOT / "jobs" / f"{job}.py").exists()
@@ -45,7 +45,7 @@ def test_schemas_are_named_like_their_place() -> None:
         assert kind.schema is None or kind.place.startswith(kind.schema.name)
 
 
-def test_a_data_set_may_be_that_of_one_of_its_jobs_alone() -> None:
+def test_made_by_restricts_a_data_set_to_one_of_its_jobs() -> None:
     assert MODELS.made_by("train").jobs == ("train",)
     with pytest.raises(AssertionError):
         MODELS.made_by("score")

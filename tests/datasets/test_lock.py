@@ -1,4 +1,4 @@
-"""Two jobs on one run directory, as processes: the second refuses; what a killed one left goes."""
+"""Jobs as processes on one run directory: the second refuses; a killed one's leftovers go."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ with RunLock(root, stage, [w for w in writes.split(",") if w], [r for r in reads
 
 @pytest.fixture
 def hold(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start a process that holds a claim in `tmp_path` until it is killed."""
+    """Start a process that holds a lock in `tmp_path` until it is killed."""
     running: list[subprocess.Popen[str]] = []
 
     def start(
@@ -60,12 +60,14 @@ def hold(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         process.communicate()
 
 
-def claim(root: Path, stage: str, writes: tuple[str, ...], reads: tuple[str, ...] = ()) -> RunLock:
+def take_lock(
+    root: Path, stage: str, writes: tuple[str, ...], reads: tuple[str, ...] = ()
+) -> RunLock:
     names = ([f"{root}/{name}" for name in some] for some in (writes, reads))
     return RunLock(str(root), stage, *names)
 
 
-def claim_files(root: Path) -> list[str]:
+def lock_files(root: Path) -> list[str]:
     return sorted(p.name for p in root.iterdir() if re.match(r"\.*\.(claim|held)-", p.name))
 
 
@@ -82,7 +84,7 @@ def test_second_refuses_names_the_first_and_touches_nothing(
     )
     assert error.value.exit_code == 8
     assert (tmp_path / ".train.tmp" / "part").read_text() == "half"
-    assert len(claim_files(tmp_path)) == 1
+    assert len(lock_files(tmp_path)) == 1
 
 
 def test_only_what_the_other_needs_is_refused(
@@ -94,8 +96,8 @@ def test_only_what_the_other_needs_is_refused(
         (("models/aa",), ()),
         (("models/b",), ("ratings",)),
     ):
-        with claim(tmp_path, "train", writes, reads):
-            assert len(claim_files(tmp_path)) == 2
+        with take_lock(tmp_path, "train", writes, reads):
+            assert len(lock_files(tmp_path)) == 2
     for writes, reads, conflict in (
         (("models/a",), (), "models/a"),
         (("train",), (), "train"),
@@ -105,10 +107,10 @@ def test_only_what_the_other_needs_is_refused(
     ):
         with (
             pytest.raises(InUseError, match=f"train at work on {conflict} since"),
-            claim(tmp_path, "x", writes, reads),
+            take_lock(tmp_path, "x", writes, reads),
         ):
             pass
-    assert len(claim_files(tmp_path)) == 1
+    assert len(lock_files(tmp_path)) == 1
 
 
 def test_pipeline_keeps_others_out_of_all_of_it(
@@ -117,62 +119,62 @@ def test_pipeline_keeps_others_out_of_all_of_it(
     hold("pipeline", ("",))
     with (
         pytest.raises(InUseError, match="pipeline at work on"),
-        claim(tmp_path, "similar", ("similar_movies/a",)),
+        take_lock(tmp_path, "similar", ("similar_movies/a",)),
     ):
         pass
 
 
-def test_pipeline_is_named_and_not_the_stage_it_is_at(tmp_path: Path) -> None:
+def test_pipeline_is_named_and_not_its_current_stage(tmp_path: Path) -> None:
     for _ in range(8):  # the files have random names
         with (
-            claim(tmp_path, "pipeline", ("",)),
-            claim(tmp_path, "ingest", ("movies", "ratings"), ("",)),
+            take_lock(tmp_path, "pipeline", ("",)),
+            take_lock(tmp_path, "ingest", ("movies", "ratings"), ("",)),
         ):
-            found = lock._read_claims(str(tmp_path), None)
+            found = lock._read_locks(str(tmp_path), None)
         assert [owner.stage for _, owner in found] == ["pipeline", "ingest"]
 
 
 def test_stages_of_one_process_go_on_inside_its_pipeline(tmp_path: Path) -> None:
-    with claim(tmp_path, "pipeline", ("",)), claim(tmp_path, "prepare", ("train",)):
-        assert len(claim_files(tmp_path)) == 2
-    assert claim_files(tmp_path) == []
+    with take_lock(tmp_path, "pipeline", ("",)), take_lock(tmp_path, "prepare", ("train",)):
+        assert len(lock_files(tmp_path)) == 2
+    assert lock_files(tmp_path) == []
 
 
-def test_killed_job_is_in_nobodys_way(
+def test_killed_job_blocks_nobody(
     hold: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    """Not even while its parent has not asked how it ended."""
+    """Not even as a zombie, before its parent has reaped it."""
     first = hold("prepare", ("train", "test"))
     first.send_signal(signal.SIGKILL)
     while process_start(first.pid) is not None:
         time.sleep(0.01)
-    with claim(tmp_path, "prepare", ("train", "test")):
+    with take_lock(tmp_path, "prepare", ("train", "test")):
         assert not (tmp_path / ".train.tmp").exists()
-        assert len(claim_files(tmp_path)) == 1
+        assert len(lock_files(tmp_path)) == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_next_job_clears_up_after_a_killed_one_though_it_has_nothing_to_do(
+def test_next_job_clears_up_after_a_killed_one_even_if_it_is_up_to_date(
     hold: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     hold("train", ("train",)).kill()
     alive = hold("score", ("predictions/a",))
     step = Step("evaluate", {}, {}, [str(tmp_path / "metrics")])
     deadline = time.monotonic() + 300
-    while (tmp_path / ".train.tmp").exists():  # until the kill has come through
+    while (tmp_path / ".train.tmp").exists():  # until the kill has taken effect
         assert time.monotonic() < deadline
         assert not step.is_done()
-    assert len(claim_files(tmp_path)) == 1
+    assert len(lock_files(tmp_path)) == 1
     assert process_start(alive.pid) is not None
 
 
-def test_number_of_a_process_that_was_given_out_again_is_no_life(tmp_path: Path) -> None:
+def test_reused_process_id_does_not_keep_a_lock_alive(tmp_path: Path) -> None:
     write_foreign(tmp_path, machine=machine_id(), pid=os.getppid(), started=1.0)
-    with claim(tmp_path, "train", ("train",)):
-        assert len(claim_files(tmp_path)) == 1
+    with take_lock(tmp_path, "train", ("train",)):
+        assert len(lock_files(tmp_path)) == 1
 
 
-def test_claim_cannot_reach_out_of_its_run_directory(tmp_path: Path) -> None:
+def test_lock_cannot_affect_paths_outside_its_run_directory(tmp_path: Path) -> None:
     root, outside = tmp_path / "run", tmp_path / "outside"
     root.mkdir()
     (outside / ".x.tmp").mkdir(parents=True)
@@ -180,12 +182,12 @@ def test_claim_cannot_reach_out_of_its_run_directory(tmp_path: Path) -> None:
         dead = {"machine": machine_id(), "pid": os.getppid(), "started": 1.0}
         write_foreign(root, **dead, writes=[name])
         sweep(str(root))
-        with claim(root, "pipeline", ("",)):
+        with take_lock(root, "pipeline", ("",)):
             assert (outside / ".x.tmp").exists()
 
 
 def write_foreign(root: Path, kind: str = "held", **changes: object) -> Path:
-    """Write the claim of a job on another host."""
+    """Write the lock file of a job on another host."""
     owner = {
         **{"id": "0", "stage": "prepare", "writes": ["train"], "reads": []},
         **{"machine": "another boot", "host": "far-away", "pid": 1, "started": 5.0},
@@ -197,18 +199,18 @@ def write_foreign(root: Path, kind: str = "held", **changes: object) -> Path:
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, 3600.0], ids=["old", "from the future"])
-def test_other_hosts_claim_ends_without_signs_of_life(
+def test_other_hosts_lock_ends_without_signs_of_life(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     monkeypatch.setattr(lock, "BEAT_SECONDS", 0.2)
     path = write_foreign(tmp_path)
-    with pytest.raises(InUseError, match="pid 1 on far-away"), claim(tmp_path, "x", ("train",)):
+    with pytest.raises(InUseError, match="pid 1 on far-away"), take_lock(tmp_path, "x", ("train",)):
         pass
     os.utime(path, (time.time() + seconds,) * 2)
     (tmp_path / ".train.tmp").mkdir()
-    sweep(str(tmp_path))  # may not judge what it cannot see
+    sweep(str(tmp_path))  # must leave the locks of other machines alone
     assert path.exists()
-    with claim(tmp_path, "x", ("train",)):
+    with take_lock(tmp_path, "x", ("train",)):
         assert not path.exists()
         assert not (tmp_path / ".train.tmp").exists()
 
@@ -221,15 +223,15 @@ def test_other_host_whose_clock_is_off_is_watched_and_found_alive(
     os.utime(path, (1.0, 1.0))
     beat = threading.Timer(0.3, lambda: os.utime(path, (2.0, 2.0)))
     beat.start()
-    with pytest.raises(InUseError), claim(tmp_path, "x", ("train",)):
+    with pytest.raises(InUseError), take_lock(tmp_path, "x", ("train",)):
         pass
     beat.join()
     assert path.exists()
 
 
-def test_claim_is_touched_while_it_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_is_touched_while_it_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "BEAT_SECONDS", 0.05)
-    with claim(tmp_path, "x", ("train",)):
+    with take_lock(tmp_path, "x", ("train",)):
         (path,) = tmp_path.glob(".held-*")
         os.utime(path, (1.0, 1.0))
         deadline = time.monotonic() + 10
@@ -239,46 +241,46 @@ def test_claim_is_touched_while_it_is_held(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
-def test_job_that_lost_its_claim_publishes_and_removes_nothing(tmp_path: Path) -> None:
+def test_job_that_lost_its_lock_publishes_and_removes_nothing(tmp_path: Path) -> None:
     step = Step("train", {}, {}, [str(tmp_path / "train")])
 
-    def lose_claim() -> None:
+    def lose_lock() -> None:
         with step:
             for path in tmp_path.glob(".held-*"):
                 path.unlink()
-            (tmp_path / ".train.tmp").mkdir()  # the other's by now
+            (tmp_path / ".train.tmp").mkdir()  # now the other job's
             step.publish(step.outputs[0], None)
 
-    with pytest.raises(DataError, match="no claim of this job any more"):
-        lose_claim()
+    with pytest.raises(DataError, match="no lock of this job any more"):
+        lose_lock()
     assert [path.name for path in tmp_path.iterdir()] == [".train.tmp"]
 
 
-def test_half_written_claim_goes_in_time(tmp_path: Path) -> None:
+def test_half_written_lock_expires(tmp_path: Path) -> None:
     left = tmp_path / ".claim-1.json"
     left.write_text('{"id": ')
-    with claim(tmp_path, "x", ("train",)):
+    with take_lock(tmp_path, "x", ("train",)):
         assert left.exists()
     os.utime(left, (1.0, 1.0))
-    with claim(tmp_path, "x", ("train",)):
+    with take_lock(tmp_path, "x", ("train",)):
         assert not left.exists()
 
 
 def test_of_two_that_start_the_lower_id_goes_on(tmp_path: Path) -> None:
     lower = write_foreign(tmp_path, "claim", id="0")
-    with pytest.raises(InUseError), claim(tmp_path, "x", ("train",)):
+    with pytest.raises(InUseError), take_lock(tmp_path, "x", ("train",)):
         pass
     lower.unlink()
     higher = write_foreign(tmp_path, "claim", id="z")
     gives_way = threading.Timer(0.5, higher.unlink)
     gives_way.start()
-    with claim(tmp_path, "x", ("train",)):
+    with take_lock(tmp_path, "x", ("train",)):
         assert not higher.exists()
     gives_way.join()
     higher = write_foreign(tmp_path, "claim", id="z")
     was_first = threading.Timer(0.5, lambda: higher.rename(tmp_path / ".held-z.json"))
     was_first.start()
-    with pytest.raises(InUseError), claim(tmp_path, "x", ("train",)):
+    with pytest.raises(InUseError), take_lock(tmp_path, "x", ("train",)):
         pass
     was_first.join()
 
@@ -326,4 +328,4 @@ def test_of_several_that_start_at_one_moment_exactly_one_goes_on(tmp_path: Path)
         folder = tmp_path / f"round-{one}"
         assert len(list(folder.glob("won-*"))) == 1
         assert len(list(folder.glob("lost-*"))) == 3
-        assert claim_files(folder) == []
+        assert lock_files(folder) == []

@@ -91,7 +91,7 @@ def test_leftovers_of_a_killed_run_are_cleared(tmp_path: Path) -> None:
     assert require_manifest(str(tmp_path / "train"), TRAIN).bucket_rows == {1: 1}
 
 
-def test_data_set_without_a_manifest_is_not_there(tmp_path: Path) -> None:
+def test_data_set_without_a_manifest_counts_as_missing(tmp_path: Path) -> None:
     write_rows(str(tmp_path / "train"), {0: 3})
     assert read_manifest(str(tmp_path / "train")) is None
     with pytest.raises(DataError, match=r"train: found no finished data set.*jobs/prepare\.py"):
@@ -123,7 +123,7 @@ def test_credentials_are_not_stored_and_change_nothing(tmp_path: Path) -> None:
 
 
 def test_outputs_of_two_runs_are_not_done(tmp_path: Path) -> None:
-    """A forced run that was killed while it published: some of its own, some of the older."""
+    """A forced run that was killed while publishing leaves some of its outputs and some older."""
     both = [str(tmp_path / "train"), str(tmp_path / "test")]
     for outputs in (both, both[:1]):
         with make_step(tmp_path, outputs=outputs) as step:
@@ -133,7 +133,7 @@ def test_outputs_of_two_runs_are_not_done(tmp_path: Path) -> None:
         assert make_step(tmp_path, outputs=both).is_done() == (outputs == both)
 
 
-def test_replacement_that_was_cut_short_is_undone(tmp_path: Path) -> None:
+def test_interrupted_replacement_is_undone(tmp_path: Path) -> None:
     run_once(tmp_path)
     before = require_manifest(str(tmp_path / "train"), TRAIN)
     (tmp_path / "train").rename(tmp_path / ".train.old")

@@ -1,6 +1,6 @@
 """Everything that goes through fsspec, against an S3 server on loopback.
 
-Spark's own Parquet on s3a:// is not among it: Hadoop's S3 jars are no part of the pyspark package.
+Spark's own Parquet on s3a:// is not covered: the pyspark package lacks Hadoop's S3 jars.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BUCKET = "s3://ratings"
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A server with an empty bucket, named by the environment as any S3 client reads it."""
+    """Start a server with an empty bucket; the environment names it, as for any S3 client."""
     import s3fs
 
     with socket.socket() as found:
@@ -73,7 +73,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 def start(*command: str | Path) -> str:
-    """Run a command that must succeed, and return all it said."""
+    """Run a command that must succeed, and return its output."""
     done = subprocess.run(
         [str(word) for word in command],
         capture_output=True,
@@ -127,7 +127,7 @@ def test_storage_reads_writes_and_moves(s3: dict[str, str], tmp_path: Path) -> N
 def prepared(
     s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[str]]:
-    """A config, its run prepared from raw text in the bucket, and what the jobs said."""
+    """A config, whose run was prepared from raw text in the bucket, and the jobs' output."""
     folder = tmp_path_factory.mktemp("s3-run")
     write_raw(folder)
     config = folder / "tiny.yaml"
@@ -184,7 +184,7 @@ def test_gate_keeps_its_pointer_in_the_bucket(prepared: tuple[Path, list[str]]) 
 
 
 def test_credentials_are_nowhere(prepared: tuple[Path, list[str]]) -> None:
-    """Runs last: looks into what all jobs above said and stored."""
+    """Runs last: searches everything that the jobs above printed and stored."""
     config, said = prepared
     assert len(said) >= 4
     assert SECRET not in "".join(said)

@@ -44,7 +44,7 @@ def test_another_file_system_by_its_scheme() -> None:
 
 
 def test_data_set_keeps_its_contract(spark: SparkSession, tmp_path: Path) -> None:
-    # Columns in another order, one too many, ids too wide: the contract's select puts it right.
+    # Columns out of order, an extra column, ids too wide: selecting the contract corrects all.
     frame = spark.createDataFrame(
         [(0.5, 3, "extra", 1), (1.5, 2, "extra", 0)],
         f"{c.EFFECT} FLOAT, {c.MOVIE_INDEX} BIGINT, other STRING, {c.BUCKET} INT",
@@ -63,7 +63,7 @@ def test_missing_column_is_refused(spark: SparkSession, tmp_path: Path) -> None:
 
 
 def test_move_in_an_object_store_brings_the_manifest_last() -> None:
-    """Whoever sees the manifest at the target sees all files, as after a rename."""
+    """A reader that sees the manifest at the target sees all files, as after a rename."""
     import fsspec
 
     memory = fsspec.filesystem("memory")

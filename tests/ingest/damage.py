@@ -1,4 +1,4 @@
-"""Made-up raw text with every kind of damage that copies of the data sets were seen to have."""
+"""Synthetic raw text with every kind of damage seen in copies of the data sets."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ _STARS += [b"3.5000000000000001", b"3.50000001", b"\xd9\xa3", b"1e", b"e", b"5e-
 
 
 def half_star_lines(separator: bytes) -> tuple[st.SearchStrategy[bytes], st.SearchStrategy[bytes]]:
-    """Good and damaged lines of MovieLens with half stars."""
+    """Valid and damaged lines of MovieLens with half stars."""
     good = st.builds(
         lambda user, movie, halves, seconds: separator.join(
             (b"%d" % user, b"%d" % movie, b"%g" % (halves / 2), b"%d" % seconds)
@@ -203,7 +203,7 @@ TABLE_HEADER = b"user,note,stars,item,when"
 def table_lines(
     times: list[bytes], bad: list[bytes]
 ) -> tuple[st.SearchStrategy[bytes], st.SearchStrategy[bytes]]:
-    """Good and damaged lines of a table `user,note,stars,item,when`, some fields in quotes."""
+    """Valid and damaged lines of a table `user,note,stars,item,when`, with some quoted fields."""
     notes = [b"", b"plain", b'"quoted, with ""marks"""', b'"a"', "é".encode(), b"0 x", b'""']
 
     def line(user: bytes, note: bytes, stars: bytes, item: bytes, when: bytes) -> bytes:
@@ -260,11 +260,11 @@ def table_lines(
 def texts(
     good: st.SearchStrategy[bytes], bad: st.SearchStrategy[bytes], max_lines: int = 12
 ) -> st.SearchStrategy[bytes]:
-    """Files of good and damaged lines; LF and CRLF mixed, the last line's end also missing."""
+    """Files of valid and damaged lines, LF and CRLF mixed; the last line end may be missing."""
 
     @st.composite
     def build(draw: st.DrawFn) -> bytes:
-        # Many files should be clean throughout: those go the vectorised way.
+        # Many files should be entirely clean, so that the vectorised parser reads them.
         kinds = draw(st.sampled_from([good, good, st.one_of(good, good, bad)]))
         lines = draw(st.lists(kinds, min_size=1, max_size=max_lines))
         data = b"".join(line + draw(ENDS) for line in lines[:-1]) + lines[-1] + draw(LAST_ENDS)

@@ -1,4 +1,4 @@
-"""The slow, obvious reading of raw text that the parsers are held against."""
+"""A slow, obvious reader of raw text, to check the parsers against."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAST = date(2059, 9, 18)
 
 @dataclass
 class Reading:
-    """What a whole file holds, lines counted from 1."""
+    """The content of a whole file; lines count from 1."""
 
     ratings: list[Rating] = field(default_factory=list)
     rejects: list[tuple[int, int, str]] = field(default_factory=list)
@@ -31,9 +31,9 @@ class Reading:
 
 
 def read(data: bytes, separator: str, *, halves: bool = False) -> Reading:
-    """Read a Netflix (`,` with headers) or MovieLens file as one would by hand, over text.
+    """Read a Netflix (`,` with headers) or MovieLens file as one would by hand, from text.
 
-    `halves` reads MovieLens with half stars; then a comma separates its four fields too.
+    `halves` reads MovieLens with half stars, where a comma may separate the four fields.
     """
     is_netflix = separator == "," and not halves
     found = Reading()
@@ -173,7 +173,7 @@ def table_row(fields: list[str], parse_day: ParseDay) -> Rating | None:
         return None
     if not EPOCH <= day <= LAST:
         return None
-    # Ratings are kept in 32 bits.
+    # Ratings are stored in 32 bits.
     return (number(user) or 0, number(movie) or 0, float(np.float32(value)), (day - EPOCH).days)
 
 
@@ -202,7 +202,7 @@ def quoted_fields(text: str, separator: str) -> list[str] | None:
 
 
 def as_list(rows: Ratings) -> list[Rating]:
-    """Rows of the parser under test, as tuples."""
+    """Convert the rows of the parser under test to tuples."""
     columns = (rows.users, rows.movies, rows.ratings, rows.days)
     return [
         (int(user), int(movie), float(rating), int(day))
@@ -211,7 +211,7 @@ def as_list(rows: Ratings) -> list[Rating]:
 
 
 def reading_of(parsed: Parsed) -> Reading:
-    """What a parser made of a whole file without a byte order mark, in the reference's terms."""
+    """Convert the result of a parser for a file without a byte order mark to a Reading."""
     return Reading(
         ratings=as_list(parsed.rows),
         rejects=[(x.line + 1, x.offset, x.text) for x in parsed.rejects],

@@ -1,4 +1,4 @@
-"""Files written by a test, as the sources that parsers read."""
+"""Turns files written by a test into the sources that parsers read."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def table(form: str) -> Delimited:
 
 
 def iso_day(text: str) -> date | None:
-    """A date that ends there or before T or a space."""
+    """A date at the end of the text or followed by T or a space."""
     return date.fromisoformat(text[:10]) if text[10:11] in ("", "T", " ") else None
 
 
@@ -44,7 +44,7 @@ def millisecond_day(text: str) -> date | None:
 
 
 def check(layout: Delimited, data: bytes) -> r.Parsed:
-    """Hold the two parsers against each other and return what `parse` made of the data."""
+    """Check that the two parsers agree, and return the result of `parse`."""
     clean, slow = layout.parse_clean(data), layout.parse_lines(data)
     total = len(slow.rows) + len(slow.rejects) + slow.num_headers + slow.num_blanks
     assert total == slow.num_lines
@@ -95,7 +95,7 @@ def check_table(data: bytes, form: str, parse_day: Callable[[str], date | None])
         (table("milliseconds"), b"1,x,3,7,881250949000\n2,x,4,8,881250949000"),
     ],
 )
-def test_clean_text_goes_the_vectorised_way(layout: Delimited, data: bytes) -> None:
+def test_clean_text_is_parsed_vectorised(layout: Delimited, data: bytes) -> None:
     parsed = layout.parse_clean(data)
     assert parsed is not None
     assert (len(parsed.rows), parsed.num_lines) == (2, 2)

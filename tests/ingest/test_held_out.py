@@ -31,7 +31,7 @@ def test_qualifying_has_dates_and_keeps_its_order(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_refused_is_kept_with_line_and_reason(tmp_path: Path) -> None:
+def test_refused_lines_are_stored_with_line_and_reason(tmp_path: Path) -> None:
     path = tmp_path / "qualifying.txt"
     path.write_bytes(b"4,2005-01-01\n1:\n5\nx,2005-01-01\n6,2005-13-01\nq:\n7,2005-01-01\n")
     found = read_held_out(source_of(path), has_dates=True)

@@ -12,7 +12,7 @@ GOOD = b"196\t242\t3\t881250949"  # 1997-12-04
 ROW = (196, 242, 3.0, 10_199)
 
 
-def test_clean_text_goes_the_vectorised_way() -> None:
+def test_clean_text_is_parsed_vectorised() -> None:
     parsed = movielens.ML_100K.parse_clean(GOOD + b"\n\n" + GOOD + b"\r\n")
     assert parsed is not None
     assert as_list(parsed.rows) == [ROW, ROW]

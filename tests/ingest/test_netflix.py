@@ -13,12 +13,12 @@ DAY = 12_784  # 2005-01-01
 
 
 def parse_one(line: bytes) -> tuple[list[tuple[int, int, float, int]], list[str]]:
-    """Return what a line below the header 7: comes to, and the reasons if it is refused."""
+    """Return the rating on a line below the header 7:, and the reasons if the line is refused."""
     parsed = netflix.parse(line, 7)
     return as_list(parsed.rows), [reject.reason for reject in parsed.rejects]
 
 
-def test_clean_text_goes_the_vectorised_way() -> None:
+def test_clean_text_is_parsed_vectorised() -> None:
     data = b"1:\n10,3,2005-01-01\n11,4,2005-01-02\n2:\n3:\n10,1,2005-01-01\n\n"
     parsed = netflix._parse_clean(data, None)
     assert parsed is not None
@@ -81,7 +81,7 @@ def test_refused_lines(line: bytes, reason: str, end: bytes) -> None:
     assert parse_one(line + end) == ([], [reason])
 
 
-def test_refused_line_among_good_ones_is_told_by_line_and_offset() -> None:
+def test_refused_line_among_valid_ones_has_line_and_offset() -> None:
     parsed = netflix.parse(b"1:\r\n\r\n10,3,2005-01-01\r\n11,6,2005-01-01\r\n12,1,2005-01-01", None)
     assert [row[0] for row in as_list(parsed.rows)] == [10, 12]
     assert parsed.rejects == [r.Reject(3, 23, "11,6,2005-01-01", r.BAD_RATING)]
@@ -114,6 +114,6 @@ def test_vectorised_and_line_by_line_agree(data: bytes, movie: int | None) -> No
 @settings(max_examples=600, deadline=None)
 @given(data=damage.NETFLIX)
 def test_parser_agrees_with_the_obvious_reading(data: bytes) -> None:
-    while data.startswith(b"\xef\xbb\xbf"):  # the reading drops one, the parser is given none
+    while data.startswith(b"\xef\xbb\xbf"):  # the reader drops one, the parser gets none
         data = data.removeprefix(b"\xef\xbb\xbf")
     assert reading_of(netflix.parse(data, None)) == read(data, ",")

@@ -37,7 +37,9 @@ def test_numbers_are_those_that_int_reads(lines: list[tuple[int, bytes]]) -> Non
 
 @pytest.mark.parametrize("place", range(8))
 @pytest.mark.parametrize("byte", [b"/", b":", b" ", b"\0", b"\x80", b"\xb0", b"\xff", b"a"])
-def test_what_is_no_digit_counts_only_within_the_number(place: int, byte: bytes) -> None:
+def test_a_character_that_is_not_a_digit_matters_only_within_the_number(
+    place: int, byte: bytes
+) -> None:
     text = b"12345678"[:place] + byte + b"12345678"[place + 1 :]
     assert number(text, 8 - place) is None
     if place < 7:
@@ -61,7 +63,7 @@ def test_every_day_that_can_be_stored() -> None:
         *("2000/01/01", "2000-1a-01", "2000-01-0:", "20000-1-01", "2000-01-0 "),
     ],
 )
-def test_what_is_no_date(text: str) -> None:
+def test_invalid_dates(text: str) -> None:
     assert day(text) is None
 
 

@@ -23,7 +23,7 @@ DAY = (date(2005, 1, 31) - date(1970, 1, 1)).days
 def read(
     path: Path, settings: TableConfig, split_bytes: int = 10**6
 ) -> tuple[list[Rating], list[tuple[int, int, str, str]]]:
-    """Return the ratings and (line from 1, offset, text, reason) of what was refused."""
+    """Return the ratings and (line from 1, offset, text, reason) of each refused line."""
     sources = sources_of(str(path))
     layout = table_format(settings, sources)
     ratings, rejects, line = [], [], 0

@@ -11,7 +11,7 @@ from recspark.arrays.lookup import Lookup
 from recspark.arrays.ratings import Ratings
 from recspark.cluster.tasks import commit_parts
 from recspark.contract import columns as c
-from recspark.prepare.buckets import Layout, deal, write_bucket
+from recspark.prepare.buckets import Layout, partition, write_bucket
 from recspark.prepare.split import SPLITS, RandomSplit, Split
 from tests.prepare.blocks import grid
 
@@ -29,10 +29,10 @@ def layout(split: Split, seed: int) -> Layout:
     return Layout(user_ids=descending[0], movie_ids=descending[1], split=split, seed=seed)
 
 
-def dealt(blocks: list[Ratings]) -> dict[int, list[bytes]]:
+def partitioned(blocks: list[Ratings]) -> dict[int, list[bytes]]:
     received: dict[int, list[bytes]] = {bucket: [] for bucket in range(NUM_BUCKETS)}
     for block in blocks:
-        for bucket, payload in deal(block, lookup(30), lookup(20), NUM_BUCKETS):
+        for bucket, payload in partition(block, lookup(30), lookup(20), NUM_BUCKETS):
             received[bucket].append(payload)
     return received
 
@@ -42,7 +42,7 @@ def rows_written(
 ) -> dict[tuple[str, int], pa.Table]:
     folders = {split: str(tmp_path / split) for split in SPLITS}
     tables = {}
-    for bucket, payloads in dealt(blocks).items():
+    for bucket, payloads in partitioned(blocks).items():
         written = write_bucket(bucket, payloads, layout(RandomSplit(0.3, 0.3, 1), seed), folders)
         for split, part in written.files.items():
             commit_parts([part], folders[split])
@@ -82,7 +82,7 @@ def test_order_is_shuffled_and_does_not_depend_on_the_blocks(tmp_path: Path) -> 
 
 def test_unknown_users_and_movies_are_filtered() -> None:
     known_users, known_movies = lookup(3), lookup(2)
-    payloads = deal(BLOCK, known_users, known_movies, NUM_BUCKETS)
+    payloads = partition(BLOCK, known_users, known_movies, NUM_BUCKETS)
     rows = sum(pa.ipc.open_stream(payload).read_all().num_rows for _, payload in payloads)
     assert rows == 3 * 2
 
@@ -91,7 +91,7 @@ def test_rating_range_is_that_of_train(tmp_path: Path) -> None:
 
     ratings = np.where(BLOCK.movies == 0, 1.0, 4.0).astype(np.float32)
     block = Ratings(BLOCK.users, BLOCK.movies, ratings, BLOCK.days)
-    payloads = [payload for _, payload in deal(block, lookup(30), lookup(20), 1)]
+    payloads = [payload for _, payload in partition(block, lookup(30), lookup(20), 1)]
     only_train = layout(RandomSplit(0.0, 0.0, 1), seed=1)
     written = write_bucket(0, payloads, only_train, {"train": str(tmp_path)})
     assert (written.rating_min, written.rating_max) == (1.0, 4.0)

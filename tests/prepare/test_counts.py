@@ -43,12 +43,12 @@ def test_empty_changes_nothing() -> None:
     assert module.EMPTY.num_ratings == 0
 
 
-def test_keep_counts_what_stays() -> None:
-    keep = RatingFilter(
+def test_only_ratings_that_pass_the_filter_are_counted() -> None:
+    rating_filter = RatingFilter(
         users=Lookup.of(np.array([3, 5], dtype=np.int32)),
         movies=Lookup.of(np.array([0, 1, 2], dtype=np.int32)),
     )
-    kept = count_block(grid(10, 10), keep)
+    kept = count_block(grid(10, 10), rating_filter)
     assert as_dict(kept.users, kept.user_counts) == {3: 3, 5: 3}
     assert as_dict(kept.movies, kept.movie_counts) == {0: 2, 1: 2, 2: 2}
     assert (kept.num_ratings, kept.num_read) == (6, 100)

@@ -30,7 +30,7 @@ def test_two_leading_columns(tmp_path: Path, separator: str) -> None:
     assert rows(write(tmp_path, "\n".join(lines))) == [(1, 6), (2, 10)]
 
 
-def test_header_row_and_blank_lines_are_passed_over(tmp_path: Path) -> None:
+def test_header_row_and_blank_lines_are_skipped(tmp_path: Path) -> None:
     assert rows(write(tmp_path, "user,movie\n1,2\n\n3,4\n")) == [(1, 2), (3, 4)]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from recspark.config import PrepareConfig
 from recspark.errors import DataError
 from recspark.prepare.counts import RatingCounts, count_block
-from recspark.prepare.rating_filter import keep_ratings
+from recspark.prepare.rating_filter import filter_ratings
 from tests.prepare.blocks import block_of, grid
 
 Pairs = set[tuple[int, int]]
@@ -18,17 +18,17 @@ def kept_pairs(pairs: Pairs, settings: PrepareConfig, seed: int = 0) -> Pairs:
     block = block_of(sorted(pairs))
     last: list[np.ndarray] = []
 
-    def tally(keep) -> RatingCounts:  # type: ignore[no-untyped-def]
-        last[:] = [keep.mask(block)]
-        return count_block(block, keep)
+    def count(rating_filter) -> RatingCounts:  # type: ignore[no-untyped-def]
+        last[:] = [rating_filter.mask(block)]
+        return count_block(block, rating_filter)
 
-    keep_ratings(tally, settings, seed)
+    filter_ratings(count, settings, seed)
     rows = block.where(last[0])
     return set(zip(rows.users.tolist(), rows.movies.tolist(), strict=True))
 
 
 def peel(pairs: Pairs, min_per_user: int, min_per_movie: int) -> Pairs:
-    """The k-core by the textbook: drop one bad user or movie at a time until none is left."""
+    """The textbook k-core: drop users and movies below the minimum, one by one, until stable."""
     while True:
         for axis, minimum in ((0, min_per_user), (1, min_per_movie)):
             ids = [pair[axis] for pair in pairs]
@@ -59,7 +59,7 @@ def test_k_core_is_that_of_the_textbook(
 
 
 def test_once_judges_by_the_raw_counts() -> None:
-    # User 1 has two ratings; movie 20 goes, and with it one of them, but user 1 stays.
+    # User 1 has two ratings. Dropping movie 20 removes one of them, but user 1 stays.
     pairs = {(1, 10), (1, 20), (2, 10), (2, 30), (3, 10), (3, 30), (4, 30)}
     settings = PrepareConfig(min_ratings_per_user=2, min_ratings_per_movie=2)
     assert kept_pairs(pairs, settings) == {(1, 10), (2, 10), (2, 30), (3, 10), (3, 30)}
@@ -68,7 +68,7 @@ def test_once_judges_by_the_raw_counts() -> None:
 def test_sampled_users_keep_all_their_ratings() -> None:
     block = grid(500, 4)
     settings = PrepareConfig(user_fraction=0.2)
-    tally = keep_ratings(lambda keep: count_block(block, keep), settings, seed=9)
-    assert set(tally.user_counts.tolist()) == {4}
-    assert 60 < len(tally.users) < 140
-    assert tally.num_read == 2000
+    kept = filter_ratings(lambda rating_filter: count_block(block, rating_filter), settings, seed=9)
+    assert set(kept.user_counts.tolist()) == {4}
+    assert 60 < len(kept.users) < 140
+    assert kept.num_read == 2000

@@ -26,7 +26,7 @@ def share(codes: Codes, code: int) -> float:
     return float((codes == code).mean())
 
 
-def test_shares_are_as_asked() -> None:
+def test_shares_are_as_requested() -> None:
     codes = RandomSplit(test_fraction=0.2, valid_fraction=0.1, seed=1)(BLOCK)
     # Three standard deviations of a binomial share at n = 20,000 are below 0.009.
     assert share(codes, TEST) == pytest.approx(0.2, abs=0.009)
@@ -60,7 +60,7 @@ def test_valid_is_drawn_apart_from_test() -> None:
 
 
 def test_pairs_are_the_test_set() -> None:
-    held_out = [(0, 0), (1, 3), (399, 49), (5000, 1)]  # the last one nobody rated
+    held_out = [(0, 0), (1, 3), (399, 49), (5000, 1)]  # nobody rated the last one
     users, movies = (np.array(column, dtype=np.int32) for column in zip(*held_out, strict=True))
     keys = np.sort(pair_keys(users, movies))
     codes = PairsSplit(keys, valid_fraction=0.0, seed=1)(BLOCK)
@@ -76,7 +76,7 @@ def test_pairs_beyond_the_last_key_and_no_pairs_at_all() -> None:
     assert PairsSplit(keys[:0], 0.0, 1)(block_of([(7, 7)])).tolist() == [TRAIN]
 
 
-def test_pairs_split_still_carves_valid() -> None:
+def test_pairs_split_still_draws_valid() -> None:
     codes = PairsSplit(np.zeros(0, dtype=np.int64), valid_fraction=0.1, seed=1)(BLOCK)
     assert share(codes, VALID) == pytest.approx(0.1, abs=0.007)
 
@@ -120,7 +120,7 @@ def test_each_users_newest_ratings_are_test(
         for newer, older in ((in_test, in_valid), (in_test, in_train), (in_valid, in_train)):
             if len(newer) and len(older):
                 assert days[newer].min() >= days[older].max()
-    # Another order of the rows gives each rating the same part.
+    # In another order of rows, each rating is in the same split.
     order = np.random.default_rng(0).permutation(len(rows))
     shuffled = Ratings(users[order], movies[order], block.ratings, days[order])
     assert (LastSplit(num_last, has_valid, seed=3)(shuffled) == codes[order]).all()

@@ -201,7 +201,7 @@ def test_second_run_is_skipped_until_a_file_changes(folder: Path, spark: SparkSe
         ("combined_data_1.txt", b"PAR1", "found a Parquet file"),
         ("combined_data_1.txt", b"some prose\nand more\n", "expected lines like"),
         ("combined_data_1.txt.gz", b"no gzip at all", "damaged gzip data"),
-        ("readme.txt", GOOD, "a directory without files of that name"),
+        ("readme.txt", GOOD, "a directory without such files"),
     ],
 )
 def test_unusable_files_are_refused_by_name(

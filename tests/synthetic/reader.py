@@ -1,4 +1,4 @@
-"""A slow, plain reader of the generated files, written apart from the code that made them."""
+"""A slow, plain reader of the generated files, independent of the code that made them."""
 
 from __future__ import annotations
 

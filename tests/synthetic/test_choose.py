@@ -10,7 +10,7 @@ from recspark.synthetic.choose import build_slots, choose_users
 
 
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 200), min_size=1, max_size=60), st.data())
-def test_users_are_different_and_include_those_asked_for(
+def test_users_are_distinct_and_include_those_requested(
     seed: int, weights: list[int], data: st.DataObject
 ) -> None:
     array = np.array(weights, dtype=np.int32)

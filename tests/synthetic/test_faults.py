@@ -14,7 +14,7 @@ from recspark.synthetic.faults import KINDS, plant_faults
 ROOT = Path(recspark.__file__).parent.parent
 
 
-def test_spoilt_lines_are_where_they_are_said_to_be(tmp_path: Path) -> None:
+def test_damaged_lines_are_where_the_faults_say(tmp_path: Path) -> None:
     lines = [b"%d:" % (n // 50) if n % 50 == 0 else b"%d,3,2005-01-31" % n for n in range(50, 3000)]
     clean, damaged = tmp_path / "clean.txt", tmp_path / "damaged.txt"
     clean.write_bytes(b"\n".join(lines) + b"\n")
@@ -32,7 +32,7 @@ def test_spoilt_lines_are_where_they_are_said_to_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_spoilt_line_is_a_rating(kind: str) -> None:
+def test_no_damaged_line_is_a_rating(kind: str) -> None:
     text = KINDS[kind](b"1488844", b"3", b"2005-09-06")
     assert len(netflix.parse_lines(text, 1).rejects) == 1
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recspark.synthetic.calendar import NUM_DAYS
 from recspark.synthetic.choose import build_slots
-from recspark.synthetic.pieces import tally
+from recspark.synthetic.pieces import sum_rows
 from recspark.synthetic.planted import Planted, rating_moments
 from recspark.synthetic.population import Population, build_population
 from recspark.synthetic.rows import build_rows
@@ -27,7 +27,7 @@ class Medium:
     movies: NDArray[np.int32]
     days: NDArray[np.int32]
     ratings: NDArray[np.int8]
-    tallies: NDArray[np.float64]
+    totals: NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +42,12 @@ def medium() -> Medium:
         movies=np.repeat(np.arange(CONFIG.num_movies, dtype=np.int32), rated),
         days=np.concatenate([p.days[:n] for p, n in zip(parts, rated, strict=True)]),
         ratings=np.concatenate([p.ratings[:n] for p, n in zip(parts, rated, strict=True)]),
-        tallies=np.array([tally(part) for part in parts]),
+        totals=np.array([sum_rows(part) for part in parts]),
     )
 
 
 def means(medium: Medium, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The planted means by the formula of the docstring, in plain float64."""
+    """The planted means, computed by the formula in the docstring in plain float64."""
     planted = medium.population.planted
     user, movie = medium.users[rows], medium.movies[rows]
     time = (medium.days[rows] + 0.5) / NUM_DAYS
@@ -68,7 +68,7 @@ def test_rating_shares(medium: Medium) -> None:
 def test_long_tails(medium: Medium) -> None:
     per_user = np.bincount(medium.users)
     per_movie = np.bincount(medium.movies)
-    # The density is that of the real set, whose medians and means these are.
+    # The density and these medians and means are those of the real set.
     assert np.median(per_user) / per_user.mean() == pytest.approx(96 / 209, abs=0.1)
     assert np.median(per_movie) / per_movie.mean() == pytest.approx(560 / 5_654, abs=0.06)
     assert per_user.max() > 700
@@ -79,7 +79,7 @@ def test_rows_of_a_movie_stand_in_random_order(medium: Medium) -> None:
     population = medium.population
     movie = int(population.num_rows.argmax())
     users = medium.users[medium.movies == movie]
-    # The users put there first, and the eager ones, who are drawn early, stand anywhere.
+    # Neither the users placed first nor the eager ones, who are drawn early, cluster anywhere.
     home = population.at_home[population.home_start[movie] : population.home_start[movie + 1]]
     assert np.flatnonzero(np.isin(users, home)).mean() == pytest.approx(len(users) / 2, rel=0.15)
     first, second = np.array_split(np.log(population.weights[users]), 2)
@@ -106,8 +106,8 @@ def test_effects_have_their_size_over_the_ratings(medium: Medium) -> None:
         assert values.std() == pytest.approx(std, rel=0.08)
 
 
-def test_floor_agrees_with_a_monte_carlo_estimate(medium: Medium) -> None:
-    truth = build_truth(CONFIG, medium.population, medium.tallies)["ratings"]
+def test_irreducible_error_agrees_with_a_monte_carlo_estimate(medium: Medium) -> None:
+    truth = build_truth(CONFIG, medium.population, medium.totals)["ratings"]
     rng = np.random.default_rng(0)
     rows = rng.choice(len(medium.users), 20_000, replace=False)
     sums = means(medium, rows)[:, None] + rng.normal(0, 0.86, (len(rows), 100))
@@ -115,7 +115,7 @@ def test_floor_agrees_with_a_monte_carlo_estimate(medium: Medium) -> None:
     estimate = np.sqrt(drawn.var(axis=1, ddof=1).mean())
     assert truth["floor_rmse"] == pytest.approx(estimate, abs=0.004)
     assert truth["planted_rmse"] == pytest.approx(truth["floor_rmse"], abs=0.003)
-    # And the ratings of these rows are indeed such draws.
+    # The ratings of these rows must be such draws.
     errors = medium.ratings[rows] - drawn.mean(axis=1)
     assert np.sqrt((errors**2).mean()) == pytest.approx(estimate, abs=0.015)
 

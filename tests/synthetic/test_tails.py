@@ -22,7 +22,7 @@ def test_apportion_is_exact_and_within_caps(data: st.DataObject) -> None:
 def test_apportion_is_proportional_where_no_cap_binds() -> None:
     # 10 · (1, 2, 4) / 7 = 1.43, 2.86, 5.71: the two largest remainders are rounded up.
     assert apportion(np.array([1, 2, 4]), 10, np.array([99, 99, 99])).tolist() == [1, 3, 6]
-    # What the cap of 2 cuts off goes to the others, 1 : 2.
+    # The excess over the cap of 2 goes to the others, 1 : 2.
     assert apportion(np.array([1, 2, 4]), 8, np.array([99, 99, 2])).tolist() == [2, 4, 2]
 
 

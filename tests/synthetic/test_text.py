@@ -55,7 +55,7 @@ def test_titles_have_every_quirk_of_the_real_file() -> None:
     assert len(titles) - len(set(titles)) == 365
 
 
-def test_few_titles_have_the_quirks_too() -> None:
+def test_a_small_file_has_every_quirk_too() -> None:
     raw = build_titles(1, np.full(20, 1950, dtype=np.int32))
     titles = [line.split(b",", 2)[2] for line in raw.split(b"\n")[:-1]]
     assert raw.count(b"\xe9") == raw.count(b"NULL") == 1
@@ -64,7 +64,7 @@ def test_few_titles_have_the_quirks_too() -> None:
     assert len(build_titles(1, np.full(1, 1950, dtype=np.int32)).splitlines()) == 1
 
 
-def test_more_titles_than_words_allow_stay_apart() -> None:
+def test_more_titles_than_word_pairs_are_distinct() -> None:
     raw = build_titles(1, np.full(60_000, 1950, dtype=np.int32))
     titles = {line.split(b",", 2)[2] for line in raw.split(b"\n")[:-1]}
     assert len(titles) == 60_000 - round(60_000 * 365 / 17_770)

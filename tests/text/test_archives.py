@@ -68,7 +68,7 @@ KINDS = {
 
 
 def read(folder: Path, name: str, data: bytes, max_bytes: int = 10**6) -> dict[str, bytes]:
-    """Return name in the archive → content of the mv_ files, as the folder `scratch` shows them."""
+    """Return name in the archive → content of the mv_ files, read through the folder `scratch`."""
     path = folder / name
     path.write_bytes(data)
     with Archives(str(folder / "scratch"), max_bytes) as archives:
@@ -89,7 +89,7 @@ def test_members_are_read_and_scratch_is_removed(tmp_path: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("outer", ["nf_prize.tar.gz", "nf_prize.tar", "nf_prize.zip"])
-def test_tar_inside_an_archive_is_looked_into(tmp_path: Path, outer: str) -> None:
+def test_tar_inside_an_archive_is_searched(tmp_path: Path, outer: str) -> None:
     members = {"download/training_set.tar": KINDS["a.tar"], "download/probe.txt": b"1:\n10\n"}
     data = zip_of(members) if outer.endswith("zip") else tar_of(members)
     found = read(tmp_path, outer, gzip.compress(data) if outer.endswith("gz") else data)
@@ -112,7 +112,7 @@ def test_plain_tar_is_not_unpacked(tmp_path: Path) -> None:
         assert not (tmp_path / "scratch").exists()
 
 
-def test_what_an_earlier_run_left_is_removed_first(tmp_path: Path) -> None:
+def test_leftovers_of_an_earlier_run_are_removed_first(tmp_path: Path) -> None:
     left = tmp_path / "scratch" / "000"
     left.parent.mkdir()
     left.write_bytes(b"left")
@@ -149,11 +149,13 @@ def test_bombs_are_refused_before_they_fill_the_disk(tmp_path: Path, kind: str) 
     members = {"mv_1.txt": bytes(5_000_000)}
     data = zip_of(members) if kind == "a.zip" else gzip.compress(tar_of(members))
     assert len(data) < 20_000
-    with pytest.raises(DataError, match=r"expected 3,000,000 bytes in all\. .*max_unpacked_bytes"):
+    with pytest.raises(
+        DataError, match=r"expected at most 3,000,000 bytes in total\. .*max_unpacked_bytes"
+    ):
         read(tmp_path, kind, data, max_bytes=3_000_000)
 
 
-def test_declared_size_is_not_relied_upon(tmp_path: Path) -> None:
+def test_declared_size_is_not_trusted(tmp_path: Path) -> None:
     data = bytearray(zip_of({"mv_1.txt": b"1:\n" * 1000}))
     place = data.rindex(b"PK\x01\x02") + 24  # uncompressed size in the central directory
     data[place : place + 4] = (10).to_bytes(4, "little")
@@ -169,7 +171,7 @@ def test_cut_off_archives_are_named(tmp_path: Path, name: str, share: float) -> 
         read(tmp_path, name, data[: int(len(data) * share)] or b"x")
 
 
-def test_tar_cut_between_members_or_damaged_in_a_header_is_not_taken_for_whole(
+def test_tar_cut_between_members_or_damaged_in_a_header_is_refused(
     tmp_path: Path,
 ) -> None:
     data = bytearray(KINDS["a.tar"])
@@ -182,7 +184,7 @@ def test_tar_cut_between_members_or_damaged_in_a_header_is_not_taken_for_whole(
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_damage_anywhere_raises_nothing_but_data_errors(tmp_path: Path, name: str) -> None:
+def test_damage_anywhere_raises_only_data_errors(tmp_path: Path, name: str) -> None:
     draw = random.Random(7)
     for _ in range(150):
         data = bytearray(KINDS[name])

@@ -24,7 +24,7 @@ FILE = (
 
 
 def read_all(path: Path, split_bytes: int) -> tuple[list[tuple[int, int]], list[tuple[int, str]]]:
-    """Return (user, movie) of all ranges together, and (offset, reason) of what was refused."""
+    """Return (user, movie) of all ranges together, and (offset, reason) of each refused line."""
     rows, rejects, lines = [], [], 0
     for task in plan_ranges(sources_of(str(path)), split_bytes):
         for one in task:
@@ -85,7 +85,7 @@ def test_header_far_above_is_found_without_reading_the_file(tmp_path: Path) -> N
         assert movie_in_force(cut) == movie
 
 
-def test_small_files_travel_together_and_large_ones_are_cut(tmp_path: Path) -> None:
+def test_small_files_share_a_task_and_large_ones_are_cut(tmp_path: Path) -> None:
     for movie in range(1, 501):
         (tmp_path / f"mv_{movie:07d}.txt").write_bytes(b"%d:\n5,3,2005-01-01\n" % movie)
     tasks = plan_ranges(sources_of(str(tmp_path)), 2000)
@@ -125,7 +125,7 @@ def test_cuts_at_every_byte_in_lines_that_name_their_movie(
     rejects: list[bytes],
     split_bytes: int,
 ) -> None:
-    # The file is the middle of a larger one, as a member of a tar is.
+    # The file is in the middle of a larger one, like a member of a tar.
     path = tmp_path / "holder"
     path.write_bytes(b"9,9,9\n9" + data + b"9\n9::9::1::9\n")
     source = Source("x.csv", str(path), len(data), start=7)
