@@ -134,7 +134,7 @@ def test_a_config_file_of_another_ending_or_spelling_is_named(config_file: str) 
 
 def test_a_preset_alone_is_no_config() -> None:
     preset = presets_folder() / "biased_mf.yaml"
-    with pytest.raises(ConfigError, match=r"the preset of a model alone.*--models biased_mf"):
+    with pytest.raises(ConfigError, match=r"only the preset of a model.*--models biased_mf"):
         load("--config", str(preset))
     with pytest.raises(ConfigError, match=r"no such file.*comes with recspark.*--models biased_mf"):
         load("--config", "conf/models/biased_mf.yaml")
