@@ -205,7 +205,7 @@ def test_models_of_the_config_that_another_job_makes_are_left_out_with_a_word(
     request = Request(load_config(words, prog="test"), {"bias": models["bias"]})
     with caplog.at_level(logging.INFO, logger="recspark"):
         JOBS["train"].body(request, None)
-    assert "train: leaves bias to the job baseline, which makes it" in caplog.text
+    assert "train: skips bias, which the job baseline makes" in caplog.text
 
 
 def test_every_entry_for_spark_submit_is_a_job() -> None:
@@ -228,7 +228,7 @@ def test_module_and_entry_start_from_any_folder(command: list[str], tmp_path: Pa
     assert (done.returncode, done.stdout) == (0, f"recspark {__version__}\n")
 
 
-def test_a_reader_that_leaves_ends_the_help_without_a_word() -> None:
+def test_help_into_a_closed_pipe_ends_without_an_error() -> None:
     done = subprocess.run(
         f"{sys.executable} -m recspark ingest --help all | true",
         shell=True,

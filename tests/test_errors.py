@@ -38,4 +38,4 @@ def test_full_disk_is_told_with_its_remedy_whoever_met_it() -> None:
     ):
         raised = from_task(error)
         assert isinstance(raised, DataError)
-        assert "Free some" in str(raised)
+        assert "Free some space" in str(raised)

@@ -57,7 +57,7 @@ def test_members_of_other_pairs_are_refused(tmp_path: Path) -> None:
     write_predictions(tmp_path / "b", dataclasses.replace(FIRST, movie=movie), 3)
     members = {name: str(tmp_path / name) for name in ("a", "b")}
     list(combine_bucket(members, np.ones(2), 0.0, 0))
-    with pytest.raises(DataError, match="b, bucket 1: found other pairs than a has"):
+    with pytest.raises(DataError, match="b, bucket 1: found pairs other than those of a,"):
         list(combine_bucket(members, np.ones(2), 0.0, 1))
     shutil.rmtree(tmp_path / "b" / "bucket=0")
     with pytest.raises(DataError, match="bucket=0: found no rows"):

@@ -58,7 +58,7 @@ def test_other_resamples_are_not_compared(other: dict[str, Any]) -> None:
 
 
 def test_a_row_tells_how_it_stands_to_the_best_and_to_bias() -> None:
-    best, tied, floor = rank_models(
+    best, tied, reference = rank_models(
         [
             figures("bias", 1.0),
             figures("tied", 0.805, resampled=(0.01, 0.0, -0.01)),
@@ -73,7 +73,7 @@ def test_a_row_tells_how_it_stands_to_the_best_and_to_bias() -> None:
     assert tied["versus"]["best"] == pytest.approx(
         {"difference": 0.005, "low": -0.014, "high": 0.024, "is_tie": True}, abs=1e-12
     )
-    assert set(floor["versus"]) == {"best"}
+    assert set(reference["versus"]) == {"best"}
     assert not set(best) & {"cuts", "calibration", "bootstrap"}
 
 
@@ -94,7 +94,7 @@ def test_the_table_marks_ties() -> None:
     pair = [figures("a", 0.8), figures("b", 0.805, resampled=(0.01, 0.0, -0.01))]
     lines = render_table(rank_models([*pair, figures("c", 1.0)])).splitlines()
     assert [" = " in line for line in lines[2:5]] == [False, True, False]
-    assert lines[-1].startswith("= not told apart from the best")
+    assert lines[-1].startswith("= tied with the best")
 
 
 PREPARE = {

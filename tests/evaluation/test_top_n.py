@@ -100,7 +100,7 @@ def test_raw_ids_become_indices_and_unknown_ones_an_error(spark: SparkSession) -
     indexed = index_lists(lists, users, movies)
     assert sorted(map(tuple, indexed.collect())) == [(0, 1, 1), (1, 0, 1)]
     unknown = spark.createDataFrame([(800, 1, 5, 4.5), (7, 1, 66, 4.0)], kinds)
-    with pytest.raises(DataError, match="x: found 2 rows with ids that are in no index"):
+    with pytest.raises(DataError, match="x: found 2 rows with ids that are not in the index"):
         measure_lists(
             index_lists(unknown, users, movies),
             held_out(spark, {(0, 0): 5}),

@@ -324,8 +324,8 @@ def test_fewer_models_than_the_config_makes_lists_of_run_without_those_lists(
     words = ("--config", raw[0], "--models", "bias,biased_mf")
     done = start(sys.executable, "jobs/pipeline.py", *words)
     assert done.returncode == 0, done.stderr
-    assert "no lists of als, as recommend.models names" in done.stderr
-    assert "no lists of als, as similar.models names" in done.stderr
+    assert "no lists of als, which recommend.models names" in done.stderr
+    assert "no lists of als, which similar.models names" in done.stderr
     refused = start(sys.executable, "jobs/recommend.py", *words)
     assert refused.returncode == 2
     assert "recommend.models: found als, expected some of bias, biased_mf" in refused.stderr

@@ -17,7 +17,7 @@ def test_ids_come_out_once_and_ascending(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("7\nanna\n8\n-1\n", r"2 lines that are no ids \(.*users.txt:2: 'anna'; .*:4: '-1'\)"),
+        ("7\nanna\n8\n-1\n", r"2 lines that are not ids \(.*users.txt:2: 'anna'; .*:4: '-1'\)"),
         ("\n\n", "found no ids"),
     ],
 )

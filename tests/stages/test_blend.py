@@ -183,7 +183,7 @@ def test_missing_members_are_named(spark: SparkSession, copied: Config) -> None:
     with pytest.raises(ConfigError, match=r"blend\.members: found no members"):
         blend.run(dataclasses.replace(copied, blend=BlendConfig()), spark)
     asked = dataclasses.replace(copied, models=("bias",))
-    with pytest.raises(ConfigError, match=r"blend\.members: found als without being in models"):
+    with pytest.raises(ConfigError, match=r"blend\.members: found als, not in models"):
         pipeline.run(asked, {"bias": presets(copied)["bias"]}, spark)
 
 
