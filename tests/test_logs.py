@@ -1,4 +1,4 @@
-"""Log lines beside a progress bar, and the signs of life of long work."""
+"""Log lines beside a progress bar, and the heartbeat of long work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+ recspark[.\w]*: .*")
 
 
 class Screen(io.StringIO):
-    """A terminal's text, as far as it is told."""
+    """A terminal that keeps the text it is sent."""
 
     def isatty(self) -> bool:
         return True
@@ -55,7 +55,7 @@ def configured(stream: io.StringIO) -> Iterator[None]:
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """What jobs write where nobody watches."""
+    """What jobs write to a file or pipe."""
     written = io.StringIO()
     with configured(written):
         yield written
@@ -76,11 +76,11 @@ def test_a_bar_and_a_line_never_share_a_line() -> None:
         for number in range(4):
             bar.update()
             logger.info("line %s", number)
-    told = shown(screen.getvalue())
-    logged = [line for line in told if "recspark.test" in line]
+    visible = shown(screen.getvalue())
+    logged = [line for line in visible if "recspark.test" in line]
     assert len(logged) == 4
     assert all(LINE.fullmatch(line) and "mf:" not in line for line in logged)
-    assert any(line.startswith("mf: 100%") for line in told)
+    assert any(line.startswith("mf: 100%") for line in visible)
 
 
 def test_silent_work_logs_a_heartbeat(lines: io.StringIO) -> None:

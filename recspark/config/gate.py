@@ -25,7 +25,7 @@ class GateConfig:
     max_reject_fraction: float = 0.01
     """Largest share of refused lines (0 to 1)."""
     min_ratings: int = 1
-    """Smallest number of ratings (count)."""
+    """Minimum number of ratings (count)."""
     max_fewer_ratings: float = 0.05
     """Largest fall in the number of ratings from the accepted run (share, 0 to 1)."""
     max_mean_drift: float = 0.05

@@ -40,13 +40,13 @@ class TrainConfig:
     standardized, that divided by the standard deviation; one_of_k, a class for each rating value
     (its loss is cross-entropy, that of the others squared error)."""
     epochs: int = 30
-    """Largest number of passes over train (count)."""
+    """Maximum number of passes over train (count)."""
     patience: int = 3
     """Epochs without a better validation RMSE before training stops (count)."""
     batch_size: int = 8192
     """Rows of one step over all ranks (count); users for autorec."""
     min_steps: int = 1
-    """Smallest number of steps per epoch (count); if train is too small for as many steps of
+    """Minimum number of steps per epoch (count); if train is too small for as many steps of
     batch_size rows, each step has fewer."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """Adam, or gradient descent with momentum."""

@@ -1,4 +1,4 @@
-"""The metric gate: no worse than the accepted model by more than the margin."""
+"""The model gate: no worse than the accepted model by more than the margin."""
 
 from __future__ import annotations
 

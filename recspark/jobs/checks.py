@@ -129,6 +129,6 @@ def _require_made(request: Request, job: str) -> None:
                 "models",
                 found=", ".join(others),
                 expected=f"models that {job} makes",
-                remedy=f"Use the job {maker}, which makes {', '.join(others)}.",
+                remedy=f"The job {maker} makes {', '.join(others)}. Run that job instead.",
             )
         )

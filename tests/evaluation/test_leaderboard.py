@@ -38,7 +38,7 @@ def figures(
     }
 
 
-def test_best_first_and_equal_ones_by_name() -> None:
+def test_models_are_ordered_by_rmse_then_name() -> None:
     ranked = rank_models([figures("b", 0.9), figures("c", 0.8), figures("a", 0.9)])
     assert [one["model"] for one in ranked] == ["c", "a", "b"]
 
@@ -52,12 +52,12 @@ def test_figures_of_two_protocols_are_not_ranked(other: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"resampled": (0.0, 0.0)}])
-def test_other_resamples_are_not_compared(other: dict[str, Any]) -> None:
+def test_different_resamples_are_not_compared(other: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=r"a and b: found 3 resamples of seed 42 and .*the same"):
         compare_models(figures("a", 0.9), figures("b", 0.8, **other))
 
 
-def test_a_row_tells_how_it_stands_to_the_best_and_to_bias() -> None:
+def test_a_row_has_comparisons_with_the_best_and_with_bias() -> None:
     best, tied, reference = rank_models(
         [
             figures("bias", 1.0),

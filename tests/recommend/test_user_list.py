@@ -21,7 +21,7 @@ def test_ids_come_out_once_and_ascending(tmp_path: Path) -> None:
         ("\n\n", "found no ids"),
     ],
 )
-def test_what_is_no_id_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_lines_that_are_not_ids_are_named(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "users.txt"
     file.write_text(text)
     with pytest.raises(DataError, match=message):
