@@ -182,7 +182,7 @@ def test_a_mistake_is_found_before_spark_starts(
     assert main([*given, "--config", config]) == code
     said = capsys.readouterr().err
     assert message.format(folder=tmp_path) in said
-    assert f"ERROR {given[0]} failed: " in said
+    assert f" ERROR recspark.cli: {given[0]} failed: " in said
     assert "Traceback" not in said
     assert "<class" not in said
     assert re.search(r": found .*, expected .*\. ?", said)

@@ -240,7 +240,7 @@ def test_unknown_preset_lists_the_known_ones(config_file: str) -> None:
 
 
 def test_the_blend_has_no_preset(config_file: str) -> None:
-    with pytest.raises(ConfigError, match=r"models: found blend.*The job blend makes.*not serve"):
+    with pytest.raises(ConfigError, match=r"models: found blend.*The job blend makes.*not support"):
         load_model_configs(["--config", config_file, "--models", "blend"], prog="test.py")
 
 
@@ -261,7 +261,7 @@ def test_help_explains_every_field(capsys: pytest.CaptureFixture[str]) -> None:
         load("--help")
     text = capsys.readouterr().out
     assert ended.value.code == 0
-    assert "Rows in one step over all ranks (count)" in " ".join(text.split())
+    assert "Rows of one step over all ranks (count)" in " ".join(text.split())
     options = [line for line in text.splitlines() if line.startswith("  --") and "." in line]
     assert len(options) > 30
 
