@@ -32,7 +32,7 @@ ingest: {{format: movielens_100k, ratings: {folder}/u.data, movies: {folder}/u.i
 
 @pytest.fixture(autouse=True)
 def _no_spark(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A job that asks for a session ends with code 1; log handlers are put back."""
+    """A job that starts a session ends with code 1; log handlers are restored."""
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("Spark was asked for")
@@ -47,7 +47,7 @@ def _no_spark(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
-    """A config whose raw files are there."""
+    """A config whose raw files exist."""
     (tmp_path / "u.data").write_text("1\t2\t3\t880000000\n")
     (tmp_path / "u.item").write_text("2|Film (1990)|01-Jan-1990||\n")
     path = tmp_path / "tiny.yaml"
@@ -115,12 +115,12 @@ def test_help_all_shows_every_setting_with_its_text(capsys: pytest.CaptureFixtur
             assert setting.text.replace(" ", "") in flat.replace(" ", "").replace("%%", "%")
 
 
-def test_every_section_is_some_jobs() -> None:
+def test_every_section_belongs_to_a_job() -> None:
     assert set().union(*(job.sections for job in JOBS.values())) == {*SECTIONS, "until"}
 
 
 def test_a_whole_request_reaches_spark(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """So the checks of the tests below refuse no more than they should."""
+    """The checks of the tests below refuse no more than they should."""
     for words in (["ingest"], ["pipeline"], ["pipeline", "--until", "ingest"], ["evaluate"]):
         assert main([*words, "--config", config]) == 1
         assert "AssertionError: Spark was asked for" in capsys.readouterr().err
@@ -182,7 +182,7 @@ def test_a_mistake_is_found_before_spark_starts(
     assert main([*given, "--config", config]) == code
     said = capsys.readouterr().err
     assert message.format(folder=tmp_path) in said
-    assert f"ERROR recspark.cli: {given[0]} failed: " in said
+    assert f" ERROR recspark.cli: {given[0]} failed: " in said
     assert "Traceback" not in said
     assert "<class" not in said
     assert re.search(r": found .*, expected .*\. ?", said)
@@ -197,7 +197,7 @@ def test_what_a_job_does_not_read_may_be_missing(
         assert "Spark was asked for" in capsys.readouterr().err
 
 
-def test_models_of_the_config_that_another_job_makes_are_left_out_with_a_word(
+def test_models_of_the_config_that_another_job_makes_are_skipped_with_a_log_line(
     config: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     words = ["--config", config]
@@ -205,7 +205,7 @@ def test_models_of_the_config_that_another_job_makes_are_left_out_with_a_word(
     request = Request(load_config(words, prog="test"), {"bias": models["bias"]})
     with caplog.at_level(logging.INFO, logger="recspark"):
         JOBS["train"].body(request, None)
-    assert "train: leaves bias to the job baseline, which makes it" in caplog.text
+    assert "train: skips bias, which the job baseline makes" in caplog.text
 
 
 def test_every_entry_for_spark_submit_is_a_job() -> None:
@@ -228,7 +228,7 @@ def test_module_and_entry_start_from_any_folder(command: list[str], tmp_path: Pa
     assert (done.returncode, done.stdout) == (0, f"recspark {__version__}\n")
 
 
-def test_a_reader_that_leaves_ends_the_help_without_a_word() -> None:
+def test_help_into_a_closed_pipe_ends_without_an_error() -> None:
     done = subprocess.run(
         f"{sys.executable} -m recspark ingest --help all | true",
         shell=True,

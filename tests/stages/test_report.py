@@ -1,4 +1,4 @@
-"""report on a real run directory: what is on the page, and when it is made anew."""
+"""report on a real run directory: what is on the page, and when it is made again."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def finished(
 
 @pytest.fixture
 def run(finished: Fitted, tmp_path: Path) -> Fitted:
-    """The same in a folder of its own, to change."""
+    """A copy of the run, to change."""
     shutil.copytree(finished.config.root, tmp_path / "run")
     return finished.at(str(tmp_path / "run"))
 
@@ -132,10 +132,10 @@ def test_users_are_those_of_the_data(spark: SparkSession, run: Fitted) -> None:
         assert [entry.given for entry in one.listed] == given
 
 
-def test_it_is_made_anew_when_something_changed(spark: SparkSession, run: Fitted) -> None:
+def test_it_is_made_again_when_something_changed(spark: SparkSession, run: Fitted) -> None:
     report.run(run.config, spark)
     first = id_of(run.config)
-    # Measured once more, with the same result.
+    # Evaluated again, with the same result.
     evaluate.run({name: run.models[name] for name in MODELS}, spark)
     report.run(run.config, spark)
     assert id_of(run.config) == first
@@ -189,7 +189,7 @@ def test_credentials_in_a_manifest_do_not_reach_the_page(spark: SparkSession, ru
     assert "bucket/u.data" in page_of(run.config)
 
 
-def test_a_model_cut_off_is_told(spark: SparkSession, run: Fitted) -> None:
+def test_a_truncated_model_is_reported(spark: SparkSession, run: Fitted) -> None:
     file = Path(RunPaths(run.config.root).model("biased_mf"), "movies.safetensors")
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(DataError, match=r"models/biased_mf: found .*movies\.safetensors of 200 "):
