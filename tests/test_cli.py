@@ -1,4 +1,4 @@
-"""The command `recspark <job>`: help, version, and mistakes that are found before Spark starts."""
+"""The command `recspark <job>`: help, version, and mistakes found before Spark starts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ingest: {{format: movielens_100k, ratings: {folder}/u.data, movies: {folder}/u.i
 
 @pytest.fixture(autouse=True)
 def _no_spark(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A job that asks for a session ends with code 1; log handlers are put back."""
+    """Make jobs that ask for a Spark session fail with code 1. Log handlers are restored."""
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("Spark was asked for")
@@ -47,7 +47,7 @@ def _no_spark(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
-    """A config whose raw files are there."""
+    """A config whose raw files exist."""
     (tmp_path / "u.data").write_text("1\t2\t3\t880000000\n")
     (tmp_path / "u.item").write_text("2|Film (1990)|01-Jan-1990||\n")
     path = tmp_path / "tiny.yaml"
@@ -111,16 +111,16 @@ def test_help_all_shows_every_setting_with_its_text(capsys: pytest.CaptureFixtur
         flat = " ".join(text.split())
         for setting in list_settings(Config).values():
             assert setting.text, setting.path
-            # The help wraps its lines at hyphens and slashes too.
+            # The help also wraps lines at hyphens and slashes.
             assert setting.text.replace(" ", "") in flat.replace(" ", "").replace("%%", "%")
 
 
-def test_every_section_is_some_jobs() -> None:
+def test_every_section_belongs_to_a_job() -> None:
     assert set().union(*(job.sections for job in JOBS.values())) == {*SECTIONS, "until"}
 
 
-def test_a_whole_request_reaches_spark(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """So the checks of the tests below refuse no more than they should."""
+def test_a_valid_request_reaches_spark(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The checks in the tests below refuse no valid request."""
     for words in (["ingest"], ["pipeline"], ["pipeline", "--until", "ingest"], ["evaluate"]):
         assert main([*words, "--config", config]) == 1
         assert "AssertionError: Spark was asked for" in capsys.readouterr().err
@@ -188,7 +188,7 @@ def test_a_mistake_is_found_before_spark_starts(
     assert re.search(r": found .*, expected .*\. ?", said)
 
 
-def test_what_a_job_does_not_read_may_be_missing(
+def test_files_that_a_job_does_not_read_may_be_missing(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--recommend.models", "bias", "--recommend.users", str(tmp_path / "users.txt")]
@@ -197,7 +197,7 @@ def test_what_a_job_does_not_read_may_be_missing(
         assert "Spark was asked for" in capsys.readouterr().err
 
 
-def test_models_of_the_config_that_another_job_makes_are_left_out_with_a_word(
+def test_models_of_the_config_that_another_job_makes_are_skipped_with_a_log_line(
     config: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     words = ["--config", config]
@@ -228,7 +228,7 @@ def test_module_and_entry_start_from_any_folder(command: list[str], tmp_path: Pa
     assert (done.returncode, done.stdout) == (0, f"recspark {__version__}\n")
 
 
-def test_a_reader_that_leaves_ends_the_help_without_a_word() -> None:
+def test_a_closed_pipe_ends_the_help_silently() -> None:
     done = subprocess.run(
         f"{sys.executable} -m recspark ingest --help all | true",
         shell=True,

@@ -6,7 +6,7 @@ from pyspark.sql import SparkSession
 from recspark.errors import DataError, TrainingError, from_task
 
 
-def test_error_of_a_task_is_found_again(spark: SparkSession) -> None:
+def test_error_of_a_task_is_extracted(spark: SparkSession) -> None:
     def fail(number: int) -> int:
         raise DataError(f"file.txt:{number}: found damage, expected none. Fetch it again.")
 
@@ -17,7 +17,7 @@ def test_error_of_a_task_is_found_again(spark: SparkSession) -> None:
     assert str(raised) == "file.txt:7: found damage, expected none. Fetch it again."
 
 
-def test_message_of_several_lines_stays_whole() -> None:
+def test_message_of_several_lines_stays_complete() -> None:
     raised = from_task(RuntimeError("x\nrecspark.errors.TrainingError: one\n  two\n\n\tat org.X"))
     assert isinstance(raised, TrainingError)
     assert str(raised) == "one\n  two"
@@ -28,7 +28,7 @@ def test_other_errors_are_left_alone() -> None:
     assert from_task(ValueError("no")) is None
 
 
-def test_full_disk_is_told_with_its_remedy_whoever_met_it() -> None:
+def test_full_disk_is_reported_with_its_remedy_from_any_source() -> None:
     in_task = "Py4JJavaError: … OSError: [Errno 28] No space left on device\n at org.apache.spark"
     in_jvm = "java.io.IOException: No space left on device"
     for error in (

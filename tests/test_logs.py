@@ -1,4 +1,4 @@
-"""Log lines beside a progress bar, and the signs of life of long work."""
+"""Log lines beside a progress bar, and the heartbeat lines of long work."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+ recspark[.\w]*: .*")
 
 
 class Screen(io.StringIO):
-    """A terminal's text, as far as it is told."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def shown(written: str) -> list[str]:
-    """Return what a terminal shows: a carriage return goes back to the start of the line."""
+    """Return what a terminal shows. A carriage return overwrites the line from its start."""
     lines = []
     for line in written.split("\n"):
         cells: list[str] = []
@@ -41,7 +41,7 @@ def shown(written: str) -> list[str]:
 
 @contextmanager
 def configured(stream: io.StringIO) -> Iterator[None]:
-    """Configure logging as jobs do, with another stderr."""
+    """Configure logging as jobs do, with `stream` as stderr."""
     root = logging.getLogger("recspark")
     before = (root.handlers, root.level, root.propagate)
     with pytest.MonkeyPatch.context() as patch:
@@ -55,7 +55,7 @@ def configured(stream: io.StringIO) -> Iterator[None]:
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """What jobs write where nobody watches."""
+    """The log lines of jobs whose stderr is not a terminal."""
     written = io.StringIO()
     with configured(written):
         yield written
@@ -83,7 +83,7 @@ def test_a_bar_and_a_line_never_share_a_line() -> None:
     assert any(line.startswith("mf: 100%") for line in told)
 
 
-def test_silent_work_gives_signs_of_life(lines: io.StringIO) -> None:
+def test_silent_work_logs_a_heartbeat(lines: io.StringIO) -> None:
     with Heartbeat("prepare", 0.2):
         time.sleep(0.7)
     told = [line for line in lines.getvalue().splitlines() if "prepare: still at it, " in line]
@@ -101,7 +101,7 @@ def test_a_stage_that_was_refused_can_be_entered_again(lines: io.StringIO) -> No
     assert lines.getvalue().count("still at it") == 2
 
 
-def test_work_that_tells_of_itself_gives_none(lines: io.StringIO) -> None:
+def test_work_that_logs_has_no_heartbeat(lines: io.StringIO) -> None:
     with Heartbeat("prepare", 0.4):
         for _ in range(10):
             logger.info("another file")
@@ -109,14 +109,14 @@ def test_work_that_tells_of_itself_gives_none(lines: io.StringIO) -> None:
     assert "still at it" not in lines.getvalue()
 
 
-def test_nothing_is_added_for_a_person_who_watches() -> None:
+def test_a_terminal_gets_no_heartbeat() -> None:
     screen = Screen()
     with configured(screen), Heartbeat("prepare", 0.1):
         time.sleep(0.3)
     assert screen.getvalue() == ""
 
 
-def test_every_stage_gives_signs_of_life(
+def test_every_stage_logs_a_heartbeat(
     lines: io.StringIO, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("recspark.datasets.step.Heartbeat", lambda name: Heartbeat(name, 0.2))

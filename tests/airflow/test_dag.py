@@ -1,4 +1,4 @@
-"""The DAG as Airflow runs it: its own environment, a database of its own, real spark-submits."""
+"""The DAG as Airflow runs it, in a separate environment with its own database and spark-submit."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "jobs" / "airflow"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(local),
-            # What docs/airflow.md tells workers to have.
+            # The environment of workers as described in docs/airflow.md.
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONPATH": str(ROOT),
@@ -95,17 +95,17 @@ def params(raw: Path, root: Path, *settings: str) -> dict[str, object]:
 
 
 def check_run(root: Path, date: str) -> None:
-    """Assert that a run is whole, and the one that is pointed to."""
+    """Assert that a run is complete and that the pointer names it."""
     paths = RunPaths(str(root / date))
-    whole = (paths.model("bias"), paths.model("biased_mf"), paths.predictions("biased_mf"))
-    for path in (*whole, paths.report):
+    complete = (paths.model("bias"), paths.model("biased_mf"), paths.predictions("biased_mf"))
+    for path in (*complete, paths.report):
         assert read_manifest(path) is not None, path
     accepted = json.loads((root / "accepted.json").read_text())
     assert (accepted["run_dir"], accepted["date"]) == (paths.root, date)
     assert 0.4 < accepted["rmse"] < 1.0
 
 
-def test_dag_loads_with_all_its_tasks(airflow: Airflow) -> None:
+def test_dag_loads_with_all_tasks(airflow: Airflow) -> None:
     code = (
         "import json; from airflow.dag_processing.dagbag import DagBag; "
         "bag = DagBag(dag_folder='jobs/airflow'); dag = bag.dags['recspark']; "
@@ -130,7 +130,7 @@ def test_parameters_are_checked_before_anything_runs(airflow: Airflow, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_night_in_local_mode_and_what_the_gates_stop(
+def test_nightly_run_in_local_mode_and_stop_by_a_gate(
     airflow: Airflow, raw: Path, tmp_path: Path
 ) -> None:
     code, said = airflow.test("2026-11-01", params(raw, tmp_path))
@@ -138,13 +138,13 @@ def test_a_night_in_local_mode_and_what_the_gates_stop(
     check_run(tmp_path, "2026-11-01")
     before = {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")}
 
-    # The same day again: every stage but evaluate finds itself done, and the pointer stays.
+    # The same day again: every stage except evaluate is skipped, and the pointer stays.
     code, said = airflow.test("2026-11-01", params(raw, tmp_path))
     assert code == 0, said[-5000:]
     after = {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")}
     assert {path.parent.name for path in after if after[path] != before.get(path)} == {"metrics"}
 
-    # The next night comes with half the ratings missing: it stops before anything is trained.
+    # On the next night half of the ratings are missing: the DAG stops before any training.
     lines = (raw.parent / "u.data").read_text().splitlines(keepends=True)
     fewer = raw.parent / "2026-11-02.data"
     fewer.write_text("".join(lines[: len(lines) // 2]))
@@ -156,10 +156,8 @@ def test_a_night_in_local_mode_and_what_the_gates_stop(
     check_run(tmp_path, "2026-11-01")
 
 
-def test_killed_training_is_resumed_by_the_retry(
-    airflow: Airflow, raw: Path, tmp_path: Path
-) -> None:
-    """Airflow's own retry goes on from the checkpoint, and the blend comes after it."""
+def test_airflow_retry_resumes_killed_training(airflow: Airflow, raw: Path, tmp_path: Path) -> None:
+    """Airflow's own retry continues from the checkpoint, and then the blend runs."""
     root = tmp_path / "nightly"
     run_dir = root / "2026-11-01"
     many = ("--train.epochs", "60", "--train.patience", "60", "--train.checkpoint_steps", "2")
@@ -183,7 +181,7 @@ def test_killed_training_is_resumed_by_the_retry(
     check_run(root, "2026-11-01")
     assert read_manifest(RunPaths(str(run_dir)).predictions("blend")) is not None
     assert leftovers(run_dir) == []
-    # The same training without a blow.
+    # The same training without the kill.
     undisturbed = tmp_path / "undisturbed"
     for name in ("ratings", "movies", "user_index", "movie_index", "train", "valid", "test"):
         shutil.copytree(run_dir / name, undisturbed / name)
@@ -197,7 +195,7 @@ def test_killed_training_is_resumed_by_the_retry(
     assert resumed == pytest.approx(whole, abs=0.001)
 
 
-def test_a_night_on_the_standalone_cluster(
+def test_nightly_run_on_the_standalone_cluster(
     airflow: Airflow, cluster: Cluster, raw: Path, tmp_path: Path
 ) -> None:
     library = tmp_path / "recspark.zip"
@@ -226,7 +224,7 @@ def test_a_night_on_the_standalone_cluster(
     )
     assert code == 0, said[-5000:]
     check_run(root, "2026-11-01")
-    # Secrets of the cluster came from its settings folder, and stayed there.
+    # The secret of the cluster was read from its settings folder and did not leak.
     (secret,) = [
         line.split()[1]
         for line in (cluster.folder / "conf" / "spark-defaults.conf").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""blend on one small prepared run, from members to the leaderboard."""
+"""blend on one small prepared run, from the members to the leaderboard."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEMBERS = ("bias", "als")
 
 
 def planted_cells() -> list[Cell]:
-    """Return ratings with user and movie effects and one taste, half of all pairs."""
+    """Return ratings of half of all pairs, with user and movie effects and one latent factor."""
     rng = np.random.default_rng(11)
     taste = np.outer(rng.normal(0, 0.8, NUM_USERS), rng.normal(0, 0.8, NUM_MOVIES))
     effects = rng.normal(0, 0.5, NUM_USERS)[:, None] + rng.normal(0, 0.5, NUM_MOVIES)
@@ -74,7 +74,7 @@ def presets(config: Config) -> dict[str, Config]:
 
 @pytest.fixture(scope="module")
 def blended(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """A run with two members scored, and their blend."""
+    """A run with two scored members and their blend."""
     config = prepared(spark, tmp_path_factory.mktemp("run"))
     for name, one in presets(config).items():
         baseline.run(one, name, spark)
@@ -85,7 +85,7 @@ def blended(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Co
 
 @pytest.fixture
 def copied(blended: Config, tmp_path: Path) -> Config:
-    """The same run in a folder of its own, to break."""
+    """A copy of the run that a test may damage."""
     shutil.copytree(blended.root, tmp_path / "run")
     return dataclasses.replace(blended, run_dir=str(tmp_path / "run"))
 
@@ -95,10 +95,10 @@ def rows_of(spark: SparkSession, path: str) -> dict[tuple[int, int], dict[str, o
     return {(row[c.USER_INDEX], row[c.MOVIE_INDEX]): row.asDict() for row in rows}
 
 
-def test_the_blend_is_ridge_over_what_scoring_says_of_valid(
+def test_the_blend_is_a_ridge_regression_over_predictions_of_valid(
     spark: SparkSession, blended: Config, tmp_path: Path
 ) -> None:
-    """Score valid as if it were test, and solve by NumPy over the rows."""
+    """Score valid as if it were test, and solve the regression with NumPy."""
     root = tmp_path / "run"
     shutil.copytree(blended.root, root)
     paths = RunPaths(str(root))
@@ -112,7 +112,7 @@ def test_the_blend_is_ridge_over_what_scoring_says_of_valid(
     x, y = np.array(columns, float).T, np.array([rating for *_, rating in VALID])
     centred = x - x.mean(axis=0)
     gram = centred.T @ centred + 0.01 * len(y) * np.eye(2)
-    # Shrinking toward predictions less train's mean, with a free constant.
+    # Ridge over predictions minus the mean of train, with a free intercept.
     expected = np.linalg.solve(gram, centred.T @ (y - y.mean()))
     card = json.loads(Path(RunPaths(blended.root).model("blend"), "model.json").read_text())
     assert [one["weight"] for one in card["members"]] == pytest.approx(expected, abs=1e-9)
@@ -122,7 +122,7 @@ def test_the_blend_is_ridge_over_what_scoring_says_of_valid(
     assert [one["valid_rmse"] for one in card["members"]] == pytest.approx(alone, abs=1e-9)
 
 
-def test_test_is_the_weighted_sum_of_the_members_clipped(
+def test_predictions_of_test_are_the_clipped_weighted_sum_of_the_members(
     spark: SparkSession, blended: Config
 ) -> None:
     paths = RunPaths(blended.root)
@@ -153,7 +153,7 @@ def test_the_blend_is_on_the_leaderboard_and_no_worse_than_its_members(
     assert seconds["blend"] > seconds["bias"] + seconds["als"]
 
 
-def test_what_is_there_is_not_made_again_and_a_new_member_is(
+def test_an_existing_blend_is_kept_and_a_new_member_is_added(
     spark: SparkSession, copied: Config
 ) -> None:
     paths = RunPaths(copied.root)

@@ -90,7 +90,7 @@ DAMAGED = (
 
 
 @pytest.mark.parametrize("split_bytes", [13, 40, 10_000])
-def test_damaged_lines_are_kept_with_their_place(
+def test_damaged_lines_are_kept_with_their_position(
     folder: Path, spark: SparkSession, split_bytes: int
 ) -> None:
     (folder / "combined_data_1.txt").write_bytes(DAMAGED)
@@ -111,7 +111,7 @@ def test_damaged_lines_are_kept_with_their_place(
 
 
 @pytest.mark.parametrize("split_bytes", [20, 10_000])
-def test_duplicate_with_the_later_date_wins_wherever_the_cut_is(
+def test_duplicate_with_the_later_date_wins_wherever_the_file_is_split(
     folder: Path, spark: SparkSession, split_bytes: int
 ) -> None:
     (folder / "combined_data_1.txt").write_bytes(
@@ -212,7 +212,7 @@ def test_unusable_files_are_refused_by_name(
         ingest.run(config_for(folder), spark)
 
 
-def test_missing_files_and_a_directory_for_a_file(folder: Path, spark: SparkSession) -> None:
+def test_missing_files_and_a_directory_instead_of_a_file(folder: Path, spark: SparkSession) -> None:
     with pytest.raises(DataError, match=r"ingest\.ratings .*none.*: found no file"):
         ingest.run(config_for(folder, ratings=str(folder / "none*.txt")), spark)
     (folder / "combined_data_1.txt").write_bytes(GOOD)

@@ -1,4 +1,4 @@
-"""recommend on the fitted run, against sorting the dense table of answers."""
+"""recommend on the fitted run, compared with sorting the dense table of predictions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(spark: SparkSession, run_: Fitted, name: str, **settings: object) -> dic
 
 
 def sorted_lists(run_: Fitted, name: str, count: int, least: int = 1) -> dict[int, List]:
-    """Return the same from the dense table."""
+    """Return the expected lists from the dense table."""
     table, seen = answers(run_.config, name), ~np.isnan(TRAIN)
     seen[tuple(zip(*((user, movie) for user, movie, _ in VALID), strict=True))] = True
     support = (~np.isnan(TRAIN)).sum(axis=0)
@@ -65,7 +65,7 @@ def check(found: dict[int, List], wanted: dict[int, List]) -> None:
 
 
 @pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user"])
-def test_lists_are_the_highest_answers_without_what_was_rated(
+def test_lists_hold_the_highest_predictions_without_rated_movies(
     spark: SparkSession, fitted: Fitted, name: str
 ) -> None:
     found = run(spark, fitted, name, top_n=5)
@@ -108,7 +108,7 @@ def test_lists_for_some_users_only(spark: SparkSession, fitted: Fitted, tmp_path
     assert (manifest.counts["users"], manifest.counts["lists"]) == (4, 2)
 
 
-def test_what_is_there_is_not_made_again_and_another_length_is(
+def test_existing_lists_are_kept_and_made_again_for_another_length(
     spark: SparkSession, copied: Fitted
 ) -> None:
     path = RunPaths(copied.config.root).recommendations("bias")

@@ -27,7 +27,7 @@ UNSEEN_USER, UNSEEN_MOVIE = 23, 15
 
 RATINGS = dense.random_ratings(7, NUM_USERS, NUM_MOVIES, 0.5)
 RATINGS[UNSEEN_USER], RATINGS[:, UNSEEN_MOVIE] = np.nan, np.nan
-# All gaps are test: known pairs, an unseen user, an unseen movie, and both at once.
+# All gaps are in test: known pairs, an unseen user, an unseen movie, and both at once.
 TEST = [(int(u), int(m), 3.0) for u, m in np.argwhere(np.isnan(RATINGS))]
 
 
@@ -65,7 +65,7 @@ def scored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Con
 
 @pytest.fixture
 def copied(scored: Config, tmp_path: Path) -> Config:
-    """The same run in a folder of its own, to break."""
+    """A copy of the run that a test may damage."""
     shutil.copytree(scored.root, tmp_path / "run")
     return dataclasses.replace(scored, run_dir=str(tmp_path / "run"))
 
@@ -97,14 +97,14 @@ def test_every_test_row_has_one_prediction_in_range(
         assert row[c.FALLBACK] == flags[(user != UNSEEN_USER, movie != UNSEEN_MOVIE)]
 
 
-def test_bias_is_that_of_numpy_with_its_fallbacks(spark: SparkSession, scored: Config) -> None:
+def test_bias_equals_numpy_including_fallbacks(spark: SparkSession, scored: Config) -> None:
     mean, users, movies = dense.bias_effects(RATINGS, reg_user=10, reg_movie=25)
     for (user, movie), row in predictions(spark, scored, "bias").items():
         expected = mean + np.nan_to_num(users[user]) + np.nan_to_num(movies[movie])
         assert row[c.PREDICTION] == pytest.approx(np.clip(expected, 1, 5), abs=1e-6)
 
 
-def test_cosine_user_is_that_of_numpy(spark: SparkSession, scored: Config) -> None:
+def test_cosine_user_equals_numpy(spark: SparkSession, scored: Config) -> None:
     for (user, movie), row in predictions(spark, scored, "cosine_user").items():
         if row[c.FALLBACK] is None:
             expected = dense.neighbor_mean(RATINGS, user, movie, NEIGHBORS)
@@ -123,7 +123,7 @@ def test_cosine_user_does_not_depend_on_the_buckets(
         assert row[c.PREDICTION] == pytest.approx(once[pair][c.PREDICTION], abs=1e-6)
 
 
-def test_neighbors_are_stored_as_their_contract_says(spark: SparkSession, scored: Config) -> None:
+def test_neighbors_are_stored_with_their_schema(spark: SparkSession, scored: Config) -> None:
     path = RunPaths(scored.root).model("cosine_user") + "/neighbors"
     rows = parquet.read_dataset(spark, path, schemas.NEIGHBORS).collect()
     assert len(rows) == (NUM_USERS - 1) * NEIGHBORS
@@ -173,12 +173,12 @@ def test_evaluate_writes_figures_and_prints_the_table(
     assert "split random 0.1" in printed
 
 
-def test_what_is_there_is_not_made_again(spark: SparkSession, scored: Config) -> None:
+def test_existing_data_sets_are_not_made_again(spark: SparkSession, scored: Config) -> None:
     paths = RunPaths(scored.root)
     outputs = (paths.model("cosine_user"), paths.predictions("cosine_user"))
     before = [read_manifest(path) for path in outputs]
     settings = preset(scored, "cosine_user")
-    # Fewer users at a time is not another model.
+    # Processing fewer users at a time does not change the model.
     smaller = dataclasses.replace(settings.baseline.cosine_user, block_users=2)
     section = dataclasses.replace(settings.baseline, cosine_user=smaller)
     baseline.run(dataclasses.replace(settings, baseline=section), "cosine_user", spark)
@@ -214,7 +214,7 @@ def test_without_the_bias_model_score_names_the_command(
 
 
 def test_a_model_of_another_train_is_refused(spark: SparkSession, copied: Config) -> None:
-    prepared(spark, Path(copied.root))  # train and test anew, the models as they were
+    prepared(spark, Path(copied.root))  # new train and test, unchanged models
     with pytest.raises(DataError, match=r"from an earlier train .*Run jobs/baseline\.py"):
         score.run(preset(copied, "als"), "als", spark)
     with pytest.raises(DataError, match=r"from an earlier test .*Run jobs/score\.py"):
@@ -227,9 +227,7 @@ def test_without_predictions_evaluate_names_the_job(spark: SparkSession, copied:
         evaluate.run({"als": preset(copied, "als")}, spark)
 
 
-def test_a_card_that_is_not_as_it_was_written_is_refused(
-    spark: SparkSession, copied: Config
-) -> None:
+def test_a_modified_model_card_is_refused(spark: SparkSession, copied: Config) -> None:
     card = Path(RunPaths(copied.root).model("als"), "model.json")
     card.write_text('{"algorithm": "guess"}')
     with pytest.raises(Exception, match=r"model\.json of 22 bytes instead"):
@@ -237,7 +235,7 @@ def test_a_card_that_is_not_as_it_was_written_is_refused(
     card.unlink()
     with pytest.raises(Exception, match=r"found no .*model\.json"):
         score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
-    assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones stand
+    assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones remain
 
 
 def test_a_bucket_of_the_model_that_is_missing_is_named(
@@ -248,7 +246,7 @@ def test_a_bucket_of_the_model_that_is_missing_is_named(
         users.unlink()
         with pytest.raises(Exception, match=r"found no .*bucket-00002\.npy"):
             score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
-    assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones stand
+    assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones remain
 
 
 def test_a_bucket_of_test_that_lost_rows_is_named(spark: SparkSession, copied: Config) -> None:

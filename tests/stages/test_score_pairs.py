@@ -1,4 +1,4 @@
-"""score_pairs on the fitted run: every requested line answered once, in its order."""
+"""score_pairs on the fitted run: every requested line is predicted once, in the same order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.stages.fitted import NUM_USERS, UNSEEN_MOVIE, UNSEEN_USER, Fitted, ex
 
 STRANGER = 2**40  # in no index, and beyond 32 bits
 
-# Known pairs, one of them three times, and all that may be unknown of a pair; not by user.
+# Known pairs, one of them three times, and pairs with unknown parts, not ordered by user.
 REQUEST = [
     *((user, movie) for movie in (3, 17, 0) for user in range(NUM_USERS)),
     *[(2, 5), (UNSEEN_USER, 4), (2, 5), (6, UNSEEN_MOVIE), (-1, 4), (6, -1), (-1, -1), (2, 5)],
@@ -58,7 +58,7 @@ def check(rows, run_: Fitted, name: str, pairs: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user"])
-def test_a_csv_is_answered_line_by_line(
+def test_a_csv_is_predicted_line_by_line(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, name: str
 ) -> None:
     lines = ["movie;when;customer", *(f"{raw(p)[1]};2005-01-02;{raw(p)[0]}" for p in REQUEST)]
@@ -68,10 +68,10 @@ def test_a_csv_is_answered_line_by_line(
     check(rows, fitted, name, REQUEST)
 
 
-def test_files_are_answered_one_after_the_other_whatever_their_form(
+def test_files_of_all_formats_are_predicted_in_order(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_files, "RANGE_BYTES", 100)  # several ranges a file
+    monkeypatch.setattr(pair_files, "RANGE_BYTES", 100)  # several ranges per file
     monkeypatch.setattr(request.score_request, "__kwdefaults__", {"part_rows": 40})
     folder = tmp_path / "request"
     folder.mkdir()
@@ -88,7 +88,9 @@ def test_files_are_answered_one_after_the_other_whatever_their_form(
     assert heights == [40, len(REQUEST) - 40]
 
 
-def test_qualifying_is_written_as_the_contest_wants_it(spark: SparkSession, copied: Fitted) -> None:
+def test_qualifying_is_written_in_the_format_of_the_contest(
+    spark: SparkSession, copied: Fitted
+) -> None:
     paths = RunPaths(copied.config.root)
     pairs = [(0, 3), (5, 3), (5, 1), (-1, 1), (7, 3), (0, 29)]  # movie 3 has two headers
     rows = [(n, *raw(pair), date(2005, 6, 7)) for n, pair in enumerate(pairs)]
@@ -126,7 +128,7 @@ def test_qualifying_is_written_as_the_contest_wants_it(spark: SparkSession, copi
         ("", "found no pairs|found ''"),
     ],
 )
-def test_a_csv_that_is_none_is_told_with_its_lines(
+def test_an_invalid_csv_is_reported_with_its_lines(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, text: str, message: str
 ) -> None:
     (tmp_path / "x.csv").write_text(text)
@@ -134,9 +136,7 @@ def test_a_csv_that_is_none_is_told_with_its_lines(
         run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
 
 
-def test_a_file_that_is_not_there_is_told(
-    spark: SparkSession, fitted: Fitted, tmp_path: Path
-) -> None:
+def test_a_missing_file_is_reported(spark: SparkSession, fitted: Fitted, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x\.csv: found no such file"):
         run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
 
@@ -150,7 +150,7 @@ def test_a_file_that_is_not_there_is_told(
         ({"user_id": [1.5], "movie_id": [2]}, "a column of double for ids"),
     ],
 )
-def test_a_parquet_file_without_ids_is_told(
+def test_a_parquet_file_without_ids_is_reported(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, columns: dict, message: str
 ) -> None:
     pq.write_table(pa.table(columns), tmp_path / "x.parquet")
