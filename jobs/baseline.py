@@ -1,4 +1,4 @@
-"""train → the models that Spark fits: bias, cosine_user, als. See --help and README.md."""
+"""train → the models that Spark fits: bias, cosine_user, als. See --help and docs/jobs.md."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""valid, models and predictions → models/blend, predictions/blend. See --help, and README.md."""
+"""valid, models and predictions → models/blend, predictions/blend. See --help and docs/jobs.md."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""predictions → metrics of each model and the leaderboard. See --help, and README.md."""
+"""predictions → metrics of each model and the leaderboard. See --help and docs/jobs.md."""
 
 import sys
 

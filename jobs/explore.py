@@ -1,4 +1,4 @@
-"""ratings, movies → statistics and a page of plots. See --help, and README.md, "The jobs"."""
+"""ratings, movies → statistics and a page of plots. See --help and docs/jobs.md."""
 
 import sys
 

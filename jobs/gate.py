@@ -1,4 +1,4 @@
-"""manifests, metrics → pass, or exit code 7; a passing model is promoted. See --help, README.md."""
+"""manifests, metrics → pass, or exit code 7; promotes a passing model. See docs/jobs.md."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Raw text → ratings, movies, rejects. See --help, and README.md, "The jobs"."""
+"""Raw text → ratings, movies, rejects. See --help and docs/jobs.md."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Every stage in one session: raw text → leaderboard. See --help, and README.md."""
+"""Every stage in one session: raw text → leaderboard. See --help and docs/jobs.md."""
 
 import sys
 

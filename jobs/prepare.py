@@ -1,4 +1,4 @@
-"""ratings → user and movie index, train, valid, test. See --help, and README.md, "The jobs"."""
+"""ratings → user and movie index, train, valid, test. See --help and docs/jobs.md."""
 
 import sys
 

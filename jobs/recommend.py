@@ -1,4 +1,4 @@
-"""train, valid and saved models → top-N lists of each user. See --help, and README.md."""
+"""train, valid and saved models → a top-N list for each user. See --help and docs/jobs.md."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A run directory → one page about it. See --help, and README.md, "The report"."""
+"""A run directory → one page about it. See --help and docs/jobs.md."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""test and saved models → predictions, one data set a model. See --help, and README.md."""
+"""test and saved models → predictions, one data set per model. See --help and docs/jobs.md."""
 
 import sys
 

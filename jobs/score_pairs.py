@@ -1,4 +1,4 @@
-"""Pairs of raw ids and saved models → predictions in their order. See --help, and README.md."""
+"""Pairs of raw ids and saved models → predictions in their order. See --help and docs/jobs.md."""
 
 import sys
 

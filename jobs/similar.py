@@ -1,4 +1,4 @@
-"""movies and saved models → for each movie the movies most like it. See --help, and README.md."""
+"""movies and saved models → for each movie the most similar ones. See --help and docs/jobs.md."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""train, valid → the models that PyTorch trains. See --help, and README.md.
+"""train, valid → the models that PyTorch trains. See --help and docs/jobs.md.
 
-Started by python or spark-submit, it launches its ranks through Spark; started by torchrun, each
-process is one rank and Spark is left out: torchrun --nproc_per_node 2 jobs/train.py --config …
+Under python or spark-submit it launches its ranks through Spark. Under torchrun each process is one
+rank, without Spark: torchrun --nproc_per_node 2 jobs/train.py --config …
 """
 
 import sys

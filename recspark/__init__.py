@@ -1,7 +1,7 @@
-"""recspark: raw ratings to scored test sets, with Spark, Petastorm and PyTorch.
+"""recspark: from raw ratings to scored test sets, with Spark, Petastorm and PyTorch.
 
-`run` runs the pipeline, `Run` opens what it wrote, `load_model` opens one model of it. Importing
-recspark loads nothing but this file.
+`run` runs the pipeline, `Run` opens its output, `load_model` opens one of its models. Importing
+recspark loads only this file.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["Run", "__version__", "load_model", "run"]
 def run(config: str | PathLike[str] | Mapping[str, Any], **overrides: Any) -> Run:
     """Run the pipeline in this process and return its run, opened.
 
-    Parts whose output is up to date are not run again. Spark's session is made as the jobs make it
-    and stopped afterwards; a session that is there already is used and left running.
+    Parts whose output is up to date are not run again. A Spark session is started as in the jobs,
+    and stopped afterwards; a session that already exists is used and left running.
 
     Args:
         config: A YAML file, or the same settings as a dict. A dict needs `name` or `run_dir`.
@@ -31,9 +31,9 @@ def run(config: str | PathLike[str] | Mapping[str, Any], **overrides: Any) -> Ru
             `**{"train.epochs": 3}`.
 
     Raises:
-        EnvironmentProblem: Packages, Python, Spark and Java do not fit together.
+        EnvironmentProblem: Packages, Python, Spark and Java are incompatible.
         ConfigError: A setting is unknown, has the wrong type or contradicts another one.
-        RecsparkError: Whatever ended the pipeline; the class says what kind of problem it is.
+        RecsparkError: The pipeline failed; the class tells the kind of problem.
 
     Examples:
         >>> import recspark
@@ -55,7 +55,7 @@ def load_model(path: str | PathLike[str]) -> Model:
         path: The folder, local or remote.
 
     Raises:
-        DataError: The path is no such folder, or as `Run.model`.
+        DataError: The path is no such folder; otherwise as for `Run.model`.
 
     Examples:
         >>> import recspark

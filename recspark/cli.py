@@ -1,4 +1,4 @@
-"""The command `recspark <job>`, and what every job does: check, configure, log, run, exit code."""
+"""The command `recspark <job>`: checks, settings, logging, the job itself and its exit code."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def run_job(job: Job, words: Sequence[str]) -> int:
     except Exception as error:
         raised = from_task(error)
         if raised is None:
-            # Not raised on: Python would print it without taking credentials out.
+            # Not raised again: Python would print it without hiding credentials.
             logger.exception("%s failed", job.name)
             return 1
         return _fail(job.name, raised)
@@ -120,11 +120,11 @@ def _show_help(job: Job, words: Sequence[str]) -> None:
 
 
 def _print(text: str) -> None:
-    """Print a text of many lines, whose reader (`head`, a pager) may have left."""
+    """Print a long text, although its reader (`head`, a pager) may have closed the pipe."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Python would try once more at its end, and complain.
+        # Python would write again when it exits, and report an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -135,7 +135,7 @@ def _list_jobs() -> str:
         [
             f"usage: {PROG} <job> --config FILE [--setting value ...]",
             "",
-            "Raw ratings to scored test sets, top-N lists and a report.",
+            "Turn raw ratings into scored test sets, top-N lists and a report.",
             "",
             "jobs:",
             *lines,

@@ -10,9 +10,9 @@ from recspark.redact import redact
 
 
 class RecsparkError(Exception):
-    """Base of all errors that recspark raises on purpose; a job turns one into its exit code.
+    """Base of all errors that recspark raises on purpose; each class has an exit code.
 
-    Its text shows no credentials, whatever URL the message was made of.
+    Its text shows no credentials, even if a URL in the message contains some.
     """
 
     exit_code = 1
@@ -22,7 +22,7 @@ class RecsparkError(Exception):
 
 
 class EnvironmentProblem(RecsparkError):
-    """A package, Java or the interpreter does not fit; the message names the remedy."""
+    """A package, Java or the interpreter is missing or unsuitable; the message names the remedy."""
 
     exit_code = 3
 
@@ -34,7 +34,7 @@ class ConfigError(RecsparkError):
 
 
 class SchemaError(RecsparkError):
-    """A data set on disk does not have the columns its contract names."""
+    """A data set on disk does not have the columns of its contract."""
 
     exit_code = 4
 
@@ -52,13 +52,13 @@ class TrainingError(RecsparkError):
 
 
 class GateError(RecsparkError):
-    """Data or a model that is whole, but worse than what a gate lets through."""
+    """The data or the model is intact, but worse than a gate allows."""
 
     exit_code = 7
 
 
 class InUseError(RecsparkError):
-    """Another job is at work on the same data sets; it is named."""
+    """Another job is using the same data sets; the message names it."""
 
     exit_code = 8
 
@@ -67,9 +67,9 @@ _RAISED_IN_TASK = re.compile(r"recspark\.errors\.(\w+): (.+?)(?=\n\s*\n|\n\s+at 
 
 
 def from_task(error: Exception) -> RecsparkError | None:
-    """Return the RecsparkError that a Spark task raised, out of the error that Spark made of it.
+    """Return the RecsparkError that a Spark task raised, recovered from Spark's own error.
 
-    A full disk, whoever met it (a task, the JVM, the driver), is a DataError.
+    A full disk is a DataError, whether a task, the JVM or the driver met it.
     """
     found = _RAISED_IN_TASK.findall(str(error))
     families = {family.__name__: family for family in RecsparkError.__subclasses__()}
@@ -81,14 +81,14 @@ def from_task(error: Exception) -> RecsparkError | None:
             describe(
                 "the disk of --run_dir or of spark.local.dir",
                 found=os.strerror(errno.ENOSPC),
-                expected="room for what the job writes",
-                remedy="Free some, or move one of them, and run the job again. Data sets that were "
-                "there before are as they were.",
+                expected="space for the output of the job",
+                remedy="Free some space, or move one of them, and run the job again. Data sets "
+                "that existed before are unchanged.",
             )
         )
     return None
 
 
 def describe(where: str, *, found: object, expected: object, remedy: str) -> str:
-    """Return the message `where: found X, expected Y. Remedy.` in the one form all errors use."""
+    """Return the message `where: found X, expected Y. Remedy.` in the form of all errors."""
     return redact(f"{where}: found {found}, expected {expected}. {remedy}")

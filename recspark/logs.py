@@ -1,4 +1,4 @@
-"""Log lines of the jobs on stderr: date, level, module, message. Long work gives signs of life."""
+"""Log lines of the jobs on stderr: date, level, module, message; and a heartbeat in long work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Redacted(logging.Formatter):
 
 
 class _Lines(logging.StreamHandler):
-    """Writes lines that no progress bar shares: a bar is cleared first, and drawn again below."""
+    """Keeps log lines apart from a progress bar: clears the bar first, and redraws it below."""
 
     last_line: float = 0.0
     """When a line was last written, by the monotonic clock (seconds)."""
@@ -42,7 +42,7 @@ class _Lines(logging.StreamHandler):
 
 
 def configure_logging() -> None:
-    """Send recspark's log lines to stderr. Called by jobs only; the library just logs."""
+    """Send recspark's log lines to stderr. Only jobs call this; the library just logs."""
     handler = _Lines(sys.stderr)
     handler.setFormatter(_Redacted(_FORMAT, _DATE))
     root = logging.getLogger("recspark")
@@ -52,9 +52,9 @@ def configure_logging() -> None:
 
 
 class Heartbeat:
-    """A context that logs `<name>: still at it, 60 s` when nothing else was logged for a while.
+    """A context that logs `<name>: still running, 60 s` when nothing else was logged for a while.
 
-    Only where stderr is no terminal: a person who watches sees Spark's bar.
+    It is silent on a terminal, where Spark's progress bar is visible.
     """
 
     def __init__(self, name: str, seconds: float = HEARTBEAT_SECONDS) -> None:
@@ -82,9 +82,9 @@ class Heartbeat:
             self._thread = None
 
     def _beat(self) -> None:
-        told = self._started
-        while not self._stop.wait(max(told + self._seconds - time.monotonic(), 0.0)):
-            told = max(told, _Lines.last_line)
-            if time.monotonic() - told >= self._seconds:
-                told = time.monotonic()
-                logger.info("%s: still at it, %.0f s", self._name, told - self._started)
+        last = self._started
+        while not self._stop.wait(max(last + self._seconds - time.monotonic(), 0.0)):
+            last = max(last, _Lines.last_line)
+            if time.monotonic() - last >= self._seconds:
+                last = time.monotonic()
+                logger.info("%s: still running, %.0f s", self._name, last - self._started)

@@ -1,4 +1,4 @@
-"""Credentials taken out of whatever is shown or stored: logs, errors, manifests, reports."""
+"""Hides credentials in everything shown or stored: logs, errors, manifests, reports."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def redact(text: str) -> str:
 
 
 def redact_values(value: Any) -> Any:
-    """Return plain data (as JSON has it) with every text redacted, keys included.
+    """Return JSON-like data with every text redacted, keys included.
 
-    The text under a credential-like key is hidden whole, whatever it looks like.
+    The text under a credential-like key is hidden entirely.
     """
     if isinstance(value, str):
         return redact(value)

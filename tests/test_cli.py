@@ -32,7 +32,7 @@ ingest: {{format: movielens_100k, ratings: {folder}/u.data, movies: {folder}/u.i
 
 @pytest.fixture(autouse=True)
 def _no_spark(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make jobs that ask for a Spark session fail with code 1. Log handlers are restored."""
+    """A job that starts a session ends with code 1; log handlers are restored."""
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("Spark was asked for")
@@ -119,8 +119,8 @@ def test_every_section_belongs_to_a_job() -> None:
     assert set().union(*(job.sections for job in JOBS.values())) == {*SECTIONS, "until"}
 
 
-def test_a_valid_request_reaches_spark(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The checks in the tests below refuse no valid request."""
+def test_a_whole_request_reaches_spark(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The checks of the tests below refuse no more than they should."""
     for words in (["ingest"], ["pipeline"], ["pipeline", "--until", "ingest"], ["evaluate"]):
         assert main([*words, "--config", config]) == 1
         assert "AssertionError: Spark was asked for" in capsys.readouterr().err
@@ -205,7 +205,7 @@ def test_models_of_the_config_that_another_job_makes_are_skipped_with_a_log_line
     request = Request(load_config(words, prog="test"), {"bias": models["bias"]})
     with caplog.at_level(logging.INFO, logger="recspark"):
         JOBS["train"].body(request, None)
-    assert "train: leaves bias to the job baseline, which makes it" in caplog.text
+    assert "train: skips bias, which the job baseline makes" in caplog.text
 
 
 def test_every_entry_for_spark_submit_is_a_job() -> None:
@@ -228,7 +228,7 @@ def test_module_and_entry_start_from_any_folder(command: list[str], tmp_path: Pa
     assert (done.returncode, done.stdout) == (0, f"recspark {__version__}\n")
 
 
-def test_a_closed_pipe_ends_the_help_silently() -> None:
+def test_help_into_a_closed_pipe_ends_without_an_error() -> None:
     done = subprocess.run(
         f"{sys.executable} -m recspark ingest --help all | true",
         shell=True,

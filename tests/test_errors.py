@@ -6,7 +6,7 @@ from pyspark.sql import SparkSession
 from recspark.errors import DataError, TrainingError, from_task
 
 
-def test_error_of_a_task_is_extracted(spark: SparkSession) -> None:
+def test_the_error_of_a_task_is_recovered(spark: SparkSession) -> None:
     def fail(number: int) -> int:
         raise DataError(f"file.txt:{number}: found damage, expected none. Fetch it again.")
 
@@ -28,7 +28,7 @@ def test_other_errors_are_left_alone() -> None:
     assert from_task(ValueError("no")) is None
 
 
-def test_full_disk_is_reported_with_its_remedy_from_any_source() -> None:
+def test_a_full_disk_is_reported_with_its_remedy_wherever_it_occurs() -> None:
     in_task = "Py4JJavaError: … OSError: [Errno 28] No space left on device\n at org.apache.spark"
     in_jvm = "java.io.IOException: No space left on device"
     for error in (
@@ -38,4 +38,4 @@ def test_full_disk_is_reported_with_its_remedy_from_any_source() -> None:
     ):
         raised = from_task(error)
         assert isinstance(raised, DataError)
-        assert "Free some" in str(raised)
+        assert "Free some space" in str(raised)

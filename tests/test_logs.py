@@ -1,4 +1,4 @@
-"""Log lines beside a progress bar, and the heartbeat lines of long work."""
+"""Log lines beside a progress bar, and the heartbeat of long work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+ recspark[.\w]*: .*")
 
 
 class Screen(io.StringIO):
-    """A stream that claims to be a terminal."""
+    """A terminal that keeps the text it is sent."""
 
     def isatty(self) -> bool:
         return True
@@ -55,7 +55,7 @@ def configured(stream: io.StringIO) -> Iterator[None]:
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """The log lines of jobs whose stderr is not a terminal."""
+    """What jobs write to a file or pipe."""
     written = io.StringIO()
     with configured(written):
         yield written
@@ -76,18 +76,18 @@ def test_a_bar_and_a_line_never_share_a_line() -> None:
         for number in range(4):
             bar.update()
             logger.info("line %s", number)
-    told = shown(screen.getvalue())
-    logged = [line for line in told if "recspark.test" in line]
+    visible = shown(screen.getvalue())
+    logged = [line for line in visible if "recspark.test" in line]
     assert len(logged) == 4
     assert all(LINE.fullmatch(line) and "mf:" not in line for line in logged)
-    assert any(line.startswith("mf: 100%") for line in told)
+    assert any(line.startswith("mf: 100%") for line in visible)
 
 
 def test_silent_work_logs_a_heartbeat(lines: io.StringIO) -> None:
     with Heartbeat("prepare", 0.2):
         time.sleep(0.7)
-    told = [line for line in lines.getvalue().splitlines() if "prepare: still at it, " in line]
-    assert 2 <= len(told) <= 3
+    beats = [line for line in lines.getvalue().splitlines() if "prepare: still running, " in line]
+    assert 2 <= len(beats) <= 3
     written = lines.getvalue()
     time.sleep(0.4)
     assert lines.getvalue() == written  # it ended with the work
@@ -98,15 +98,15 @@ def test_a_stage_that_was_refused_can_be_entered_again(lines: io.StringIO) -> No
     for _ in range(2):
         with heartbeat:
             time.sleep(0.3)
-    assert lines.getvalue().count("still at it") == 2
+    assert lines.getvalue().count("still running") == 2
 
 
-def test_work_that_logs_has_no_heartbeat(lines: io.StringIO) -> None:
+def test_work_that_logs_needs_no_heartbeat(lines: io.StringIO) -> None:
     with Heartbeat("prepare", 0.4):
         for _ in range(10):
             logger.info("another file")
             time.sleep(0.1)
-    assert "still at it" not in lines.getvalue()
+    assert "still running" not in lines.getvalue()
 
 
 def test_a_terminal_gets_no_heartbeat() -> None:
@@ -128,5 +128,5 @@ def test_every_stage_logs_a_heartbeat(
 
     with pytest.raises(KeyError):
         run()
-    assert "prepare: still at it, 0 s" in lines.getvalue()
+    assert "prepare: still running, 0 s" in lines.getvalue()
     assert "prepare: FAILED" in lines.getvalue().splitlines()[-1]

@@ -1,12 +1,12 @@
-"""recspark every night, one `spark-submit` a stage:
+"""recspark every night, one `spark-submit` per stage:
 
-    plan → ingest → prepare → data_gate → (baseline ∥ train, a task a model)
-         → score → blend, where it has members → evaluate → (model_gate ∥ report)
+    plan → ingest → prepare → data_gate → (baseline ∥ train, a task per model)
+         → score → blend, if it has members → evaluate → (model_gate ∥ report)
 
-A run's outputs lie in `<root>/<logical date>/`, and stages that are up to date there skip
-themselves: retries, re-runs and backfills do no work twice. `<root>/accepted.json` points to the
-run whose model passed last. A task has succeeded when its data sets have manifests made from the
-data sets that are there now; that spark-submit ended with 0 is not enough.
+A run's outputs lie in `<root>/<logical date>/`, and a stage whose output is up to
+date is skipped, so retries, re-runs and backfills do no work twice. `<root>/accepted.json` points
+to the run whose model passed last. A task succeeds only if the manifests of its data sets name the
+current inputs; exit code 0 of spark-submit is not enough.
 
 Workers need `spark-submit` and the project's Python on the PATH (docs/airflow.md).
 """
@@ -24,7 +24,7 @@ from airflow.sdk import DAG, Param, task
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-# Job → what it must leave in the run directory, for each of its models where {model} stands.
+# Job → its outputs in the run directory; {model} stands for each of its models.
 OUTPUTS = {
     "ingest": ["ratings", "movies", "rejects"],
     "prepare": ["user_index", "movie_index", "train", "valid", "test"],
@@ -38,7 +38,7 @@ OUTPUTS = {
 }
 # Data sets whose ids a manifest names among its inputs.
 CHECKED_INPUTS = ("ratings", "train", "valid", "test")
-# What a second try of `train` is told, to go on from the last checkpoint.
+# Added when `train` is retried, to continue from the last checkpoint.
 RESUME = ["--train.resume", "true"]
 
 PARAMS = {
@@ -52,14 +52,14 @@ PARAMS = {
         str(PROJECT / "runs" / "nightly"),
         type="string",
         minLength=1,
-        description="Where runs go, one folder a logical date (local path, hdfs:// or s3a://).",
+        description="Where runs go, one folder per logical date (local path, hdfs:// or s3a://).",
     ),
     "baselines": Param(
         ["bias", "cosine_user", "als"],
         type="array",
         items={"type": "string"},
         contains={"const": "bias"},
-        description="Presets that Spark fits; bias among them, which answers for unseen ids.",
+        description="Presets that Spark fits, with bias among them, which answers for unseen ids.",
     ),
     "trained": Param(
         ["biased_mf"],
@@ -71,14 +71,14 @@ PARAMS = {
         [],
         type="array",
         items={"type": "string"},
-        description="Models whose predictions are blended; none: no blend.",
+        description="Models whose predictions are blended; empty means no blend.",
     ),
-    "num_ranks": Param(1, type="integer", minimum=1, description="Training processes a model."),
+    "num_ranks": Param(1, type="integer", minimum=1, description="Training processes per model."),
     "settings": Param(
         [],
         type="array",
         items={"type": "string"},
-        description="More words for every job; {date} becomes the logical date, as in "
+        description="Further words for every job; {date} becomes the logical date, as in "
         '["--ingest.ratings", "/raw/{date}/u.data"].',
     ),
     "spark": Param(
@@ -91,14 +91,14 @@ PARAMS = {
 
 
 class RecsparkJob(SparkSubmitOperator):
-    """One job of recspark: submit it, then believe its manifests."""
+    """One job of recspark; it succeeds only if the manifests of its outputs are right."""
 
     def __init__(self, *, job: str, **kwargs: Any) -> None:
         super().__init__(application=str(PROJECT / "jobs" / f"{job}.py"), name=job, **kwargs)
         self.job = job
 
     def execute(self, context: Any) -> None:
-        """Run spark-submit, and fail unless every output is there, whole and up to date."""
+        """Run spark-submit, and fail unless every output is present, complete and up to date."""
         if self.job == "train" and context["ti"].try_number > 1:
             self.application_args = [*self.application_args, *RESUME]
         super().execute(context)
@@ -109,7 +109,7 @@ class RecsparkJob(SparkSubmitOperator):
 
 
 def check_output(run_dir: str, output: str, job: str) -> None:
-    """Raise unless an output of `job` is whole and was made from the data sets that are there."""
+    """Raise unless an output of `job` is complete and was made from the current data sets."""
     if output.endswith(".json"):
         read_json(f"{run_dir}/{output}")
         return
@@ -190,7 +190,7 @@ with DAG(
     prepare = RecsparkJob(
         task_id="prepare", job="prepare", application_args=words["every"], **common
     )
-    data_gate = RecsparkJob(  # a verdict does not change by asking again
+    data_gate = RecsparkJob(  # a retry would give the same verdict
         task_id="data_gate", job="gate", application_args=words["data_gate"], retries=0, **common
     )
     baseline = RecsparkJob(
@@ -219,7 +219,7 @@ with DAG(
     model_gate = RecsparkJob(
         task_id="model_gate", job="gate", application_args=words["model_gate"], retries=0, **common
     )
-    # Of a refused model too: that is the one to look into.
+    # Also for a refused model, which is the one to inspect.
     report = RecsparkJob(task_id="report", job="report", application_args=words["every"], **common)
     ingest >> prepare >> data_gate >> [baseline, train] >> score >> blend >> evaluate
     evaluate >> [model_gate, report]

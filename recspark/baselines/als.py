@@ -1,4 +1,4 @@
-"""Alternating least squares as Spark MLlib has it: the engine's own baseline.
+"""Alternating least squares of Spark MLlib.
 
 Source: Zhou, Wilkinson, Schreiber, Pan (2008), "Large-scale parallel collaborative filtering for
 the Netflix Prize" (ALS with weighted-λ regularisation: `reg` is per rating).
@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from recspark.contract import columns as c
 from recspark.saved.arrays import export_arrays
 
-# Each sweep lengthens the plan; uncut, 20 sweeps were seen to overflow the executors' stacks.
+# Each sweep lengthens the plan; without checkpoints, 20 sweeps overflowed the executors' stacks.
 _CHECKPOINT_SWEEPS = 5
 
 
@@ -35,9 +35,9 @@ def fit(
         embedding_size: Factors per user and movie.
         epochs: Sweeps over users and movies.
         reg: L2 weight on each factor, per rating.
-        num_blocks: Blocks that users and movies are dealt into. The first factors depend on it,
-            so it is a matter of the data, not of the machine's cores.
-        seed: Seed of the first factors.
+        num_blocks: Blocks that users and movies are partitioned into. The initial factors depend on
+            it, so it must follow from the data, not from the machine's cores.
+        seed: Seed of the initial factors.
     """
     als = ALS(
         userCol=c.USER_INDEX,
@@ -61,7 +61,7 @@ def export(model_dir: str, saved: str, spark: SparkSession, **counts: int) -> No
 
     Args:
         model_dir: Where the arrays go.
-        saved: What `ALSModel.write().save()` wrote.
+        saved: The folder that `ALSModel.write().save()` wrote.
         spark: The session whose tasks write.
         counts: num_users, num_movies, num_buckets.
     """

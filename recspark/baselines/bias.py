@@ -1,4 +1,4 @@
-"""Global mean plus shrunken user and movie effects: the floor and everyone's fallback.
+"""Global mean plus shrunken user and movie effects: the reference model and the fallback of all.
 
 Source: Koren, Bell, Volinsky (2009), "Matrix factorization techniques for recommender systems",
 section "Adding biases", fitted by the decoupled shrunken means of Koren (2010), section 2.1.
@@ -23,7 +23,7 @@ _MOVIE_EFFECT = "_movie_effect"
 
 @dataclass(frozen=True)
 class BiasModel:
-    """The fitted model; who is missing from a table had no rating in train."""
+    """The fitted model; a user or movie missing from a table has no rating in train."""
 
     mean: float
     """Mean rating of train."""
@@ -34,22 +34,22 @@ class BiasModel:
 
 
 def fit(train: DataFrame, *, mean: float, reg_user: float, reg_movie: float) -> BiasModel:
-    """Return mean and effects: movies first, users on what the movies leave over.
+    """Return the mean and the effects: first of movies, then of users on the residuals.
 
     b_movie = Σ(r − mean) / (reg_movie + n), b_user = Σ(r − mean − b_movie) / (reg_user + n).
 
     Args:
         train: Rows with `user_index`, `movie_index`, `rating`.
         mean: Mean rating of train.
-        reg_user: Pseudo-ratings with effect 0 that each user is given.
+        reg_user: Pseudo-ratings with effect 0 that are added to each user.
         reg_movie: The same for each movie.
     """
     centred = train.withColumn(_RESIDUAL, F.col(c.RATING).cast("double") - F.lit(mean))
     movies = _shrunken_mean(centred, c.MOVIE_INDEX, reg_movie)
-    left_over = centred.join(
+    residuals = centred.join(
         F.broadcast(movies.withColumnRenamed(c.EFFECT, _MOVIE_EFFECT)), c.MOVIE_INDEX, how="inner"
     ).withColumn(_RESIDUAL, F.col(_RESIDUAL) - F.col(_MOVIE_EFFECT))
-    users = _shrunken_mean(left_over, c.USER_INDEX, reg_user)
+    users = _shrunken_mean(residuals, c.USER_INDEX, reg_user)
     return BiasModel(mean=mean, user_effects=users, movie_effects=movies)
 
 

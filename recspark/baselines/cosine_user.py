@@ -1,8 +1,8 @@
-"""User-user cosine similarity: gaps filled by the user's mean, nearest users, weighted mean.
+"""User-user cosine similarity: gaps filled with the user's mean, nearest users, weighted mean.
 
 The recipe of the public notebook, without its user × user matrix: a task holds one bucket of users
-and streams over all buckets of train. Good for some hundred thousand users; time grows with users
-× ratings, which is why the recipe filters hard first.
+and streams over all buckets of train. It suits a few hundred thousand users; time grows with users
+× ratings, which is why the recipe filters heavily first.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def count_rated_movies(train: DataFrame) -> int:
     """Return M, the movies with a rating in train: the length of a filled vector.
 
-    Not all movies of the index: one known from valid or test only has no column in the recipe's
-    matrix, and what is learned here comes from train alone.
+    A movie known only from valid or test does not count: it has no column in the recipe's matrix,
+    and the model learns from train alone.
     """
     return train.select(c.MOVIE_INDEX).distinct().count()
 
@@ -86,7 +86,7 @@ def predict_bucket(
     neighbors_path: str,
     train: TrainBuckets,
 ) -> npt.NDArray[np.float64]:
-    """Return predictions [pairs] for users of one bucket; NaN where user or movie is not in train.
+    """Return predictions [pairs] for users of one bucket; NaN if user or movie is not in train.
 
     Streams over all buckets of train. Memory: the bucket's neighbours and one bucket of train.
 
@@ -94,7 +94,7 @@ def predict_bucket(
         bucket: The users' bucket.
         users: [pairs], `user_index`.
         movies: [pairs], `movie_index`.
-        neighbors_path: What `fit` returned, written with `schemas.NEIGHBORS`.
+        neighbors_path: Where the result of `fit` was written with `schemas.NEIGHBORS`.
         train: The train that it was fitted on.
     """
     neighbors = read_neighbors(neighbors_path, bucket)

@@ -19,7 +19,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Neighbors:
-    """Neighbour lists of some users, three arrays of one length, by rising `user_index`."""
+    """Neighbour lists of some users, three arrays of equal length, ascending by `user_index`."""
 
     user_index: npt.NDArray[np.int32]
     neighbor_index: npt.NDArray[np.int32]
@@ -34,10 +34,10 @@ def predict_pairs(
     *,
     num_movies: int,
 ) -> Floats:
-    """Return Σ s·r / Σ s over each pair's neighbours, [pairs]; NaN where it has no answer.
+    """Return Σ s·r / Σ s over each pair's neighbours, [pairs]; NaN without an answer.
 
-    r is the neighbour's rating, or the neighbour's mean where there is none. There is no answer
-    for a user without neighbours, nor for a movie that nobody in `blocks` rated.
+    r is the neighbour's rating, or the neighbour's mean if there is none. There is no answer for a
+    user without neighbours, nor for a movie that nobody in `blocks` rated.
 
     Args:
         users: [pairs], `user_index`.
@@ -73,7 +73,7 @@ def _combinations(
         owners: [entries], ascending.
 
     Yields:
-        The slice of pairs in this piece; then, one element a combination, the pair (counted from
+        The slice of pairs in this piece; then, one element per combination, the pair (counted from
         the slice's start) and the entry.
     """
     left = np.searchsorted(owners, users, side="left")
@@ -88,14 +88,14 @@ def _combinations(
 
 
 def _cell_keys(block: UserBlock) -> Ints:
-    """Return one ascending number a rated cell: row × movies + movie."""
+    """Return one number per rated cell, ascending: row × movies + movie."""
     num_users, num_movies = block.deviations.shape
     rows = np.repeat(np.arange(num_users, dtype=np.int64), np.diff(block.deviations.indptr))
     return rows * num_movies + block.deviations.indices
 
 
 def _deviations(block: UserBlock, keys: Ints, rows: Ints, movies: npt.NDArray[np.int32]) -> Floats:
-    """Return `block.deviations[rows, movies]`, element by element; 0 where not rated."""
+    """Return `block.deviations[rows, movies]`, element by element; 0 if not rated."""
     wanted = rows.astype(np.int64) * block.deviations.shape[1] + movies
     position = np.searchsorted(keys, wanted)
     is_rated = np.take(keys, position, mode="clip") == wanted

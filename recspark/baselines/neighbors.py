@@ -1,7 +1,7 @@
-"""Nearest users by the cosine between rating vectors whose gaps hold the user's own mean.
+"""Nearest users by the cosine between rating vectors whose gaps hold the user's mean.
 
 With D the deviations from the mean on rated cells (each row sums to 0) and M movies, the filled
-vectors never need to exist: u·v = M·mean_u·mean_v + D_u·D_v and |u|² = M·mean_u² + |D_u|².
+vectors are never built: u·v = M·mean_u·mean_v + D_u·D_v and |u|² = M·mean_u² + |D_u|².
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def find_neighbors(
     num_neighbors: int,
     block_users: int,
 ) -> tuple[Ints, Ints, npt.NDArray[np.float32]]:
-    """Return `user_index`, `neighbor_index`, `similarity`: up to `num_neighbors` rows a user.
+    """Return `user_index`, `neighbor_index`, `similarity`: up to `num_neighbors` rows per user.
 
-    Users are in the target's order, their neighbours from near to far; of equally near ones the
-    lower `user_index` comes first and is the one kept. Nobody is their own neighbour.
+    Users are in the target's order, their neighbours from nearest to farthest. Ties go to the lower
+    `user_index`. No user is their own neighbour.
 
     Args:
         target: The users who look for neighbours.
@@ -58,7 +58,7 @@ def find_neighbors(
 def _similarities(
     target: UserBlock, part: slice, other: UserBlock, num_rated_movies: int
 ) -> Floats:
-    """Return cosines [target users of `part`, other users], −inf for a user with themself."""
+    """Return cosines [target users of `part`, other users], −inf for a user with themselves."""
     dense = target.deviations[part].T.toarray(order="C")
     dots = (other.deviations @ dense).T + num_rated_movies * np.outer(
         target.means[part], other.means
@@ -76,14 +76,14 @@ def _lengths(block: UserBlock, num_rated_movies: int) -> Floats:
 
 
 def _keep_nearest(similarity: Floats, index: Ints, count: int) -> tuple[Floats, Ints]:
-    """Return the `count` most similar of each row, near to far, ties by lower index.
+    """Return the `count` most similar of each row, nearest first, ties by lower index.
 
     Args:
         similarity: [rows, candidates], at least `count` candidates.
         index: [rows, candidates]
         count: How many to keep of each row.
     """
-    # np.argpartition alone would break ties at the border by chance: take all who reach the
+    # np.argpartition alone would break ties at the border arbitrarily: take all that reach the
     # count-th value, then order only those.
     num_rows, num_candidates = similarity.shape
     border = np.partition(similarity, num_candidates - count, axis=1)[:, num_candidates - count]

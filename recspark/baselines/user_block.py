@@ -1,4 +1,4 @@
-"""One bucket of train in memory: users by movies, each rating less its user's mean."""
+"""One bucket of train in memory: users by movies, each rating minus its user's mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recspark.datasets.train_buckets import TrainBuckets, read_bucket
 
 @dataclass(frozen=True)
 class UserBlock:
-    """The users of one bucket that have ratings in train, by rising `user_index`."""
+    """The users of one bucket that have ratings in train, ascending by `user_index`."""
 
     user_index: npt.NDArray[np.int32]
     """[users]"""
@@ -34,12 +34,12 @@ def build_block(
 
     Args:
         user_index: [rows]
-        movie_index: [rows], each below `num_movies`; a (user, movie) occurs once.
+        movie_index: [rows], each below `num_movies`; each (user, movie) occurs once.
         ratings: [rows]
         num_movies: Columns of the matrix.
     """
     users, rows = np.unique(user_index, return_inverse=True)
-    # Sums of FLOAT values are exact in double precision: the order of the rows leaves no trace.
+    # Sums of FLOAT values are exact in double precision: the order of the rows does not matter.
     values = ratings.astype(np.float64)
     means = np.bincount(rows, weights=values, minlength=len(users)) / np.bincount(
         rows, minlength=len(users)
@@ -54,7 +54,7 @@ def build_block(
 def read_block(train: TrainBuckets, bucket: int) -> UserBlock:
     """Return one bucket of train, read straight from its Parquet files.
 
-    Memory: about 12 bytes a rating kept, five times that while it is built.
+    Memory: about 12 bytes per rating, and five times that while it is built.
     """
     columns = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING]
     users, movies, ratings = read_bucket(train.path, bucket, columns)

@@ -1,1 +1,1 @@
-"""Several models' predictions to one, by weights that the valid ratings decide."""
+"""Combines the predictions of several models, with weights fitted on the valid ratings."""

@@ -16,18 +16,17 @@ BLEND = "blend"
 def make_card(
     members: Sequence[str], folds: ridge.FloatArray, *, mean: float, reg: float | None
 ) -> dict[str, Any]:
-    """Return the fitted blend as its card tells it.
+    """Fit the blend and return its card.
 
-    `gain` of a member is how much the blend's cross-validated RMSE on valid rises when the blend
-    has to do without it (rating units; near 0 or below: the others say all that it says).
-    Validation ratings also decided when trained members stopped, so their RMSE here is a little
-    better than on ratings that nothing has seen.
+    `gain` of a member is the rise of the blend's cross-validated RMSE on valid without that member
+    (rating units). Near or below 0, the other members make it redundant. Trained members stopped
+    early by the same ratings, so their RMSE here is slightly better than on unseen ratings.
 
     Args:
         members: [M], names.
         folds: [F, M + 2, M + 2], sums of products over valid by fold of users.
-        mean: What was taken off predictions and ratings.
-        reg: L2 weight per rating; None chooses it.
+        mean: What was subtracted from predictions and ratings.
+        reg: L2 weight per rating; None chooses it by cross-validation.
 
     Returns:
         prediction = intercept + Σ weight · prediction of the member.

@@ -1,4 +1,4 @@
-"""Predictions of several models on test to the blend's, bucket by bucket, without a shuffle."""
+"""Combines the predictions of several models on test, bucket by bucket, without a shuffle."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def combine(
 ) -> DataFrame:
     """Return one row for each test rating with the blend's prediction, not clipped.
 
-    `fallback` is null where at least one member answered by itself, else the members' own.
+    `fallback` is null if at least one member answered by itself, otherwise the members' own.
     Columns are those of `schemas.PREDICTIONS`. Memory of a task: one bucket of each member.
 
     Args:
@@ -35,7 +35,7 @@ def combine(
         buckets: Buckets that have rows.
 
     Raises:
-        DataError: Members hold different pairs.
+        DataError: The members have predictions for different pairs.
     """
     paths = dict(members)
     weights = np.array([member["weight"] for member in card["members"]])
@@ -62,7 +62,7 @@ def combine_bucket(
         bucket: The bucket.
 
     Raises:
-        DataError: Members hold different pairs.
+        DataError: The members have predictions for different pairs.
     """
     tables = {name: _read_sorted(path, bucket) for name, path in members.items()}
     first = next(iter(tables.values()))
@@ -71,8 +71,8 @@ def combine_bucket(
             raise DataError(
                 describe(
                     f"{members[name]}, bucket {bucket}",
-                    found=f"other pairs than {next(iter(members))} has",
-                    expected="predictions of one test set",
+                    found=f"pairs other than those of {next(iter(members))}",
+                    expected="predictions for the same test set",
                     remedy="Run jobs/score.py with --force for all members.",
                 )
             )
@@ -89,7 +89,7 @@ def combine_bucket(
 
 
 def _read_sorted(path: str, bucket: int) -> pa.Table:
-    """Return one bucket of predictions by rising user and movie."""
+    """Return one bucket of predictions, ordered by user and movie."""
     folder = bucket_folder(path, bucket)
     batches = list(parquet.read_batches(folder, _READ))
     if not batches:

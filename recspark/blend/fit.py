@@ -1,4 +1,4 @@
-"""The members' predictions on valid to the sums that a blend is fitted from."""
+"""Predictions of the members on valid, and the sums over them that a blend is fitted from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def member_column(position: int) -> str:
 def attach_predictions(
     spark: SparkSession, valid: str, buckets: list[int], members: Sequence[Scoring]
 ) -> DataFrame:
-    """Return each row of valid once with every member's prediction, as scoring would make it.
+    """Return each row of valid once with every member's prediction, computed as in scoring.
 
     Columns: `user_index`, `rating` and `member_column` of each member. One task a bucket; memory:
     one block of its rows.
@@ -63,12 +63,12 @@ def attach_predictions(
 def sum_valid(rows: DataFrame, num_members: int, *, mean: float, seed: int) -> FloatArray:
     """Return the sums of products over valid, by fold of users: [folds, M + 2, M + 2].
 
-    A user's rows are all in one fold, as its number hashes the user with the seed.
+    All rows of a user are in one fold, whose number is a hash of the user and the seed.
 
     Args:
         rows: What `attach_predictions` returned.
         num_members: M.
-        mean: Taken off predictions and ratings, so that products of large sums do not cancel.
+        mean: Subtracted from predictions and ratings, so that products of large sums do not cancel.
         seed: The run's seed.
     """
     names = [member_column(position) for position in range(num_members)]

@@ -1,13 +1,13 @@
-"""Ridge regression of ratings on the members' predictions, out of sums that add up over tasks.
+"""Ridge regression of ratings on the members' predictions, from sums that add up over tasks.
 
-Source: Hoerl and Kennard 1970; blending as Töscher and Jahrer 2008 did for the Netflix Prize:
-weights from ratings that no member was fitted on.
+Source: Hoerl and Kennard 1970; blending as Töscher and Jahrer 2008 did for the Netflix Prize,
+with weights fitted on ratings that no member was fitted on.
 
-Legend: M members, F folds of users, P = M + 1 columns: the members' predictions less the mean
-rating, then a constant 1. With X [rows, P] and y the ratings less the mean, the weights
-w = (XᵀX + n·reg·I)⁻¹ Xᵀy need of the rows only XᵀX, Xᵀy and yᵀy, and so does the error of any
-other weights on them: Σ (y − Xw)² = yᵀy − 2 wᵀXᵀy + wᵀXᵀX w. The constant is not shrunk. So one
-pass over valid serves every reg, every fold and every set of members.
+Legend: M members, F folds of users, P = M + 1 columns: the members' predictions minus the mean
+rating, then a constant 1. X [rows, P] are these columns and y the ratings minus the mean. The
+weights w = (XᵀX + n·reg·I)⁻¹ Xᵀy depend on the rows only through XᵀX, Xᵀy and yᵀy. So does the
+squared error of any weights: Σ (y − Xw)² = yᵀy − 2 wᵀXᵀy + wᵀXᵀX w. The constant is not shrunk.
+So one pass over valid serves every reg, every fold and every set of members.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
-# What null in blend.reg chooses from, per rating.
+# Candidates for blend.reg if it is null, per rating.
 REGS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
 
@@ -29,8 +29,8 @@ def sum_products(
     """Return [F, P + 1, P + 1], for each fold ZᵀZ of Z = [X, y].
 
     Args:
-        predictions: [rows, M], less the mean rating.
-        ratings: [rows], less the mean rating.
+        predictions: [rows, M], minus the mean rating.
+        ratings: [rows], minus the mean rating.
         folds: [rows], each row's fold, below `num_folds`.
         num_folds: F.
     """
@@ -41,7 +41,7 @@ def sum_products(
 
 
 def solve(products: FloatArray, reg: float) -> FloatArray:
-    """Return the weights [P], the constant's last.
+    """Return the weights [P], that of the constant last.
 
     Args:
         products: [P + 1, P + 1], ZᵀZ of the rows to fit.
@@ -51,7 +51,7 @@ def solve(products: FloatArray, reg: float) -> FloatArray:
     num_rows = gram[-1, -1]
     members = np.arange(len(gram) - 1)
     gram[members, members] += reg * num_rows
-    # Two members can be the same model: least squares takes the shortest of many weights.
+    # Two members can be the same model: lstsq then returns the weights of the smallest norm.
     weights: FloatArray = np.linalg.lstsq(gram, target, rcond=None)[0].astype(np.float64)
     return weights
 
@@ -75,12 +75,12 @@ def cross_validate(folds: FloatArray, reg: float) -> float:
 
 
 def choose_reg(folds: FloatArray, regs: Sequence[float] = REGS) -> float:
-    """Return the reg with the lowest cross-validated RMSE, the larger of equal ones."""
+    """Return the reg with the lowest cross-validated RMSE; of equal ones the largest."""
     return min(sorted(regs, reverse=True), key=lambda reg: cross_validate(folds, reg))
 
 
 def without_member(folds: FloatArray, member: int) -> FloatArray:
-    """Return the products as if a member had never been there, [F, P, P]."""
+    """Return the products without a member, [F, P, P]."""
     return np.delete(np.delete(folds, member, axis=1), member, axis=2)
 
 

@@ -1,4 +1,4 @@
-"""Predictions of a blend's members to the blend's own."""
+"""The weighted sum of the predictions of a blend's members."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def weigh(
 ) -> tuple[pa.FloatArray, pa.StringArray]:
     """Return (prediction, fallback) of each pair: intercept + Σ weight · prediction, not clipped.
 
-    `fallback` is null where at least one member answered by itself, else the members' own.
+    `fallback` is null if at least one member answered by itself, otherwise the members' own.
 
     Args:
         members: [M], each for the same pairs in the same order.

@@ -1,6 +1,6 @@
-"""The settings of a run: one frozen dataclass a section, one section a job, one file a section.
+"""The settings of a run: one section per job, each a frozen dataclass in its own file.
 
-A field's docstring is its `--help` text, and says unit and range.
+A field's docstring is its `--help` text. It gives the unit and the range.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Config:
     """All settings of a run, resolved: defaults < model preset < --config files < command line."""
 
     name: str = ""
-    """Name of the run; left out, it is the first --config file's name without its ending."""
+    """Name of the run; by default the first --config file's name without its suffix."""
     models: tuple[str, ...] = ("bias",)
     """Presets to fit, score and compare, e.g. biased_mf; a file models/<name>.yaml beside the
     config adds one."""
@@ -58,9 +58,9 @@ class Config:
     seed: int = 42
     """Seed of every random choice."""
     force: bool = False
-    """Run stages again even where their output already matches config and inputs."""
+    """Run stages again even if their output already matches config and inputs."""
     until: Literal["ingest", "prepare", "fit", "score", "evaluate", "report"] = "report"
-    """The last part that the pipeline runs; score includes the blend and the lists."""
+    """The last part of the pipeline to run; score includes the blend and the lists."""
     spark: SparkConfig = field(default_factory=SparkConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     prepare: PrepareConfig = field(default_factory=PrepareConfig)

@@ -12,7 +12,7 @@ class BlendConfig:
     """One linear combination of several models."""
 
     members: tuple[str, ...] = ()
-    """Models to combine, two or more, fitted and scored before; none means no blend."""
+    """Models to combine: two or more, fitted and scored before. An empty list means no blend."""
     reg: float | None = None
     """L2 weight on the members' weights, per valid rating (0 or more); null picks it by
     cross-validation over the users of valid."""

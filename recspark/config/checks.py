@@ -1,4 +1,4 @@
-"""Checks that the settings' dataclasses make of their own values."""
+"""Checks that the settings dataclasses run on their own values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def require(holds: bool, where: str, found: object, expected: str) -> None:
 
 
 def require_share(where: str, value: float) -> None:
-    """Require a share from 0 up to, not including, 1."""
-    require(0 <= value < 1, where, value, "a share from 0 up to, not including, 1")
+    """Require a share of at least 0 and below 1."""
+    require(0 <= value < 1, where, value, "a share of at least 0 and below 1")
 
 
 def is_date(text: str) -> bool:
-    """Return whether the text is a day written YYYY-MM-DD."""
+    """Return whether the text is a date written YYYY-MM-DD."""
     try:
         date.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What jsonargparse refuses, in the form of all of recspark's errors."""
+"""Errors of jsonargparse, rewritten in the form of all errors of recspark."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _GROUP = re.compile(r"Group '([\w.]+)'")
 
 
 def explain(message: str, section: type) -> str:
-    """Return a refusal as `where: found X, expected Y. Remedy.`
+    """Return an error of jsonargparse as `where: found X, expected Y. Remedy.`
 
     Args:
-        message: What jsonargparse says.
+        message: The error's text.
         section: The dataclass of the settings.
     """
     settings = list_settings(section)
@@ -36,7 +36,7 @@ def explain(message: str, section: type) -> str:
     keys = _WRONG_VALUE.findall(message)
     if keys:
         value = _VALUE.search(message)
-        # Without a value the message says after the key what is wrong, e.g. with a file.
+        # Without a value, the text after the key says what is wrong, e.g. with a file.
         words = value.group(1) if value else message[message.rindex(keys[-1]) :].partition(":")[2]
         found = " ".join(words.split())
         return _explain_value(keys[-1], {"None": "null"}.get(found, found) or "nothing", settings)
@@ -50,13 +50,13 @@ def explain(message: str, section: type) -> str:
     return describe(
         "config",
         found=" ".join(message.split()),
-        expected="settings as --help all lists them",
+        expected="settings that --help all lists",
         remedy="Correct the file or the command line.",
     )
 
 
 def did_you_mean(word: str, known: Sequence[str], prefix: str = "") -> str:
-    """Return `Did you mean X?` with the nearest known word; nothing where none is near."""
+    """Return `Did you mean X?` with the nearest known word; empty if none is close."""
     nearest = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"Did you mean {prefix}{nearest[0]}?" if nearest else ""
 
@@ -84,7 +84,7 @@ def _explain_key(key: str, known: Sequence[str]) -> str:
         "config",
         found=f"the setting {key}",
         expected="one that --help all lists",
-        remedy=did_you_mean(key, known) or "Take it out, or look for its name.",
+        remedy=did_you_mean(key, known) or "Remove it, or look up its name.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the settings are: path, type, text and default of each, read from the dataclasses."""
+"""Path, type, text and default of each setting, read from the dataclasses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import docstring_parser
 
-# Where neither the default nor the type makes an example that shows the form.
+# Examples for settings whose default and type do not show the form of a value.
 _EXAMPLES = {
     "train.layers": "'dense 64, relu'",
     "train.decay_epochs": "4,8",
@@ -25,8 +25,8 @@ class Setting:
     Attributes:
         path: Its name with its sections, e.g. `train.epochs`.
         kind: Its type.
-        default: Its default; None also where it has none.
-        section: The dataclass that it is a field of.
+        default: Its default; None also if it has none.
+        section: The dataclass that declares it.
     """
 
     path: str
@@ -46,7 +46,7 @@ class Setting:
 
     @property
     def choices(self) -> list[str]:
-        """The words that it is one of; none where it is free."""
+        """The allowed words; empty if any value is allowed."""
         return [str(word) for kind in _members(self.kind) for word in _choices(kind)]
 
     @property
@@ -62,7 +62,7 @@ class Setting:
 
     @property
     def example(self) -> str:
-        """A value as it is written on the command line."""
+        """A sample value as written on the command line."""
         if self.path in _EXAMPLES:
             return _EXAMPLES[self.path]
         if self.choices:

@@ -1,4 +1,4 @@
-"""The --config files, looked at before they are parsed as settings."""
+"""Checks of the --config files before they are parsed as settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recspark.errors import ConfigError, describe
 
 
 def require_config_files(argv: Sequence[str], section: type) -> None:
-    """Raise a ConfigError unless each --config file is there and is a mapping of settings."""
+    """Raise a ConfigError unless each --config file exists and holds a mapping of settings."""
     for path in _named(argv):
         file = Path(path)
         if not file.is_file():
@@ -57,7 +57,7 @@ def _read(path: str) -> Any:
 
 
 def _require_sections(path: str, content: Mapping[Any, Any], sections: Sequence[str]) -> None:
-    """Require of each section that it holds settings."""
+    """Require each section to hold settings."""
     for name in sections:
         value: Any = content
         for part in name.split("."):
@@ -74,11 +74,11 @@ def _require_sections(path: str, content: Mapping[Any, Any], sections: Sequence[
 
 
 def _find_hint(file: Path) -> str:
-    """Return which file or option was probably meant; nothing where none is near."""
-    twins = [file.with_suffix(suffix) for suffix in CONFIG_SUFFIXES]
-    for twin in twins:
-        if twin.is_file():
-            return f"Did you mean {twin}?"
+    """Return a hint at the file or option that was probably meant; empty if none is close."""
+    for suffix in CONFIG_SUFFIXES:
+        other = file.with_suffix(suffix)
+        if other.is_file():
+            return f"Did you mean {other}?"
     if file.stem in list_presets():
         return f"The model {file.stem} comes with recspark. Name it: --models {file.stem}."
     if not file.parent.is_dir():

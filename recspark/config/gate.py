@@ -1,4 +1,4 @@
-"""Settings of the gates between a run and its use."""
+"""Settings of the gates that a run must pass before it is used."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from recspark.config.checks import is_date, require
 
 @dataclass(frozen=True, kw_only=True)
 class GateConfig:
-    """What a run must hold against the last accepted one before it is used."""
+    """Limits that a run must meet before it is used, most of them against the last accepted run."""
 
     check: Literal["data", "model"] = "data"
-    """What is judged: data (ratings, rejects, rating mean), or a model, promoted if it passes."""
+    """What is judged: data (ratings, rejects, rating mean), or a model,
+    which is promoted if it passes."""
     model: str | None = None
-    """The model to judge; null means the first of the leaderboard."""
+    """The model to judge; null means the best of the leaderboard."""
     date: str | None = None
-    """The day the run is for (YYYY-MM-DD); a run never replaces an accepted one of a later day."""
+    """The day the run is for (YYYY-MM-DD); a run never replaces an accepted run of a later
+    day."""
     accepted: str | None = None
     """The pointer to the accepted run; null means accepted.json beside the run directory."""
     max_reject_fraction: float = 0.01
-    """Most refused lines (share of all, 0 to 1)."""
+    """Largest share of refused lines (0 to 1)."""
     min_ratings: int = 1
-    """Fewest ratings (count)."""
+    """Minimum number of ratings (count)."""
     max_fewer_ratings: float = 0.05
-    """Most by which ratings may fall short of the accepted run's (share, 0 to 1)."""
+    """Largest fall in the number of ratings from the accepted run (share, 0 to 1)."""
     max_mean_drift: float = 0.05
-    """Most by which the mean of train may differ from the accepted run's (rating units)."""
+    """Largest difference of the mean of train from the accepted run's (rating units)."""
     max_rmse_rise: float = 0.002
-    """Most by which RMSE may lie above the accepted run's (rating units)."""
+    """Largest rise of RMSE above the accepted run's (rating units)."""
 
     def __post_init__(self) -> None:
         for name in ("max_reject_fraction", "max_fewer_ratings"):

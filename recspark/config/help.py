@@ -10,7 +10,7 @@ from recspark.config import Config
 from recspark.config.fields import list_sections, list_settings
 from recspark.config.load import build_parser
 
-# General settings that one job alone reads.
+# General settings that only one job reads.
 _OF_ONE_JOB = ("until",)
 
 
@@ -18,9 +18,9 @@ def format_help(prog: str, description: str, sections: Sequence[str] | None) -> 
     """Return the help text of a job.
 
     Args:
-        prog: How it is called, e.g. `recspark ingest`.
+        prog: The command, e.g. `recspark ingest`.
         description: What it does.
-        sections: The sections of settings to show, and general settings that this job alone reads;
+        sections: The sections of settings to show, and general settings that only this job reads;
             None shows all.
     """
     parser = build_parser(prog, Config)

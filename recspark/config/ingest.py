@@ -11,7 +11,7 @@ from recspark.config.table import TableConfig
 
 @dataclass(frozen=True, kw_only=True)
 class IngestConfig:
-    """Raw text to ratings, movies and rejects."""
+    """Raw text read into ratings, movies and rejects."""
 
     format: Literal[
         "netflix", "movielens_100k", "movielens_1m", "movielens_10m", "movielens_csv", "table"
@@ -24,7 +24,7 @@ class IngestConfig:
     archive (.zip, .tar, .tar.gz, .tgz); archive.zip!name picks files in it by name or glob."""
     movies: str = ""
     """The titles: movie_titles.csv/.txt (netflix), u.item or .item, movies.dat or movies.csv
-    (movielens), also as archive.zip!movies.csv; a table may go without."""
+    (movielens), also as archive.zip!movies.csv; optional for a table."""
     table: TableConfig = field(default_factory=TableConfig)
     """Columns of format table."""
     probe: str | None = None
@@ -34,8 +34,8 @@ class IngestConfig:
     split_bytes: int = 32 * 1024 * 1024
     """Text that one task parses (bytes, 1 or more)."""
     max_unpacked_bytes: int = 16 * 1024**3
-    """Most that archives may hold unpacked (bytes, 1 or more): a guard against those that are made
-    to fill disks. The Netflix set unpacks to 2.1 GB."""
+    """Largest total that may be unpacked from archives (bytes, 1 or more), a guard against archives
+    made to fill the disk. The Netflix set unpacks to 2.1 GB."""
     max_reject_fraction: float = 0.01
     """Share of refused lines (0 to 1) above which the job fails."""
 

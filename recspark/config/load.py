@@ -1,4 +1,4 @@
-"""Command line and YAML files to a Config: strict, with the nearest valid name in every refusal.
+"""Loads a Config from the command line and YAML files; an unknown name is refused, with a hint.
 
 Layers, later ones win: defaults < model preset < --config files in their order < command line.
 """
@@ -26,7 +26,7 @@ jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 Section = TypeVar("Section")
 
-# A saved model without a preset: the job of that name makes it of others.
+# A model without a preset: the job of that name combines other models.
 _BLEND = "blend"
 
 
@@ -70,7 +70,7 @@ def load_model_configs(argv: Sequence[str], prog: str) -> dict[str, Config]:
 
 
 def load_settings(section: type[Section], argv: Sequence[str], prog: str) -> Section:
-    """Return settings that are not a run's, read as strictly: a dataclass like `section`.
+    """Return the settings of a dataclass other than Config, read just as strictly.
 
     Raises:
         ConfigError: As `load_config`.
@@ -94,7 +94,7 @@ _cached_parser = functools.cache(build_parser)
 
 
 def _parse(argv: Sequence[str], prog: str) -> tuple[Config, list[Path]]:
-    """Return the config and the --config files it came from."""
+    """Return the config and the --config files that it was read from."""
     values = _parse_values(argv, prog, Config)
     files = [Path(str(path)) for path in values.pop("config") or []]
     return _fill_in(Config(**values), files), files
@@ -111,14 +111,14 @@ def _parse_values(argv: Sequence[str], prog: str, section: type) -> dict[str, An
 
 
 def _fill_in(config: Config, files: Sequence[Path]) -> Config:
-    """Return the config with its name and its run directory, absolute."""
+    """Return the config with its name and its absolute run directory."""
     sources = [file for file in files if file.parent.name not in ("models", "presets")]
     name = config.name or (sources[0].stem if sources else "")
     if not name and files:
         raise ConfigError(
             describe(
                 f"--config {files[0]}",
-                found="the preset of a model alone",
+                found="only the preset of a model",
                 expected="the config of a data set",
                 remedy="Name one, and the model: --config conf/movielens-100k.yaml "
                 f"--models {files[0].stem}.",
@@ -138,15 +138,15 @@ def _fill_in(config: Config, files: Sequence[Path]) -> Config:
 
 
 def _preset(files: Sequence[Path], model: str) -> str:
-    """Return `--config=<file>` for a preset: in models/ beside a --config file, else ours."""
+    """Return `--config=<file>` for a preset: from models/ beside a --config file, else ours."""
     if model == _BLEND:
         raise ConfigError(
             describe(
                 "models",
                 found=_BLEND,
                 expected="models that have a preset",
-                remedy="The job blend makes the blend out of blend.members, and evaluate measures "
-                "it. score_pairs and the lists do not serve it yet. Leave it out of models.",
+                remedy="The job blend makes the blend from blend.members, and evaluate measures "
+                "it. score_pairs and the lists do not support it yet. Remove it from models.",
             )
         )
     folders = [*(file.parent / "models" for file in files), presets_folder()]

@@ -10,31 +10,34 @@ from recspark.config.checks import is_date, require, require_share
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareConfig:
-    """Ratings to index, train, valid and test."""
+    """Ratings indexed, and split into train, valid and test."""
 
     min_ratings_per_user: int = 1
     """Users with fewer ratings than this are filtered out (count, 1 or more)."""
     min_ratings_per_movie: int = 1
     """Movies with fewer ratings than this are filtered out (count, 1 or more)."""
     filter: Literal["once", "k_core"] = "once"
-    """Apply both minimums once, on the raw counts, or again and again until all are met."""
+    """once applies both minimums to the raw counts; k_core repeats them until all are met."""
     user_fraction: float = 1.0
     """Share of the users to keep, for quick trials (above 0, up to 1); drawn before the filter."""
     split: Literal["random", "pairs", "probe", "time", "last"] = "random"
     """What becomes test: a random share (by a hash of user, movie and seed), the pairs that a file
     or the ingested probe names, the newest share (time), or each user's newest ratings (last)."""
     test_fraction: float = 0.1
-    """Share of the ratings that random and time put into test (0 up to 1)."""
+    """Share of the ratings that random and time put into test (at least 0, below 1)."""
     pairs: str | None = None
-    """File of held-out user-movie pairs: two leading columns (tab, comma or ::), or probe.txt."""
+    """File of held-out pairs: user and movie in the first two columns (separated by tab, comma or
+    ::), or probe.txt."""
     cut_date: str | None = None
-    """With time: ratings from this day on are test (YYYY-MM-DD); test_fraction is then unused."""
+    """With split time: ratings from this day on are test (YYYY-MM-DD); test_fraction is unused."""
     num_last: int = 1
-    """With last: each user's newest ratings that go to test (count); as many before to valid."""
+    """With split last: how many of each user's newest ratings go to test, and as many before them
+    to valid (count, 1 or more)."""
     valid_fraction: float = 0.05
-    """Share of the rest that goes to valid (0 up to 1); with time the newest, else drawn."""
+    """Share of the remaining ratings that goes to valid (at least 0, below 1): the newest with
+    split time, a random draw otherwise; split last only asks whether it is above 0."""
     num_buckets: int = 8
-    """Buckets of users (count, 1 or more): 8 for small data, 64 or more for the full set."""
+    """Buckets of users (count, 1 or more): 8 for small data, 64 or more for the Netflix set."""
 
     def __post_init__(self) -> None:
         for name in ("min_ratings_per_user", "min_ratings_per_movie", "num_buckets", "num_last"):

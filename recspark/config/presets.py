@@ -12,7 +12,7 @@ from pathlib import Path
 
 @functools.cache
 def presets_folder() -> Path:
-    """Return the folder of the presets; unpacked for this process where the library is a zip."""
+    """Return the folder of the presets, unpacked for this process if the library is a zip."""
     presets = importlib.resources.files("recspark") / "presets"
     if isinstance(presets, Path):
         return presets

@@ -12,11 +12,11 @@ class RecommendConfig:
     """Top-N lists: the movies that a model rates highest for a user, without those seen."""
 
     models: tuple[str, ...] = ()
-    """Models that lists are made with, of those in `models`; none: the pipeline makes no lists."""
+    """Models to make lists with, each one of `models`; if empty, the pipeline makes no lists."""
     top_n: int = 10
     """Length of a list (count, 1 or more)."""
     users: str | None = None
-    """File of raw user ids, one a line, to make lists for; null takes all users."""
+    """File of raw user ids to make lists for, one per line; null means all users."""
     min_ratings: int = 1
     """Movies with fewer ratings in train than this are not recommended (count, 1 or more)."""
 

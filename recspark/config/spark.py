@@ -14,10 +14,10 @@ _CLUSTER = re.compile(r"yarn|\w+://.+")
 
 @dataclass(frozen=True, kw_only=True)
 class SparkConfig:
-    """The Spark session. What spark-submit was given on its command line wins over this section."""
+    """The Spark session. Options on the command line of spark-submit win over this section."""
 
     master: str = "local[*]"
-    """Master URL where spark-submit names none, e.g. local[2] or spark://host:7077."""
+    """Master URL if spark-submit names none, e.g. local[2] or spark://host:7077."""
     driver_memory: str = "4g"
     """Heap of the driver JVM, as Spark writes sizes (in local mode this is all of Spark's heap)."""
     shuffle_partitions: int = 8

@@ -1,4 +1,4 @@
-"""Settings of ingest.format table: which columns of a CSV, TSV or Parquet file mean what."""
+"""Settings of ingest.format table: the columns of a CSV, TSV or Parquet file."""
 
 from __future__ import annotations
 
@@ -20,19 +20,17 @@ class TableConfig:
     rating: str = c.RATING
     """Column of ratings (any numbers)."""
     time: str | None = None
-    """Column of times or dates; null: the table has none, rated_on is 1970-01-01 throughout, and
-    prepare.split time and last are refused."""
+    """Column of times or dates; null means that there is none: rated_on is then always 1970-01-01,
+    and prepare.split time and last are refused."""
     time_format: str = "date"
-    """Form of the times: date (YYYY-MM-DD, a time of day may follow), seconds or milliseconds
+    """Format of the times: date (YYYY-MM-DD, a time of day may follow), seconds or milliseconds
     since 1970, or a pattern such as %d.%m.%Y. Times are UTC. Parquet dates need none."""
     separator: str | None = None
-    """Character between fields; null: a tab in files named .tsv, else a comma."""
+    """Character between fields; null means a tab in files named .tsv, otherwise a comma."""
 
     def __post_init__(self) -> None:
         names = [self.user, self.movie, self.rating, *([self.time] if self.time else [])]
-        require(
-            len(set(names)) == len(names), "ingest.table", names, "a column of its own for each"
-        )
+        require(len(set(names)) == len(names), "ingest.table", names, "a different column for each")
         words = ("date", "seconds", "milliseconds")
         directives = sorted(re.findall(r"%.", self.time_format))
         require(

@@ -7,9 +7,7 @@ from typing import Any, Literal
 
 from recspark.config.checks import require, require_share
 
-LAYER_FORMS = (
-    "`dense N` (N ≥ 1), `relu`, `batch_norm` or `dropout P` (P from 0 up to, not including, 1)"
-)
+LAYER_FORMS = "`dense N` (N ≥ 1), `relu`, `batch_norm` or `dropout P` (P at least 0, below 1)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,71 +33,75 @@ class TrainConfig:
     init_scale: float = 0.05
     """Standard deviation (normal) or half the width (uniform) of the initial embeddings."""
     layers: tuple[str, ...] = ()
-    """Hidden layers in order, each `dense N`, `relu`, `batch_norm` or `dropout P`; the dense layer
-    that puts out the prediction follows by itself."""
+    """Hidden layers in order, each `dense N`, `relu`, `batch_norm` or `dropout P`; the dense
+    layer that outputs the prediction is added automatically."""
     target: Literal["raw", "centered", "standardized", "one_of_k"] = "centered"
-    """What the model is taught: the rating, minus the mean, also divided by the standard deviation,
-    or one class for each rating value (then the loss is cross-entropy, else squared error)."""
+    """What the model learns to predict: raw, the rating; centered, the rating minus the mean;
+    standardized, that divided by the standard deviation; one_of_k, a class for each rating value
+    (its loss is cross-entropy, that of the others squared error)."""
     epochs: int = 30
-    """Most passes over train (count)."""
+    """Maximum number of passes over train (count)."""
     patience: int = 3
     """Epochs without a better validation RMSE before training stops (count)."""
     batch_size: int = 8192
-    """Rows in one step over all ranks (count); autorec: users."""
+    """Rows of one step over all ranks (count); users for autorec."""
     min_steps: int = 1
-    """Fewest steps an epoch (count): where train is too small for as many steps of batch_size rows,
-    steps have fewer."""
+    """Minimum number of steps per epoch (count); if train is too small for as many steps of
+    batch_size rows, each step has fewer."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """Adam, or gradient descent with momentum."""
     momentum: float = 0.9
-    """Momentum of sgd (0 up to 1)."""
+    """Momentum of sgd (at least 0, below 1)."""
     learning_rate: float = 0.01
     """Step size before any decay (> 0)."""
     schedule: Literal["decay", "cosine"] = "decay"
-    """decay multiplies the step size by learning_rate_decay; cosine takes it down to 0 over epochs,
+    """decay multiplies the step size by learning_rate_decay; cosine lowers it to 0 over `epochs`,
     step by step."""
     learning_rate_decay: float = 1.0
-    """Factor on the step size (above 0, up to 1; 1 keeps it)."""
+    """Factor of decay on the step size (above 0, up to 1; 1 leaves it unchanged)."""
     decay_epochs: tuple[int, ...] = ()
-    """Epochs, from 0, before which the factor is applied; left empty, before each but the first."""
+    """Epochs, counted from 0, before which the factor is applied; if empty, before every epoch but
+    the first."""
     warmup_epochs: float = 0.0
-    """Epochs over which the step size rises from 0 (0 or more, a part of an epoch allowed)."""
+    """Epochs over which the step size rises from 0 (0 or more, fractions allowed)."""
     reg: float = 0.02
     """L2 weight on the embeddings and biases: per row that uses them, or, with embedding_updates
     table, on the whole tables in every step (0 or more)."""
     bias_reg: float | None = None
-    """L2 weight on the biases of users and movies, where it is not that of the embeddings (0 or
-    more); null: reg."""
+    """L2 weight on the biases of users and movies (0 or more); null means the same as reg."""
     embedding_updates: Literal["rows", "table"] = "rows"
-    """rows updates the users of a step only, at a cost in proportion to the step; table moves every
-    user in every step, as textbook Adam does."""
+    """rows updates only the users of a step, at a cost proportional to the step; table updates
+    every user in every step, as textbook Adam does."""
     weight_decay: float = 0.0
-    """L2 weight on the dense layers' weights, as added to the mean loss of a step (0 or more)."""
+    """L2 weight on the dense layers' weights, added to the mean loss of a step (0 or more)."""
     clip_norm: float | None = None
-    """Largest norm of a step's gradient over all parameters; null does not clip."""
+    """Norm, over all parameters, to which a step's gradient is clipped; null means no clipping."""
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
-    """Arithmetic of matrix products: tf32 on GPUs that have it, bf16 by autocast."""
+    """Arithmetic of matrix products: fp32, tf32 (on GPUs that have it) or bf16 (by autocast)."""
     feed: Literal["auto", "resident", "streaming"] = "auto"
-    """resident holds a rank's ratings in memory, streaming reads them anew each epoch; auto takes
-    resident where they fit feed_memory_mib."""
+    """resident holds a rank's ratings in memory; streaming reads them again in each epoch; auto
+    chooses resident if they fit into feed_memory_mib."""
     feed_memory_mib: int = 4096
-    """Memory for a rank's ratings, or for its shuffle buffers where they stream (MiB)."""
+    """Memory for a rank's ratings, or for its shuffle buffers when streaming (MiB)."""
     reader: Literal["petastorm", "arrow"] = "petastorm"
-    """What reads the Parquet files: petastorm, or pyarrow alone, which is faster and lets training
-    run on machines without petastorm and pyspark. Both give the same rows in the same order."""
+    """Reader of the Parquet files: petastorm, or arrow (pyarrow alone), which is faster and lets
+    training run on machines without petastorm and pyspark. Both give the same rows in the same
+    order."""
     num_ranks: int = 1
     """Training processes (count); each takes the buckets b with b mod num_ranks = rank."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where ranks compute: auto takes CUDA where it is, with NCCL, else the CPU with gloo."""
+    """Where ranks compute: auto means CUDA with NCCL if available, otherwise the CPU with gloo."""
     timeout_seconds: int = 30
     """How long a rank waits for the others, in a step or for their part of a checkpoint, before the
     job fails (seconds)."""
     checkpoint_steps: int = 0
-    """Steps between checkpoints inside an epoch (count); 0 writes one after each epoch only."""
+    """Steps between checkpoints inside an epoch (count); 0 writes one only after each epoch."""
     resume: bool = False
-    """Continue from the newest whole checkpoint, on any number of ranks; without one, start."""
+    """Continue from the newest complete checkpoint, on any number of ranks; without one, train from
+    the start."""
     tensorboard: bool = False
-    """Write the history for TensorBoard too, under the run's tensorboard/ (extra `tracking`)."""
+    """Also write the history for TensorBoard, to the run's tensorboard/ (needs the extra
+    `tracking`)."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -136,7 +138,7 @@ def is_layer(entry: str) -> bool:
     return False
 
 
-# Settings that change how a run goes, and not what comes out of it (beyond rounding).
+# Settings that change how training runs, but not its result (beyond rounding).
 _WITHOUT_INFLUENCE = (
     *("timeout_seconds", "checkpoint_steps", "resume", "tensorboard", "num_ranks", "device"),
     "reader",

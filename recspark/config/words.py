@@ -1,4 +1,4 @@
-"""The words of a command line, brought into the form that jsonargparse takes."""
+"""Words of a command line, rewritten into the form that jsonargparse accepts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ CONFIG_SUFFIXES = (".yaml", ".yml")
 
 
 def normalise(argv: Sequence[str], section: type) -> list[str]:
-    """Return argv with flags and lists as YAML values, the --config files first.
+    """Return argv with flags and lists as YAML values, and the --config files first.
 
     A flag takes nothing, `true` or `false`. A list takes `als,bias`, `als bias` or `[als, bias]`.
-    The files go first because jsonargparse lets the later word win, and the command line is to win
-    over the files wherever they stand on it.
+    The files go first because jsonargparse lets the later word win, and the command line must win
+    over the files, wherever they stand on it.
 
     Args:
         argv: Words of the command line.
@@ -57,9 +57,9 @@ def is_config_file(word: str) -> bool:
     return word.endswith(CONFIG_SUFFIXES)
 
 
-def _take_values(left: list[str], most: int) -> list[str]:
+def _take_values(left: list[str], limit: int) -> list[str]:
     """Take words off the front up to the next option or config file, and return them."""
     taken: list[str] = []
-    while left and len(taken) < most and not (left[0].startswith("-") or is_config_file(left[0])):
+    while left and len(taken) < limit and not (left[0].startswith("-") or is_config_file(left[0])):
         taken.append(left.pop(0))
     return taken

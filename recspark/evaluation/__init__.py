@@ -1,1 +1,1 @@
-"""Predictions to metrics and the leaderboard."""
+"""Metrics of predictions, and the leaderboard."""

@@ -1,10 +1,10 @@
-"""How sure a figure is: the bootstrap over users, and the paired comparison of two models.
+"""Uncertainty of a figure: the bootstrap over users, and the paired comparison of two models.
 
-A user's ratings hang together, so it is users that are drawn, not rows. Source of the intervals:
-Efron and Tibshirani 1993, chapter 13 (percentiles). The number of times that a resample holds a
-user is drawn from Poisson(1), independently (Oza and Russell 2001, where it stands for the
-multinomial of large samples): it hashes (user, resample) with the seed, so that any task can draw
-it, and two models, whenever and however they were measured, get the same resamples.
+A user's ratings are correlated, so users are drawn, not rows. Source of the intervals: Efron and
+Tibshirani 1993, chapter 13 (percentiles). The number of times that a resample holds a user is drawn
+from Poisson(1), independently (Oza and Russell 2001, where it approximates the multinomial of large
+samples). The draw is a hash of user, resample and seed. So any task can make it, and two models get
+the same resamples, whenever and however they were measured.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def draw_weights(
 
     Args:
         users: [users], their `user_index`.
-        num_resamples: Resamples, the same numbers in any run with this seed.
+        num_resamples: Resamples; they are the same in any run with this seed.
         seed: The run's seed.
     """
     resamples = np.arange(num_resamples)
@@ -77,7 +77,7 @@ def interval(values: FloatArray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One model's RMSE less that of another, over the same resamples of the users."""
+    """One model's RMSE minus that of another, over the same resamples of the users."""
 
     difference: float
     """Below 0: the first model is better (rating units)."""
@@ -87,7 +87,7 @@ class Comparison:
 
     @property
     def is_tie(self) -> bool:
-        """Whether the interval holds 0: the test set does not tell the two apart."""
+        """Whether the interval contains 0, so that the test set cannot tell the two apart."""
         return self.low <= 0 <= self.high
 
 

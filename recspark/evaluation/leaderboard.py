@@ -1,4 +1,4 @@
-"""The models of a run side by side, best first, and whether the test set tells them apart."""
+"""The models of a run side by side, best first, and whether the test set can tell them apart."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ HEADER = (
     *("MAE", "coverage", "fallbacks", "seconds"),
 )
 _TIE = "="
-# Too long for a table of models; they stay in metrics/<model>.json.
+# Too long for a table of models; they are in metrics/<model>.json only.
 _DETAILS = ("cuts", "calibration", "bootstrap")
 
 
 def rank_models(metrics: Sequence[Metrics]) -> list[Metrics]:
-    """Return the leaderboard's rows by rising RMSE, equal ones by name.
+    """Return the leaderboard's rows ordered by RMSE, then by name.
 
-    A row is the model's metrics without cuts, calibration and resamples, and with `versus`: the
-    paired comparisons with the best model and with `bias`, where there are these.
+    A row is the model's metrics without slices, calibration and resamples, but with `versus`: the
+    paired comparisons with the best model and, if present, with `bias`.
 
     Raises:
         DataError: They were measured under different protocols, or with different resamples.
@@ -61,11 +61,11 @@ def compare_models(one: Metrics, other: Metrics) -> Comparison:
         DataError: They were measured under different protocols, or with different resamples.
     """
     _require_one_protocol([one, other])
-    if _draw(one) != _draw(other):
+    if _describe_resamples(one) != _describe_resamples(other):
         raise DataError(
             describe(
                 f"{one['model']} and {other['model']}",
-                found=f"{_draw(one)} and {_draw(other)}",
+                found=f"{_describe_resamples(one)} and {_describe_resamples(other)}",
                 expected="the same resamples",
                 remedy="Run jobs/evaluate.py for both with one config.",
             )
@@ -78,7 +78,7 @@ def compare_models(one: Metrics, other: Metrics) -> Comparison:
     )
 
 
-def _draw(metrics: Metrics) -> str:
+def _describe_resamples(metrics: Metrics) -> str:
     drawn = metrics["bootstrap"]
     return f"{drawn['resamples']} resamples of seed {drawn['seed']}"
 
@@ -107,7 +107,7 @@ def _require_one_protocol(metrics: Sequence[Metrics]) -> None:
 
 
 def render_table(ranked: Sequence[Metrics]) -> str:
-    """Return the leaderboard as plain text: a header, a rule, one line a model, notes.
+    """Return the leaderboard as plain text: a header, a rule, one line per model, notes.
 
     Args:
         ranked: Rows of `rank_models`.
@@ -124,7 +124,7 @@ def render_table(ranked: Sequence[Metrics]) -> str:
     lines.insert(1, "-" * len(lines[0]))
     lines += sorted({f"{one['protocol']} ({one['num_rows']:,} test ratings)" for one in ranked})
     if any(_is_tied(one) for one in ranked):
-        lines.append(f"{_TIE} not told apart from the best: the interval of the difference holds 0")
+        lines.append(f"{_TIE} tied with the best: the interval of the difference contains 0")
     return "\n".join(lines)
 
 
@@ -133,7 +133,7 @@ def _is_tied(one: Metrics) -> bool:
 
 
 def cells(one: Metrics) -> tuple[str, ...]:
-    """Return a row of `rank_models` as texts, one for each of HEADER."""
+    """Return a row of `rank_models` as texts, one per entry of HEADER."""
     low, high = one["rmse_interval"]
     return (
         one["model"],

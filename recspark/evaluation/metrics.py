@@ -1,18 +1,19 @@
-"""How far predictions are off: all figures of any number of models, in one pass over their rows.
+"""Error figures of any number of models, in one pass over their rows.
 
-`metrics/<model>.json` is what `measure_models` returns, with the model's name and protocol in
-front and its top-N figures (`recspark.evaluation.top_n`) behind:
+`metrics/<model>.json` holds the model's name and protocol, then what `measure_models` returns, then
+the top-N figures (`recspark.evaluation.top_n`):
 
-    num_rows, num_users      rows of test, and users that have one
+    num_rows, num_users      rows of test, and users with a row
     rmse, mae                over all rows, fallbacks included (rating units)
     rmse_interval            [low, high], 95 % of the resamples of the users
     coverage, num_fallbacks  share of rows that the model answered itself (0 to 1); rows it did not
-    cuts                     user_activity, movie_popularity (by ratings in train, `from` – `to`),
-                             rating_value, month, fallbacks (`answered_by`: model, or the fallback)
+    cuts                     the slices: user_activity, movie_popularity (by ratings in train,
+                             `from` – `to`), rating_value, month, fallbacks
+                             (`answered_by`: model, or the fallback)
     calibration              by predicted rating, `from` – `to`: mean_prediction against mean_rating
     bootstrap                resamples, seed, level, and the RMSE in each resample
 
-Each group of a cut has num_rows, rmse, mae, mean_error (prediction − rating), mean_prediction,
+Each group of a slice has num_rows, rmse, mae, mean_error (prediction − rating), mean_prediction,
 mean_rating.
 """
 
@@ -68,17 +69,17 @@ def measure_models(
 ) -> dict[str, Figures]:
     """Return the figures of each model; every row of test counts in every one.
 
-    One task a bucket. Sums are added in the order of the buckets, so neither the tasks' number nor
-    their order shows in a figure.
+    One task a bucket. Sums are added in the order of the buckets, so no figure depends on the
+    number or the order of the tasks.
 
     Args:
         spark: The session whose tasks measure.
         predictions: Model to the path of its predictions, stored by bucket.
-        frame: What they are measured against.
-        bucket_rows: Bucket to rows that there must be, from test's manifest.
+        frame: What the models are measured against.
+        bucket_rows: Bucket to its expected rows, from test's manifest.
 
     Raises:
-        DataError: Test is empty; a bucket has another number of rows, ids that are not its own,
+        DataError: Test is empty; a bucket has a different number of rows, ids of another bucket,
             or rows without a finite prediction.
     """
     buckets = sorted(bucket for bucket, rows in bucket_rows.items() if rows)
@@ -120,7 +121,7 @@ def _check_rows(path: str, parts: Mapping[int, Sums], expected: Mapping[int, int
 
 
 def _total(sums: Sums) -> slices.FloatArray:
-    groups = sums.cuts.get(slices.FALLBACKS, {}).values()
+    groups = sums.by_slice.get(slices.FALLBACKS, {}).values()
     return functools.reduce(np.add, groups, np.zeros(slices.MEASURES))
 
 
@@ -131,9 +132,11 @@ def _figures(parts: list[Sums], frame: Frame) -> Figures:
         sums.add(part)
     total = _total(sums)
     rows = total[slices.ROWS]
-    answered = sums.cuts[slices.FALLBACKS].get(slices.MODEL, np.zeros(slices.MEASURES))[slices.ROWS]
+    answered = sums.by_slice[slices.FALLBACKS].get(slices.MODEL, np.zeros(slices.MEASURES))[
+        slices.ROWS
+    ]
     resampled_rows, resampled_squares = sums.resampled.T
-    # A resample of very few users can be empty; it says nothing and takes the figure itself.
+    # A resample of very few users can be empty; the figure itself then takes its place.
     resampled = np.sqrt(
         np.divide(
             resampled_squares,
@@ -151,8 +154,8 @@ def _figures(parts: list[Sums], frame: Frame) -> Figures:
         "coverage": float(answered / rows),
         "num_fallbacks": int(rows - answered),
         "cuts": {
-            cut: slices.list_groups(sums.cuts, cut)
-            for cut in (
+            name: slices.list_groups(sums.by_slice, name)
+            for name in (
                 slices.USER_ACTIVITY,
                 slices.MOVIE_POPULARITY,
                 slices.RATING_VALUE,
@@ -160,7 +163,7 @@ def _figures(parts: list[Sums], frame: Frame) -> Figures:
                 slices.FALLBACKS,
             )
         },
-        "calibration": slices.list_groups(sums.cuts, slices.CALIBRATION),
+        "calibration": slices.list_groups(sums.by_slice, slices.CALIBRATION),
         "bootstrap": {
             "unit": "user",
             "level": bootstrap.LEVEL,

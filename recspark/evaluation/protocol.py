@@ -1,4 +1,4 @@
-"""What a figure was measured on, as one readable line: figures compare only under equal ones."""
+"""What a figure was measured on, as one readable line; only figures with equal lines compare."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def describe_protocol(data_set: str, settings: Mapping[str, Any]) -> str:
     """Return e.g. `ml; split pairs u1.test; min ratings user 1 movie 1; valid 0.05; seed 42`.
 
     Args:
-        data_set: Name of the run, which is that of its data.
+        data_set: Name of the run, which stands for its data.
         settings: What prepare recorded in the manifest of test: its section and the seed.
     """
     minimum = f"user {settings['min_ratings_per_user']} movie {settings['min_ratings_per_movie']}"

@@ -1,4 +1,4 @@
-"""The groups that errors are cut by, as whole-number keys of rows, and what a key stands for."""
+"""Slices of the rows for which errors are reported: a key for each row, and what it means."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MONTH = "month"
 FALLBACKS = "fallbacks"
 CALIBRATION = "calibration"
 
-# What the fallback cut calls the rows that the model answered itself.
+# Name in the slice `fallbacks` for the rows that the model answered itself.
 MODEL = "model"
 
 # Ratings are grouped by the nearest half star, predictions by the nearest quarter.
@@ -63,12 +63,12 @@ def add_rows(groups: Groups, keys: npt.NDArray[np.integer], measures: FloatArray
 
 
 def add_sums(groups: Groups, key: Key, sums: FloatArray) -> None:
-    """Add sums to a group, which is made where it is missing."""
+    """Add sums to a group, which is created if missing."""
     groups[key] = groups[key] + sums if key in groups else sums
 
 
 def support_key(num_ratings: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
-    """Return the bits that each count has: 0 → 0, 1 → 1, 2–3 → 2, 4–7 → 3 and so on."""
+    """Return the bit length of each count: 0 → 0, 1 → 1, 2–3 → 2, 4–7 → 3 and so on."""
     return np.frexp(num_ratings.astype(np.float64))[1]
 
 
@@ -111,18 +111,18 @@ _DESCRIBE: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 
 
-def list_groups(cuts: Mapping[str, Groups], cut: str) -> list[dict[str, Any]]:
-    """Return one cut's groups by rising key: what each is, then its figures.
+def list_groups(by_slice: Mapping[str, Groups], name: str) -> list[dict[str, Any]]:
+    """Return the groups of one slice, ordered by key: what each is, then its figures.
 
-    `mean_error` is prediction − rating, so above 0 the model promises too much.
+    `mean_error` is prediction − rating, so above 0 the model overestimates.
     """
-    groups = cuts[cut]
+    groups = by_slice[name]
     rows = []
     for key in sorted(groups, key=lambda key: (isinstance(key, str), key)):
         count, error, absolute, squared, prediction = groups[key].tolist()
         rows.append(
             {
-                **_DESCRIBE[cut](key),
+                **_DESCRIBE[name](key),
                 "num_rows": int(count),
                 "rmse": float(np.sqrt(squared / count)),
                 "mae": absolute / count,

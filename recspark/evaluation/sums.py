@@ -1,7 +1,7 @@
-"""One bucket of predictions to the sums that every figure is made of, in one pass over its rows.
+"""The sums over one bucket of predictions from which every figure is computed, in one pass.
 
-A user's rows all lie in one bucket, at `user_index // num_buckets` of the bucket's users, so sums
-by user are plain arrays and never leave the task; what leaves it is a few hundred numbers.
+All rows of a user lie in one bucket, where the user has position `user_index // num_buckets`. So
+sums by user are plain arrays that never leave the task; only a few hundred numbers leave it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NUMBERS = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_DAY, c.PREDICTION)
 
 @dataclass(frozen=True)
 class Frame:
-    """What all models are measured against; small but for one number a movie."""
+    """What all models are measured against; small except for one number per movie."""
 
     train: str
     """Path of train."""
@@ -41,18 +41,18 @@ class Frame:
     seed: int
 
     def users_of(self, bucket: int) -> npt.NDArray[np.int64]:
-        """Return the `user_index` of all users of a bucket, rising."""
+        """Return the `user_index` of all users of a bucket, ascending."""
         return np.array(users_of(bucket, self.num_users, self.num_buckets), np.int64)
 
 
 @dataclass
 class Sums:
-    """What some rows of one model's predictions add up to."""
+    """Sums over some rows of one model's predictions."""
 
     num_bad: int
     """Rows without a finite prediction; they are in no other sum."""
-    cuts: dict[str, slices.Groups]
-    """Cut to group to sums over its rows."""
+    by_slice: dict[str, slices.Groups]
+    """Slice to group to sums over its rows."""
     num_users: int
     """Users with a row."""
     resampled: FloatArray
@@ -63,23 +63,23 @@ class Sums:
         self.num_bad += other.num_bad
         self.num_users += other.num_users
         self.resampled = self.resampled + other.resampled
-        for cut, groups in other.cuts.items():
+        for name, groups in other.by_slice.items():
             for key, sums in groups.items():
-                slices.add_sums(self.cuts.setdefault(cut, {}), key, sums)
+                slices.add_sums(self.by_slice.setdefault(name, {}), key, sums)
 
 
 def sum_bucket(bucket: int, predictions: Mapping[str, str], frame: Frame) -> dict[str, Sums]:
-    """Return the sums of one bucket for each model; the users' weights are drawn once for all.
+    """Return the sums of one bucket for each model; resamples are drawn once for all models.
 
-    Memory: a batch of rows, and 8 bytes for each user of the bucket, twice a model.
+    Memory: a batch of rows, and 16 bytes per user of the bucket and model.
 
     Args:
         bucket: The bucket.
         predictions: Model to the path of its predictions.
-        frame: What they are measured against.
+        frame: What the models are measured against.
 
     Raises:
-        DataError: A row names a user of another bucket, or a movie that is in no index.
+        DataError: A row names a user of another bucket, or a movie that is not in the index.
     """
     users = frame.users_of(bucket)
     support = count_user_ratings(frame, bucket)
@@ -130,10 +130,10 @@ def _sum_rows(
             slices.MONTH: slices.month_key(day),
             slices.CALIBRATION: slices.calibration_key(prediction),
         }
-        for cut, key in keys.items():
-            slices.add_rows(sums.cuts.setdefault(cut, {}), key, measures)
+        for name, key in keys.items():
+            slices.add_rows(sums.by_slice.setdefault(name, {}), key, measures)
         _add_fallbacks(
-            sums.cuts.setdefault(slices.FALLBACKS, {}), kept.column(c.FALLBACK), measures
+            sums.by_slice.setdefault(slices.FALLBACKS, {}), kept.column(c.FALLBACK), measures
         )
     sums.num_users = int(np.count_nonzero(by_user[:, 0]))
     return sums, by_user

@@ -1,8 +1,8 @@
-"""How good top-N lists are: what of the held-out movies that a user liked do they hold.
+"""Quality of top-N lists: how many of the held-out movies that a user liked do they hold.
 
-Legend: k ranks count; L is the user's list cut at k, R the user's relevant movies: those in test
-that the user rated `relevant_rating` or higher. For each user, with rel_i = 1 where the movie at
-rank i is in R:
+Legend: the first k ranks count; L is the user's list cut at k, R the user's relevant movies: those
+in test that the user rated `relevant_rating` or higher. For each user, with rel_i = 1 where the
+movie at rank i is in R:
 
     precision = |L ∩ R| / k                     recall = |L ∩ R| / |R|
     average precision = Σ_i rel_i · (|{j ≤ i : rel_j = 1}| / i) / min(k, |R|)
@@ -10,10 +10,10 @@ rank i is in R:
 
 Sources: Manning, Raghavan, Schütze 2008, chapter 8 (precision, recall, MAP; here cut at k, and so
 divided by min(k, |R|)); Järvelin and Kekäläinen 2002 (NDCG, here with gains of 0 and 1). The
-figure is the mean over users. A movie that the user never rated counts as not relevant, so all of
-these are low in absolute terms, and comparable between models of one protocol only.
+figure is the mean over users. A movie that the user never rated counts as not relevant, so all
+figures are low in absolute terms, and comparable only between models of one protocol.
 
-Over all lists: coverage of the catalogue is the share of the indexed movies that some list holds
+Over all lists: coverage of the catalogue is the share of the indexed movies that are in some list
 (Ge, Delgado-Battenfeld, Jannach 2010); novelty is the mean self-information −log2(n / U) of the
 listed movies in bits, with n the movie's ratings in train, at least 1, and U the users in the index
 (Zhou et al. 2010).
@@ -69,19 +69,19 @@ def measure_lists(
     """Return the top-N figures of one model's lists.
 
     Precision, recall, NDCG and MAP are means over the `num_users` users who have both a list and a
-    relevant movie; `num_users_without_list` tells who has a relevant movie and no list.
+    relevant movie; `num_users_without_list` counts the users with a relevant movie but no list.
 
     Args:
-        lists: Rows with `user_index`, `movie_index`, `rank` (from 1, each once a user).
+        lists: Rows with `user_index`, `movie_index`, `rank` (from 1, each once per user).
         test: Rows with `user_index`, `movie_index`, `rating`, unique by user and movie.
-        top_k: Ranks that count.
+        top_k: Ranks that are measured.
         relevant_rating: Lowest rating that makes a movie relevant.
         movie_support: [movies], ratings in train.
         num_users: Users in the index.
         where: The lists' name, for messages.
 
     Raises:
-        DataError: There are no lists, a list names an unknown id, or holds a rank twice.
+        DataError: There are no lists, or a list has an unknown id or the same rank twice.
     """
     counted = lists.where(F.col(c.RANK) <= top_k)
     listed = count_listed(counted, len(movie_support), where)
@@ -89,7 +89,7 @@ def measure_lists(
     ranked = counted.join(
         relevant.withColumn(_IS_RELEVANT, F.lit(True)), [c.USER_INDEX, c.MOVIE_INDEX], how="left"
     )
-    # collect_list skips nulls: what is left are the ranks of the hits.
+    # collect_list skips nulls, which leaves the ranks of the hits.
     hits = ranked.groupBy(c.USER_INDEX).agg(
         F.sort_array(F.collect_list(F.when(F.col(_IS_RELEVANT), F.col(c.RANK)))).alias(_RANKS),
         (F.count(c.RANK) > F.countDistinct(c.RANK)).alias(_REPEATED),
@@ -107,7 +107,7 @@ def measure_lists(
         *figures,
     ).collect()
     if repeated:
-        raise DataError(_bad_lists(where, f"{repeated:,} users with one rank twice"))
+        raise DataError(_bad_lists(where, f"{repeated:,} users with the same rank twice"))
     share = np.maximum(movie_support, 1) / num_users
     return {
         "k": top_k,
@@ -125,7 +125,7 @@ def count_listed(lists: DataFrame, num_movies: int, where: str) -> npt.NDArray[n
     """Return how many lists hold each movie, [movies].
 
     Raises:
-        DataError: No lists, or a user or movie that the index does not know.
+        DataError: There are no lists, or a user or movie is not in the index.
     """
     unknown = F.col(c.USER_INDEX).isNull() | F.col(c.MOVIE_INDEX).isNull()
     counts = np.zeros(num_movies, np.int64)
@@ -137,7 +137,9 @@ def count_listed(lists: DataFrame, num_movies: int, where: str) -> npt.NDArray[n
         if movie is not None:
             counts[movie] = rows
     if num_unknown:
-        raise DataError(_bad_lists(where, f"{num_unknown:,} rows with ids that are in no index"))
+        raise DataError(
+            _bad_lists(where, f"{num_unknown:,} rows with ids that are not in the index")
+        )
     if not counts.any():
         raise DataError(_bad_lists(where, "no lists"))
     return counts

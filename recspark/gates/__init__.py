@@ -1,1 +1,1 @@
-"""Whether a run may be used: its data and its model against the last accepted run's."""
+"""Whether a run may be used: compares its data and its model with the last accepted run."""

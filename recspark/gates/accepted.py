@@ -9,7 +9,7 @@ from recspark.errors import DataError, describe
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What gates compare of a run."""
+    """The figures of a run that gates compare."""
 
     num_lines: int
     """Lines of the raw files."""
@@ -28,12 +28,12 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """What `accepted.json` holds: where the accepted model lies, and what it was accepted on."""
+    """The content of `accepted.json`: the accepted model, and the figures it was accepted on."""
 
     run_dir: str
     model: str
     model_id: str
-    """Manifest id of `models/<model>`; another one there now is another model."""
+    """Manifest id of `models/<model>`; it changes if the model is fitted again."""
     date: str | None
     """The day the run was for, YYYY-MM-DD."""
     rmse: float
@@ -46,7 +46,7 @@ class Accepted:
 
     @classmethod
     def from_json(cls, value: dict[str, object], where: str) -> Accepted:
-        """Return the record that a file holds; a DataError says what to do where it holds none."""
+        """Return the record in a file; a DataError names the remedy if it holds none."""
         try:
             fields = dict(value)
             return cls(figures=Figures(**fields.pop("figures")), **fields)  # type: ignore[arg-type]
@@ -56,10 +56,10 @@ class Accepted:
                     where,
                     found=f"no record of an accepted run ({error})",
                     expected="what jobs/gate.py wrote",
-                    remedy="Delete it to start afresh: the next run is then compared with nothing.",
+                    remedy="Delete it to start again: the next run is then compared with nothing.",
                 )
             ) from error
 
     def is_later_than(self, date: str | None) -> bool:
-        """Return whether this run is for a later day than `date`; without days it is not."""
+        """Return whether this run is for a later day than `date`; False if either has no day."""
         return self.date is not None and date is not None and self.date > date

@@ -7,12 +7,12 @@ from recspark.gates.accepted import Figures
 
 
 def find_data_faults(found: Figures, accepted: Figures | None, settings: GateConfig) -> list[str]:
-    """Return what keeps a run's data from being used, each as one clause; empty means pass.
+    """Return why a run's data must not be used, one clause per reason; empty means pass.
 
     Args:
         found: The run's figures.
-        accepted: Those of the last accepted run; None for the first run, which is held against the
-            absolute limits alone.
+        accepted: Those of the last accepted run; None for the first run, which is checked against
+            the absolute limits only.
         settings: The limits.
     """
     faults = []

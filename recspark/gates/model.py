@@ -1,4 +1,4 @@
-"""The metric gate: no worse than the accepted model by more than the margin."""
+"""The model gate: no worse than the accepted model by more than the margin."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from recspark.gates.accepted import Accepted
 def find_model_faults(
     rmse: float, protocol: str, accepted: Accepted | None, settings: GateConfig
 ) -> list[str]:
-    """Return what keeps a model from being promoted, each as one clause; empty means pass.
+    """Return why a model must not be promoted, one clause per reason; empty means pass.
 
     Args:
-        rmse: The model's, on its run's test (rating units).
-        protocol: What it was measured on.
+        rmse: RMSE of the model on the test of its run (rating units).
+        protocol: What the RMSE was measured on.
         accepted: The accepted run; None where there is none yet.
         settings: The margin.
     """
@@ -25,7 +25,7 @@ def find_model_faults(
         return []
     if protocol != accepted.protocol:
         return [
-            f"RMSE under “{protocol}”, which says nothing beside the accepted run's under "
+            f"RMSE under “{protocol}”, which is not comparable with the accepted run's under "
             f"“{accepted.protocol}”"
         ]
     if rmse > accepted.rmse + settings.max_rmse_rise:

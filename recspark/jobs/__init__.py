@@ -1,1 +1,1 @@
-"""The jobs behind the command: bodies, and what is checked before Spark starts."""
+"""The jobs behind the command: their bodies, and the checks before Spark starts."""

@@ -1,7 +1,7 @@
 """The bodies of the jobs.
 
-Stages are imported when a job is called: in a broken environment it is those imports that fail,
-and the environment check speaks first.
+A stage is imported only when its job runs: in a broken environment that import fails, and the
+environment check must report first.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def run_score(request: Request, spark: Any) -> None:
 
 
 def run_score_pairs(request: Request, spark: Any) -> None:
-    """Score the asked pairs with each model."""
+    """Score the requested pairs with each model."""
     from recspark.stages import score_pairs
 
     for name, settings in request.models.items():
@@ -124,10 +124,10 @@ def run_gate(request: Request, spark: Any) -> None:
 
 
 def _choose_made(request: Request, job: str) -> dict[str, Config]:
-    """Return the models that a job makes; tell which of the config's it leaves to another."""
+    """Return the models that a job makes, and log those that it leaves to another job."""
     made = {name: one for name, one in request.models.items() if maker_of(one) == job}
     others = [name for name in request.models if name not in made]
     if others:
         maker = maker_of(request.models[others[0]])
-        logger.info("%s: leaves %s to the job %s, which makes it", job, ", ".join(others), maker)
+        logger.info("%s: skips %s, which the job %s makes", job, ", ".join(others), maker)
     return made

@@ -1,4 +1,4 @@
-"""What can be seen of a request's mistakes without Spark, and is told before it starts."""
+"""Checks that find a request's mistakes without Spark, before it starts."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def check_ratings(request: Request) -> None:
 
 
 def _require(request: Request, kind: DataSet) -> None:
-    """Require a data set of the run that the job starts from."""
+    """Require a data set of the run that the job reads."""
     from recspark.datasets.manifest import require_manifest
 
     require_manifest(RunPaths(request.config.root).of(kind), kind)
@@ -120,7 +120,7 @@ def _require_users(config: Config) -> None:
 
 
 def _require_made(request: Request, job: str) -> None:
-    """Refuse models that were named on the command line and that another job makes."""
+    """Refuse models that the command line names and another job makes."""
     others = [name for name, settings in request.models.items() if maker_of(settings) != job]
     if others and request.names_models:
         maker = maker_of(request.models[others[0]])
@@ -129,6 +129,6 @@ def _require_made(request: Request, job: str) -> None:
                 "models",
                 found=", ".join(others),
                 expected=f"models that {job} makes",
-                remedy=f"The job {maker} makes {', '.join(others)}: name them to that one.",
+                remedy=f"The job {maker} makes {', '.join(others)}. Run that job instead.",
             )
         )

@@ -1,4 +1,4 @@
-"""What a job is, and what it is asked for."""
+"""A job, and a request to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Request:
     Attributes:
         config: The run's own config.
         models: Each model's config, its preset layered in, by name.
-        names_models: Whether `--models` stood on the command line, and not in a file alone.
+        names_models: Whether the command line has `--models`.
     """
 
     config: Config
@@ -25,9 +25,9 @@ class Request:
 
 
 Body = Callable[[Request, Any], None]
-"""Does the job, with the Spark session (None where the job runs without one)."""
+"""Runs the job with the Spark session (None if the job runs without one)."""
 Check = Callable[[Request], None]
-"""Raises a RecsparkError about a mistake that can be seen without Spark."""
+"""Raises a RecsparkError for a mistake that can be found without Spark."""
 
 
 def no_check(request: Request) -> None:
@@ -41,9 +41,9 @@ class Job:
     Attributes:
         name: Its name, as in `recspark <name>` and `jobs/<name>.py`.
         summary: What it does, in one line.
-        sections: The sections of the config that it reads, and `until` where it reads that.
+        sections: The sections of the config that it reads, and `until` if it reads that.
         body: The job itself.
-        check: What is looked at before the session is made.
+        check: The check that runs before the session starts.
         uses_spark: Whether it needs a session.
     """
 

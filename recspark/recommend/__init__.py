@@ -1,1 +1,1 @@
-"""Top-N lists of movies for users, and of similar movies for movies."""
+"""Lists of the best movies for each user, and of similar movies for each movie."""

@@ -1,4 +1,4 @@
-"""Scores of whole blocks, movies × users, by whatever is fastest for a kind of model."""
+"""Scores of whole blocks, movies × users, in the fastest way for each kind of model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from recspark.recommend.top_n import NOTHING
 from recspark.scoring.predictors import EffectModel, FactorModel, Ints, PairModel
 
-# Pairs asked for at a time where a model answers pair by pair.
+# Pairs predicted at a time by a model that answers pair by pair.
 _PAIRS = 1_000_000
 
 Block = npt.NDArray[np.float32]
@@ -27,7 +27,7 @@ class BlockScorer(Protocol):
 
 @dataclass(frozen=True)
 class _ByProduct:
-    """Of movies and users that are in train, so there is an answer for every pair."""
+    """By a matrix product; movies and users are all in train, so every pair has an answer."""
 
     movies: Block
     """[candidates, K]"""
@@ -40,7 +40,7 @@ class _ByProduct:
 
 @dataclass(frozen=True)
 class _ByPair:
-    """Through the model's own predictions, in batches."""
+    """By the model's own predictions, in batches."""
 
     model: PairModel
     candidates: Ints
@@ -59,7 +59,7 @@ class _ByPair:
 
 
 class ScorerFactory:
-    """Makes the raters of one model for a fixed list of movies."""
+    """Makes the scorers of one model for a fixed list of movies."""
 
     def __init__(self, model: PairModel, candidates: Ints) -> None:
         """Take the candidates' rows out of the model once.
@@ -74,7 +74,7 @@ class ScorerFactory:
             self._movies = self._model.movies[candidates].astype(np.float32)
 
     def for_users(self, bucket: int, rows: Ints) -> BlockScorer:
-        """Return the rater of some users of one bucket.
+        """Return the scorer of some users of one bucket.
 
         Args:
             bucket: The bucket.

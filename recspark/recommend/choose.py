@@ -1,4 +1,4 @@
-"""Which of a run's models lists are made with."""
+"""Chooses the models that lists are made with."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def choose_models(
     """Return the named models with their settings.
 
     Args:
-        names: What the setting `where` says.
+        names: The value of the setting `where`.
         models: The run's models.
         where: The setting, for the message.
 
     Raises:
-        ConfigError: No model is named, or one that the run does not have.
+        ConfigError: No model is named, or one that is not in the run.
     """
     missing = [name for name in names if name not in models]
     if missing or not names:

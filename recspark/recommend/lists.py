@@ -34,23 +34,23 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class ListJob:
-    """What the tasks need to know; broadcast to them."""
+    """What the tasks need; broadcast to them."""
 
     model: SavedModel
     count: int
     """Length of a list."""
     seen: tuple[str, ...]
-    """Data sets of ratings that a user has given: movies in them are left out."""
+    """Paths of data sets of ratings; the movies that a user rated in them are left out."""
     candidates: npt.NDArray[np.int32]
-    """`movie_index` of what may be listed, ascending."""
+    """`movie_index` of the movies that may be listed, ascending."""
     user_ids: npt.NDArray[np.int32]
     movie_ids: npt.NDArray[np.int32]
     wanted: npt.NDArray[np.bool_] | None
-    """[users], who gets a list; None for all."""
+    """[users], whether a user gets a list; None for all."""
 
 
 def write_lists(job: ListJob, bucket: int, root: str) -> tuple[PartFile, int]:
-    """Write the lists of one bucket; return the file and for how many users it has one.
+    """Write the lists of one bucket; return the file and the number of lists.
 
     Lists are for users with a rating in train. Memory: the bucket's ratings, 40 bytes each, and one
     block of scores.
@@ -74,10 +74,10 @@ def write_lists(job: ListJob, bucket: int, root: str) -> tuple[PartFile, int]:
 
 
 def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]]:
-    """Yield (user_index, rank, movie_index, score) of one block of users after the other."""
+    """Yield (user_index, rank, movie_index, score) of one block of users after another."""
     num_buckets, num_candidates = job.model.num_buckets, len(job.candidates)
     rated = [read_bucket(path, bucket, [c.USER_INDEX, c.MOVIE_INDEX]) for path in job.seen]
-    listed = np.unique(rated[0][0])  # train comes first: who is in it is known to the model
+    listed = np.unique(rated[0][0])  # train comes first: the model knows its users
     if job.wanted is not None:
         listed = listed[job.wanted[listed]]
     position = np.full(len(job.movie_ids), -1, np.int32)
@@ -86,7 +86,7 @@ def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDA
     make = ScorerFactory(open_model(job.model), job.candidates)
     for start in range(0, len(listed), USER_BLOCK):
         users = listed[start : start + USER_BLOCK]
-        rater = make.for_users(bucket, locate(users, num_buckets)[1])
+        scorer = make.for_users(bucket, locate(users, num_buckets)[1])
         top = RunningTop(len(users), job.count)
         left, right = np.searchsorted(owner, [start, start + len(users)])
         mine, hidden = owner[left:right] - start, movie[left:right]
@@ -95,7 +95,7 @@ def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDA
         for first in range(0, num_candidates, height):
             stop = min(first + height, num_candidates)
             block[stop - first :] = NOTHING
-            rater.fill(slice(first, stop), block[: stop - first])
+            scorer.fill(slice(first, stop), block[: stop - first])
             inside = (hidden >= first) & (hidden < stop)
             block[hidden[inside] - first, mine[inside]] = NOTHING
             top.add(block, first)
@@ -106,14 +106,14 @@ def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDA
 def _seen(
     listed: Ints, rated: list[list[npt.NDArray[np.int32]]], position: npt.NDArray[np.int32]
 ) -> tuple[Ints, Ints]:
-    """Return (place in `listed`, place among candidates) of what its users rated, by user."""
+    """Return (place in `listed`, place among candidates) of the movies they rated, by user."""
     users = np.concatenate([columns[0] for columns in rated])
     movies = position[np.concatenate([columns[1] for columns in rated])]
     place = np.searchsorted(listed, users)
     is_listed = np.take(listed, place, mode="clip") == users if len(listed) else users < 0
     chosen = is_listed & (movies >= 0)
     place, movies = place[chosen], movies[chosen]
-    # Radix sort where 16 bits hold the places, several times as fast.
+    # 16-bit keys are radix-sorted, which is several times as fast.
     keys = place.astype(np.uint16) if len(listed) <= 2**16 else place
     order = np.argsort(keys, kind="stable")
     return place[order], movies[order]

@@ -1,4 +1,4 @@
-"""More like this: for each movie those whose embeddings have the highest cosine with its own."""
+"""Similar movies: for each movie, those whose embeddings have the highest cosine with its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recspark.scoring.predictors import Floats, Ints
 Vectors = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
 """Rows of length 1 or 0 [movies, V], and the movies' raw ids [movies]."""
 
-# Movies whose lists a task makes at a time; against MOVIE_BLOCK others, 64 MB of cosines.
+# Movies whose lists a task makes at a time; with MOVIE_BLOCK others, 64 MB of cosines.
 ASKED_BLOCK = 512
 MOVIE_BLOCK = 32_768
 
@@ -26,15 +26,15 @@ MOVIE_BLOCK = 32_768
 def find_similar(
     spark: SparkSession, vectors: Broadcast[Vectors], num_movies: int, count: int
 ) -> DataFrame:
-    """Return `movie_id, rank, similar_movie_id, similarity`: up to `count` rows a movie.
+    """Return `movie_id, rank, similar_movie_id, similarity`: up to `count` rows per movie.
 
     Ties go to the movie that comes first. A movie is not in its own list.
 
     Args:
-        spark: The session whose tasks compute, once the result is asked for.
+        spark: The session whose tasks compute, when the result is used.
         vectors: The movies' vectors, from `to_units`, with their raw ids (17,770 × 64 floats are
             5 MB).
-        num_movies: How many they are.
+        num_movies: Number of movies.
         count: Length of a list.
     """
 
@@ -65,7 +65,7 @@ def to_units(vectors: Floats) -> npt.NDArray[np.float32]:
 def nearest(
     units: npt.NDArray[np.float32], asked: Ints, count: int
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Return (place in `asked`, rank, position, cosine) of the nearest of each, itself left out.
+    """Return (place in `asked`, rank, position, cosine) of the nearest of each, without itself.
 
     Args:
         units: [movies, V], rows of length 1 (or 0).
@@ -88,7 +88,7 @@ def nearest(
 
 
 def attach_titles(lists: DataFrame, movies: DataFrame) -> DataFrame:
-    """Return every row once, with `title` and `similar_title`; null where there is no title.
+    """Return every row once, with `title` and `similar_title`; null if there is no title.
 
     Args:
         lists: Rows with `movie_id` and `similar_movie_id`.

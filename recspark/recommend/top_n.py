@@ -1,8 +1,8 @@
 """The highest scores of many users at once, over blocks of movies, exactly and in a fixed order.
 
-Sorting whole rows would cost as much as making them. Instead the maximum of every CHUNK movies is
-taken, which memory bandwidth pays for; the N-th highest maximum of a user is a lower bound of the
-N-th highest score, and only chunks that reach it are looked into.
+Sorting whole rows would cost as much as computing them. Instead the maximum of every CHUNK movies
+is taken, which is bound by memory bandwidth only. A user's N-th highest maximum is a lower bound of
+the N-th highest score, so only chunks that reach it are searched.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class RunningTop:
         self._movies = np.zeros(0, np.int64)
         self._scores = np.zeros(0, np.float32)
         self._lowest = np.full(num_users, NOTHING)
-        """[users], what a score must reach to be listed."""
+        """[users], the score that a movie must reach to be listed."""
 
     def add(self, scores: Floats, first: int) -> None:
-        """Take in the scores of a block of movies.
+        """Add the scores of a block of movies.
 
         Args:
             scores: [movies, users], C order, movies a multiple of CHUNK; NOTHING for what must not
-                be listed, and no NaN.
+                be listed; no NaN.
             first: Position of the block's first movie.
         """
         chunks = scores.reshape(-1, CHUNK, scores.shape[1])
@@ -70,7 +70,7 @@ class RunningTop:
         self._lowest[is_full] = self._scores[end[1:][is_full] - 1]
 
     def lists(self) -> tuple[Ints, Ints, Ints, Floats]:
-        """Return (user, rank from 1, movie, score), one element an entry, by user and rank."""
+        """Return (user, rank from 1, movie, score), one element per entry, by user and rank."""
         start = np.searchsorted(self._users, self._numbers)
         rank = np.arange(len(self._users)) - start[self._users] + 1
         return self._users, rank, self._movies, self._scores

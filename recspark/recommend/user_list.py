@@ -1,4 +1,4 @@
-"""A file of raw user ids, one a line."""
+"""A file of raw user ids, one per line."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _NUM_SAMPLES = 3
 
 
 def read_user_list(path: str) -> npt.NDArray[np.int32]:
-    """Return the different ids of the file, ascending; blank lines are passed over.
+    """Return the distinct ids of the file, ascending; blank lines are skipped.
 
     Raises:
-        DataError: The file is missing or has no id, or lines are no ids (count, samples and line
-            numbers are named).
+        DataError: The file is missing or has no ids, or lines are not ids (the message gives their
+            count, and samples with line numbers).
     """
     require_user_list(path)
     with fsspec.open(path, "rb", compression="infer") as file:
@@ -27,14 +27,14 @@ def read_user_list(path: str) -> npt.NDArray[np.int32]:
     bad = [n for n, line in enumerate(lines, 1) if line.strip() and parse_id(line) is None]
     if bad:
         shown = "; ".join(f"{path}:{n}: {as_text(lines[n - 1])!r}" for n in bad[:_NUM_SAMPLES])
-        raise DataError(_message(path, f"{len(bad):,} lines that are no ids ({shown})"))
+        raise DataError(_message(path, f"{len(bad):,} lines that are not ids ({shown})"))
     if not ids:
         raise DataError(_message(path, "no ids"))
     return np.unique(np.array(ids, np.int32))
 
 
 def require_user_list(path: str) -> None:
-    """Raise a DataError unless a file is there."""
+    """Raise a DataError unless the file exists."""
     fs, stripped = storage.filesystem(path)
     if not fs.isfile(stripped):
         raise DataError(_message(path, "no such file"))
@@ -44,6 +44,6 @@ def _message(path: str, found: str) -> str:
     return describe(
         path,
         found=found,
-        expected="raw user ids, one a line",
+        expected="raw user ids, one per line",
         remedy="Correct it, or point recommend.users at another file.",
     )

@@ -1,1 +1,1 @@
-"""Saved models to predictions for user-movie pairs."""
+"""Predictions of saved models for user-movie pairs."""

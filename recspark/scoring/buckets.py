@@ -1,4 +1,4 @@
-"""A bucketed data set of ratings to predictions, one task a bucket, file to file."""
+"""Scores a bucketed data set of ratings, one task per bucket, from file to file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recspark.errors import DataError, describe
 from recspark.files import parquet
 from recspark.scoring.predict import Scoring, score_pairs
 
-# Rows scored and written at a time: about 60 MB with all that is derived from them.
+# Rows scored and written at a time: about 60 MB with everything derived from them.
 BLOCK_ROWS = 524_288
 
 _KEPT = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_DAY]
@@ -36,11 +36,11 @@ def score_bucket(scoring: Scoring, path: str, bucket: int, num_rows: int, root: 
         scoring: The models.
         path: A data set with the columns of train.
         bucket: The bucket's number.
-        num_rows: Rows that it has by its manifest.
+        num_rows: Rows of the bucket according to the manifest.
         root: Staging folder of the predictions.
 
     Raises:
-        DataError: The bucket has another number of rows.
+        DataError: The bucket has a different number of rows.
     """
     name = f"{c.BUCKET}={bucket}/part-0.parquet"
     rows = _score(scoring, posixpath.dirname(f"{path}/{name}"))

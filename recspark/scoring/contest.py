@@ -1,4 +1,4 @@
-"""Scored pairs as the contest's prediction file: `1234:` for the movie, then one rating a line."""
+"""Writes scored pairs as the contest's prediction file: `1234:` for a movie, then its ratings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ BATCH_ROWS = 65_536
 
 
 def write_contest(scored: str, path: str) -> int:
-    """Write the file and return its ratings; a header stands wherever the movie changes.
+    """Write the file and return its number of ratings.
 
-    Six decimals: no two predictions that the model tells apart become equal. Memory: one batch.
+    A movie's header, `1234:`, precedes its ratings, one per line. With six decimals, predictions
+    that differ stay different. Memory: one batch.
 
     Args:
         scored: A `scored_pairs` data set, made from `qualifying`.

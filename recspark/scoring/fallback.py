@@ -1,7 +1,7 @@
-"""What a pair gets that the model could not answer, and the flag that says so.
+"""The fallback prediction of a pair that the model cannot answer, and the flag that marks it.
 
 The chain: user and movie known → the bias model; unknown user → mean + movie effect; unknown
-movie → mean + user effect; neither known → the mean. "Known" means: has a rating in train.
+movie → mean + user effect; neither known → the mean. "Known" means having a rating in train.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOVIE_EFFECT = "movie_effect"
 USER_EFFECT = "user_effect"
 GLOBAL_MEAN = "global_mean"
 
-# By (knows the user) + 2 · (knows the movie).
+# At position (user is known) + 2 · (movie is known).
 FLAGS = (GLOBAL_MEAN, USER_EFFECT, MOVIE_EFFECT, BIAS)
 
 
@@ -35,8 +35,8 @@ def fill(
     Args:
         effects: The bias model of the same train.
         bucket: The users' bucket.
-        rows: [pairs], the users' rows in it; below 0 for a user that is in no index.
-        movies: [pairs], `movie_index`; below 0 for a movie that is in no index.
+        rows: [pairs], the users' rows in it; below 0 for a user that is not in the index.
+        movies: [pairs], `movie_index`; below 0 for a movie that is not in the index.
     """
     user, movie = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     user[rows >= 0] = effects.open_users(bucket)[rows[rows >= 0]]
@@ -52,7 +52,7 @@ def as_flags(positions: npt.NDArray[np.int8], is_answered: npt.NDArray[np.bool_]
 
 
 def clip_predictions(predicted: DataFrame, *, lowest: float, highest: float) -> DataFrame:
-    """Return the same rows with `prediction` moved into [lowest, highest]."""
+    """Return the same rows with `prediction` clipped to [lowest, highest]."""
     from pyspark.sql import functions as F
 
     value = F.least(F.greatest(F.col(c.PREDICTION), F.lit(lowest)), F.lit(highest))

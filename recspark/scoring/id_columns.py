@@ -1,4 +1,4 @@
-"""Columns of raw ids, of whatever type a file gives them, as 64-bit numbers."""
+"""Columns of raw ids, whatever their type in the file, as 64-bit numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recspark.contract import columns as c
 from recspark.errors import DataError, describe
 from recspark.text.lines import MAX_ID
 
-# Ids that no index holds are merely unknown, so any 64-bit number is let through.
+# An id that is not in the index is only unknown, so any 64-bit number is accepted.
 WHOLE = r"^\s*-?[0-9]{1,18}\s*$"
 
 
@@ -23,7 +23,7 @@ PAIRS = pa.schema([(c.POSITION, pa.int64()), (c.USER_ID, pa.int64()), (c.MOVIE_I
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that is no pair: where it is, from 0, and what it says."""
+    """A row that is not a pair: its position, from 0, and its text."""
 
     row: int
     text: str
@@ -31,7 +31,7 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Some pairs of a file, in its order."""
+    """Some pairs of a file, in the order of the file."""
 
     users: pa.Int64Array
     movies: pa.Int64Array
@@ -41,7 +41,7 @@ class Pairs:
 
 
 def read_ids(users: pa.Array, movies: pa.Array) -> Pairs:
-    """Return the pairs of two columns; whole numbers and text that writes them are ids.
+    """Return the pairs of two columns; an id is a whole number, or text that writes one.
 
     Raises:
         DataError: A column has another type.
@@ -77,6 +77,6 @@ def read_ids(users: pa.Array, movies: pa.Array) -> Pairs:
 
 
 def find_indexes(lookup: Lookup, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Return the index of each raw id, -1 where no index holds it; int32 [ids]."""
+    """Return the index of each raw id, int32 [ids]; -1 for an unknown id."""
     is_possible = (ids > 0) & (ids <= MAX_ID)
     return np.where(is_possible, lookup.find(np.where(is_possible, ids, 1)), np.int32(-1))

@@ -1,4 +1,4 @@
-"""Which models may be asked together: whole, of this train, and of these ids."""
+"""Opens only models that are complete and were fitted on the current train."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def require_scoring(config: Config, model_name: str) -> tuple[Scoring, dict[str,
 
 
 def require_model(config: Config, model_name: str) -> tuple[SavedModel, str]:
-    """Return a finished model of the train that is there now, and its manifest id.
+    """Return a finished model of the current train, and its manifest id.
 
     Raises:
-        DataError: The model is missing or half written, or its indexes mean other users and movies
-            than those of this train.
+        DataError: The model is missing or incomplete, or was fitted on another train, so that its
+            indexes mean other users and movies.
     """
     paths = RunPaths(config.root)
     train = require_manifest(paths.train, TRAIN)
@@ -56,10 +56,10 @@ def require_model(config: Config, model_name: str) -> tuple[SavedModel, str]:
 
 
 def saved_model(paths: RunPaths, name: str, manifest: Manifest, train: Manifest) -> SavedModel:
-    """Return where a finished model lies.
+    """Return the location of a finished model.
 
     Raises:
-        DataError: It is of another train: its indexes mean other users and movies.
+        DataError: It was fitted on another train, so that its indexes mean other users and movies.
     """
     require_current(paths.model(name), manifest, train=train)
     buckets = locate_train(paths.train, train)

@@ -24,20 +24,20 @@ from recspark.scoring.predictors import (
     keep_few,
 )
 
-# A blend asks its members in turn.
+# A blend scores with each of its members in turn.
 KEPT_MODELS = 16
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """Where a model lies and what it belongs to; small and picklable, sent to every task."""
+    """Where a model lies, and its train; small and picklable, sent to every task."""
 
     folder: str
     id: str
-    """Of its manifest: workers outlive a stage, and the same folder may hold another model then."""
+    """Id of its manifest: a worker outlives a stage, and the folder may then hold another model."""
     num_buckets: int
     train: TrainBuckets = field(compare=False)
-    """What it was fitted on."""
+    """The train that it was fitted on."""
 
 
 @functools.lru_cache(maxsize=KEPT_MODELS)
@@ -75,7 +75,7 @@ def open_model(saved: SavedModel) -> PairModel:
 
 
 def open_vectors(saved: SavedModel) -> Floats:
-    """Return what a model has learned each movie to be like, [movies, any]; NaN where unseen.
+    """Return a model's embedding of each movie, [movies, any]; NaN for movies not in train.
 
     Raises:
         ConfigError: The model has no embeddings.
@@ -93,7 +93,7 @@ def open_vectors(saved: SavedModel) -> Floats:
             saved.folder,
             found=f"a {card.get('algorithm')} model, which has no embeddings",
             expected="als or a model of jobs/train.py",
-            remedy="Name another in similar.models.",
+            remedy="Name another model in similar.models.",
         )
     )
 
@@ -113,7 +113,7 @@ def open_effects(saved: SavedModel) -> EffectModel:
 
 
 def read_card(model_dir: str) -> dict[str, Any]:
-    """Return the model's card; a DataError says how to make one where it is missing or damaged."""
+    """Return the model's card; a DataError names the remedy if it is missing or damaged."""
     card: dict[str, Any] = require_json(
         posixpath.join(model_dir, MODEL_CARD),
         expected="the card of a saved model",

@@ -1,4 +1,4 @@
-"""Files of raw (user, movie) pairs, Parquet or CSV, in pieces that tasks read by themselves."""
+"""Files of raw (user, movie) pairs, Parquet or CSV, in pieces that tasks read independently."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Piece:
     row_group: int | None
     text: tuple[Range, pairs_csv.Dialect] | None
     columns: tuple[str, str]
-    """The user's and the movie's."""
+    """Names of the user column and the movie column."""
     first: int = 0
     """Position of the piece's first pair in the whole request."""
     num_pairs: int = 0
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Counts:
     num_pairs: int = 0
     num_lines: int = 0
     num_bad: int = 0
@@ -49,20 +49,20 @@ class _Found:
 def plan_pieces(spark: SparkSession, path: str, columns: tuple[str, str]) -> list[Piece]:
     """Return the pieces of all files, in order, each with the position where it begins.
 
-    All of it is read once here, so that a bad row is told before any work is done.
+    Everything is read once here, so that bad rows are reported before any work is done.
 
     Args:
         spark: The session whose tasks read.
         path: A file, a folder or a glob; files whose name ends in .parquet are Parquet.
-        columns: The user's and the movie's column.
+        columns: Names of the user column and the movie column.
 
     Raises:
-        DataError: There is no file, no pair, no such column, or rows hold no whole numbers (their
-            count is named, and three of them with file and line).
+        DataError: There is no file, no pair, no such column, or rows hold no whole numbers (the
+            message gives their count, and three samples with file and line).
     """
     require_pair_files(path)
     pieces = list(_split(path, columns))
-    found = spread(spark, pieces, len(pieces)).map(_look_through).collect() if pieces else []
+    found = spread(spark, pieces, len(pieces)).map(_check_piece).collect() if pieces else []
     num_bad = sum(one.num_bad for one in found)
     if num_bad:
         shown = [
@@ -86,13 +86,18 @@ def plan_pieces(spark: SparkSession, path: str, columns: tuple[str, str]) -> lis
         first += one.num_pairs
     if first == 0:
         raise DataError(
-            describe(path, found="no pairs", expected="some to score", remedy="Name another file.")
+            describe(
+                path,
+                found="no pairs",
+                expected="at least one to score",
+                remedy="Name another file.",
+            )
         )
     return planned
 
 
 def require_pair_files(path: str) -> None:
-    """Raise a DataError where a path, a folder or a glob names no file."""
+    """Raise a DataError if a path, a folder or a glob names no file."""
     if not storage.list_files(path):
         raise DataError(
             describe(
@@ -102,7 +107,7 @@ def require_pair_files(path: str) -> None:
 
 
 def read_pairs(piece: Piece) -> pa.RecordBatch:
-    """Return `PAIRS` of a piece; inside a task. Memory: 24 bytes a pair."""
+    """Return `PAIRS` of a piece. Runs inside a task. Memory: 24 bytes per pair."""
     users, movies = zip(*((one.users, one.movies) for one in _read(piece)), strict=True)
     columns = [pa.concat_arrays(users), pa.concat_arrays(movies)]
     positions = pa.array(range(piece.first, piece.first + len(columns[0])), pa.int64())
@@ -144,7 +149,7 @@ def _read(piece: Piece) -> Iterator[Pairs]:
     yield read_ids(*(table.column(name).combine_chunks() for name in piece.columns))
 
 
-def _look_through(piece: Piece) -> _Found:
+def _check_piece(piece: Piece) -> _Counts:
     num_pairs = num_lines = num_bad = 0
     samples: list[BadRow] = []
     for one in _read(piece):
@@ -152,11 +157,11 @@ def _look_through(piece: Piece) -> _Found:
         samples += [BadRow(num_lines + row.row, row.text) for row in one.bad[:NUM_SAMPLES]]
         num_lines += one.num_lines
         num_bad += len(one.bad)
-    return _Found(num_pairs, num_lines, num_bad, samples[:NUM_SAMPLES])
+    return _Counts(num_pairs, num_lines, num_bad, samples[:NUM_SAMPLES])
 
 
-def _first_lines(pieces: list[Piece], found: list[_Found]) -> list[int]:
-    """Return the line (from 1) or the row of its file where each piece begins."""
+def _first_lines(pieces: list[Piece], found: list[_Counts]) -> list[int]:
+    """Return the line (from 1) or row of the file at which each piece begins."""
     firsts, path, line = [], "", 1
     for piece, one in zip(pieces, found, strict=True):
         line = line if piece.path == path else 1

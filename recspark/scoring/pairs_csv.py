@@ -1,4 +1,4 @@
-"""CSV of raw pairs: a vectorised parser for clean text, one line by line for the other."""
+"""CSV of raw pairs: a vectorised parser for clean text, a line-by-line parser for the rest."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _WHOLE = re.compile(WHOLE)
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is laid out, as its first line tells."""
+    """The layout of a file, found from its first line."""
 
     delimiter: str
     num_columns: int
     user: int
-    """Position of the user's column."""
+    """Position of the user column."""
     movie: int
     has_names: bool
     """Whether the first line names the columns."""
 
 
 def read_dialect(path: str, columns: tuple[str, str]) -> Dialect:
-    """Return the layout of a file. Compressed files are read by their ending.
+    """Return the layout of a file. The compression is inferred from the file's name.
 
-    Two whole numbers at the start of the first line mean that there are no names, and that user and
-    movie come first.
+    Two whole numbers at the start of the first line mean that there is no header, and that user and
+    movie are the first two columns.
 
     Raises:
         DataError: The first line names no such columns, or the file is empty.
@@ -62,7 +62,7 @@ def read_dialect(path: str, columns: tuple[str, str]) -> Dialect:
 
 
 def parse_range(one: Range, dialect: Dialect) -> Iterator[Pairs]:
-    """Yield the pairs of a byte range, piece by piece, and the lines that are none."""
+    """Yield the pairs of a byte range, piece by piece, and the lines that are not pairs."""
     is_first = one.start == 0
     for _, text in read_pieces(one):
         names = b""
@@ -78,7 +78,7 @@ def parse_range(one: Range, dialect: Dialect) -> Iterator[Pairs]:
 
 
 def _parse_clean(text: bytes, dialect: Dialect) -> Pairs | None:
-    """Return what `_parse_lines` would, or None where the text is not clean throughout."""
+    """Return what `_parse_lines` would, or None if any of the text is not clean."""
     if is_misread_by_arrow(text):
         return None
     names = [str(number) for number in range(dialect.num_columns)]

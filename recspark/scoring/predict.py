@@ -1,4 +1,4 @@
-"""Pairs to predictions in one pass: the model, its fallback, the flag, the ends of the scale."""
+"""Scores pairs in one pass: the model, its fallback, the flag, clipping to the rating scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recspark.scoring.predictors import Floats, Ints, PairModel
 
 @dataclass(frozen=True)
 class Scoring:
-    """What scoring needs to know; small and picklable, sent to every task."""
+    """What scoring needs; small and picklable, sent to every task."""
 
     model: SavedModel
     fallback: SavedModel
@@ -25,7 +25,7 @@ class Scoring:
     lowest: float
     """Lower end of the rating scale."""
     highest: float
-    """Upper end."""
+    """Upper end of the rating scale."""
 
 
 def score_pairs(
@@ -33,13 +33,13 @@ def score_pairs(
 ) -> tuple[pa.FloatArray, pa.StringArray]:
     """Return (prediction, fallback) of each pair, in their order; every prediction is a number.
 
-    Predictions are clipped to the rating scale, here and nowhere else. Fast where pairs of one
-    bucket come together.
+    Predictions are clipped to the rating scale, here and nowhere else. Fastest if all pairs
+    lie in one bucket.
 
     Args:
         scoring: The models.
-        users: [pairs], `user_index`; -1 for a user that is in no index.
-        movies: [pairs], `movie_index`; -1 for a movie that is in no index.
+        users: [pairs], `user_index`; -1 for a user that is not in the index.
+        movies: [pairs], `movie_index`; -1 for a movie that is not in the index.
     """
     model, effects = open_model(scoring.model), open_effects(scoring.fallback)
     num_buckets = scoring.model.num_buckets
@@ -47,18 +47,18 @@ def score_pairs(
     flags, is_answered = np.zeros(len(users), np.int8), np.ones(len(users), bool)
     for bucket, at in _by_bucket(users, num_buckets):
         rows, which = np.where(users[at] < 0, -1, locate(users[at], num_buckets)[1]), movies[at]
-        found = _ask(model, bucket, rows, which)
-        open_ = np.flatnonzero(np.isnan(found))
-        if len(open_):
-            positions = np.arange(len(users))[at][open_]
-            found[open_], flags[positions] = fill(effects, bucket, rows[open_], which[open_])
+        found = _predict_indexed(model, bucket, rows, which)
+        gaps = np.flatnonzero(np.isnan(found))
+        if len(gaps):
+            positions = np.arange(len(users))[at][gaps]
+            found[gaps], flags[positions] = fill(effects, bucket, rows[gaps], which[gaps])
             is_answered[positions] = False
         prediction[at] = np.clip(found, scoring.lowest, scoring.highest)
     return pa.array(prediction), as_flags(flags, is_answered)
 
 
-def _ask(model: PairModel, bucket: int, rows: Ints, movies: Ints) -> Floats:
-    """Return what the model says, NaN for pairs with an id that is in no index."""
+def _predict_indexed(model: PairModel, bucket: int, rows: Ints, movies: Ints) -> Floats:
+    """Return the model's predictions, NaN for pairs with an id that is not in the index."""
     is_indexed = (rows >= 0) & (movies >= 0)
     if is_indexed.all():
         return model.predict(bucket, rows, movies)
@@ -71,7 +71,7 @@ def _ask(model: PairModel, bucket: int, rows: Ints, movies: Ints) -> Floats:
 def _by_bucket(
     users: Ints, num_buckets: int
 ) -> Iterator[tuple[int, slice | npt.NDArray[np.int64]]]:
-    """Yield each bucket with where its pairs are; users that are in no index go with any."""
+    """Yield each bucket with the positions of its pairs; unknown users count to bucket 0."""
     if len(users) == 0:
         return
     buckets = np.where(users < 0, 0, locate(users, num_buckets)[0])

@@ -1,7 +1,7 @@
-"""The kinds of saved model, each as predictions for pairs of one bucket, in NumPy.
+"""Each kind of saved model as a predictor for pairs of one bucket, in NumPy.
 
-Row `user_index // num_buckets` of a bucket belongs to a user. NaN stands for "not known from
-train", whether the user or the movie.
+Row `user_index // num_buckets` of a bucket belongs to a user. NaN means that the
+user or the movie has no rating in train.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CHUNK = 4096
 
 
 class PairModel(Protocol):
-    """A model that answers for pairs."""
+    """A model that predicts the ratings of pairs."""
 
     def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
         """Return predictions [pairs] in rating units, not clipped; NaN where it has no answer.
@@ -62,7 +62,7 @@ class FactorModel:
 
 @dataclass(frozen=True)
 class EffectModel:
-    """The bias model: mean + user effect + movie effect; everyone's fallback too."""
+    """The bias model: mean + user effect + movie effect; also the fallback of all models."""
 
     mean: float
     movie_effects: Floats
@@ -87,7 +87,7 @@ class EffectModel:
 
 @dataclass(frozen=True)
 class NeighborModel:
-    """The cosine_user model. Every call streams over train: pairs should come in large blocks."""
+    """The cosine_user model. Every call streams over train, so send pairs in large blocks."""
 
     neighbors_path: str
     train: TrainBuckets
@@ -103,5 +103,5 @@ class NeighborModel:
 
 
 def keep_few(open_users: Callable[[int], Floats]) -> Callable[[int], Floats]:
-    """Return the same function with the buckets met last remembered."""
+    """Return the same function with a cache of the buckets used last."""
     return functools.lru_cache(maxsize=KEPT_BUCKETS)(open_users)

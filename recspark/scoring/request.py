@@ -1,7 +1,7 @@
-"""Requested pairs to predictions in the order of the request, through the buckets of their users.
+"""Scores requested pairs by the buckets of their users, and writes them in their order.
 
-Two exchanges of Arrow blocks: to the task that holds the user's bucket, and back to the pair's
-place. So a task needs one bucket of the model, and one part of the output, at a time.
+Arrow blocks are shuffled twice: to the task that holds the user's bucket, and back to the pair's
+position. So a task needs only one bucket of the model, or one part of the output, at a time.
 """
 
 from __future__ import annotations
@@ -42,10 +42,9 @@ def score_request(
     root: str,
     part_rows: int = PART_ROWS,
 ) -> list[PartFile]:
-    """Write `scored_pairs`, one row a requested pair, in files that follow its order.
+    """Write `scored_pairs`, one row per requested pair, in files that follow the request's order.
 
-    A pair that is requested twice is answered twice. An id that no index holds is answered by the
-    fallback.
+    A pair that is requested twice is answered twice. The fallback answers for unknown ids.
 
     Args:
         spark: The session.
@@ -57,7 +56,7 @@ def score_request(
         part_rows: Rows of one file.
 
     Raises:
-        DataError: A pair did not come out, or came out twice.
+        DataError: A pair was lost or duplicated.
     """
     num_buckets = scoring.model.num_buckets
     num_pairs = pieces[-1].first + pieces[-1].num_pairs
@@ -83,22 +82,23 @@ def score_request(
                     f"scored_pairs, part {part}",
                     found=f"{table.num_rows:,} pairs",
                     expected=f"{len(wanted):,}, each once",
-                    remedy="Run with --force; if it stays, report it: recspark must not lose rows.",
+                    remedy="Run with --force. If that fails, report it: recspark must not lose "
+                    "rows.",
                 )
             )
         distinct = [c.POSITION, c.PREDICTION]
         return write_part(table, root, f"part-{part:05d}.parquet", distinct=distinct)
 
     with broadcast(spark.sparkContext, (user_ids, movie_ids)) as ids:
-        dealt = spread(spark, pieces, len(pieces)).mapPartitions(
-            lambda items: _deal(items, ids.value, num_buckets)
+        indexed = spread(spark, pieces, len(pieces)).mapPartitions(
+            lambda items: _index_pairs(items, ids.value, num_buckets)
         )
-        files = write_blocks(dealt, root)
+        files = write_blocks(indexed, root)
     scored = spread(spark, range(num_buckets), num_buckets).mapPartitions(score)
     return shuffle(spark, scored, num_parts, write, root)
 
 
-def _deal(
+def _index_pairs(
     pieces: Iterable[Piece], ids: tuple[_Ids, _Ids], num_buckets: int
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the pairs of the pieces, with their indices, in blocks for the buckets of the users."""
@@ -107,7 +107,7 @@ def _deal(
         batch = read_pairs(piece)
         user = find_indexes(users, batch.column(c.USER_ID).to_numpy())
         movie = find_indexes(movies, batch.column(c.MOVIE_ID).to_numpy())
-        # Unknown users need no bucket's rows: they are spread by where they stand.
+        # Unknown users need no bucket: they are spread by their position.
         spread_out = batch.column(c.POSITION).to_numpy() % num_buckets
         buckets = np.where(user < 0, spread_out, locate(user, num_buckets)[0])
         columns = [*batch.columns, pa.array(user), pa.array(movie)]

@@ -1,4 +1,4 @@
-"""A model that PyTorch trained, opened for scoring: weights mapped, movies embedded once.
+"""A model that PyTorch trained, opened for scoring: weights are mapped, movies embedded once.
 
 The only module of scoring that imports torch.
 """
@@ -26,7 +26,7 @@ BATCH_PAIRS = 65_536
 
 
 def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
-    """Return the model; inner products where the architecture offers them.
+    """Return the model, as inner products if the architecture has them.
 
     Raises:
         DataError: Weights are missing or damaged.
@@ -45,7 +45,7 @@ def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
 
 
 def open_vectors(folder: str, card: Mapping[str, Any]) -> Floats:
-    """Return `movie_vectors` of all movies, [M, any]; NaN where a movie has no rating in train.
+    """Return `movie_vectors` of all movies, [M, any]; NaN for movies not in train.
 
     Raises:
         DataError: Weights are missing or damaged.
@@ -58,7 +58,7 @@ def open_vectors(folder: str, card: Mapping[str, Any]) -> Floats:
 def _load(folder: str, card: Mapping[str, Any]) -> tuple[RatingModel, Tensor]:
     try:
         return saved.load_module(folder, card)
-    # The last three: a card or tensors of another version of recspark.
+    # The last three mean a card or tensors of another version of recspark.
     except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
         raise _damaged(folder, error) from error
 
@@ -69,7 +69,7 @@ class ModuleModel:
 
     model: RatingModel
     movies: Floats
-    """[M, V]: every movie embedded; NaN where it has no rating in train."""
+    """[M, V]: every movie embedded; NaN for movies not in train."""
     folder: str
 
     def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
@@ -97,7 +97,7 @@ def open_users(folder: str, bucket: int) -> tuple[Tensor, Tensor]:
 
 
 def mask_unseen(table: Tensor, seen: Tensor) -> Floats:
-    """Return a copy of `table` as an array, with rows of NaN where not seen."""
+    """Return a copy of `table` as an array, with rows of NaN if not seen."""
     rows: Floats = table.detach().clone().numpy()
     rows[~seen.numpy()] = np.nan
     return rows
@@ -107,7 +107,7 @@ def _factors(model: RatingModel, folder: str, bucket: int) -> Floats:
     rows, seen = open_users(folder, bucket)
     with torch.no_grad():
         factors = model.user_factors(rows)
-    assert factors is not None  # as there are movie factors
+    assert factors is not None  # because there are movie factors
     return mask_unseen(factors, seen)
 
 

@@ -67,7 +67,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
 
 def _settings(config: Config, algorithm: str) -> dict[str, Any]:
     section = asdict(getattr(config.baseline, algorithm))
-    # How many users a task handles at a time is a matter of memory, not of the result.
+    # How many users a task handles at a time affects its memory, not the result.
     section.pop("block_users", None)
     return {"algorithm": algorithm, **section, "seed": config.seed}
 

@@ -34,7 +34,8 @@ def run(config: Config, spark: SparkSession) -> None:
 
     Raises:
         ConfigError: `blend.members` is empty.
-        DataError: A member is not fitted or scored, or on another train or test; valid is empty.
+        DataError: A member is not fitted or scored, or is of another train or test; or valid is
+            empty.
     """
     require_members(config)
     paths = RunPaths(config.root)
@@ -47,7 +48,7 @@ def run(config: Config, spark: SparkSession) -> None:
             describe(
                 paths.valid,
                 found="no ratings",
-                expected="some to learn the members' weights from",
+                expected="at least one to learn the members' weights from",
                 remedy="Run jobs/prepare.py with prepare.valid_fraction above 0.",
             )
         )
@@ -57,7 +58,7 @@ def run(config: Config, spark: SparkSession) -> None:
 
 
 def require_members(config: Config) -> None:
-    """Raise a ConfigError where `blend.members` is empty."""
+    """Raise a ConfigError if `blend.members` is empty."""
     if not config.blend.members:
         raise ConfigError(
             describe(
@@ -100,14 +101,14 @@ def _fit(
     with step:
         facts = PreparedFacts.of(train)
         mean = facts.rating_mean
-        asked = saved_model(paths, FALLBACK_MODEL, fallback, train)
+        bias = saved_model(paths, FALLBACK_MODEL, fallback, train)
         low, high = facts.rating_min, facts.rating_max
         rows = attach_predictions(
             spark,
             paths.valid,
             sorted(bucket for bucket, rows in valid.bucket_rows.items() if rows),
             [
-                Scoring(saved_model(paths, name, model, train), asked, low, high)
+                Scoring(saved_model(paths, name, model, train), bias, low, high)
                 for name, model in fitted.items()
             ],
         )
@@ -179,7 +180,7 @@ def _check_rows(path: str, found: int, expected: int) -> None:
                 path,
                 found=f"{found:,} blended rows",
                 expected=f"{expected:,}",
-                remedy="Run jobs/score.py and jobs/blend.py with --force; if it stays, report it: "
-                "recspark must not lose rows.",
+                remedy="Run jobs/score.py and jobs/blend.py with --force. If that fails, report "
+                "it: recspark must not lose rows.",
             )
         )

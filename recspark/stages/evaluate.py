@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     """Write `metrics/<model>.json` and `leaderboard.json`, and print the table to stdout.
 
-    Always computed anew: one pass over the predictions costs less than finding out whether
-    anything changed could save. The blend, where the config names its members, is measured too.
+    Always computed again: one pass over the predictions is too cheap for a check to be worth it.
+    The blend is measured too if the config names its members.
 
     Args:
         models: Model name to its resolved config; all of one run.
@@ -77,7 +77,7 @@ def _measure(
     test: Manifest,
     scored: Mapping[str, Manifest],
 ) -> list[Metrics]:
-    """Write the figures of each model and the leaderboard, and return that."""
+    """Write the figures of each model and the leaderboard, and return the leaderboard."""
     config = next(iter(models.values()))
     paths, facts = RunPaths(config.root), PreparedFacts.of(train)
     frame = Frame(
@@ -115,7 +115,7 @@ def _fitting_job(config: Config) -> str:
 
 
 def _require_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> Manifest:
-    """Return the manifest of a model's predictions, once they are in order."""
+    """Return the manifest of a model's predictions, after checking that they are current."""
     scoring_job = "blend" if name == BLEND else "score"
     scored = require_manifest(paths.predictions(name), PREDICTIONS.made_by(scoring_job))
     fitted = require_manifest(paths.model(name), MODELS.made_by(job))
@@ -124,7 +124,7 @@ def _require_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> Man
 
 
 def _count_seconds(config: Config, name: str) -> float:
-    """Return the seconds to fit and score a model; a blend costs its members, and its own part."""
+    """Return the seconds to fit and score a model; those of a blend include its members'."""
     paths = RunPaths(config.root)
     names = [name, *config.blend.members] if name == BLEND else [name]
     return sum(
@@ -141,7 +141,7 @@ def _measure_lists(
     movie_support: npt.NDArray[np.int64],
     num_users: int,
 ) -> Figures | None:
-    """Return the top-N figures of a model, None where it has no lists."""
+    """Return the top-N figures of a model, None if it has no lists."""
     paths = RunPaths(config.root)
     path = paths.recommendations(name)
     manifest = read_manifest(path)

@@ -43,7 +43,7 @@ def run(config: Config, spark: SparkSession) -> None:
     )
     if step.is_done():
         return
-    # Asked for first: the aggregates may take minutes, and this fails at once.
+    # Checked first: it fails at once, while the aggregates may take minutes.
     require_packages("explore")
     from recspark.explore.page import render_page
 
@@ -53,7 +53,7 @@ def run(config: Config, spark: SparkSession) -> None:
                 describe(
                     paths.ratings,
                     found="no ratings",
-                    expected="some",
+                    expected="at least one",
                     remedy="Check ingest.ratings, and what ingest wrote to rejects.",
                 )
             )

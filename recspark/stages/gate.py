@@ -1,6 +1,6 @@
-"""The gate job: stop a run whose data or model fell behind, else point to it as the accepted one.
+"""The gate job: stop a run whose data or model got worse, or record it as the accepted run.
 
-Manifests and metrics have all it needs: no data is read, and no Spark session started.
+It reads only manifests and metrics: no data, and without a Spark session.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ACCEPTED = "accepted.json"
 
 
 def run(config: Config) -> None:
-    """Judge the run; with `gate.check model`, write the pointer to it when it passes.
+    """Judge the run; with `gate.check model`, write the pointer to it if it passes.
 
     Raises:
         GateError: A limit is exceeded; the message names each.
@@ -70,12 +70,14 @@ def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> Non
     require_current(paths.predictions(name), scored, model=manifest)
     run_dir = redact(config.root)
     if accepted and (accepted.run_dir, accepted.model_id) == (run_dir, manifest.id):
-        logger.info("gate: %s of %s is the accepted model already", name, run_dir)
+        logger.info("gate: %s of %s is already the accepted model", name, run_dir)
         return
     faults = find_model_faults(metrics["rmse"], metrics["protocol"], accepted, config.gate)
     _require(config, faults, "a model no worse than the accepted one")
     if accepted and accepted.is_later_than(config.gate.date):
-        logger.info("gate: %s passes; the accepted run of %s is later", name, accepted.date)
+        logger.info(
+            "gate: %s passes, but the accepted run is for a later day, %s", name, accepted.date
+        )
         return
     record = Accepted(
         run_dir=run_dir,
@@ -106,7 +108,7 @@ def _figures(config: Config) -> Figures:
 
 def _read_accepted(pointer: str) -> Accepted | None:
     if not storage.exists(pointer):
-        logger.info("gate: no accepted run yet (%s): absolute limits only", pointer)
+        logger.info("gate: no accepted run yet (%s), so only the absolute limits apply", pointer)
         return None
     return Accepted.from_json(storage.read_json(pointer), pointer)
 
@@ -126,7 +128,7 @@ def _require(config: Config, faults: list[str], expected: str) -> None:
                 f"gate {config.gate.check} ({config.root})",
                 found="; ".join(faults),
                 expected=expected,
-                remedy="Look into the run. If it is right, raise the limit named, or delete the "
+                remedy="Inspect the run. If it is right, raise the limit named, or delete the "
                 "pointer to compare with nothing.",
             )
         )

@@ -30,11 +30,11 @@ NUM_SAMPLES = 3
 
 
 def run(config: Config, spark: SparkSession) -> None:
-    """Write `ratings`, `movies`, `rejects`, and `probe` and `qualifying` where they are configured.
+    """Write `ratings`, `movies`, `rejects`, and `probe` and `qualifying` if they are configured.
 
     Raises:
         DataError: Files are missing, empty or of another format; lines were lost; or more than
-            `ingest.max_reject_fraction` of the lines were refused (then `rejects` is written).
+            `ingest.max_reject_fraction` of the lines were refused (`rejects` is still written).
     """
     paths, settings = RunPaths(config.root), config.ingest
     pattern, files, small = find_raw_files(settings)
@@ -105,7 +105,7 @@ def find_raw_files(
 
 
 def _find_small(settings: IngestConfig) -> list[tuple[Schema, str, FileInfo | None]]:
-    """Return the files that the driver parses: what they become, their setting, and where.
+    """Return the files that the driver parses: the schema of the output, the setting, the file.
 
     Movies are always written, if only as an empty data set for a table without titles.
     """
@@ -126,7 +126,7 @@ def _find_small(settings: IngestConfig) -> list[tuple[Schema, str, FileInfo | No
 def _write_small(
     archives: Archives, schema: Schema, setting: str, file: FileInfo | None, target: str
 ) -> pa.Table:
-    """Stage a file that the driver parses, and return what it refused, as rows of `rejects`."""
+    """Stage a file that the driver parses, and return its refused lines as rows of `rejects`."""
     source = open_one(archives, f"ingest.{schema.name}", setting, file) if file else None
     parsed: Titles | HeldOut = Titles()
     if source and schema is MOVIES:
@@ -157,8 +157,8 @@ def _check_balance(counts: LineCounts) -> None:
             describe(
                 "ingest",
                 found=f"no rating in {counts.lines:,} lines",
-                expected="some",
-                remedy="Look into rejects, and at ingest.format.",
+                expected="at least one",
+                remedy="Check rejects and ingest.format.",
             )
         )
 
@@ -187,5 +187,5 @@ def _lost(found: int, expected: int) -> str:
         "ingest",
         found=f"{found:,} lines accounted for",
         expected=f"{expected:,}",
-        remedy="This is a defect of recspark: please report it.",
+        remedy="This is a bug in recspark: please report it.",
     )

@@ -1,4 +1,4 @@
-"""The pipeline job: every stage in one session, each skipped where its output is up to date."""
+"""The pipeline job: every stage in one session, each skipped if its output is up to date."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
     }
     check_models(config, models)
     until = list(parts).index(config.until)
-    # Held between the stages too, which claim what they write and read by themselves.
+    # Held between the stages too; each stage also locks what it writes and reads.
     with RunLock(config.root, "pipeline", writes=[config.root]):
         for run_part in list(parts.values())[: until + 1]:
             run_part()
 
 
 def check_models(config: Config, models: Mapping[str, Config]) -> None:
-    """Raise a ConfigError where the run could not be scored or blended for want of a model."""
+    """Raise a ConfigError if a model that scoring or the blend needs is missing."""
     if config.until not in ("ingest", "prepare", "fit"):
         _require_fallback(config, models)
         _require_members(config, models)
@@ -69,7 +69,7 @@ def _fit(models: Mapping[str, Config], spark: SparkSession) -> None:
 
 
 def _score(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
-    """Score each model, blend them where that is asked for, and make the lists."""
+    """Score each model, blend them if asked, and make the lists."""
     for name, settings in models.items():
         score.run(settings, name, spark)
     if config.blend.members:
@@ -83,12 +83,12 @@ def _score(config: Config, models: Mapping[str, Config], spark: SparkSession) ->
 
 
 def _show(config: Config, spark: SparkSession) -> None:
-    """Make the pages; without the packages that draw, all the rest stands."""
+    """Make the pages; without the packages for plots, only warn."""
     missing = find_missing()
     if missing:
         logger.warning(
-            "pipeline: no report, as there is no package %s. For it run pip install "
-            "'recspark[report]', and this again",
+            "pipeline: no report, because these packages are missing: %s. Run pip install "
+            "'recspark[report]' and then the pipeline again",
             ", ".join(missing),
         )
         return
@@ -97,14 +97,14 @@ def _show(config: Config, spark: SparkSession) -> None:
 
 
 def _keep_made(where: str, names: Sequence[str], models: Mapping[str, Config]) -> list[str]:
-    """Return those of the models to make lists of that this run has; tell which it has not.
+    """Return the models to make lists with that are in this run, and warn of the others.
 
-    `--models` on the command line is often shorter than what the config makes lists of.
+    `--models` on the command line often names fewer models than the config makes lists with.
     """
     missing = [name for name in names if name not in models]
     if missing:
         logger.warning(
-            "pipeline: no lists of %s, as %s names what models does not (%s)",
+            "pipeline: no lists of %s, which %s names but models does not (%s)",
             ", ".join(missing),
             where,
             ", ".join(models),
@@ -113,7 +113,7 @@ def _keep_made(where: str, names: Sequence[str], models: Mapping[str, Config]) -
 
 
 def _require_fallback(config: Config, models: Mapping[str, Config]) -> None:
-    """Refuse before the work, not after training, a run that scoring could not finish."""
+    """Refuse a run that scoring could not finish, before training rather than after."""
     if FALLBACK_MODEL not in models:
         raise ConfigError(
             describe(
@@ -132,8 +132,8 @@ def _require_members(config: Config, models: Mapping[str, Config]) -> None:
         raise ConfigError(
             describe(
                 "blend.members",
-                found=f"{', '.join(missing)} without being in models",
+                found=f"{', '.join(missing)}, not in models",
                 expected=f"some of {', '.join(config.models)}",
-                remedy=f"Add to models, or leave out of blend.members: {', '.join(missing)}.",
+                remedy=f"Add to models, or remove from blend.members: {', '.join(missing)}.",
             )
         )

@@ -130,7 +130,7 @@ def _stage_indexes(
 def _held_out_pairs(
     spark: SparkSession, paths: RunPaths, settings: PrepareConfig
 ) -> pd.DataFrame | None:
-    """Return the distinct pairs that test is made of, None where no list names them."""
+    """Return the distinct pairs that test is made of, None if no list names them."""
     if settings.pairs is not None:
         return read_pairs(settings.pairs).drop_duplicates()
     if settings.split == "probe":
@@ -191,7 +191,7 @@ def _write_splits(
 def _count(
     kept: RatingCounts, written: list[Written], layout: Layout, settings: PrepareConfig
 ) -> dict[str, Any]:
-    """Return what the manifests of the splits tell beside their rows."""
+    """Return what the manifests of the splits record besides their rows."""
     rows = {name: sum(one.num_rows(name) for one in written) for name in SPLITS}
     mean = sum(one.rating_sum for one in written) / max(rows["train"], 1)
     squares = sum(one.rating_squares for one in written) / max(rows["train"], 1)
@@ -229,8 +229,8 @@ def _check_counts(counts: dict[str, Any], *, num_ratings: int, num_kept: int) ->
                 describe(
                     f"prepare ({name})",
                     found=f"no ratings ({counts['filtered']:,} of {counts['ratings']:,} filtered)",
-                    expected="some",
-                    remedy="Change prepare.split and what belongs to it, or lower the thresholds.",
+                    expected="at least one",
+                    remedy="Change prepare.split and its settings, or lower the minimums.",
                 )
             )
 
@@ -240,5 +240,5 @@ def _lost(name: str, found: int, expected: int) -> str:
         f"prepare ({name})",
         found=f"{found:,} rows",
         expected=f"{expected:,}",
-        remedy="Run with --force; if it stays, report it: recspark must not lose rows.",
+        remedy="Run with --force. If that fails, report it: recspark must not lose rows.",
     )

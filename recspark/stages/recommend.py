@@ -1,4 +1,4 @@
-"""The recommend job: for each user the movies that a model rates highest and the user has not."""
+"""The recommend job: for each user the unrated movies that a model rates highest."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ logger = logging.getLogger(__name__)
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
-    """Write `recommendations/<model_name>`, up to `recommend.top_n` rows a user.
+    """Write `recommendations/<model_name>`, up to `recommend.top_n` rows per user.
 
-    Movies that the user rated in train or in valid are left out: both are ratings that were given;
-    only test stands for what comes later. Users without a rating in train get no list, as a model
-    knows nothing of them; they are counted.
+    Movies that the user rated in train or valid are left out: both are known ratings, and only test
+    stands for later ones. Users without a rating in train get no list, because the model has not
+    learned from them; they are counted.
 
     Raises:
         DataError: An input is missing, the model belongs to another train, the file of users is
@@ -92,14 +92,14 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         step.publish(output, schemas.RECOMMENDATIONS, counts)
 
 
-def _candidates(num_ratings: npt.NDArray[np.int64], least: int) -> npt.NDArray[np.int32]:
+def _candidates(num_ratings: npt.NDArray[np.int64], min_ratings: int) -> npt.NDArray[np.int32]:
     """Return the movies, by index, with enough ratings in train."""
-    candidates = np.flatnonzero(num_ratings >= least)
+    candidates = np.flatnonzero(num_ratings >= min_ratings)
     if len(candidates) == 0:
         raise DataError(
             describe(
                 "recommend.min_ratings",
-                found=f"no movie with {least:,} ratings in train",
+                found=f"no movie with {min_ratings:,} ratings in train",
                 expected=f"at most {num_ratings.max():,}",
                 remedy="Lower it.",
             )

@@ -1,4 +1,4 @@
-"""The report job: what lies in the run directory → report/index.html."""
+"""The report job: the run directory → report/index.html."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _READ = ("movies", "user_index", "movie_index", "train", "valid", "test", "explo
 
 
 def run(config: Config, spark: SparkSession) -> None:
-    """Write `report/index.html`; a part whose data sets are missing says so, and what to run.
+    """Write `report/index.html`; a part whose data sets are missing says which job to run.
 
     Raises:
         EnvironmentProblem: The packages for plots are not installed.
-        DataError: Nothing is ingested, or something that is there is damaged.
+        DataError: Nothing is ingested, or a data set is damaged.
     """
     paths = RunPaths(config.root)
     require_manifest(paths.ratings, RATINGS)
     inventory = take_inventory(config.root)
     inputs = {name: manifest.id for name, manifest in inventory.manifests.items()}
-    # Evaluate always runs anew: what counts is whether it found anything else.
+    # evaluate writes its metrics again in every run: only changed content counts.
     inputs.pop("metrics", None)
     inputs |= fingerprint_metrics(inventory)
     settings = {"name": config.name, "seed": config.seed, **asdict(config.report)}
@@ -74,9 +74,9 @@ def run(config: Config, spark: SparkSession) -> None:
 
 
 def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Findings:
-    """Return all that the report tells.
+    """Return everything that the report shows.
 
-    The driver holds the movies with their vectors, and of the users the few that are shown.
+    The driver holds all movies with their vectors, but only the few users that are shown.
     """
     leaderboards, models = read_leaderboards(inventory), inventory.models()
     ranking = leaderboards.ranking
@@ -105,7 +105,7 @@ def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Finding
 
 
 def _is_read(name: str) -> bool:
-    """Return whether the report looks into a data set, beyond its manifest."""
+    """Return whether the report reads a data set, not only its manifest."""
     return name in _READ or name.startswith(("models/", "recommendations/"))
 
 
@@ -125,7 +125,7 @@ def _find_examples(
     seed: int, inventory: Inventory, model: str, movies: Movies, spark: SparkSession
 ) -> list[Example]:
     paths, train = inventory.paths, inventory.get("train")
-    assert train is not None  # as there are models of it
+    assert train is not None  # because there are models fitted on it
     facts = PreparedFacts.of(train)
     lists = parquet.read_dataset(spark, paths.recommendations(model), schemas.RECOMMENDATIONS)
     rated, more, test = (

@@ -36,8 +36,8 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             describe(
                 paths.test,
                 found="no ratings",
-                expected="some to score",
-                remedy="Change prepare.split and what belongs to it, and run jobs/prepare.py.",
+                expected="at least one to score",
+                remedy="Change prepare.split and its settings, and run jobs/prepare.py.",
             )
         )
     output = paths.predictions(model_name)
@@ -72,7 +72,7 @@ def _check_rows(path: str, found: int, expected: int) -> None:
                 path,
                 found=f"{found:,} predictions",
                 expected=f"{expected:,}, one for each row of test",
-                remedy="Run jobs/score.py with --force; if it stays, report it: recspark must not "
-                "lose rows.",
+                remedy="Run jobs/score.py with --force. If that fails, report it: recspark must "
+                "not lose rows.",
             )
         )

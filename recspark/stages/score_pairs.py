@@ -26,7 +26,7 @@ from recspark.scoring.request import score_request
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
-    """Write `scored_pairs/<file's name>/<model_name>`, one row a requested pair.
+    """Write `scored_pairs/<file's name>/<model_name>`, one row per requested pair.
 
     Without `score_pairs.pairs` the request is the ingested `qualifying`, and the answer is also
     written as `contest/<model_name>/prediction.txt`.
@@ -88,6 +88,6 @@ def _check_ratings(path: str, found: int, expected: int) -> None:
                 path,
                 found=f"{found:,} ratings",
                 expected=f"{expected:,}, one for each pair of qualifying",
-                remedy="Run with --force; if it stays, report it: recspark must not lose rows.",
+                remedy="Run with --force. If that fails, report it: recspark must not lose rows.",
             )
         )

@@ -1,4 +1,4 @@
-"""The similar job: for each movie the movies most like it, by the embeddings of a model."""
+"""The similar job: for each movie the most similar movies, by the embeddings of a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from recspark.scoring.load import open_vectors
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
-    """Write `similar_movies/<model_name>`, up to `similar.top_n` rows a movie.
+    """Write `similar_movies/<model_name>`, up to `similar.top_n` rows per movie.
 
     Raises:
         ConfigError: The model has no embeddings.

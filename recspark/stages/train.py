@@ -50,7 +50,7 @@ def run(config: Config, model_name: str, spark: SparkSession | None) -> None:
     Raises:
         ConfigError: `train.architecture` is not set, or there are fewer buckets than ranks.
         DataError: train or valid is missing.
-        TrainingError: A rank failed; the message tells which, why, and its last log lines.
+        TrainingError: A rank failed; the message gives the rank, the cause and its last log lines.
     """
     if spark is None:
         _run_as_rank(config, model_name)
@@ -65,8 +65,8 @@ def run(config: Config, model_name: str, spark: SparkSession | None) -> None:
 
 
 def _run_as_rank(config: Config, model_name: str) -> None:
-    """Be one rank; rank 0 decides for all whether there is anything to do, and publishes."""
-    num_ranks = int(os.environ["WORLD_SIZE"])  # torchrun's word counts, not train.num_ranks
+    """Run as one rank; rank 0 decides for all whether to train, and publishes."""
+    num_ranks = int(os.environ["WORLD_SIZE"])  # set by torchrun, not by train.num_ranks
     config = replace(config, train=replace(config.train, num_ranks=num_ranks))
     step, train, valid = _plan_step(config, model_name)
     with join_group(config.train) as group, contextlib.ExitStack() as stack:
@@ -164,7 +164,7 @@ def _publish(step: Step, job: TrainJob) -> None:
 
 
 def _launch(job: TrainJob, spark: SparkSession) -> None:
-    """Run the ranks and return when all are through; what a rank wrote about its end is raised."""
+    """Run the ranks until all are finished; raise the failure that a rank recorded."""
     from pyspark.ml.torch.distributor import TorchDistributor
 
     conf = spark.sparkContext.getConf()
@@ -176,7 +176,7 @@ def _launch(job: TrainJob, spark: SparkSession) -> None:
     distributor = TorchDistributor(
         num_processes=job.settings.num_ranks, local_mode=is_local, use_gpu=has_gpus
     )
-    # TorchDistributor's error says next to nothing; torchrun tells on stdout which rank went how.
+    # TorchDistributor's error says little; torchrun prints on stdout how each rank ended.
     tail = _Tail(sys.stdout)
     try:
         with (
@@ -184,14 +184,14 @@ def _launch(job: TrainJob, spark: SparkSession) -> None:
             _quiet_torchrun(),
             contextlib.redirect_stdout(tail),
         ):
-            # A function: with the path of a script, a failure would come back as success.
+            # A function, because with a script's path a failure would be returned as success.
             distributor.run(train_rank, job)
     except Exception as error:
         if _TOO_FEW_SLOTS in str(error):
             raise TrainingError(_describe_slots(job)) from error
         failures = read_failures(job.folder)
-        said = "".join(tail.kept) + str(error)
-        cause = explain_failures(failures, said, job.settings.num_ranks)
+        output = "".join(tail.kept) + str(error)
+        cause = explain_failures(failures, output, job.settings.num_ranks)
         raise TrainingError(f"training {job.model_name}: {cause}") from error
 
 
@@ -208,7 +208,7 @@ class _Tail(io.TextIOBase):
         return self._stream.write(text)
 
     def flush(self) -> None:
-        """Flush what it passes on to."""
+        """Flush the other stream."""
         self._stream.flush()
 
 
@@ -216,7 +216,7 @@ def _describe_slots(job: TrainJob) -> str:
     return describe(
         f"training {job.model_name}",
         found=f"fewer free task slots than {job.settings.num_ranks} ranks",
-        expected="one for each: ranks run at the same time",
+        expected="one per rank, because ranks run at the same time",
         remedy="Lower train.num_ranks, give the job more cores (and GPUs), or lower "
         "spark.task.cpus; executors that start slowly need a higher "
         "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures.",
@@ -225,10 +225,10 @@ def _describe_slots(job: TrainJob) -> str:
 
 @contextlib.contextmanager
 def _quiet_torchrun() -> Iterator[None]:
-    """Set what torchrun would otherwise set with a warning, and where its log folders go.
+    """Set the variables that torchrun would otherwise set with a warning, and its log folder.
 
-    Ranks choose their own thread count. The folders go with the run, or with Spark's files of this
-    session where it is killed; torchrun itself leaves them in /tmp.
+    Ranks choose their own thread count. The log folder is removed after the run, or with the files
+    of the Spark session if the run is killed; torchrun itself would leave it in /tmp.
     """
     from pyspark import SparkFiles
 
@@ -236,10 +236,10 @@ def _quiet_torchrun() -> Iterator[None]:
         prefix="torchrun-", dir=SparkFiles.getRootDirectory(), ignore_cleanup_errors=True
     ) as logs:
         wanted = {"OMP_NUM_THREADS": "1", "PET_LOG_DIR": logs}
-        mine = [name for name in wanted if name not in os.environ]
-        os.environ.update({name: wanted[name] for name in mine})
+        added = [name for name in wanted if name not in os.environ]
+        os.environ.update({name: wanted[name] for name in added})
         try:
             yield
         finally:
-            for name in mine:
+            for name in added:
                 del os.environ[name]

@@ -70,7 +70,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "jobs" / "airflow"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps(local),
-            # The environment of workers as described in docs/airflow.md.
+            # What docs/airflow.md requires of workers.
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONPATH": str(ROOT),
@@ -95,7 +95,7 @@ def params(raw: Path, root: Path, *settings: str) -> dict[str, object]:
 
 
 def check_run(root: Path, date: str) -> None:
-    """Assert that a run is complete and that the pointer names it."""
+    """Assert that a run is complete, and that the pointer names it."""
     paths = RunPaths(str(root / date))
     complete = (paths.model("bias"), paths.model("biased_mf"), paths.predictions("biased_mf"))
     for path in (*complete, paths.report):
@@ -130,7 +130,7 @@ def test_parameters_are_checked_before_anything_runs(airflow: Airflow, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
-def test_nightly_run_in_local_mode_and_stop_by_a_gate(
+def test_a_night_in_local_mode_and_runs_that_the_gates_stop(
     airflow: Airflow, raw: Path, tmp_path: Path
 ) -> None:
     code, said = airflow.test("2026-11-01", params(raw, tmp_path))
@@ -138,13 +138,13 @@ def test_nightly_run_in_local_mode_and_stop_by_a_gate(
     check_run(tmp_path, "2026-11-01")
     before = {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")}
 
-    # The same day again: every stage except evaluate is skipped, and the pointer stays.
+    # The same day again: every stage but evaluate is skipped, and the pointer stays.
     code, said = airflow.test("2026-11-01", params(raw, tmp_path))
     assert code == 0, said[-5000:]
     after = {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")}
     assert {path.parent.name for path in after if after[path] != before.get(path)} == {"metrics"}
 
-    # On the next night half of the ratings are missing: the DAG stops before any training.
+    # The next night comes with half the ratings missing: it stops before training.
     lines = (raw.parent / "u.data").read_text().splitlines(keepends=True)
     fewer = raw.parent / "2026-11-02.data"
     fewer.write_text("".join(lines[: len(lines) // 2]))
@@ -156,8 +156,10 @@ def test_nightly_run_in_local_mode_and_stop_by_a_gate(
     check_run(tmp_path, "2026-11-01")
 
 
-def test_airflow_retry_resumes_killed_training(airflow: Airflow, raw: Path, tmp_path: Path) -> None:
-    """Airflow's own retry continues from the checkpoint, and then the blend runs."""
+def test_killed_training_is_resumed_by_the_retry(
+    airflow: Airflow, raw: Path, tmp_path: Path
+) -> None:
+    """Airflow's retry continues from the checkpoint, and the blend follows."""
     root = tmp_path / "nightly"
     run_dir = root / "2026-11-01"
     many = ("--train.epochs", "60", "--train.patience", "60", "--train.checkpoint_steps", "2")
@@ -181,7 +183,7 @@ def test_airflow_retry_resumes_killed_training(airflow: Airflow, raw: Path, tmp_
     check_run(root, "2026-11-01")
     assert read_manifest(RunPaths(str(run_dir)).predictions("blend")) is not None
     assert leftovers(run_dir) == []
-    # The same training without the kill.
+    # The same training without a failure.
     undisturbed = tmp_path / "undisturbed"
     for name in ("ratings", "movies", "user_index", "movie_index", "train", "valid", "test"):
         shutil.copytree(run_dir / name, undisturbed / name)
@@ -224,7 +226,7 @@ def test_nightly_run_on_the_standalone_cluster(
     )
     assert code == 0, said[-5000:]
     check_run(root, "2026-11-01")
-    # The secret of the cluster was read from its settings folder and did not leak.
+    # The secrets of the cluster came from its settings folder, and are nowhere else.
     (secret,) = [
         line.split()[1]
         for line in (cluster.folder / "conf" / "spark-defaults.conf").read_text().splitlines()

@@ -9,7 +9,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def random_ratings(seed: int, num_users: int, num_movies: int, share: float) -> Floats:
-    """Return [users, movies] of whole stars 1 … 5, NaN where not rated."""
+    """Return [users, movies] of whole stars 1 … 5, NaN if not rated."""
     rng = np.random.default_rng(seed)
     ratings = rng.integers(1, 6, (num_users, num_movies)).astype(float)
     ratings[rng.random(ratings.shape) >= share] = np.nan
@@ -29,7 +29,7 @@ def filled(ratings: Floats) -> Floats:
 
 
 def nearest(ratings: Floats, user: int, count: int) -> list[tuple[int, float]]:
-    """Return (user, cosine) of a user's nearest others, near to far, ties by the lower index."""
+    """Return (user, cosine) of a user's nearest others, nearest first, ties by the lower index."""
     vectors = filled(ratings)[:, ~np.isnan(ratings).all(axis=0)]
     if np.isnan(vectors[user]).any():
         return []
@@ -43,7 +43,7 @@ def nearest(ratings: Floats, user: int, count: int) -> list[tuple[int, float]]:
 
 
 def neighbor_mean(ratings: Floats, user: int, movie: int, count: int) -> float:
-    """Return the recipe's prediction; NaN where the user or movie has no rating at all."""
+    """Return the recipe's prediction; NaN if the user or movie has no rating at all."""
     neighbors = nearest(ratings, user, count)
     if not neighbors or np.isnan(ratings[:, movie]).all():
         return float("nan")
@@ -56,7 +56,7 @@ def neighbor_mean(ratings: Floats, user: int, movie: int, count: int) -> float:
 def bias_effects(
     ratings: Floats, reg_user: float, reg_movie: float
 ) -> tuple[float, Floats, Floats]:
-    """Return mean, user effects and movie effects (NaN for who has no rating)."""
+    """Return mean, user effects and movie effects (NaN without a rating)."""
     num_users, num_movies = ratings.shape
     mean = float(np.nanmean(ratings))
     movies, users = np.full(num_movies, np.nan), np.full(num_users, np.nan)

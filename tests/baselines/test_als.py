@@ -11,7 +11,7 @@ from recspark.saved import arrays
 from tests.runs import split_frame
 
 
-def test_it_learns_a_rank_one_table_and_knows_what_it_has_not_seen(
+def test_it_learns_a_rank_one_table_and_gives_nan_for_the_unseen(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     spark.sparkContext.setCheckpointDir(str(tmp_path))

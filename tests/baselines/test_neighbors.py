@@ -14,7 +14,7 @@ from tests.baselines import dense
 
 
 def blocks_of(ratings: dense.Floats, num_buckets: int, seed: int = 0) -> list[UserBlock]:
-    """Deal the users into buckets, each bucket's rows in random order; empty ones left out."""
+    """Partition the users into buckets with rows in random order; empty ones are left out."""
     rows = np.random.default_rng(seed).permutation(np.array(dense.cells(ratings)).reshape(-1, 3))
     made = []
     for bucket in range(num_buckets):
@@ -28,7 +28,7 @@ def blocks_of(ratings: dense.Floats, num_buckets: int, seed: int = 0) -> list[Us
 def neighbor_lists(
     ratings: dense.Floats, num_buckets: int, count: int, block_users: int
 ) -> dict[int, list[tuple[int, float]]]:
-    """Neighbours as the package finds them, by user."""
+    """Return the neighbours that the package finds, by user."""
     blocks = blocks_of(ratings, num_buckets)
     num_rated_movies = int((~np.isnan(ratings).all(axis=0)).sum())
     lists: dict[int, list[tuple[int, float]]] = {}
@@ -97,7 +97,7 @@ def test_neighbors_are_those_of_the_dense_recipe(num_buckets: int) -> None:
     block_users=st.integers(1, 4),
 )
 @settings(max_examples=60, deadline=None)
-def test_ties_go_to_the_lower_index_however_users_are_dealt(
+def test_ties_go_to_the_lower_index_however_users_are_partitioned(
     seed: int, num_users: int, num_buckets: int, block_users: int
 ) -> None:
     # Users in threes with equal ratings: their similarities to anyone are equal to the last bit.
@@ -110,9 +110,9 @@ def test_ties_go_to_the_lower_index_however_users_are_dealt(
             if (dense.filled(ratings)[left] == dense.filled(ratings)[right]).all():
                 assert left < right
         kept = {other for other, _ in found}
-        for other in kept:  # a lower-numbered twin of a kept one is kept as well
-            twins = set(range(other // 3 * 3, other)) - {user}
-            assert twins <= kept
+        for other in kept:  # an equal user with a lower index is kept as well
+            equals = set(range(other // 3 * 3, other)) - {user}
+            assert equals <= kept
 
 
 def test_fewer_users_than_neighbors_leaves_short_lists() -> None:

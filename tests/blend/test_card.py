@@ -23,12 +23,12 @@ def test_the_card_predicts_from_plain_predictions() -> None:
     assert [member["model"] for member in card["members"]] == ["a", "b"]
     alone = np.sqrt(np.mean((predictions - rating[:, None]) ** 2, axis=0))
     assert [member["valid_rmse"] for member in card["members"]] == pytest.approx(alone, abs=1e-9)
-    # Both members say something that the other does not, the surer one more.
+    # Each member knows something that the other does not; the more accurate one knows more.
     assert card["members"][0]["gain"] > card["members"][1]["gain"] > 0
     assert card["valid_rmse"] < alone.min()
 
 
-def test_a_member_that_adds_nothing_gains_nothing() -> None:
+def test_a_redundant_member_has_no_gain() -> None:
     rng = np.random.default_rng(10)
     good, noise = rng.normal(0, 1, 5000), rng.normal(0, 1, 5000)
     rating = good + rng.normal(0, 0.5, 5000)

@@ -25,7 +25,7 @@ def other_model(order: np.ndarray) -> Sample:
     )
 
 
-def test_rows_meet_whatever_their_order(tmp_path: Path) -> None:
+def test_rows_are_matched_whatever_their_order(tmp_path: Path) -> None:
     order = np.random.default_rng(3).permutation(len(FIRST.user))
     write_predictions(tmp_path / "a", FIRST, 3)
     write_predictions(tmp_path / "b", other_model(order), 3)
@@ -50,14 +50,14 @@ def test_rows_meet_whatever_their_order(tmp_path: Path) -> None:
         assert one[c.FALLBACK] == (FIRST.fallback[row] if by_both else None)
 
 
-def test_members_of_other_pairs_are_refused(tmp_path: Path) -> None:
+def test_members_with_different_pairs_are_refused(tmp_path: Path) -> None:
     write_predictions(tmp_path / "a", FIRST, 3)
     movie = FIRST.movie.copy()
     movie[FIRST.user % 3 == 1] += 1
     write_predictions(tmp_path / "b", dataclasses.replace(FIRST, movie=movie), 3)
     members = {name: str(tmp_path / name) for name in ("a", "b")}
     list(combine_bucket(members, np.ones(2), 0.0, 0))
-    with pytest.raises(DataError, match="b, bucket 1: found other pairs than a has"):
+    with pytest.raises(DataError, match="b, bucket 1: found pairs other than those of a,"):
         list(combine_bucket(members, np.ones(2), 0.0, 1))
     shutil.rmtree(tmp_path / "b" / "bucket=0")
     with pytest.raises(DataError, match="bucket=0: found no rows"):

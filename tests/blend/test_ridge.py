@@ -39,7 +39,7 @@ def test_weights_and_errors_are_those_of_numpy_over_the_rows(reg: float) -> None
 
 
 @pytest.mark.parametrize("member", range(MEMBERS))
-def test_a_member_left_out_was_never_there(member: int) -> None:
+def test_leaving_a_member_out_equals_a_fit_without_it(member: int) -> None:
     without = ridge.without_member(SUMS, member)
     expected = dense_rmse(np.delete(X, member, axis=1), 0.01)
     assert ridge.cross_validate(without, 0.01) == pytest.approx(expected, abs=1e-9)
@@ -61,6 +61,6 @@ def test_the_same_model_twice_shares_its_weight() -> None:
     assert first + second == pytest.approx(dense_weights(X[:, :1], Y, 0.0)[0])
 
 
-def test_a_fold_without_rows_does_no_harm() -> None:
+def test_a_fold_without_rows_is_harmless() -> None:
     folds = ridge.sum_products(X, Y, FOLD, FOLDS + 1)
     assert ridge.cross_validate(folds, 0.01) == pytest.approx(dense_rmse(X, 0.01), abs=1e-9)

@@ -247,7 +247,7 @@ def test_disk_full(
         at = time.monotonic()
         assert code == 5, struck.said[-5000:]
         assert "No space left on device" in struck.said
-        assert "Free some, or move one of them" in struck.said
+        assert "Free some space, or move one of them" in struck.said
         assert "Traceback" not in struck.said.split("failed: ")[-1]
     assert leftovers(run_dir) == []
     check_same(run_dir, reference)  # what was there before is there still

@@ -105,12 +105,12 @@ def test_layers_are_read_from_one_word(config_file: str) -> None:
 @pytest.mark.parametrize(
     "master", ["local", "local[*]", "local[4]", "local[2,3]", "local-cluster[2,1,1024]", "yarn"]
 )
-def test_masters_that_spark_knows_are_taken(config_file: str, master: str) -> None:
+def test_masters_that_spark_knows_are_accepted(config_file: str, master: str) -> None:
     for form in (master, "spark://a:7077,b:7077", "k8s://https://h:443"):
         assert load("--config", config_file, "--spark.master", form).spark.master == form
 
 
-def test_a_word_that_is_no_setting_names_the_option_that_was_meant(config_file: str) -> None:
+def test_a_stray_word_names_the_option_that_was_meant(config_file: str) -> None:
     for words in ([config_file], ["--force", config_file], ["--models", "als", config_file]):
         with pytest.raises(ConfigError, match=rf"Did you mean --config {config_file}\?"):
             load(*words)
@@ -120,7 +120,7 @@ def test_a_word_that_is_no_setting_names_the_option_that_was_meant(config_file: 
 
 def test_a_config_file_of_another_ending_or_spelling_is_named(config_file: str) -> None:
     folder = Path(config_file).parent
-    (folder / "tiny2.yml").touch()  # nearer by its letters
+    (folder / "tiny2.yml").touch()  # closer in spelling
     for wrong in ("tiny.yml", "tinny.yaml", "tiny"):
         with pytest.raises(ConfigError, match=rf"{wrong}: found no .* mean {config_file}\?"):
             load("--config", str(folder / wrong))
@@ -132,9 +132,9 @@ def test_a_config_file_of_another_ending_or_spelling_is_named(config_file: str) 
         load("--config", str(folder))
 
 
-def test_a_preset_alone_is_no_config() -> None:
+def test_a_preset_alone_is_refused() -> None:
     preset = presets_folder() / "biased_mf.yaml"
-    with pytest.raises(ConfigError, match=r"the preset of a model alone.*--models biased_mf"):
+    with pytest.raises(ConfigError, match=r"only the preset of a model.*--models biased_mf"):
         load("--config", str(preset))
     with pytest.raises(ConfigError, match=r"no such file.*comes with recspark.*--models biased_mf"):
         load("--config", "conf/models/biased_mf.yaml")
@@ -155,7 +155,7 @@ def test_a_preset_alone_is_no_config() -> None:
         ("ingest: {table: {tme: a}}\n", r"Did you mean ingest\.table\.time\?"),
     ],
 )
-def test_a_file_that_is_wrong_says_where(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_file_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=message) as refused:
@@ -163,7 +163,7 @@ def test_a_file_that_is_wrong_says_where(tmp_path: Path, text: str, message: str
     assert "<class" not in str(refused.value)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="found bytes that are not UTF-8 text"):
@@ -198,7 +198,7 @@ def test_misspelt_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
     [
         (
             ["--train.epochs", "many"],
-            "train.epochs: found many, expected a whole number. Most passes",
+            "train.epochs: found many, expected a whole number. Maximum number of passes",
         ),
         (["--train.epochs", "many"], r"over train \(count\)\. Example: --train\.epochs 30"),
         (["--train.epochs"], "train.epochs: found no value, expected a whole number"),
@@ -239,7 +239,7 @@ def test_unknown_preset_lists_the_known_ones(config_file: str) -> None:
         load_model_configs(["--config", config_file, "--models", "zzz"], prog="test.py")
 
 
-def test_the_blend_is_no_model_of_a_preset(config_file: str) -> None:
+def test_the_blend_has_no_preset(config_file: str) -> None:
     with pytest.raises(ConfigError, match=r"models: found blend.*The job blend makes.*not serve"):
         load_model_configs(["--config", config_file, "--models", "blend"], prog="test.py")
 

@@ -55,7 +55,7 @@ def random_sample(seed: int) -> Sample:
 
 
 def write_buckets(path: Path, columns: dict[str, object], num_buckets: int) -> dict[int, int]:
-    """Write columns as `bucket=<b>/part-<n>.parquet`, two files a bucket; return its rows."""
+    """Write columns as `bucket=<b>/part-<n>.parquet`, two files per bucket; return its rows."""
     table = pa.table(columns)
     bucket = table.column(c.USER_INDEX).to_numpy() % num_buckets
     rows = {}

@@ -27,7 +27,7 @@ def test_weights_of_users_and_of_resamples_are_independent() -> None:
     assert abs(neighbours) < 0.01
 
 
-def test_a_user_has_its_weights_whoever_else_is_asked_for() -> None:
+def test_the_weights_of_a_user_do_not_depend_on_the_other_users() -> None:
     weights = draw_weights(USERS, 8, seed=1)
     chosen = np.array([19_999, 3, 700])
     assert (draw_weights(chosen, 8, seed=1) == weights[:, chosen]).all()
@@ -50,7 +50,7 @@ def test_interval_of_a_mean_is_that_of_theory() -> None:
     assert high == pytest.approx(values.mean() + 1.96 * standard_error, abs=0.2 * standard_error)
 
 
-def test_a_paired_difference_is_surer_than_two_intervals() -> None:
+def test_a_paired_difference_is_more_certain_than_two_intervals() -> None:
     rng = np.random.default_rng(5)
     hardness = rng.gamma(2, 1, len(USERS))  # of a user, the same for both models
     squares = np.column_stack([hardness, hardness * 1.01 + rng.normal(0, 0.05, len(USERS))])

@@ -38,7 +38,7 @@ def figures(
     }
 
 
-def test_best_first_and_equal_ones_by_name() -> None:
+def test_models_are_ordered_by_rmse_then_name() -> None:
     ranked = rank_models([figures("b", 0.9), figures("c", 0.8), figures("a", 0.9)])
     assert [one["model"] for one in ranked] == ["c", "a", "b"]
 
@@ -52,13 +52,13 @@ def test_figures_of_two_protocols_are_not_ranked(other: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"resampled": (0.0, 0.0)}])
-def test_other_resamples_are_not_compared(other: dict[str, Any]) -> None:
+def test_different_resamples_are_not_compared(other: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=r"a and b: found 3 resamples of seed 42 and .*the same"):
         compare_models(figures("a", 0.9), figures("b", 0.8, **other))
 
 
-def test_a_row_tells_how_it_stands_to_the_best_and_to_bias() -> None:
-    best, tied, floor = rank_models(
+def test_a_row_has_comparisons_with_the_best_and_with_bias() -> None:
+    best, tied, reference = rank_models(
         [
             figures("bias", 1.0),
             figures("tied", 0.805, resampled=(0.01, 0.0, -0.01)),
@@ -73,7 +73,7 @@ def test_a_row_tells_how_it_stands_to_the_best_and_to_bias() -> None:
     assert tied["versus"]["best"] == pytest.approx(
         {"difference": 0.005, "low": -0.014, "high": 0.024, "is_tie": True}, abs=1e-12
     )
-    assert set(floor["versus"]) == {"best"}
+    assert set(reference["versus"]) == {"best"}
     assert not set(best) & {"cuts", "calibration", "bootstrap"}
 
 
@@ -94,7 +94,7 @@ def test_the_table_marks_ties() -> None:
     pair = [figures("a", 0.8), figures("b", 0.805, resampled=(0.01, 0.0, -0.01))]
     lines = render_table(rank_models([*pair, figures("c", 1.0)])).splitlines()
     assert [" = " in line for line in lines[2:5]] == [False, True, False]
-    assert lines[-1].startswith("= not told apart from the best")
+    assert lines[-1].startswith("= tied with the best")
 
 
 PREPARE = {

@@ -60,7 +60,7 @@ def expected_group(sample: Sample, chosen: np.ndarray) -> dict[str, Any]:
 def check_groups(
     rows: list[dict[str, Any]], sample: Sample, chooser: Callable[[dict[str, Any]], np.ndarray]
 ) -> None:
-    """Each group is what NumPy says of the rows that `chooser` picks; together they are all."""
+    """Each group equals NumPy over the rows that `chooser` picks; together they are all rows."""
     total = np.zeros(NUM_ROWS, int)
     for row in rows:
         chosen = chooser(row)
@@ -85,22 +85,26 @@ def test_figures_are_those_of_numpy(
 
 
 @pytest.mark.parametrize(("name", "sample"), [("one", SAMPLE), ("two", OTHER)])
-def test_cuts_are_those_of_numpy(
+def test_slices_are_those_of_numpy(
     figures: dict[str, dict[str, Any]], name: str, sample: Sample
 ) -> None:
-    cuts = figures[name]["cuts"]
+    by_slice = figures[name]["cuts"]
     activity = np.bincount(sample.train_user, minlength=NUM_USERS)[sample.user]
     popularity = np.bincount(sample.train_movie, minlength=NUM_MOVIES)[sample.movie]
     flags = np.array([flag or "model" for flag in sample.fallback])
     months = np.array([str(date(1970, 1, 1) + timedelta(days=int(d)))[:7] for d in sample.day])
     assert 0 in activity
     assert 0 in popularity
-    for cut, values in (("user_activity", activity), ("movie_popularity", popularity)):
-        check_groups(cuts[cut], sample, lambda row, v=values: (row["from"] <= v) & (v <= row["to"]))
-        assert [row["from"] for row in cuts[cut]] == sorted(row["from"] for row in cuts[cut])
-    check_groups(cuts["rating_value"], sample, lambda row: sample.rating == row["rating"])
-    check_groups(cuts["month"], sample, lambda row: months == row["month"])
-    check_groups(cuts["fallbacks"], sample, lambda row: flags == row["answered_by"])
+    for key, values in (("user_activity", activity), ("movie_popularity", popularity)):
+        check_groups(
+            by_slice[key], sample, lambda row, v=values: (row["from"] <= v) & (v <= row["to"])
+        )
+        assert [row["from"] for row in by_slice[key]] == sorted(
+            row["from"] for row in by_slice[key]
+        )
+    check_groups(by_slice["rating_value"], sample, lambda row: sample.rating == row["rating"])
+    check_groups(by_slice["month"], sample, lambda row: months == row["month"])
+    check_groups(by_slice["fallbacks"], sample, lambda row: flags == row["answered_by"])
     check_groups(
         figures[name]["calibration"],
         sample,
@@ -152,7 +156,7 @@ def test_a_row_without_a_finite_prediction_is_an_error(
 
 
 @pytest.mark.parametrize("change", ["lost", "added", "no bucket"])
-def test_another_number_of_rows_than_test_is_an_error(
+def test_a_number_of_rows_that_differs_from_test_is_an_error(
     spark: SparkSession, tmp_path: Path, change: str
 ) -> None:
     rows = write_predictions(tmp_path / "p", SAMPLE, 2)

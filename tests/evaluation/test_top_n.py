@@ -78,7 +78,7 @@ def test_figures_are_those_of_the_definitions(spark: SparkSession, k: int) -> No
     assert found["novelty"] == pytest.approx(np.mean(bits), abs=1e-9)
 
 
-def test_a_perfect_list_has_one_everywhere(spark: SparkSession) -> None:
+def test_a_perfect_list_scores_one_in_every_figure(spark: SparkSession) -> None:
     found = measure_lists(
         lists_frame(spark, {0: [4, 2], 1: [1, 3]}),
         held_out(spark, {(0, 2): 5, (0, 4): 4, (0, 9): 3, (1, 1): 5, (1, 3): 5}),
@@ -100,7 +100,7 @@ def test_raw_ids_become_indices_and_unknown_ones_an_error(spark: SparkSession) -
     indexed = index_lists(lists, users, movies)
     assert sorted(map(tuple, indexed.collect())) == [(0, 1, 1), (1, 0, 1)]
     unknown = spark.createDataFrame([(800, 1, 5, 4.5), (7, 1, 66, 4.0)], kinds)
-    with pytest.raises(DataError, match="x: found 2 rows with ids that are in no index"):
+    with pytest.raises(DataError, match="x: found 2 rows with ids that are not in the index"):
         measure_lists(
             index_lists(unknown, users, movies),
             held_out(spark, {(0, 0): 5}),
@@ -112,8 +112,10 @@ def test_raw_ids_become_indices_and_unknown_ones_an_error(spark: SparkSession) -
         )
 
 
-@pytest.mark.parametrize(("twice", "message"), [(True, "1 users with one rank"), (False, "no l")])
-def test_lists_that_are_none_are_an_error(spark: SparkSession, twice: bool, message: str) -> None:
+@pytest.mark.parametrize(
+    ("twice", "message"), [(True, "1 users with the same rank"), (False, "no l")]
+)
+def test_invalid_lists_are_an_error(spark: SparkSession, twice: bool, message: str) -> None:
     lists = lists_frame(spark, {0: [4, 2]} if twice else {})
     if twice:
         lists = lists.union(lists_frame(spark, {0: [7]}))

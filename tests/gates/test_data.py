@@ -17,7 +17,7 @@ LIMITS = GateConfig(
 )
 
 
-def test_the_same_again_passes() -> None:
+def test_the_same_figures_pass() -> None:
     assert find_data_faults(BEFORE, BEFORE, LIMITS) == []
 
 
@@ -44,12 +44,12 @@ def test_each_limit_is_named(change: dict[str, float], said: str) -> None:
     assert any(said in fault for fault in faults), faults
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_named_at_once() -> None:
     found = Figures(num_lines=100, num_rejects=50, num_ratings=50, rating_mean=1.0)
     assert len(find_data_faults(found, BEFORE, LIMITS)) == 4
 
 
-def test_first_run_is_held_against_absolute_limits_alone() -> None:
+def test_first_run_is_checked_against_absolute_limits_only() -> None:
     found = Figures(num_lines=1000, num_rejects=20, num_ratings=980, rating_mean=1.0)
     assert len(find_data_faults(found, None, LIMITS)) == 1
 

@@ -1,4 +1,4 @@
-"""The metric gate and the record of the accepted run."""
+"""The model gate and the record of the accepted run."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_better_or_within_the_margin_passes(rmse: float) -> None:
     assert find_model_faults(rmse, ACCEPTED.protocol, ACCEPTED, LIMITS) == []
 
 
-def test_worse_by_more_than_the_margin_is_told() -> None:
+def test_worse_by_more_than_the_margin_is_refused() -> None:
     (fault,) = find_model_faults(0.8751, ACCEPTED.protocol, ACCEPTED, LIMITS)
     assert "RMSE 0.8751 where the accepted biased_mf has 0.7500" in fault
 
 
-def test_other_protocols_do_not_compare() -> None:
+def test_different_protocols_are_not_comparable() -> None:
     (fault,) = find_model_faults(0.1, "ml; split random 0.2", ACCEPTED, LIMITS)
-    assert "says nothing beside" in fault
+    assert "is not comparable with" in fault
 
 
 def test_first_model_passes_unless_it_has_no_rmse() -> None:

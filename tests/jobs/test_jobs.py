@@ -81,7 +81,7 @@ def pipeline(raw: tuple[Path, int]) -> subprocess.CompletedProcess[str]:
 
 
 def ids(run_dir: Path) -> dict[str, str]:
-    """Return the manifest id of every data set of a run, less what says what all others are."""
+    """Return the manifest id of every data set of a run, except `metrics` and `report`."""
     paths = [path.parent for path in run_dir.rglob("_MANIFEST.json")]
     found = {str(path.relative_to(run_dir)): read_manifest(str(path)) for path in paths}
     return {
@@ -134,7 +134,7 @@ def test_no_rating_is_lost(
         assert predictions.num_rows == rows["test"]
 
 
-def test_lists_are_made_where_the_config_names_models(
+def test_lists_are_made_if_the_config_names_models(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:
     assert pipeline.returncode == 0
@@ -172,7 +172,7 @@ def test_second_run_reuses_everything(
     again = start(sys.executable, "jobs/pipeline.py", "--config", raw[0])
     assert again.returncode == 0, again.stderr
     assert ids(run_dir) == before
-    # The first run's standard output also carries what the ranks said.
+    # The first run's standard output also has the output of the ranks.
     assert again.stdout.startswith("model ")
     assert pipeline.stdout.endswith(again.stdout)
 
@@ -185,7 +185,7 @@ def test_spark_submit_takes_the_same_config(
     before = ids(run_dir)
     submit = [BIN / "spark-submit", "--master", "local[2]"]
     for job in ("ingest", "prepare", "baseline", "train", "score", "evaluate"):
-        # Up to date, so each is over as soon as it has seen that.
+        # All are up to date, so each only checks that and ends.
         done = start(*submit, f"jobs/{job}.py", "--config", raw[0])
         assert done.returncode == 0, done.stderr
     assert ids(run_dir) == before
@@ -248,7 +248,7 @@ def test_training_needs_neither_spark_nor_petastorm(
     assert done.returncode == 0, done.stderr
     after = {file.name: file.read_bytes() for file in path.rglob("*.safetensors")}
     assert after == before
-    done = start(*torchrun, *words, **blocked)  # with petastorm, as the default is
+    done = start(*torchrun, *words, **blocked)  # with petastorm, the default
     assert done.returncode != 0
     assert "or set train.reader to arrow" in done.stderr
 
@@ -272,7 +272,7 @@ def test_one_rank_and_two_give_the_same_model(
             np.testing.assert_allclose(after[name], table, rtol=0, atol=1e-4)
 
 
-def test_loss_that_blows_up_is_told_with_epoch_and_step(
+def test_a_diverging_loss_is_reported_with_epoch_and_step(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:
     assert pipeline.returncode == 0
@@ -306,8 +306,8 @@ def test_failure_says_why_and_sets_the_exit_code(
     assert "Traceback" not in done.stderr
 
 
-def test_pipeline_ends_where_it_is_told_to(raw: tuple[Path, int], tmp_path: Path) -> None:
-    """Without `bias` too, which only scoring needs."""
+def test_pipeline_ends_after_until(raw: tuple[Path, int], tmp_path: Path) -> None:
+    """Also without `bias`, which only scoring needs."""
     words = ("--run_dir", tmp_path / "run", "--models", "biased_mf", "--until", "prepare")
     done = start(sys.executable, "jobs/pipeline.py", "--config", raw[0], *words)
     assert done.returncode == 0, done.stderr
@@ -316,16 +316,16 @@ def test_pipeline_ends_where_it_is_told_to(raw: tuple[Path, int], tmp_path: Path
     assert not made & {"models", "predictions", "metrics", "report"}
 
 
-def test_fewer_models_than_the_config_makes_lists_of_run_without_those_lists(
+def test_lists_of_models_that_are_not_in_the_run_are_left_out(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:
-    """Last in this file, as it leaves a shorter leaderboard."""
+    """Last in this file, because it leaves a shorter leaderboard."""
     assert pipeline.returncode == 0
     words = ("--config", raw[0], "--models", "bias,biased_mf")
     done = start(sys.executable, "jobs/pipeline.py", *words)
     assert done.returncode == 0, done.stderr
-    assert "no lists of als, as recommend.models names" in done.stderr
-    assert "no lists of als, as similar.models names" in done.stderr
+    assert "no lists of als, which recommend.models names" in done.stderr
+    assert "no lists of als, which similar.models names" in done.stderr
     refused = start(sys.executable, "jobs/recommend.py", *words)
     assert refused.returncode == 2
     assert "recommend.models: found als, expected some of bias, biased_mf" in refused.stderr

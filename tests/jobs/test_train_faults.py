@@ -1,4 +1,4 @@
-"""A rank that dies or hangs ends the whole job soon, says so, and leaves nothing running."""
+"""A rank that dies or hangs ends the whole job soon, with a message and no process left."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from recspark.cluster.java import ensure_java
 from tests.jobs.test_jobs import CONFIG, ROOT, start, write_raw
 
-# Each waits until a rank is given up, and for torchrun to end the others.
+# Each waits for the timeout of a rank, and for torchrun to end the others.
 pytestmark = pytest.mark.slow
 
 MOST_SECONDS = 60
@@ -27,7 +27,7 @@ MOST_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A config whose train is there; training would take very long."""
+    """A config with a prepared train; training would take very long."""
     folder = tmp_path_factory.mktemp("faults")
     write_raw(folder)
     config = folder / "tiny.yaml"
@@ -41,7 +41,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.contextmanager
 def training(config: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """Give a training job on two ranks that has begun to take steps."""
+    """Yield a training job on two ranks that has begun to take steps."""
     command = [sys.executable, "jobs/train.py", "--config", str(config), *words]
     environment = {**os.environ, "JAVA_HOME": ensure_java(), "PYSPARK_PYTHON": sys.executable}
     process = subprocess.Popen(
@@ -80,7 +80,7 @@ def _family(pid: int) -> list[psutil.Process]:
 
 
 def rank_process(job: subprocess.Popen[str], rank: int) -> psutil.Process:
-    """Return the process of a rank, known by its environment."""
+    """Return the process of a rank, found by its environment."""
     found = []
     for one in _family(job.pid):
         with contextlib.suppress(psutil.Error):
@@ -99,7 +99,7 @@ def test_job_ends_within_a_minute_and_names_the_rank(prepared: Path, blow: int) 
         _, err = job.communicate(timeout=2 * MOST_SECONDS)
         assert time.monotonic() - struck < MOST_SECONDS
         assert job.returncode == 6, err
-        # Which of them is seen first depends on who tells: the launcher, or the rank that waited.
+        # The launcher and the waiting rank report different causes; either may be first.
         assert re.search("rank 1 (was killed|ended with exit code -9)", err), err
         assert "lower train.batch_size" in err
         assert "traceback" in err or "last words" in err
@@ -109,7 +109,7 @@ def test_job_ends_within_a_minute_and_names_the_rank(prepared: Path, blow: int) 
     assert (prepared.parent / "run" / "checkpoints" / "biased_mf").exists()
 
 
-def test_stopped_job_goes_on_where_it_was(prepared: Path) -> None:
+def test_a_stopped_job_continues_where_it_was(prepared: Path) -> None:
     with training(prepared) as job:
         for one in reversed(_family(job.pid)):
             with contextlib.suppress(psutil.Error):

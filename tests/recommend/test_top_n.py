@@ -7,7 +7,7 @@ from recspark.recommend.top_n import CHUNK, NOTHING, RunningTop, padded
 
 
 def sorted_lists(scores: np.ndarray, count: int) -> list[tuple[int, int, int, float]]:
-    """Return (user, rank, movie, score) by sorting every row of [movies, users] whole."""
+    """Return (user, rank, movie, score) by fully sorting every row of [movies, users]."""
     found = []
     for user in range(scores.shape[1]):
         row = sorted((-float(s), movie) for movie, s in enumerate(scores[:, user]) if s > NOTHING)

@@ -17,11 +17,11 @@ def test_ids_come_out_once_and_ascending(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("7\nanna\n8\n-1\n", r"2 lines that are no ids \(.*users.txt:2: 'anna'; .*:4: '-1'\)"),
+        ("7\nanna\n8\n-1\n", r"2 lines that are not ids \(.*users.txt:2: 'anna'; .*:4: '-1'\)"),
         ("\n\n", "found no ids"),
     ],
 )
-def test_what_is_no_id_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_lines_that_are_not_ids_are_named(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "users.txt"
     file.write_text(text)
     with pytest.raises(DataError, match=message):

@@ -9,7 +9,7 @@ import pytest
 from recspark.scoring import contest
 
 
-def test_a_movie_that_goes_on_in_the_next_batch_or_file_has_one_header(
+def test_a_movie_that_continues_in_the_next_batch_or_file_has_one_header(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contest, "BATCH_ROWS", 2)

@@ -10,7 +10,7 @@ from recspark.scoring.predictors import EffectModel
 
 NAN = float("nan")
 
-# User 1 of two has +0.5, movie 1 of two has -0.25, the mean is 3; nobody else is known.
+# User 1 of two has +0.5, movie 1 of two has -0.25, the mean is 3; no other user or movie is known.
 MODEL = EffectModel(
     mean=3.0,
     movie_effects=np.array([NAN, -0.25]),
@@ -30,13 +30,13 @@ MODEL = EffectModel(
         (-1, -1, 3.0, "global_mean"),
     ],
 )
-def test_the_chain(row: int, movie: int, expected: float, flag: str) -> None:
+def test_the_fallback_chain(row: int, movie: int, expected: float, flag: str) -> None:
     values, positions = fill(MODEL, 0, np.array([row, 1]), np.array([movie, 1]))
     assert values.tolist() == [expected, 3.25]
     assert as_flags(positions, np.array([False, True])).to_pylist() == [flag, None]
 
 
-def test_clipping_moves_only_what_is_outside(spark: SparkSession) -> None:
+def test_clipping_moves_only_values_outside_the_scale(spark: SparkSession) -> None:
     values = [-1.0, 0.5, 0.75, 4.25, 5.0, 9.0]
     rows = spark.createDataFrame([(value,) for value in values], f"{c.PREDICTION} FLOAT")
     clipped = clip_predictions(rows, lowest=0.5, highest=5.0).collect()

@@ -39,7 +39,7 @@ LAYERS = ("dense 4", "relu", "batch_norm")
 
 
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
-def test_every_trained_model_says_what_its_forward_does(tmp_path, name: str) -> None:
+def test_every_trained_model_predicts_as_its_forward_does(tmp_path, name: str) -> None:
     architecture = ARCHITECTURES[name]
     kind = KINDS.get(name, architecture.targets[0])
     values = (1.0, 2.0, 4.0) if kind == "one_of_k" else ()
@@ -66,7 +66,7 @@ def test_every_trained_model_says_what_its_forward_does(tmp_path, name: str) -> 
         expected = model(users[rows], torch.from_numpy(which)).numpy()
     expected[(rows == 3) | (which == 2)] = NAN
     np.testing.assert_allclose(opened.predict(0, rows, which), expected, atol=1e-5)
-    # Top-N asks for blocks: movies × users, by product or pair by pair.
+    # Top-N lists need blocks of scores, movies × users, by product or pair by pair.
     block = np.zeros((3, 2), np.float32)
     rater = ScorerFactory(opened, np.array([0, 1, 3, 5])).for_users(0, np.array([4, 1]))
     rater.fill(slice(1, 4), block)
@@ -76,7 +76,7 @@ def test_every_trained_model_says_what_its_forward_does(tmp_path, name: str) -> 
     assert np.isnan(vectors).all(axis=1).tolist() == [False, False, True, False, False, False]
 
 
-def test_weights_that_do_not_fit_their_card_are_told(tmp_path) -> None:
+def test_weights_that_do_not_match_their_card_are_refused(tmp_path) -> None:
     spec = ModelSpec(num_movies=6, embedding_size=3, target=Target(kind="raw"))
     state = BiasedMF(spec).state_dict()
     weights.save_movies(str(tmp_path), state, torch.ones(6, dtype=bool))
@@ -102,9 +102,7 @@ LINES = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(LINES, st.sampled_from(["\n", "\r\n"]))
-def test_the_fast_parser_gives_what_the_slow_one_does_or_nothing(
-    lines: list[str], end: str
-) -> None:
+def test_the_fast_parser_equals_the_slow_one_or_gives_up(lines: list[str], end: str) -> None:
     text = "".join(line + end for line in lines).encode()
     dialect = Dialect(",", 3, user=0, movie=1, has_names=False)
     slow, fast = pairs_csv._parse_lines(text, dialect), pairs_csv._parse_clean(text, dialect)

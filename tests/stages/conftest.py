@@ -65,7 +65,7 @@ def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Fit
 
 @pytest.fixture
 def copied(fitted: Fitted, tmp_path: Path) -> Fitted:
-    """A copy of the run that a test may damage."""
+    """A copy of the run, to damage."""
     shutil.copytree(fitted.config.root, tmp_path / "run")
     return fitted.at(str(tmp_path / "run"))
 

@@ -1,4 +1,4 @@
-"""The data of the fitted run, and the expected predictions of its models by dense computation."""
+"""The fitted run of these tests, and dense computations of its models' predictions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Fitted:
     models: dict[str, Config]
 
     def at(self, root: str) -> Fitted:
-        """Return the same for a copy of the run in `root`."""
+        """Return the same for a copy of the run."""
         models = {n: dataclasses.replace(one, run_dir=root) for n, one in self.models.items()}
         return Fitted(dataclasses.replace(self.config, run_dir=root), models)
 
@@ -43,13 +43,13 @@ def mf_tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 def answers(config: Config, name: str) -> np.ndarray:
-    """Return `dense_answers` of a model of this run."""
+    """Return `dense_answers` of the run's model."""
     return dense_answers(config.root, name)
 
 
 @functools.cache
 def dense_answers(root: str, name: str) -> np.ndarray:
-    """Return the unclipped predictions of all pairs, [users, movies], NaN where there is none."""
+    """Return a model's prediction of every pair, [users, movies], not clipped; NaN for none."""
     known = np.outer(~np.isnan(TRAIN).all(axis=1), ~np.isnan(TRAIN).all(axis=0))
     if name == "biased_mf":
         users, movies = mf_tables()
@@ -77,7 +77,7 @@ def dense_answers(root: str, name: str) -> np.ndarray:
 
 
 def expected(config: Config, name: str, user: int, movie: int) -> tuple[float, str | None]:
-    """Return (prediction, fallback) of a pair of indexes by the documented chain. -1 is unknown."""
+    """Return (prediction, flag) of a pair of indexes by the documented chain; -1: unknown."""
     mean, users, movies = dense.bias_effects(TRAIN, reg_user=10, reg_movie=25)
     answer = answers(config, name)[user, movie] if user >= 0 and movie >= 0 else np.nan
     if not np.isnan(answer):

@@ -27,7 +27,7 @@ MEMBERS = ("bias", "als")
 
 
 def planted_cells() -> list[Cell]:
-    """Return ratings of half of all pairs, with user and movie effects and one latent factor."""
+    """Return ratings with user and movie effects and one taste, for half of all pairs."""
     rng = np.random.default_rng(11)
     taste = np.outer(rng.normal(0, 0.8, NUM_USERS), rng.normal(0, 0.8, NUM_MOVIES))
     effects = rng.normal(0, 0.5, NUM_USERS)[:, None] + rng.normal(0, 0.5, NUM_MOVIES)
@@ -85,7 +85,7 @@ def blended(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Co
 
 @pytest.fixture
 def copied(blended: Config, tmp_path: Path) -> Config:
-    """A copy of the run that a test may damage."""
+    """A copy of the run, to damage."""
     shutil.copytree(blended.root, tmp_path / "run")
     return dataclasses.replace(blended, run_dir=str(tmp_path / "run"))
 
@@ -95,7 +95,7 @@ def rows_of(spark: SparkSession, path: str) -> dict[tuple[int, int], dict[str, o
     return {(row[c.USER_INDEX], row[c.MOVIE_INDEX]): row.asDict() for row in rows}
 
 
-def test_the_blend_is_a_ridge_regression_over_predictions_of_valid(
+def test_the_blend_is_ridge_over_the_scores_of_valid(
     spark: SparkSession, blended: Config, tmp_path: Path
 ) -> None:
     """Score valid as if it were test, and solve the regression with NumPy."""
@@ -112,7 +112,7 @@ def test_the_blend_is_a_ridge_regression_over_predictions_of_valid(
     x, y = np.array(columns, float).T, np.array([rating for *_, rating in VALID])
     centred = x - x.mean(axis=0)
     gram = centred.T @ centred + 0.01 * len(y) * np.eye(2)
-    # Ridge over predictions minus the mean of train, with a free intercept.
+    # Weights of predictions minus train's mean are shrunk; the constant is free.
     expected = np.linalg.solve(gram, centred.T @ (y - y.mean()))
     card = json.loads(Path(RunPaths(blended.root).model("blend"), "model.json").read_text())
     assert [one["weight"] for one in card["members"]] == pytest.approx(expected, abs=1e-9)
@@ -153,7 +153,7 @@ def test_the_blend_is_on_the_leaderboard_and_no_worse_than_its_members(
     assert seconds["blend"] > seconds["bias"] + seconds["als"]
 
 
-def test_an_existing_blend_is_kept_and_a_new_member_is_added(
+def test_current_output_is_kept_and_a_new_member_runs_again(
     spark: SparkSession, copied: Config
 ) -> None:
     paths = RunPaths(copied.root)
@@ -183,7 +183,7 @@ def test_missing_members_are_named(spark: SparkSession, copied: Config) -> None:
     with pytest.raises(ConfigError, match=r"blend\.members: found no members"):
         blend.run(dataclasses.replace(copied, blend=BlendConfig()), spark)
     asked = dataclasses.replace(copied, models=("bias",))
-    with pytest.raises(ConfigError, match=r"blend\.members: found als without being in models"):
+    with pytest.raises(ConfigError, match=r"blend\.members: found als, not in models"):
         pipeline.run(asked, {"bias": presets(copied)["bias"]}, spark)
 
 
@@ -200,7 +200,7 @@ def test_members_of_another_train_or_test_are_refused(spark: SparkSession, copie
         blend.run(copied, spark)
 
 
-def test_without_valid_there_is_nothing_to_learn_from(spark: SparkSession, tmp_path: Path) -> None:
+def test_an_empty_valid_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     config = prepared(spark, tmp_path, valid=[])
     with pytest.raises(DataError, match=r"valid: found no ratings.*prepare\.valid_fraction"):
         blend.run(config, spark)
@@ -210,6 +210,6 @@ def test_without_valid_there_is_nothing_to_learn_from(spark: SparkSession, tmp_p
     ("members", "message"),
     [(("bias",), "two or more"), (("als", "als"), "each model once"), (("als", "blend"), "other")],
 )
-def test_members_that_make_no_blend_are_refused(members: tuple[str, ...], message: str) -> None:
+def test_invalid_members_are_refused(members: tuple[str, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         BlendConfig(members=members)

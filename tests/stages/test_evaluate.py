@@ -1,4 +1,4 @@
-"""evaluate with top-N lists on one small prepared run."""
+"""evaluate with top-N lists, on one small prepared run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def write_lists(spark: SparkSession, config: Config, model_id: str) -> None:
         step.publish(path, None)
 
 
-def test_lists_are_evaluated_if_they_exist(spark: SparkSession, config: Config) -> None:
+def test_lists_are_measured_if_they_exist(spark: SparkSession, config: Config) -> None:
     paths = RunPaths(config.root)
     evaluate.run({"bias": config}, spark)
     assert json.loads(Path(paths.metrics("bias")).read_text())["top_n"] is None
@@ -100,6 +100,6 @@ def test_figures_do_not_depend_on_the_number_of_tasks(spark: SparkSession, confi
 
 
 @pytest.mark.parametrize("settings", [{"resamples": 1}, {"top_k": 0}])
-def test_meaningless_settings_are_refused(settings: dict[str, int]) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=f"evaluate.{next(iter(settings))}"):
         EvaluateConfig(**settings)

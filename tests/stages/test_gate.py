@@ -41,7 +41,7 @@ def write_run(
             storage.make_folder(step.staging(path))
             manifest = step.publish(path, None, counts)
         ids[path.removeprefix(f"{root}/")] = manifest.id
-        if stage == "ingest":  # rows are counted from Parquet files, and there are none
+        if stage == "ingest":  # rows are counted in Parquet files, and there are none
             file = Path(path) / "_MANIFEST.json"
             file.write_text(json.dumps(json.loads(file.read_text()) | {"num_rows": 1000 - rejects}))
     metrics = {"model": "biased_mf", "rmse": rmse, "protocol": "p"}
@@ -70,7 +70,7 @@ def test_first_run_is_accepted_and_pointed_to(tmp_path: Path) -> None:
     assert record["figures"] == figures
 
 
-def test_worse_model_does_not_move_the_pointer(tmp_path: Path) -> None:
+def test_a_worse_model_leaves_the_pointer(tmp_path: Path) -> None:
     judge(write_run(tmp_path / "a", rmse=0.90))
     with pytest.raises(GateError, match=r"RMSE 0\.9200 where the accepted biased_mf has 0\.9000"):
         judge(write_run(tmp_path / "b", rmse=0.92))

@@ -111,7 +111,7 @@ def test_damaged_lines_are_kept_with_their_position(
 
 
 @pytest.mark.parametrize("split_bytes", [20, 10_000])
-def test_duplicate_with_the_later_date_wins_wherever_the_file_is_split(
+def test_duplicate_with_the_later_date_wins_wherever_the_ranges_meet(
     folder: Path, spark: SparkSession, split_bytes: int
 ) -> None:
     (folder / "combined_data_1.txt").write_bytes(

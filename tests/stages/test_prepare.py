@@ -24,7 +24,7 @@ NUM_USERS, NUM_MOVIES = 20, 15
 
 @pytest.fixture
 def config(spark: SparkSession, tmp_path: Path) -> Config:
-    """A run with ratings. User u rated the movies 1 … u, so the counts are 1 … 15."""
+    """A run with ingested ratings: user u rated the movies 1 … u, so counts are 1 … 15."""
     rows = [
         (user, movie, float(1 + (user + movie) % 5), date(2004, 1, 1 + movie), 2004)
         for user in range(1, NUM_USERS + 1)
@@ -87,7 +87,7 @@ def test_counts_in_manifests_add_up_and_share_one_id(config: Config, spark: Spar
     assert len({m.id for m in manifests if m}) == 1
 
 
-def test_thresholds_filter_on_raw_counts_and_count_what_they_drop(
+def test_thresholds_filter_on_raw_counts_and_count_the_dropped_ratings(
     config: Config, spark: SparkSession
 ) -> None:
     # Users 1 … 4 have fewer than 5 ratings (10 in all); movies 12 … 15 fewer than 10 (6+7+8+9).
@@ -115,7 +115,7 @@ def test_time_and_last_splits(config: Config, spark: SparkSession) -> None:
         return sorted(row[c.RATED_DAY] for row in frame.collect())
 
     paths = RunPaths(config.root)
-    # Movie m was always rated on January 1 + m; movies 12 … 15 were rated from the 13th on.
+    # Movie m was always rated on January 1 + m; movies 12 … 15 are from the 13th on.
     prepare.run(with_prepare(config, split="time", cut_date="2004-01-13"), spark)
     assert len(days(paths.test)) == 9 + 8 + 7 + 6
     assert max(days(paths.train)) < min(days(paths.valid)) <= max(days(paths.valid))

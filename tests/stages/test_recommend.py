@@ -1,4 +1,4 @@
-"""recommend on the fitted run, compared with sorting the dense table of predictions."""
+"""recommend on the fitted run, against a sort of the dense table of predictions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def check(found: dict[int, List], wanted: dict[int, List]) -> None:
 
 
 @pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user"])
-def test_lists_hold_the_highest_predictions_without_rated_movies(
+def test_lists_are_the_highest_predictions_without_rated_movies(
     spark: SparkSession, fitted: Fitted, name: str
 ) -> None:
     found = run(spark, fitted, name, top_n=5)
@@ -77,7 +77,7 @@ def test_lists_hold_the_highest_predictions_without_rated_movies(
     assert (manifest.counts["users"], manifest.counts["lists"]) == (NUM_USERS, NUM_USERS - 1)
 
 
-def test_a_list_ends_where_the_movies_do(spark: SparkSession, fitted: Fitted) -> None:
+def test_a_list_is_no_longer_than_the_movies(spark: SparkSession, fitted: Fitted) -> None:
     found = run(spark, fitted, "als", top_n=100)
     check(found, sorted_lists(fitted, "als", 100))
     assert all(3 < len(entries) < 29 for entries in found.values())
@@ -108,7 +108,7 @@ def test_lists_for_some_users_only(spark: SparkSession, fitted: Fitted, tmp_path
     assert (manifest.counts["users"], manifest.counts["lists"]) == (4, 2)
 
 
-def test_existing_lists_are_kept_and_made_again_for_another_length(
+def test_current_output_is_kept_and_another_length_runs_again(
     spark: SparkSession, copied: Fitted
 ) -> None:
     path = RunPaths(copied.config.root).recommendations("bias")

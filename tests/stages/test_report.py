@@ -1,4 +1,4 @@
-"""report on a real run directory: what the page shows, and when it is made again."""
+"""report on a real run directory: what is on the page, and when it is made again."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def finished(
 
 @pytest.fixture
 def run(finished: Fitted, tmp_path: Path) -> Fitted:
-    """A copy of the finished run that a test may change."""
+    """A copy of the run, to change."""
     shutil.copytree(finished.config.root, tmp_path / "run")
     return finished.at(str(tmp_path / "run"))
 
@@ -135,7 +135,7 @@ def test_page_shows_users_of_the_data(spark: SparkSession, run: Fitted) -> None:
 def test_it_is_made_again_when_something_changed(spark: SparkSession, run: Fitted) -> None:
     report.run(run.config, spark)
     first = id_of(run.config)
-    # Evaluating again gives the same result.
+    # Evaluated again, with the same result.
     evaluate.run({name: run.models[name] for name in MODELS}, spark)
     report.run(run.config, spark)
     assert id_of(run.config) == first

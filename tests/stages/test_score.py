@@ -65,7 +65,7 @@ def scored(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Con
 
 @pytest.fixture
 def copied(scored: Config, tmp_path: Path) -> Config:
-    """A copy of the run that a test may damage."""
+    """A copy of the run, to damage."""
     shutil.copytree(scored.root, tmp_path / "run")
     return dataclasses.replace(scored, run_dir=str(tmp_path / "run"))
 
@@ -173,12 +173,12 @@ def test_evaluate_writes_figures_and_prints_the_table(
     assert "split random 0.1" in printed
 
 
-def test_existing_data_sets_are_not_made_again(spark: SparkSession, scored: Config) -> None:
+def test_current_output_is_kept(spark: SparkSession, scored: Config) -> None:
     paths = RunPaths(scored.root)
     outputs = (paths.model("cosine_user"), paths.predictions("cosine_user"))
     before = [read_manifest(path) for path in outputs]
     settings = preset(scored, "cosine_user")
-    # Processing fewer users at a time does not change the model.
+    # Fewer users at a time give the same model.
     smaller = dataclasses.replace(settings.baseline.cosine_user, block_users=2)
     section = dataclasses.replace(settings.baseline, cosine_user=smaller)
     baseline.run(dataclasses.replace(settings, baseline=section), "cosine_user", spark)
@@ -198,7 +198,7 @@ def test_stages_name_what_must_run_first(spark: SparkSession, tmp_path: Path) ->
             run(preset(config, "bias"), "bias", spark)
 
 
-def test_a_model_that_is_not_there_names_its_job(spark: SparkSession, copied: Config) -> None:
+def test_a_missing_model_names_its_job(spark: SparkSession, copied: Config) -> None:
     with pytest.raises(DataError, match=r"Run jobs/train\.py"):
         score.run(preset(copied, None), "biased_mf", spark)
     with pytest.raises(DataError, match=r"Run jobs/baseline\.py"):
@@ -214,7 +214,7 @@ def test_without_the_bias_model_score_names_the_command(
 
 
 def test_a_model_of_another_train_is_refused(spark: SparkSession, copied: Config) -> None:
-    prepared(spark, Path(copied.root))  # new train and test, unchanged models
+    prepared(spark, Path(copied.root))  # new train and test, old models
     with pytest.raises(DataError, match=r"from an earlier train .*Run jobs/baseline\.py"):
         score.run(preset(copied, "als"), "als", spark)
     with pytest.raises(DataError, match=r"from an earlier test .*Run jobs/score\.py"):
@@ -227,7 +227,7 @@ def test_without_predictions_evaluate_names_the_job(spark: SparkSession, copied:
         evaluate.run({"als": preset(copied, "als")}, spark)
 
 
-def test_a_modified_model_card_is_refused(spark: SparkSession, copied: Config) -> None:
+def test_a_changed_card_is_refused(spark: SparkSession, copied: Config) -> None:
     card = Path(RunPaths(copied.root).model("als"), "model.json")
     card.write_text('{"algorithm": "guess"}')
     with pytest.raises(Exception, match=r"model\.json of 22 bytes instead"):
@@ -235,7 +235,7 @@ def test_a_modified_model_card_is_refused(spark: SparkSession, copied: Config) -
     card.unlink()
     with pytest.raises(Exception, match=r"found no .*model\.json"):
         score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
-    assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones remain
+    assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones stay
 
 
 def test_a_bucket_of_the_model_that_is_missing_is_named(
@@ -246,7 +246,7 @@ def test_a_bucket_of_the_model_that_is_missing_is_named(
         users.unlink()
         with pytest.raises(Exception, match=r"found no .*bucket-00002\.npy"):
             score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
-    assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones remain
+    assert len(predictions(spark, copied, "als")) == len(TEST)  # the old ones stay
 
 
 def test_a_bucket_of_test_that_lost_rows_is_named(spark: SparkSession, copied: Config) -> None:
@@ -255,7 +255,7 @@ def test_a_bucket_of_test_that_lost_rows_is_named(spark: SparkSession, copied: C
         score.run(dataclasses.replace(preset(copied, "als"), force=True), "als", spark)
 
 
-def test_a_half_written_model_is_refused(spark: SparkSession, copied: Config) -> None:
+def test_an_incomplete_model_is_refused(spark: SparkSession, copied: Config) -> None:
     Path(RunPaths(copied.root).model("als"), "_MANIFEST.json").unlink()
     with pytest.raises(DataError, match=r"no finished data set.*Run jobs/baseline\.py"):
         score.run(preset(copied, "als"), "als", spark)

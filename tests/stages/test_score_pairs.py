@@ -25,9 +25,9 @@ from recspark.stages import score_pairs
 from tests.runs import movie_id, user_id
 from tests.stages.fitted import NUM_USERS, UNSEEN_MOVIE, UNSEEN_USER, Fitted, expected
 
-STRANGER = 2**40  # in no index, and beyond 32 bits
+STRANGER = 2**40  # not in the index, and beyond 32 bits
 
-# Known pairs, one of them three times, and pairs with unknown parts, not ordered by user.
+# Known pairs, one of them three times, and every kind of unknown pair; not sorted by user.
 REQUEST = [
     *((user, movie) for movie in (3, 17, 0) for user in range(NUM_USERS)),
     *[(2, 5), (UNSEEN_USER, 4), (2, 5), (6, UNSEEN_MOVIE), (-1, 4), (6, -1), (-1, -1), (2, 5)],
@@ -88,7 +88,7 @@ def test_files_of_all_formats_are_predicted_in_order(
     assert heights == [40, len(REQUEST) - 40]
 
 
-def test_qualifying_is_written_in_the_format_of_the_contest(
+def test_qualifying_is_written_in_the_form_of_the_contest(
     spark: SparkSession, copied: Fitted
 ) -> None:
     paths = RunPaths(copied.config.root)
@@ -128,7 +128,7 @@ def test_qualifying_is_written_in_the_format_of_the_contest(
         ("", "found no pairs|found ''"),
     ],
 )
-def test_an_invalid_csv_is_reported_with_its_lines(
+def test_an_invalid_csv_is_refused_with_its_lines(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, text: str, message: str
 ) -> None:
     (tmp_path / "x.csv").write_text(text)
@@ -136,7 +136,7 @@ def test_an_invalid_csv_is_reported_with_its_lines(
         run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
 
 
-def test_a_missing_file_is_reported(spark: SparkSession, fitted: Fitted, tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(spark: SparkSession, fitted: Fitted, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x\.csv: found no such file"):
         run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
 
@@ -150,7 +150,7 @@ def test_a_missing_file_is_reported(spark: SparkSession, fitted: Fitted, tmp_pat
         ({"user_id": [1.5], "movie_id": [2]}, "a column of double for ids"),
     ],
 )
-def test_a_parquet_file_without_ids_is_reported(
+def test_a_parquet_file_without_ids_is_refused(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, columns: dict, message: str
 ) -> None:
     pq.write_table(pa.table(columns), tmp_path / "x.parquet")

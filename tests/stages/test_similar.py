@@ -43,7 +43,9 @@ def test_lists_equal_numpy_and_have_titles(spark: SparkSession, titled: Fitted) 
     similar.run(config, "biased_mf", spark)
     path = RunPaths(config.root).similar_movies("biased_mf")
     rows = parquet.read_dataset(spark, path, schemas.SIMILAR_MOVIES).collect()
-    factors = mf_tables()[1][:, :-1].astype(float)  # the bias measures quality, not similarity
+    factors = mf_tables()[1][:, :-1].astype(
+        float
+    )  # the bias says how good a movie is, not what it resembles
     units = factors / np.linalg.norm(factors, axis=1, keepdims=True)
     cosine = units @ units.T
     wanted = {}
@@ -67,7 +69,7 @@ def test_lists_equal_numpy_and_have_titles(spark: SparkSession, titled: Fitted) 
         assert [value for _, value in found[movie]] == pytest.approx(cosines, abs=1e-5)
 
 
-def test_als_has_lists_and_bias_none(spark: SparkSession, titled: Fitted) -> None:
+def test_als_has_lists_and_bias_has_none(spark: SparkSession, titled: Fitted) -> None:
     similar.run(titled.models["als"], "als", spark)
     assert Path(RunPaths(titled.config.root).similar_movies("als"), "_MANIFEST.json").exists()
     with pytest.raises(ConfigError, match="a bias model, which has no embeddings"):
