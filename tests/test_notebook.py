@@ -1,4 +1,4 @@
-"""The Python API on one small run, which `recspark.run` makes in the Spark session of the tests."""
+"""The Python API against one small run, made by `recspark.run` in the session of the tests."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ UNTITLED = 29
 
 
 def write_raw(folder: Path) -> None:
-    """Write 60 users with about 20 ratings and 20 users with one, some of them only in test."""
+    """Write 60 users with about 20 ratings, and 20 with one, some of which only test has."""
     generator = np.random.default_rng(5)
     users, movies = np.nonzero(generator.random((60, 40)) < 0.5)
     users = np.concatenate([users, np.arange(60, 80)])
@@ -64,7 +64,7 @@ def write_raw(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with raw data, a config and the run made from them."""
+    """The folder in which a person works: raw data, a config and the run made of them."""
     folder = tmp_path_factory.mktemp("home")
     write_raw(folder / "raw")
     (folder / "conf").mkdir()
@@ -89,13 +89,13 @@ def run(home: Path) -> recspark.Run:
 
 @pytest.fixture
 def copied(run: recspark.Run, tmp_path: Path) -> Path:
-    """A copy of the run that a test may damage."""
+    """The same run in a folder of its own, to break."""
     shutil.copytree(run.path, tmp_path / "run")
     return tmp_path / "run"
 
 
 def stored(run: recspark.Run, model: str) -> pd.DataFrame:
-    """Return the predictions of the jobs with raw ids, read without using recspark."""
+    """Return the predictions of the jobs with raw ids, read without recspark."""
     paths = RunPaths(run.path)
     frame = pq.read_table(paths.predictions(model)).to_pandas()
     for side in ("user", "movie"):
@@ -110,7 +110,7 @@ def raw_ratings(home: Path) -> dict[tuple[int, int], float]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_predicts_like_the_jobs(run: recspark.Run, name: str) -> None:
+def test_every_model_answers_as_the_jobs_did(run: recspark.Run, name: str) -> None:
     jobs = stored(run, name)
     found = run.model(name).predict(jobs["user_id"], jobs["movie_id"], with_fallback=True)
     assert list(found.columns) == ["user_id", "movie_id", "prediction", "fallback"]
@@ -135,7 +135,7 @@ def test_unknown_ids_get_the_fallback_of_the_jobs(run: recspark.Run, name: str) 
         np.testing.assert_array_equal(asked["prediction"].to_numpy(np.float32), bias)
 
 
-def test_a_single_id_is_paired_with_each_of_the_others(run: recspark.Run) -> None:
+def test_a_single_id_goes_with_each_of_the_others(run: recspark.Run) -> None:
     model = run.model("als")
     assert model.predict(1, range(1, 41)).tolist() == model.predict([1] * 40, range(1, 41)).tolist()
     assert model.predict([1, 2], 7).tolist() == model.predict([1, 2], [7, 7]).tolist()
@@ -209,7 +209,7 @@ def test_ids_of_many_forms(ids: Any) -> None:
         ([1], "predict", "1 users and 2 movies"),
     ],
 )
-def test_invalid_ids_are_refused_with_position_and_value(ids: Any, where: str, found: str) -> None:
+def test_what_is_no_id_is_refused_by_place_and_value(ids: Any, where: str, found: str) -> None:
     with pytest.raises(DataError, match=rf"^{where}: found .*{found}.*, expected"):
         pair_ids(ids, [1, 2])
     if where.startswith("users"):
@@ -217,7 +217,7 @@ def test_invalid_ids_are_refused_with_position_and_value(ids: Any, where: str, f
             pair_ids([1, 2], ids)
 
 
-def test_predictions_contain_raw_ids(home: Path, run: recspark.Run, spark: SparkSession) -> None:
+def test_predictions_have_raw_ids(home: Path, run: recspark.Run, spark: SparkSession) -> None:
     ratings = raw_ratings(home)
     found = run.predictions("als")
     assert list(found.columns) == [
@@ -272,7 +272,7 @@ def test_similar_movies_of_one_and_of_all(run: recspark.Run, spark: SparkSession
         run.similar("biased_mf")
 
 
-def test_leaderboard_and_metrics_equal_the_files(run: recspark.Run) -> None:
+def test_leaderboard_and_metrics_are_those_of_the_files(run: recspark.Run) -> None:
     board = run.leaderboard()
     rows = json.loads((Path(run.path) / "leaderboard.json").read_text())
     assert board["model"].tolist() == [row["model"] for row in rows]
@@ -289,7 +289,7 @@ def test_leaderboard_and_metrics_equal_the_files(run: recspark.Run) -> None:
     assert run.metrics("als")["rmse"] == pytest.approx(rmse, abs=1e-6)
 
 
-def test_a_run_has_a_readable_repr(run: recspark.Run) -> None:
+def test_a_run_says_what_it_is(run: recspark.Run) -> None:
     assert run.models == MODELS
     assert Path(run.report).read_text().startswith("<!")
     num_ratings = pq.read_table(f"{run.path}/test").num_rows
@@ -326,7 +326,7 @@ def test_a_run_on_another_file_system(run: recspark.Run) -> None:
     pd.testing.assert_frame_equal(remote.predictions("als"), run.predictions("als"))
 
 
-def test_unknown_runs_and_models_are_refused(run: recspark.Run, tmp_path: Path) -> None:
+def test_what_is_no_run_or_model_is_refused(run: recspark.Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"^{tmp_path}: found no finished ratings .*, expected"):
         recspark.Run(tmp_path)
     with pytest.raises(DataError, match=r"model 'biasedmf': found .* Did you mean biased_mf\?"):
@@ -347,7 +347,7 @@ def change_manifest(folder: Path, **inputs: str) -> None:
     file.write_text(json.dumps(manifest))
 
 
-def test_data_sets_made_from_other_data_are_refused(copied: Path) -> None:
+def test_what_was_made_of_other_data_is_refused(copied: Path) -> None:
     run = recspark.Run(copied)
     change_manifest(copied / "models" / "blend", **{"models/als": "earlier"})
     with pytest.raises(DataError, match="found weights for an earlier als"):
@@ -374,7 +374,7 @@ def test_a_model_fitted_again_is_read_again(copied: Path) -> None:
     np.testing.assert_allclose(model.predict(1, 7), np.clip(before / 2, 1, 5), rtol=1e-6)
 
 
-def test_settings_from_a_dict_equal_those_from_a_file(tmp_path: Path) -> None:
+def test_settings_from_a_dict_are_those_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(CONFIG)
     overrides: dict[str, Any] = {
         "run_dir": tmp_path / "run",
@@ -463,7 +463,7 @@ run.leaderboard(), run.recommendations("als"), run.similar("als", 7), repr(run),
         np.testing.assert_allclose(found, np.array(values, float), rtol=0, atol=1e-6)
 
 
-def test_a_session_that_run_starts_is_stopped(home: Path, tmp_path: Path) -> None:
+def test_a_session_of_its_own_is_stopped_again(home: Path, tmp_path: Path) -> None:
     settings = {"run_dir": str(tmp_path / "run"), "until": "ingest", "spark.master": "local[1]"}
     code = f"""
 import recspark
