@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes .venv-airflow: Airflow with its Spark provider, apart from .venv, because the provider brings
-# pyspark-client, which writes over files of pyspark. Versions: scripts/airflow-constraints.txt.
+# Creates .venv-airflow with Airflow and its Spark provider. It is separate from .venv because the
+# provider installs pyspark-client, which overwrites files of pyspark. The versions are in
+# scripts/airflow-constraints.txt.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh

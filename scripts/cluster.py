@@ -4,9 +4,10 @@
     SPARK_CONF_DIR=runs/cluster/conf scripts/submit.sh spark://127.0.0.1:PORT pipeline --config …
     python scripts/cluster.py stop runs/cluster
 
-Every daemon is a JVM of its own from the installed pyspark and listens on loopback only. The folder
-gets their logs, the Workers' work directories, `pids.json`, and `conf/`: the settings of conf/ plus
-a secret made for this cluster, without which no application is let in.
+Every daemon is a separate JVM from the installed pyspark and listens on loopback only. The folder
+holds their logs, the Workers' work directories, `pids.json`, and `conf/`. That `conf/` has the
+settings of the project's conf/ and a secret made for this cluster. The cluster rejects applications
+without the secret.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def start(folder: Path, workers: int, cores: int, memory: str, properties: list[
     """Start the daemons, wait until all Workers are registered, and return the master's URL.
 
     Args:
-        folder: Where everything of this cluster goes; must hold no running one.
-        workers: How many Workers.
+        folder: Where the cluster keeps all its files; it must not hold a running cluster.
+        workers: Number of Workers.
         cores: Cores of each Worker.
         memory: Memory of each Worker, as Spark writes sizes.
         properties: Further `name=value` settings of daemons and applications.
@@ -48,7 +49,7 @@ def start(folder: Path, workers: int, cores: int, memory: str, properties: list[
     if (folder / "pids.json").exists():
         raise SystemExit(f"{folder}: found a cluster, expected none. Stop it first.")
     write_settings(folder / "conf", properties)
-    # Workers that make it at one moment get in each other's way, and then launch nothing.
+    # Workers that create this folder at the same moment fail, and then launch no executor.
     (folder / SCRATCH).mkdir()
     try:
         launch(folder, "master", "master.Master", "--port", "0", "--webui-port", "0")
@@ -67,7 +68,7 @@ def start(folder: Path, workers: int, cores: int, memory: str, properties: list[
 
 
 def write_settings(conf: Path, properties: list[str]) -> None:
-    """Copy conf/ and add the cluster's own secret; only this user may read it."""
+    """Copy conf/ and add the cluster's own secret. Only this user may read the copy."""
     conf.mkdir(parents=True, mode=0o700)
     shutil.copy(CONF / "log4j2.properties", conf)
     lines = [
@@ -87,7 +88,7 @@ def write_settings(conf: Path, properties: list[str]) -> None:
 
 
 def launch(folder: Path, name: str, main: str, *options: str) -> None:
-    """Start one daemon, detached, with its log in the folder, and note its pid."""
+    """Start one daemon, detached, with its log in the folder, and record its pid."""
     home = str(Path(pyspark.__file__).parent)
     environment = {
         **os.environ,
@@ -96,9 +97,9 @@ def launch(folder: Path, name: str, main: str, *options: str) -> None:
         "SPARK_LOCAL_IP": HOST,
         "SPARK_PUBLIC_DNS": HOST,
         "SPARK_DAEMON_MEMORY": "512m",
-        # Executors' scratch, else /tmp.
+        # Executors' temporary files; the default is /tmp.
         "SPARK_LOCAL_DIRS": str(folder.resolve() / SCRATCH),
-        # Not conf/: readiness is read off log lines of level INFO, which log4j2.properties drops.
+        # Not conf/: its log4j2.properties drops the INFO lines that tell when a daemon is ready.
         "SPARK_CONF_DIR": str(folder.resolve() / "none"),
     }
     settings = str(folder / "conf" / "spark-defaults.conf")
@@ -112,13 +113,13 @@ def launch(folder: Path, name: str, main: str, *options: str) -> None:
             start_new_session=True,
         )
     pids = read_pids(folder)
-    # With the time of its start, because the number alone may be another process's by then.
+    # Record the start time too: by the time of the stop, another process may have the same pid.
     pids[name] = [process.pid, psutil.Process(process.pid).create_time()]
     (folder / "pids.json").write_text(json.dumps(pids))
 
 
 def wait_for(folder: Path, name: str, pattern: str, times: int) -> list[str]:
-    """Return what the pattern found in a daemon's log once it is there so many times."""
+    """Wait until the pattern occurs `times` times in a daemon's log; return all matches."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         found = re.findall(pattern, (folder / f"{name}.log").read_text(errors="replace"))
@@ -141,7 +142,7 @@ def read_pids(folder: Path) -> dict[str, list[float]]:
 
 
 def processes(folder: Path) -> dict[str, psutil.Process | None]:
-    """Return the daemons by name, None for one that runs no more."""
+    """Return the daemons by name, None for a daemon that has ended."""
     found: dict[str, psutil.Process | None] = {}
     for name, (pid, created) in read_pids(folder).items():
         found[name] = None
@@ -154,11 +155,11 @@ def processes(folder: Path) -> dict[str, psutil.Process | None]:
 
 
 def stop(folder: Path) -> None:
-    """Stop Workers, then the Master, and remove what they leave behind; logs stay."""
+    """Stop the Workers, then the Master, and remove all their files except the logs."""
     by_name = processes(folder)
     for names in ([name for name in by_name if name != "master"], ["master"]):
         running = [process for name in names if (process := by_name.get(name))]
-        # A Worker's executors are its children and end with it, but not always when it is killed.
+        # A Worker's executors are its children. They end with it, but not always when it is killed.
         family = [child for process in running for child in process.children(recursive=True)]
         for process in running:
             process.terminate()

@@ -40,7 +40,7 @@ WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false
 
 
 def describe_type(kind: Any) -> str:
-    """Return a type in words, e.g. "`once` or `k_core`" for a Literal of the two."""
+    """Return a type in words, e.g. "`once` or `k_core`" for a Literal of these two."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Literal:
         *first, last = (f"`{choice}`" for choice in arguments)
@@ -65,7 +65,7 @@ def describe_default(item: dataclasses.Field[Any]) -> str:
 
 
 def list_sections(section: type, name: str = "") -> Iterator[tuple[str, type]]:
-    """Yield (dotted name, dataclass) of a section and of those inside it, itself first."""
+    """Yield (dotted name, dataclass) of a section and then of the sections inside it."""
     yield name, section
     for item in dataclasses.fields(section):
         if dataclasses.is_dataclass(item.default_factory):
@@ -74,7 +74,7 @@ def list_sections(section: type, name: str = "") -> Iterator[tuple[str, type]]:
 
 
 def list_settings() -> list[str]:
-    """Return the dotted name of every setting, and of every section."""
+    """Return the dotted names of all settings and sections."""
     names = []
     for section, kind in list_sections(Config):
         prefix = f"{section}." if section else ""
@@ -83,7 +83,7 @@ def list_settings() -> list[str]:
 
 
 def make_table(name: str, section: type) -> str:
-    """Return the heading and the table of one section; its inner sections have their own."""
+    """Return the heading and the table of one section, without the sections inside it."""
     described = docstring_parser.parse_from_object(section)
     meanings = {one.arg_name: one.description for one in described.params}
     kinds = typing.get_type_hints(section)
@@ -100,7 +100,7 @@ def make_table(name: str, section: type) -> str:
 
 
 def _cell(text: str | None) -> str:
-    """Return text that fits into one cell of a Markdown table."""
+    """Return text escaped for a cell of a Markdown table, on one line."""
     assert text, "a field without a docstring"
     for character in "|*<":
         text = text.replace(character, f"\\{character}")
@@ -108,15 +108,15 @@ def _cell(text: str | None) -> str:
 
 
 def make_page() -> str:
-    """Return docs/settings.md."""
+    """Return the content of docs/settings.md."""
     tables = [make_table(name, section) for name, section in list_sections(Config)]
     return "\n\n".join([INTRODUCTION.rstrip(), *tables]) + "\n"
 
 
 def main() -> int:
-    """Write the page, or compare it; return the exit code."""
+    """Write the page or check it; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
+    parser.add_argument("--check", action="store_true", help="compare without writing")
     page = make_page()
     if not parser.parse_args().check:
         PAGE.write_text(page, encoding="utf-8")
@@ -124,7 +124,7 @@ def main() -> int:
     if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page:
         return 0
     print(
-        "docs/settings.md: found other settings than recspark/config has, expected the same. "
+        "docs/settings.md: found an outdated page, expected the settings of recspark/config. "
         "Run scripts/document_settings.py.",
         file=sys.stderr,
     )

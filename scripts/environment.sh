@@ -1,11 +1,11 @@
-# Sourced by run.sh and test.sh: makes .venv with recspark in it, once, and again when its
-# requirements change. PYTHON names the interpreter to use; otherwise the first fitting one is.
-# CONSTRAINTS=spark-3.5 takes the older tested set of versions, scripts/constraints-spark-3.5.txt, in a
-# .venv-spark-3.5 of its own.
+# Sourced by run.sh and test.sh. Creates .venv and installs recspark into it, and does so again when the
+# requirements change. PYTHON names the interpreter; by default the first suitable one is used.
+# CONSTRAINTS=spark-3.5 installs the older tested set of versions, scripts/constraints-spark-3.5.txt, into
+# a separate .venv-spark-3.5.
 venv=".venv${CONSTRAINTS:+-$CONSTRAINTS}"
 constraints="scripts/constraints${CONSTRAINTS:+-$CONSTRAINTS}.txt"
 
-fits() { # Python 3.10 to 3.13 that can make virtual environments
+is_suitable() { # Python 3.10 to 3.13 that can create virtual environments
     "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
         >/dev/null 2>&1
 }
@@ -13,7 +13,7 @@ fits() { # Python 3.10 to 3.13 that can make virtual environments
 find_python() {
     local name
     for name in ${PYTHON:-python3.11 python3.12 python3.13 python3.10 python3 python}; do
-        if fits "$name"; then
+        if is_suitable "$name"; then
             command -v "$name"
             return
         fi
@@ -27,7 +27,7 @@ find_python() {
 install_recspark() {
     local extras=$1 python wanted stamp
     if [ ! -f "$constraints" ]; then
-        echo "CONSTRAINTS=$CONSTRAINTS: there is no $constraints. Remedy: leave CONSTRAINTS out, or one of:" \
+        echo "CONSTRAINTS=$CONSTRAINTS: $constraints does not exist. Remedy: unset CONSTRAINTS, or use one of:" \
             "$(ls scripts | sed -n 's/^constraints-\(.*\)\.txt$/CONSTRAINTS=\1/p')" >&2
         return 2
     fi
@@ -42,7 +42,7 @@ install_recspark() {
     if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
         --constraint "$constraints" --editable ".$extras" >"$venv/install.log" 2>&1; then
         tail -n 20 "$venv/install.log" >&2
-        echo "The installation failed; all that pip said is in $venv/install.log." >&2
+        echo "The installation failed; the full output of pip is in $venv/install.log." >&2
         return 1
     fi
     echo "$wanted" >"$stamp"

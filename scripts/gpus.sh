@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# Tells Spark which GPUs this node has, in the form its resource discovery asks for.
+# Prints the GPUs of this node in the form that Spark's resource discovery expects.
 addresses=$(nvidia-smi --query-gpu=index --format=csv,noheader | sed 's/.*/"&"/' | paste -sd,)
 echo "{\"name\": \"gpu\", \"addresses\": [$addresses]}"

@@ -1,11 +1,12 @@
-"""Ingest generated ratings with damaged lines, and check that every line went where it belongs.
+"""Ingest generated ratings with damaged lines, and check that every line ends up where it belongs.
 
     python scripts/plant_faults.py --work /tmp/faults --num_ratings 100000000
 
-Generates the ratings once, copies them with one line in --every spoilt in one of ten ways, ingests
-the copy, and holds the result against a reading of its own: `rejects` must have the spoilt lines
-with file, line, offset and text, and no other; `ratings` every good one (by count and by a sum of
-hashes). Memory does not grow with the data; disk: about 60 bytes a rating.
+Generates the ratings once. Copies them, and damages one line in --every in one of ten ways. Ingests
+the copy and compares the result with its own reading of the files. `rejects` must hold exactly the
+damaged lines with file, line, offset and text. `ratings` must hold every good line (compared by
+count and by a sum of hashes). Memory does not grow with the data. The data takes about 60 bytes of
+disk per rating.
 """
 
 from __future__ import annotations
@@ -41,19 +42,19 @@ BLOCK_BYTES = 16 * 1024 * 1024
 FULL_USERS, FULL_MOVIES, FULL_RATINGS = 480_189, 17_770, 100_480_507
 
 Numbers = npt.NDArray[np.int64]
-Sum = tuple[int, int]
-"""Rows, and the sum of their hashes modulo 2^64: equal for equal rows in any order."""
+Checksum = tuple[int, int]
+"""Number of rows, and the sum of their hashes modulo 2^64. It does not depend on their order."""
 
 
 def main() -> int:
-    """Run the check that the command line asks for; return the exit code."""
+    """Run the check that the command line describes; return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--work", required=True, help="folder for the data, made if missing")
-    parser.add_argument("--num_ratings", type=int, default=1_000_000, help="good and spoilt lines")
-    parser.add_argument("--every", type=int, default=100_000, help="lines for one fault")
-    parser.add_argument("--seed", type=int, default=42, help="seed of data and places")
+    parser.add_argument("--work", required=True, help="folder for the data, created if missing")
+    parser.add_argument("--num_ratings", type=int, default=1_000_000, help="good and damaged lines")
+    parser.add_argument("--every", type=int, default=100_000, help="lines per damaged line")
+    parser.add_argument("--seed", type=int, default=42, help="seed of the data and of the damage")
     options = parser.parse_args()
     configure_logging()
     try:
@@ -75,7 +76,7 @@ def main() -> int:
 
 
 def check(options: argparse.Namespace, spark: SparkSession) -> list[str]:
-    """Make, spoil and ingest the data; return what is wrong with the result."""
+    """Generate, damage and ingest the data; return what is wrong with the result."""
     from recspark.stages import ingest
 
     work = Path(options.work).resolve()
@@ -102,8 +103,8 @@ def check(options: argparse.Namespace, spark: SparkSession) -> list[str]:
     problems = compare_rejects(faults, paths.rejects)
     problems += compare_ratings(sorted(clean.glob("combined_data_*.txt")), faults, paths.ratings)
     kinds = Counter(fault.kind for fault in faults)
-    print(f"{options.num_ratings:,} lines, {len(faults):,} spoilt; ingest {seconds:.1f} s")
-    print(f"peak memory of the driver's Python up to there: {peak:.0f} MiB")
+    print(f"{options.num_ratings:,} lines, {len(faults):,} damaged; ingest {seconds:.1f} s")
+    print(f"peak memory of the driver's Python process until then: {peak:.0f} MiB")
     print("\n".join(f"  {count:>9,} {kind}" for kind, count in kinds.items()))
     storage.remove(str(damaged))
     storage.remove(config.root)
@@ -111,7 +112,7 @@ def check(options: argparse.Namespace, spark: SparkSession) -> list[str]:
 
 
 def generate_clean(clean: Path, options: argparse.Namespace, spark: SparkSession) -> None:
-    """Write the undamaged data set unless it is there; it is as dense as the Netflix set."""
+    """Write the undamaged data set unless it exists. It is as dense as the Netflix set."""
     from recspark.synthetic.generate import generate, open_step
     from recspark.synthetic.settings import GenerateConfig
 
@@ -129,41 +130,41 @@ def generate_clean(clean: Path, options: argparse.Namespace, spark: SparkSession
 
 
 def compare_rejects(faults: list[Fault], path: str) -> list[str]:
-    """Return how `rejects` differs from the spoilt lines."""
+    """Return how `rejects` differs from the damaged lines."""
     names = [c.FILE, c.LINE, c.OFFSET, c.TEXT]
     tables = [pq.read_table(file, columns=names) for file in parquet.parquet_files(path)]
     found = Counter(tuple(row[name] for name in names) for t in tables for row in t.to_pylist())
     expected = Counter(
         (x.path, x.line, x.offset, x.text.decode("utf-8", "backslashreplace")) for x in faults
     )
-    problems = [f"spoilt, but not so in rejects: {row}" for row in (expected - found)]
-    return problems + [f"in rejects, but not so spoilt: {row}" for row in (found - expected)]
+    problems = [f"damaged line missing in rejects: {row}" for row in (expected - found)]
+    return problems + [f"unexpected line in rejects: {row}" for row in (found - expected)]
 
 
 def compare_ratings(files: list[Path], faults: list[Fault], path: str) -> list[str]:
-    """Return how `ratings` differs from the clean files without the spoilt lines."""
-    spoilt = {(Path(fault.path).name, fault.line) for fault in faults}
-    expected = add(sum_of_file(file, spoilt) for file in files)
-    found = add(sum_of_parquet(file) for file in parquet.parquet_files(path))
+    """Return how `ratings` differs from the clean files without the damaged lines."""
+    damaged = {(Path(fault.path).name, fault.line) for fault in faults}
+    expected = combine(checksum_text(file, damaged) for file in files)
+    found = combine(checksum_parquet(file) for file in parquet.parquet_files(path))
     if found == expected:
         return []
     return [f"ratings has {found[0]:,} rows (sum {found[1]}), expected {expected[0]:,} {expected}"]
 
 
-def add(sums: Iterator[Sum]) -> Sum:
-    """Return the sum of the sums."""
+def combine(sums: Iterator[Checksum]) -> Checksum:
+    """Return the checksum of all the rows behind these checksums."""
     rows, total = 0, 0
     for num, value in sums:
         rows, total = rows + num, (total + value) % 2**64
     return rows, total
 
 
-def sum_of_file(path: Path, spoilt: set[tuple[str, int]]) -> Sum:
-    """Return the sum of a clean file without its spoilt lines, read by column arithmetic.
+def checksum_text(path: Path, damaged: set[tuple[str, int]]) -> Checksum:
+    """Return the checksum of a clean file without the damaged lines, parsed with NumPy.
 
-    A rating line ends in `,R,YYYY-MM-DD`, so all but the user's digits have fixed places.
+    A rating line ends in `,R,YYYY-MM-DD`, so everything after the user id has a fixed position.
     """
-    skip = np.array(sorted(line for name, line in spoilt if name == path.name), dtype=np.int64)
+    skip = np.array(sorted(line for name, line in damaged if name == path.name), dtype=np.int64)
     sums, movie, line = [], 0, 1
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
@@ -172,25 +173,25 @@ def sum_of_file(path: Path, spoilt: set[tuple[str, int]]) -> Sum:
             ends = np.flatnonzero(text == ord("\n"))
             starts = np.concatenate([[0], ends[:-1] + 1])
             is_header = text[ends - 1] == ord(":")
-            # The movie of each line: that of the last header above, the block's first may be older.
+            # The movie of a line is in the last header above it, perhaps in an earlier block.
             ids = np.where(is_header, number_at(text, starts, ends - 1), 0)
             above = np.maximum.accumulate(np.where(is_header, np.arange(len(ends)), -1))
             movies = np.where(above < 0, movie, ids[above])
             good = ~is_header & ~np.isin(np.arange(line, line + len(ends)), skip)
             ends_of, movie, line = ends[good], int(movies[-1]), line + len(ends)
             sums.append(
-                sum_of(
+                checksum_rows(
                     number_at(text, starts[good], ends_of - 13),
                     movies[good],
                     text[ends_of - 12].astype(np.int64) - ord("0"),
                     days_at(text, ends_of),
                 )
             )
-    return add(iter(sums))
+    return combine(iter(sums))
 
 
 def number_at(text: npt.NDArray[np.uint8], starts: Numbers, ends: Numbers) -> Numbers:
-    """Return the numbers whose digits stand at starts … ends-1."""
+    """Return the numbers whose digits are at positions starts … ends-1."""
     values = np.zeros(len(starts), np.int64)
     for place in range(10):
         at = np.minimum(starts + place, len(text) - 1)
@@ -200,7 +201,7 @@ def number_at(text: npt.NDArray[np.uint8], starts: Numbers, ends: Numbers) -> Nu
 
 
 def days_at(text: npt.NDArray[np.uint8], ends: Numbers) -> Numbers:
-    """Return the days since 1970 of the dates YYYY-MM-DD that end there."""
+    """Return the days since 1970 of the dates YYYY-MM-DD that end at these positions."""
     year, month, day = (
         number_at(text, ends - first, ends - last) for first, last in ((10, 6), (5, 3), (2, 0))
     )
@@ -208,18 +209,18 @@ def days_at(text: npt.NDArray[np.uint8], ends: Numbers) -> Numbers:
     return months.astype("M8[D]").astype(np.int64) + day - 1
 
 
-def sum_of_parquet(path: str) -> Sum:
-    """Return the sum of a file of ratings."""
+def checksum_parquet(path: str) -> Checksum:
+    """Return the checksum of a Parquet file of ratings."""
     sums = []
     for batch in pq.ParquetFile(path).iter_batches():
         days = batch.column(c.RATED_ON).cast(pa.int32())
         columns = (batch.column(c.USER_ID), batch.column(c.MOVIE_ID), batch.column(c.RATING), days)
-        sums.append(sum_of(*(column.to_numpy().astype(np.int64) for column in columns)))
-    return add(iter(sums))
+        sums.append(checksum_rows(*(column.to_numpy().astype(np.int64) for column in columns)))
+    return combine(iter(sums))
 
 
-def sum_of(users: Numbers, movies: Numbers, ratings: Numbers, days: Numbers) -> Sum:
-    """Return the rows and the sum of their hashes."""
+def checksum_rows(users: Numbers, movies: Numbers, ratings: Numbers, days: Numbers) -> Checksum:
+    """Return the checksum of these rows."""
     values = np.zeros(len(users), np.uint64)
     for column in (users, movies, ratings, days):
         values = (values ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)

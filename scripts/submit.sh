@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Submit one job to a cluster. The driver runs here, on Kubernetes in a pod.
+# Submits one job to a cluster. The driver runs on this machine; on Kubernetes it runs in a pod.
 #
 #   scripts/submit.sh [options] spark://HOST:PORT|yarn|k8s://URL JOB [the job's settings]
 #   scripts/submit.sh --executors 4 --cores 8 --memory 16g yarn pipeline --config conf/netflix.yaml
 #
 #   --executors N         executors (2)
-#   --cores N             cores of each (2)
-#   --memory SIZE         heap of each (4g); spark.executor.memoryOverheadFactor comes on top
+#   --cores N             cores of each executor (2)
+#   --memory SIZE         heap of each executor (4g); spark.executor.memoryOverheadFactor adds to it
 #   --driver-memory SIZE  heap of the driver (4g)
-#   --gpus N              GPUs of each executor (0); every task takes one: for `train` alone
+#   --gpus N              GPUs of each executor (0); every task takes one, so only for `train`
 #   --environment FILE    packed virtual environment for the executors; without it they use $PYTHON
 #   --image NAME          Kubernetes: an image with this folder at /opt/recspark
 #   --conf NAME=VALUE     any further Spark property
 #   --dry-run             print the command instead of running it
 #
-# PYTHON (.venv/bin/python) runs the driver, SPARK_HOME (its pyspark) has spark-submit, SPARK_CONF_DIR
-# (conf/) has spark-defaults.conf.
+# PYTHON (.venv/bin/python) runs the driver. SPARK_HOME (its pyspark) contains spark-submit.
+# SPARK_CONF_DIR (conf/) contains spark-defaults.conf.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 python="${PYTHON:-$root/.venv/bin/python}"
@@ -28,7 +28,7 @@ while [[ "${1:-}" == --* ]]; do
             ;;
         --conf) more+=(--conf "$2") ;;
         --dry-run) dry_run=yes && set -- "" "$@" ;;
-        *) echo "$1: unknown option; see the head of $0" >&2 && exit 2 ;;
+        *) echo "$1: unknown option; see the top of $0" >&2 && exit 2 ;;
     esac
     shift 2
 done
@@ -41,7 +41,7 @@ set_conf() { options+=(--conf "$1"); }
 options=(--master "$master" --executor-memory "$memory" --driver-memory "$driver_memory")
 options+=(--executor-cores "$cores")
 application="$root/jobs/$job.py"
-# The driver's JVM is started before recspark can say this (recspark/cluster/session.py has the reason).
+# The driver's JVM starts before recspark can set this option (recspark/cluster/session.py says why).
 case "$job $*" in
     "ingest "* | "prepare "* | "pipeline "*"--until ingest"* | "pipeline "*"--until prepare"*)
         options+=(--driver-java-options -XX:TieredStopAtLevel=1)
@@ -49,7 +49,7 @@ case "$job $*" in
 esac
 executor_python="$python"
 if [[ "$master" != k8s://* ]]; then
-    # The library travels with the job. A .whl here would be ignored without a word.
+    # Ship the library with the job. Spark would silently ignore a .whl here.
     options+=(--deploy-mode client --py-files "$library")
     set_conf "spark.pyspark.driver.python=$python"
     if [[ -n "$environment" ]]; then
@@ -59,11 +59,11 @@ if [[ "$master" != k8s://* ]]; then
     set_conf "spark.pyspark.python=$executor_python"
 fi
 case "$master" in
-    spark://*) # authentication: the cluster's own spark-defaults.conf has its secret
+    spark://*) # The secret for authentication is in the cluster's own spark-defaults.conf.
         set_conf "spark.cores.max=$((executors * cores))"
-        # Training processes are no Spark workers and do not see --py-files by themselves.
+        # Training processes are not Spark workers, so they do not see --py-files.
         set_conf spark.executorEnv.PYTHONPATH=recspark.zip
-        discovery="" # the Workers have theirs: spark.worker.resource.gpu.discoveryScript
+        discovery="" # The Workers have their own: spark.worker.resource.gpu.discoveryScript.
         ;;
     yarn)
         options+=(--num-executors "$executors" --files "$root/scripts/gpus.sh")
@@ -79,7 +79,7 @@ case "$master" in
         ;;
     *) echo "$master: expected spark://HOST:PORT, yarn or k8s://URL" >&2 && exit 2 ;;
 esac
-if [[ "$master" != spark://* ]]; then # these make a secret for every application
+if [[ "$master" != spark://* ]]; then # YARN and Kubernetes make a secret for every application.
     for name in authenticate network.crypto.enabled io.encryption.enabled; do
         set_conf "spark.$name=true"
     done
@@ -90,14 +90,14 @@ if [[ "$gpus" -gt 0 ]]; then
     set_conf "spark.task.cpus=$((cores / gpus))"
     [[ -z "$discovery" ]] || set_conf "spark.executor.resource.gpu.discoveryScript=$discovery"
 fi
-# Not .venv/bin/spark-submit: that one looks for pyspark in whatever `python3` is.
+# Not .venv/bin/spark-submit, which looks for pyspark in whatever `python3` happens to be.
 spark_home="${SPARK_HOME:-$("$python" -c 'from importlib.util import find_spec as f; print(*f("pyspark").submodule_search_locations)')}"
 command=("$spark_home/bin/spark-submit" "${options[@]}" "${more[@]}" "$application" "$@")
 if [[ -n "$dry_run" ]]; then
     printf '%q ' "${command[@]}" && echo && exit
 fi
 export SPARK_CONF_DIR="${SPARK_CONF_DIR:-$root/conf}"
-java_home="$("$python" -m recspark.cluster.environment)" # says what does not fit, and ends here then
+java_home="$("$python" -m recspark.cluster.environment)" # Reports an unsuitable environment and exits.
 export JAVA_HOME="$java_home"
 "$python" "$root/scripts/zip_library.py" "$library"
 exec "${command[@]}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lint, types and tests, in .venv with the development tools. Arguments go to pytest.
-# CONSTRAINTS=spark-3.5 scripts/test.sh tests on the older set of versions (scripts/environment.sh).
+# Runs the linter, the type checker and the tests in .venv. Passes its arguments to pytest.
+# CONSTRAINTS=spark-3.5 scripts/test.sh tests with the older set of versions (scripts/environment.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests that scripts/test.sh leaves out: a standalone cluster, faults, Airflow, and S3. About half
-# an hour on two cores. Arguments go to pytest, e.g. -m s3.
+# Runs the tests that scripts/test.sh leaves out: a standalone cluster, faults, Airflow and S3. They take
+# about half an hour on two cores. Passes its arguments to pytest, e.g. -m s3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh

@@ -1,9 +1,10 @@
-"""Zip the library for spark-submit's --py-files, with the byte code beside every source.
+"""Zip the library for spark-submit's --py-files, with the byte code beside each source file.
 
     python scripts/zip_library.py build/recspark.zip
 
-Python does not keep the byte code of what it imports from a zip: without it the driver and every
-executor compile the library anew. Another Python version than this one takes the sources.
+Python does not cache the byte code of modules that it imports from a zip. Without byte code in the
+zip, the driver and every executor would compile the library again. Other Python versions than this
+one ignore the byte code and compile the sources.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ LIBRARY = Path(__file__).resolve().parent.parent / "recspark"
 
 
 def zip_library(target: Path) -> None:
-    """Write `target` in one step, so that a job that starts meanwhile reads the old or the new."""
+    """Write `target` atomically: a job that starts meanwhile reads the old or the new zip."""
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"{target.name}.{os.getpid()}")
     with zipfile.PyZipFile(unfinished, "w") as archive:

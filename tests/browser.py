@@ -1,4 +1,4 @@
-"""Headless Chromium, driven through its DevTools pipe: a real pointer, real sizes and colours."""
+"""Headless Chromium, controlled through its DevTools pipe, with real pointer, sizes and colours."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Pixels = npt.NDArray[np.int16]
 
 
 class Tab:
-    """One page. `faults` are its console messages, exceptions and violations of its own policy;
-    `requests` are the addresses it asked for, its own file left out."""
+    """One page. `faults` are its console messages, exceptions and violations of its policy.
+    `requests` are the addresses that it requested, except its own file."""
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands = commands
@@ -61,7 +61,7 @@ class Tab:
             self._note(answer)
 
     def open(self, page: Path, width: int, *, dark: bool) -> None:
-        """Show a page at full height, `width` CSS pixels wide, as on a phone or a laptop."""
+        """Show a page at full height and `width` CSS pixels wide, as on a phone or a laptop."""
         self._size(width, 900)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
@@ -82,7 +82,7 @@ class Tab:
 
     @property
     def height(self) -> int:
-        """Height of the content."""
+        """Return the height of the content."""
         return int(self.ask("document.documentElement.scrollHeight"))
 
     def ask(self, expression: str) -> Any:
@@ -92,20 +92,20 @@ class Tab:
         return found["result"].get("value")
 
     def move(self, x: float, y: float) -> None:
-        """Move the mouse to a place of the page."""
+        """Move the mouse to a position on the page."""
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def tap(self, x: float, y: float) -> None:
-        """Touch the page with a finger and let go."""
+        """Tap on the page with a finger."""
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def picture(self, box: Sequence[int] = ()) -> Pixels:
-        """Return the page, or (left, top, right, bottom) of it, as [height, width, RGB]."""
+        """Return the page, or its box (left, top, right, bottom), as [height, width, RGB]."""
         return np.asarray(self.image(box)).astype(np.int16)
 
     def image(self, box: Sequence[int] = ()) -> Image.Image:
-        """Return the page, or (left, top, right, bottom) of it, as a picture."""
+        """Return the page, or its box (left, top, right, bottom), as an image."""
         more: dict[str, Any] = {}
         if box:
             left, top, right, bottom = box
@@ -137,10 +137,10 @@ class Tab:
 
 @contextmanager
 def browse(profile: Path) -> Iterator[Tab]:
-    """Start a browser and give its only tab.
+    """Start a browser and yield its only tab.
 
     Args:
-        profile: A folder for what the browser keeps.
+        profile: A folder for the profile of the browser.
     """
     assert BROWSER is not None
     commands, to_browser = os.pipe()
@@ -173,9 +173,9 @@ def find_plots(tab: Tab) -> dict[str, tuple[int, int, int, int]]:
 
 
 def measure_inks(plot: Pixels) -> dict[str, float]:
-    """Return the shares of a plot's pixels in the main colour, in the second, and in text.
+    """Return the shares of a plot's pixels in the main colour, in the second one, and in text.
 
-    Text stands out from the panel by far more than grid lines do.
+    Text differs from the panel far more than grid lines do.
     """
     red, blue = plot[..., 0], plot[..., 2]
     grey = plot.max(axis=2) - plot.min(axis=2) < 40
@@ -187,7 +187,7 @@ def measure_inks(plot: Pixels) -> dict[str, float]:
 
 
 def check_plots(tab: Tab, width: int, *, dark: bool, names: set[str], two_colors: set[str]) -> None:
-    """Assert that the open page draws just these plots, fits its width and raised no fault."""
+    """Assert that the open page draws exactly these plots, fits its width and has no faults."""
     assert tab.ask("document.documentElement.scrollWidth") == width
     pixels, plots = tab.picture(), find_plots(tab)
     assert (pixels[3, 3].mean() < 60) == dark

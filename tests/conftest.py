@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 check_environment()
 
 
-# How long an example takes says more about the machine than about the code.
+# The time of an example depends more on the machine than on the code.
 hypothesis.settings.register_profile("recspark", deadline=None)
 hypothesis.settings.load_profile("recspark")
 
@@ -34,7 +34,7 @@ def _logging_as_before() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A local Spark session on two cores, made for many small jobs."""
+    """A local Spark session on two cores, tuned for many small jobs."""
     from recspark.cluster.session import create_session
     from recspark.config import SparkConfig
 

@@ -45,7 +45,7 @@ class Reader(HTMLParser):
 
 
 def read(page: str) -> Reader:
-    """Return what the parser found on a page."""
+    """Parse a page and return the reader with what it found."""
     reader = Reader()
     reader.feed(page)
     return reader

@@ -1,4 +1,4 @@
-"""A prepared run written by hand: the splits and manifests that later stages start from."""
+"""A prepared run written by hand: the splits and manifests that later stages read."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Cell = tuple[int, int, float]
 
 
 def user_id(index: int) -> int:
-    """Return the raw id of a user of these runs: falling, with gaps."""
+    """Return the raw id of a user of these runs. Ids descend and have gaps."""
     return 1000 - 3 * index
 
 
 def movie_id(index: int) -> int:
-    """Return the raw id of a movie of these runs: not in the order of the index."""
+    """Return the raw id of a movie of these runs. Ids are not in the order of the index."""
     return 7 + (index * 5) % 101
 
 
 def prepared_counts(**changes: Any) -> dict[str, Any]:
-    """Return counts as the manifests of train, valid and test have them."""
+    """Return counts like those in the manifests of train, valid and test."""
     facts = PreparedFacts(
         num_users=40,
         num_movies=30,

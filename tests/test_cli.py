@@ -1,4 +1,4 @@
-"""The command `recspark <job>`: help, version, and mistakes that are found before Spark starts."""
+"""The command `recspark <job>`: help, version, and mistakes found before Spark starts."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_help_all_shows_every_setting_with_its_text(capsys: pytest.CaptureFixtur
         flat = " ".join(text.split())
         for setting in list_settings(Config).values():
             assert setting.text, setting.path
-            # The help wraps its lines at hyphens and slashes too.
+            # The help also wraps lines at hyphens and slashes.
             assert setting.text.replace(" ", "") in flat.replace(" ", "").replace("%%", "%")
 
 
@@ -188,7 +188,7 @@ def test_a_mistake_is_found_before_spark_starts(
     assert re.search(r": found .*, expected .*\. ?", said)
 
 
-def test_what_a_job_does_not_read_may_be_missing(
+def test_files_that_a_job_does_not_read_may_be_missing(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--recommend.models", "bias", "--recommend.users", str(tmp_path / "users.txt")]

@@ -1,4 +1,4 @@
-"""What README, docs and examples say of the code is true."""
+"""The README, the docs and the examples agree with the code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for
 ALL = "\n".join(TEXTS.values())
 JOBS = {path.stem for path in (ROOT / "jobs").glob("*.py")}
 
-# A fence, and the block in it by language.
+# A fenced block: language and content.
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _FILE = re.compile(r"\b(?:jobs|scripts|conf|recspark|tests|docs|examples)/[\w./-]*\w")
@@ -76,7 +76,7 @@ def test_readme_is_short() -> None:
     assert len(TEXTS["README.md"].splitlines()) <= 150
 
 
-def test_readme_has_the_two_commands_and_every_page() -> None:
+def test_readme_names_the_two_commands_and_every_page() -> None:
     for command in ("scripts/run.sh", "scripts/test.sh"):
         assert f"\n    {command} " in TEXTS["README.md"]
     for page in TEXTS:
@@ -114,12 +114,12 @@ def test_every_relative_link_resolves(page: str) -> None:
             assert anchor in anchors(found.read_text(encoding="utf-8")), target
 
 
-def test_package_table_is_that_of_the_requirements() -> None:
+def test_package_table_equals_the_requirements() -> None:
     for name, (versions, reason) in REQUIREMENTS.items():
         assert f"| {name} | `{versions}` | {reason} |" in TEXTS["docs/packages.md"]
 
 
-def test_tested_sets_are_those_of_the_constraints() -> None:
+def test_tested_versions_equal_the_constraints() -> None:
     for name in ("constraints", "constraints-spark-3.5"):
         pins = dict(
             re.findall(r"^(\w+)==(\S+)$", (ROOT / f"scripts/{name}.txt").read_text(), re.MULTILINE)
@@ -143,7 +143,7 @@ def test_every_preset_is_named() -> None:
         assert f"`{preset}`" in TEXTS["docs/models.md"], preset
 
 
-def test_every_job_that_is_started_exists() -> None:
+def test_every_job_in_a_command_exists() -> None:
     named = set(re.findall(r"(?:^ {4}|`|/bin/)recspark ([a-z]\w*)", ALL, re.MULTILINE))
     assert len(named) > 8
     assert named <= JOBS
@@ -176,7 +176,7 @@ def test_every_setting_that_is_named_exists() -> None:
         for name in known
         if "." not in name and any(other.startswith(f"{name}.") for other in known)
     )
-    # As an option anywhere; in backticks but for `spark.`, which Spark's own properties share.
+    # As an option anywhere; in backticks except for `spark.`, a prefix of Spark's own properties.
     options = set(re.findall(r"--([a-z_]+(?:\.[a-z_]+)+)\b", ALL))
     quoted = set(re.findall(rf"`(?!spark\.)((?:{sections})(?:\.[a-z_]+)+)[`: ]", ALL))
     assert len(options | quoted) > 40

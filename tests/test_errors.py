@@ -17,7 +17,7 @@ def test_the_error_of_a_task_is_recovered(spark: SparkSession) -> None:
     assert str(raised) == "file.txt:7: found damage, expected none. Fetch it again."
 
 
-def test_message_of_several_lines_stays_whole() -> None:
+def test_message_of_several_lines_stays_complete() -> None:
     raised = from_task(RuntimeError("x\nrecspark.errors.TrainingError: one\n  two\n\n\tat org.X"))
     assert isinstance(raised, TrainingError)
     assert str(raised) == "one\n  two"

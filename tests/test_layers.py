@@ -1,4 +1,4 @@
-"""The layers of the package: imports point downward, and three packages stay in their corner."""
+"""The layers of the package: imports point downward, and three libraries are used in few places."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import recspark
 from recspark.contract import columns
 
 ROOT = Path(recspark.__file__).parent
-# From the top down. A package imports from floors below its own, over the closure of imports.
+# From the top down. A package imports only from floors below its own, over the import closure.
 FLOORS = (
     {"__main__"},
     {"cli"},
@@ -23,7 +23,7 @@ FLOORS = (
     {"saved", "datasets", "cluster", "text", "page"},
     {"config", "files", "arrays", "contract", "errors", "logs", "redact"},
 )
-# Within a floor only these import from each other, and nothing comes back around.
+# Within a floor, only these packages import from each other, without circles.
 SIDEWAYS = {
     ("report", "blend"),
     ("report", "recommend"),
@@ -52,7 +52,7 @@ def module_name(path: Path) -> str:
 
 
 def imports(path: Path) -> list[str]:
-    """Return the full names a file imports, those inside functions and for type checking too."""
+    """Return the full names that a file imports, also inside functions and for type checking."""
     found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -101,7 +101,7 @@ def test_every_package_has_its_floor() -> None:
 
 def test_imports_point_downward() -> None:
     floor = {name: number for number, names in enumerate(FLOORS) for name in names}
-    for module in sorted(MODULES.keys() - {"recspark"}):  # that one offers the API of all floors
+    for module in sorted(MODULES.keys() - {"recspark"}):  # that one offers every API
         mine = package(module)
         for target in targets(module):
             theirs = package(target)
@@ -143,7 +143,7 @@ def test_sideways_table_has_no_dead_rows() -> None:
     assert arrows >= SIDEWAYS
 
 
-def test_stages_do_not_import_each_other_but_for_the_pipeline() -> None:
+def test_stages_do_not_import_each_other_except_the_pipeline() -> None:
     for path in (ROOT / "stages").glob("*.py"):
         if path.stem != "pipeline":
             others = [name for name in imports(path) if name.startswith("recspark.stages")]
@@ -162,20 +162,20 @@ def test_petastorm_is_imported_in_one_file() -> None:
     assert users_of("petastorm") == {"recspark.training.petastorm_reader"}
 
 
-def test_torch_is_imported_where_models_are_made_and_loaded() -> None:
+def test_torch_is_only_imported_where_models_are_made_and_loaded() -> None:
     for module in users_of("torch"):
         allowed = ("recspark.models", "recspark.training", "recspark.saved.weights")
         assert module.startswith((*allowed, "recspark.scoring.trained")), f"{module} imports torch"
 
 
-def test_models_and_training_know_nothing_of_spark() -> None:
+def test_models_and_training_do_not_import_spark() -> None:
     below = ("models", "training", "contract", "config", "files", "arrays", "datasets")
-    for module in users_of("pyspark") - {"recspark.files.parquet"}:  # that one for types alone
+    for module in users_of("pyspark") - {"recspark.files.parquet"}:  # imports it for types only
         assert package(module) not in below, module
 
 
-def test_models_and_training_load_no_spark_on_the_way() -> None:
-    """Over the closure of imports: a process in which pyspark cannot be imported has them all."""
+def test_models_and_training_load_without_spark() -> None:
+    """All their modules can be imported in a process where importing pyspark fails."""
     modules = [
         module_name(path)
         for path in FILES
@@ -192,7 +192,7 @@ def test_models_and_training_load_no_spark_on_the_way() -> None:
 
 
 def test_no_column_name_is_a_literal_outside_columns() -> None:
-    # Plain words (`rating`, `title`) mean other things too, and two columns are also data sets.
+    # Plain words (`rating`, `title`) have other meanings too, and two columns are also data sets.
     names = {
         value
         for name, value in vars(columns).items()

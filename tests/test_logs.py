@@ -29,7 +29,7 @@ class Screen(io.StringIO):
 
 
 def shown(written: str) -> list[str]:
-    """Return what a terminal shows: a carriage return goes back to the start of the line."""
+    """Return what a terminal shows. A carriage return overwrites the line from its start."""
     lines = []
     for line in written.split("\n"):
         cells: list[str] = []
@@ -41,7 +41,7 @@ def shown(written: str) -> list[str]:
 
 @contextmanager
 def configured(stream: io.StringIO) -> Iterator[None]:
-    """Configure logging as jobs do, with another stderr."""
+    """Configure logging as jobs do, with `stream` as stderr."""
     root = logging.getLogger("recspark")
     before = (root.handlers, root.level, root.propagate)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""No credential in what recspark shows or stores."""
+"""recspark neither shows nor stores credentials."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_any_password_in_a_url_is_hidden(password: str) -> None:
     assert shown == "s3://***@bucket/x"
 
 
-def test_plain_data_is_redacted_to_its_leaves() -> None:
+def test_nested_data_is_redacted() -> None:
     value = {
         "s3://k:hunter2ABC@b/u.data": "5@1",
         "ingest": {"ratings": ["s3://k:hunter2ABC@b/u.data", 3, None]},
@@ -73,7 +73,7 @@ def test_plain_data_is_redacted_to_its_leaves() -> None:
     }
 
 
-def test_errors_are_redacted_however_they_were_made() -> None:
+def test_errors_are_redacted_however_they_are_created() -> None:
     url = f"s3://key:{SECRET}@bucket/x"
     assert SECRET not in str(DataError(f"cannot read {url}"))
     assert SECRET not in describe(url, found=url, expected=url, remedy=f"Look at {url}.")

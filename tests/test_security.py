@@ -1,4 +1,4 @@
-"""A run directory holds data, never code: nothing in recspark unpickles what lies in one."""
+"""A run directory holds data, never code: recspark does not unpickle anything in it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SOURCES = [
     *(ROOT / "jobs").rglob("*.py"),
     *(ROOT / "scripts").glob("*.py"),
 ]
-# What can turn a file into running code: as an import, and as the last name of a call.
+# Modules and calls that can turn a file into running code. Calls are matched by their last name.
 MODULES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 CALLS = {
     *("torch.load", "torch.jit.load", "pd.read_pickle"),
     *("yaml.load", "yaml.unsafe_load", "yaml.full_load"),
-    # Spark: Python objects from a file, and models whose metadata names the class to load.
+    # Spark: reading Python objects from a file, and models whose metadata names the class to load.
     *("sparkContext.pickleFile", "sc.pickleFile", "PipelineModel.load", "Pipeline.load"),
 }
 # The key under which petastorm looks for a pickled schema.
@@ -39,7 +39,7 @@ UNISCHEMA = b"dataset-toolkit.unischema.v1"
 
 
 def offences(source: str) -> list[str]:
-    """Return the names in Python source that could run what a file says."""
+    """Return the names in Python source that could run code from a file."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -52,7 +52,7 @@ def offences(source: str) -> list[str]:
                 name == call or name.endswith(f".{call}") for call in CALLS
             ):
                 found.append(name)
-            # NumPy's own default is not to.
+            # NumPy does not unpickle by default.
             found += [
                 "allow_pickle"
                 for word in node.keywords
@@ -73,7 +73,7 @@ def offences(source: str) -> list[str]:
         "PipelineModel.load(path)",
     ],
 )
-def test_the_search_finds_what_it_should(source: str) -> None:
+def test_the_search_finds_all_offences(source: str) -> None:
     assert offences(source)
 
 
@@ -84,7 +84,7 @@ def test_nothing_unpickles_or_evaluates_files() -> None:
 
 
 class Payload:
-    """Unpickling an instance writes a file; all it needs is a builtin, as petastorm allows."""
+    """Unpickling an instance writes a file. This needs only a builtin, which petastorm allows."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -95,7 +95,7 @@ class Payload:
 
 def test_feed_ignores_pickles_that_petastorm_would_load(tmp_path: Path) -> None:
     mark = tmp_path / "executed"
-    # In protocol 0, because petastorm takes the bytes for text first.
+    # Protocol 0, because petastorm decodes the bytes as text first.
     pickled = {UNISCHEMA: pickle.dumps(Payload(mark), protocol=0)}
     table = pa.table(
         {
@@ -119,7 +119,7 @@ def test_feed_ignores_pickles_that_petastorm_would_load(tmp_path: Path) -> None:
 
 
 def test_payload_is_live(tmp_path: Path) -> None:
-    """The test above would notice: petastorm itself, given the folder, runs the payload."""
+    """Petastorm itself runs the payload in this folder, so the test above would notice."""
     from petastorm.etl.dataset_metadata import depickle_legacy_package_name_compatible
 
     mark = tmp_path / "executed"
@@ -127,7 +127,7 @@ def test_payload_is_live(tmp_path: Path) -> None:
     assert mark.exists()
 
 
-def test_config_files_make_no_objects(tmp_path: Path) -> None:
+def test_config_files_create_no_objects(tmp_path: Path) -> None:
     mark = tmp_path / "executed"
     file = tmp_path / "evil.yaml"
     file.write_text(f"name: !!python/object/apply:builtins.open ['{mark}', 'w']\n")

@@ -1,1 +1,1 @@
-"""What the raw ratings look like: Spark aggregates, statistics, plots and a page of them."""
+"""Exploration of the raw ratings: Spark aggregates, statistics, plots and a page."""

@@ -1,4 +1,4 @@
-"""The page of plots: one HTML file that needs nothing else, from `statistics.json` alone."""
+"""The page of plots as one self-contained HTML file, made from `statistics.json` alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recspark.page.tables import percent, plain, stars, whole
 
 
 def render_page(name: str, statistics: dict[str, Any], date: str = "") -> str:
-    """Return the HTML text: no script, nothing to load, every text from the data escaped.
+    """Return the HTML text. It has no script and loads nothing; text from the data is escaped.
 
     Args:
         name: The run's name.
@@ -40,7 +40,7 @@ def draw_panels(statistics: dict[str, Any]) -> list[Panel]:
 
 
 def list_facts(statistics: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what the ratings amount to, as (name, figure)."""
+    """Return the key figures of the ratings as (name, figure)."""
     counts = statistics["counts"]
     return [
         ("Ratings", whole(counts["ratings"])),

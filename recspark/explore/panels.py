@@ -1,4 +1,4 @@
-"""What each part of the page says: a heading with the finding, how to read it, its tables."""
+"""The texts of each part of the page: a heading with the finding, an explanation, and tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Statistics = dict[str, Any]
 
 _RATINGS = Column("ratings", "Ratings", whole)
 _MEAN = Column("mean_rating", "Mean rating", stars)
-_FEW = f"Grey: fewer than {MIN_COUNT} ratings, too few to tell."
+_FEW = f"Grey: fewer than {MIN_COUNT} ratings, too few for a conclusion."
 _SHRUNKEN = Column("shrunken_mean", "Shrunken mean", stars)
 _MOVIE = (
     Column("title", "Title", plain, is_text=True),
@@ -23,7 +23,7 @@ _MOVIE = (
 
 
 def make_panels(statistics: Statistics) -> list[Panel]:
-    """Return the parts of the page in reading order; a plot of the same name belongs to each."""
+    """Return the parts of the page in reading order. Each may have a plot of the same name."""
     return [
         _ratings(statistics),
         _days(statistics),
@@ -43,8 +43,8 @@ def _ratings(statistics: Statistics) -> Panel:
     most = max(rows, key=lambda row: row["share"])
     return Panel(
         "ratings",
-        f"{number(most['rating'], 'g')} stars is given most often: {percent(most['share'])} of "
-        "all ratings",
+        f"{number(most['rating'], 'g')} stars is the most frequent rating: "
+        f"{percent(most['share'])} of all ratings",
         "Share of each rating value.",
         [
             make_table(
@@ -73,9 +73,9 @@ def _months(statistics: Statistics) -> Panel:
     rows = statistics["months"]
     return Panel(
         "months",
-        _tell_ends("The mean rating goes", rows, statistics, "month"),
-        "Mean of each month's ratings; the bars are as far as chance alone moves the mean of that "
-        f"many ratings (95%). {_FEW}",
+        _trend_heading("The mean rating goes", rows, statistics, "month"),
+        "Mean rating per month. The bars show how far chance alone moves the mean of that many "
+        f"ratings (95%). {_FEW}",
         [
             make_table(
                 "Ratings by month",
@@ -91,16 +91,16 @@ def _months(statistics: Statistics) -> Panel:
 
 
 def is_few(row: dict[str, Any]) -> bool:
-    """Return whether too few ratings stand behind a mean."""
+    """Return whether a mean is based on too few ratings for a conclusion."""
     return bool(row["ratings"] < MIN_COUNT)
 
 
-def _tell_ends(what: str, rows: list[dict[str, Any]], statistics: Statistics, key: str) -> str:
-    """Return from which mean to which one goes, of the first and the last row with many ratings."""
+def _trend_heading(what: str, rows: list[dict[str, Any]], statistics: Statistics, key: str) -> str:
+    """Return a heading that compares the means of the first and last rows with enough ratings."""
     name, prefix = ("month", "") if key == "month" else ("tenth", "tenth ")
     large = [row for row in rows if not is_few(row)]
     if len(large) < 2:
-        return f"Too few ratings to compare the mean of one {name} with another’s"
+        return f"Too few ratings to compare the mean of one {name} with that of another"
     first, last = large[0], large[-1]
     ends = [
         f"{stars(row['mean_rating'])} in {prefix}{row[key]} (n = {whole(row['ratings'])})"
@@ -152,8 +152,8 @@ def _means(statistics: Statistics) -> Panel:
         "means",
         f"Half of the {whole(counts['users'])} users give {users} stars or more on average, half "
         f"of the {whole(counts['movies'])} movies get {movies} or more",
-        "Every user and every movie counts once, by the mean of its ratings, in bins of 0.1. "
-        "Peaks at whole stars, where there are any, come from those with very few ratings.",
+        "Every user and every movie counts once, with the mean of its ratings, in bins of 0.1. "
+        "Any peaks at whole stars come from users and movies with very few ratings.",
         [
             make_table(
                 f"{member.capitalize()}s by mean rating",
@@ -167,7 +167,7 @@ def _means(statistics: Statistics) -> Panel:
 
 
 def _median(bins: list[dict[str, Any]]) -> str:
-    """Return the middle of the bin that holds the middle member."""
+    """Return the middle of the bin that contains the median member."""
     half, passed = sum(row["members"] for row in bins) / 2, 0
     for row in bins:
         passed += row["members"]
@@ -182,8 +182,8 @@ def _decile_shares(statistics: Statistics) -> Panel:
         "decile_shares",
         f"The most rated tenth of the movies ({whole(rows[-1]['movies'])}) has "
         f"{percent(rows[-1]['share'])} of all ratings",
-        "Movies ordered by their number of ratings and cut into tenths; movies with equally many "
-        "ratings stay together, so tenths can differ in size and one can be missing.",
+        "Movies are ordered by their number of ratings and divided into tenths. Movies with the "
+        "same number stay together, so tenths can differ in size and one can be missing.",
         [_decile_table(rows)],
     )
 
@@ -192,9 +192,11 @@ def _decile_means(statistics: Statistics) -> Panel:
     rows = statistics["popularity_deciles"]
     return Panel(
         "decile_means",
-        _tell_ends("From few ratings to many, the mean goes", rows, statistics, "decile"),
-        "Mean of all ratings in each tenth of the movies, 10 the most rated; the bars are as far "
-        f"as chance alone moves the mean of that many ratings (95%). {_FEW}",
+        _trend_heading(
+            "From the least to the most rated movies, the mean goes", rows, statistics, "decile"
+        ),
+        "Mean of all ratings in each tenth of the movies (10: the most rated). The bars show how "
+        f"far chance alone moves the mean of that many ratings (95%). {_FEW}",
         [_decile_table(rows)],
     )
 
@@ -253,8 +255,9 @@ def _top(statistics: Statistics) -> list[Panel]:
         Panel(
             "best_rated",
             f"The {len(best)} movies with the highest shrunken mean",
-            f"Each movie's mean is pulled to the mean of all ratings as by {whole(weight)} further "
-            "ratings (what the median movie has), so that a few high ratings do not win.",
+            f"Each movie's mean is computed as if it had {whole(weight)} further ratings equal to "
+            "the mean of all ratings. That is as many as the median movie has. So a few high "
+            "ratings do not win.",
             [_movie_table("Best rated movies", best, _SHRUNKEN, _MEAN, _RATINGS)],
         ),
     ]

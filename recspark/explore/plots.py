@@ -1,4 +1,4 @@
-"""The plots of the page, each drawn from the content of `statistics.json` alone."""
+"""The plots of the page, drawn from the content of `statistics.json` alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SMOOTH_DAYS = 28
 
 
 def draw_plots(statistics: Statistics) -> dict[str, Drawing]:
-    """Return every plot by its name; release years are left out where none is known."""
+    """Return every plot by its name. The plot of release years is left out if none is known."""
     marks: dict[str, Callable[..., None]] = {
         "ratings": _shares,
         "days": _days,
@@ -99,7 +99,7 @@ def _months(axes: Axes, statistics: Statistics) -> None:
 def _draw_means(
     axes: Axes, at: npt.NDArray[Any], rows: list[dict[str, Any]], statistics: Statistics
 ) -> None:
-    """Draw means with what chance does to them, and those of few ratings in grey."""
+    """Draw means with the error bars of chance, and means of few ratings in grey."""
     means, few = column(rows, "mean_rating"), np.array([is_few(row) for row in rows])
     errors = quantile() * statistics["counts"]["std_rating"] / np.sqrt(column(rows, "ratings"))
     axes.plot(at[few], means[few], "o", color=SOFT, markersize=4, alpha=0.8)
@@ -117,7 +117,7 @@ def _draw_means(
 
 
 def _use_dates(axes: Axes, num_days: int) -> None:
-    """Write dates as precisely as the span asks for."""
+    """Format dates as precisely as the time span requires."""
     form = "%Y" if num_days > 4 * 365 else "%Y-%m" if num_days > 90 else "%Y-%m-%d"
     few = DayLocator(interval=max(num_days // 3, 1))
     many = AutoDateLocator(minticks=2, maxticks=6)

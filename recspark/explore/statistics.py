@@ -1,4 +1,4 @@
-"""All statistics of a rating data set as one dict, the content of `statistics.json`."""
+"""All statistics of the ratings as one dict, the content of `statistics.json`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ BINS_PER_STAR = 10
 def compute_statistics(ratings: DataFrame, movies: DataFrame) -> dict[str, Any]:
     """Return the statistics, ready for JSON; means and deviations are in rating units.
 
-    Three shuffles over the ratings (by day and rating, by user, by movie); what is kept for a
-    second look are one row per user and one per movie, on the executors.
+    This shuffles the ratings three times: by day and rating, by user, and by movie. The executors
+    keep one row per user and one per movie for a second pass.
 
     Args:
         ratings: The `ratings` data set, one row per (user, movie), at least one.
@@ -39,12 +39,12 @@ def compute_statistics(ratings: DataFrame, movies: DataFrame) -> dict[str, Any]:
         `counts` (totals), `rating_shares`, `days`, `months`, `per_movie` and `per_user` (mean,
         quantiles and histogram of the number of ratings; histogram of the mean ratings),
         `release_years`, `popularity_deciles`, `top_by_ratings`, `top_by_shrunken_mean`, and
-        `shrunken_mean_weight`: how many ratings at the overall mean are added to each movie's own
-        for the last list, as many as the median movie has.
+        `shrunken_mean_weight`: how many ratings equal to the overall mean are added to each movie
+        for the last list. It is the median number of ratings per movie.
     """
-    days = _fetch(aggregates.tally_days(ratings))
-    by_movie = aggregates.tally_members(ratings, c.MOVIE_ID).persist()
-    by_user = aggregates.tally_members(ratings, c.USER_ID).persist()
+    days = _fetch(aggregates.count_by_day(ratings))
+    by_movie = aggregates.count_by_member(ratings, c.MOVIE_ID).persist()
+    by_user = aggregates.count_by_member(ratings, c.USER_ID).persist()
     try:
         movie_activity = _fetch(aggregates.count_activity(by_movie))
         user_activity = _fetch(aggregates.count_activity(by_user))
@@ -77,7 +77,7 @@ def compute_statistics(ratings: DataFrame, movies: DataFrame) -> dict[str, Any]:
 
 
 def _fetch(aggregate: DataFrame) -> pd.DataFrame:
-    """Return a small DataFrame on the driver."""
+    """Collect a small DataFrame on the driver."""
     return cast(pd.DataFrame, aggregate.toPandas())
 
 
@@ -106,17 +106,17 @@ def _count(
     }
 
 
-def _mean_histogram(tally: DataFrame) -> list[Record]:
-    """Return members by their mean rating: `mean` is the middle of a bin of 0.1 rating units."""
-    bins = _fetch(aggregates.count_means(tally, BINS_PER_STAR)).sort_values(c.BIN)
+def _mean_histogram(members: DataFrame) -> list[Record]:
+    """Return the number of members per bin of mean ratings; `mean` is the middle of the bin."""
+    bins = _fetch(aggregates.count_means(members, BINS_PER_STAR)).sort_values(c.BIN)
     return [
-        {"mean": int(number) / BINS_PER_STAR, "members": int(members)}
-        for number, members in zip(bins[c.BIN], bins[c.NUM_MEMBERS], strict=True)
+        {"mean": int(number) / BINS_PER_STAR, "members": int(count)}
+        for number, count in zip(bins[c.BIN], bins[c.NUM_MEMBERS], strict=True)
     ]
 
 
 def _release_years(movies: DataFrame) -> list[Record]:
-    """Return listed movies by release year, ascending, an unknown year (null) last."""
+    """Return numbers of listed movies by release year, ascending, unknown years (null) last."""
     counted = aggregates.count_release_years(movies).collect()
     rows = [(row[c.YEAR], row[c.NUM_MEMBERS]) for row in counted]
     rows.sort(key=lambda row: (row[0] is None, row[0] or 0))
@@ -124,10 +124,10 @@ def _release_years(movies: DataFrame) -> list[Record]:
 
 
 def _top(
-    tally: DataFrame, movies: DataFrame, order: Column, overall_mean: float, weight: int
+    rated: DataFrame, movies: DataFrame, order: Column, overall_mean: float, weight: int
 ) -> list[Record]:
-    """Return the best movies by `order`; a movie that is not listed has a null title and year."""
-    rows = aggregates.top_movies(tally, movies, order, NUM_TOP).collect()
+    """Return the best movies by `order`. Title and year are null if a movie is not listed."""
+    rows = aggregates.top_movies(rated, movies, order, NUM_TOP).collect()
     return [
         {
             c.MOVIE_ID: row[c.MOVIE_ID],

@@ -1,4 +1,4 @@
-"""Statistics out of the small tables that Spark's aggregates leave: NumPy and pandas only.
+"""Statistics computed with NumPy and pandas from the small tables of the Spark aggregates.
 
 Every function returns plain numbers, lists and dicts, ready for JSON.
 """
@@ -15,7 +15,7 @@ from recspark.contract import columns as c
 
 Record = dict[str, Any]
 
-# Name to percent of the members.
+# The percentage of members behind each quantile.
 QUANTILES = {
     "min": 0,
     "1 %": 1,
@@ -27,13 +27,13 @@ QUANTILES = {
     "99 %": 99,
     "max": 100,
 }
-# Six bins to each power of ten, as near to equal on a log axis as whole numbers allow.
+# Six bins per power of ten, of nearly equal width on a log axis.
 _STEPS = (1, 1.5, 2.2, 3.2, 4.6, 6.8)
 NUM_DECILES = 10
 
 
 def share_ratings(days: pd.DataFrame) -> list[Record]:
-    """Return ratings and their share of all by rating value, ascending.
+    """Return the number and share of ratings by rating value, ascending.
 
     Args:
         days: `rated_day`, `rating`, `num_ratings`, one row per day and rating value.
@@ -47,7 +47,7 @@ def share_ratings(days: pd.DataFrame) -> list[Record]:
 
 
 def count_per_day(days: pd.DataFrame) -> list[Record]:
-    """Return ratings by day (YYYY-MM-DD), days without a rating left out."""
+    """Return the number of ratings by day (YYYY-MM-DD), without days that have none."""
     sums = days.groupby(c.RATED_DAY)[c.NUM_RATINGS].sum()
     dates = sums.index.to_numpy().astype("datetime64[D]")
     return [
@@ -56,7 +56,7 @@ def count_per_day(days: pd.DataFrame) -> list[Record]:
 
 
 def summarise_months(days: pd.DataFrame) -> list[Record]:
-    """Return ratings, their mean and standard deviation by month (YYYY-MM), in rating units.
+    """Return number, mean and standard deviation of ratings by month (YYYY-MM), in rating units.
 
     Months without a rating are left out.
     """
@@ -72,7 +72,7 @@ def summarise_months(days: pd.DataFrame) -> list[Record]:
 
 
 def moments(days: pd.DataFrame) -> tuple[int, float, float]:
-    """Return the number, mean and (population) standard deviation of the ratings tallied."""
+    """Return the number, mean and (population) standard deviation of the counted ratings."""
     weights = days[c.NUM_RATINGS].to_numpy(np.float64)
     values = days[c.RATING].to_numpy(np.float64)
     mean = float(np.average(values, weights=weights))
@@ -83,8 +83,8 @@ def moments(days: pd.DataFrame) -> tuple[int, float, float]:
 def summarise_activity(activity: pd.DataFrame) -> Record:
     """Return mean, quantiles and a log-binned histogram of the ratings per member.
 
-    A quantile of p % is the smallest number of ratings that at least p % of the members do not
-    exceed (NumPy's `inverted_cdf`), so it is always a number that occurs.
+    The quantile of p % is the smallest number of ratings that at least p % of the members do not
+    exceed (NumPy's `inverted_cdf`), so it is always a number that occurs in the data.
 
     Args:
         activity: `num_ratings`, `num_members`, one row per number of ratings.
@@ -93,7 +93,7 @@ def summarise_activity(activity: pd.DataFrame) -> Record:
     sizes = ordered[c.NUM_RATINGS].to_numpy(np.int64)
     members = ordered[c.NUM_MEMBERS].to_numpy(np.int64)
     total = int(members.sum())
-    # In whole numbers, so that no rounding of shares moves a rank.
+    # Integers, so that rounding cannot move a rank.
     wanted = [max(-(-percent * total // 100), 1) for percent in QUANTILES.values()]
     positions = np.searchsorted(np.cumsum(members), wanted)
     return {
@@ -104,7 +104,7 @@ def summarise_activity(activity: pd.DataFrame) -> Record:
 
 
 def _log_histogram(sizes: npt.NDArray[np.int64], members: npt.NDArray[np.int64]) -> list[Record]:
-    """Return `from`, `to` (both included) and `members`, empty bins included."""
+    """Return bins with `from`, `to` (both inclusive) and `members`. Empty bins are included."""
     edges = log_edges(int(sizes[-1]))
     bins = np.searchsorted(edges, sizes, side="right") - 1
     counts = np.bincount(bins, weights=members, minlength=len(edges) - 1)
@@ -128,8 +128,8 @@ def log_edges(largest: int) -> npt.NDArray[np.int64]:
 def summarise_deciles(activity: pd.DataFrame) -> list[Record]:
     """Return movies, ratings and mean rating by tenth of the movies, least rated first.
 
-    Movies with equally many ratings stay together: they go where the middle of their ranks falls,
-    so tenths can differ in size, and one that gets no movie is left out.
+    Movies with the same number of ratings stay together, in the tenth of their middle rank. Tenths
+    can therefore differ in size. A tenth without movies is left out.
 
     Args:
         activity: `num_ratings`, `num_members`, `rating_sum`, one row per number of ratings.

@@ -1,1 +1,1 @@
-"""Pages that open offline: one look, plots as inline SVG, tables of the numbers behind them."""
+"""Pages that open offline: a common style, plots as inline SVG, and tables of their numbers."""

@@ -1,7 +1,7 @@
-"""How every plot looks: one SVG text per plot and width, coloured by the page's style sheet.
+"""The style of all plots: one SVG text per plot and width, coloured by the page's style sheet.
 
-matplotlib draws with stand-in colours, which then become CSS variables: so one drawing serves
-light and dark pages, and text stays text.
+matplotlib draws with placeholder colours, which are then replaced by CSS variables. So one drawing
+serves light and dark pages, and text stays text.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-# Stand-ins; the names are CSS variables of base.html.
+# Placeholder colours, and the CSS variables of base.html that replace them.
 INK, GRID, MAIN, ACCENT, SOFT = "#010101", "#020202", "#030303", "#040404", "#050505"
 _VARIABLES = {INK: "--ink", GRID: "--grid", MAIN: "--main", ACCENT: "--accent", SOFT: "--soft"}
 
-# Width and height in points; the text keeps its size, so that it can be read on a phone.
+# Width and height in points. Text has the same size in both, so that it is legible on a phone.
 WIDE, NARROW = (760, 290), (370, 270)
 
 _STYLE = {
@@ -47,13 +47,13 @@ _STYLE = {
     "text.parse_math": False,
 }
 
-# What puts the marks of one plot on its axes.
+# A function that draws the marks of one plot on its axes.
 Marks = Callable[[Axes], None]
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One plot as `<svg>` text: for wide and for narrow screens, or the same for both."""
+    """One plot as `<svg>` text, for wide and for narrow screens, or one for both."""
 
     narrow: str
     wide: str | None = None
@@ -63,9 +63,9 @@ def draw(name: str, marks: Marks, height: int | None = None) -> Drawing:
     """Return the plot for wide and for narrow screens.
 
     Args:
-        name: Short name of the plot, unique on the page; it keeps the ids inside apart.
-        marks: What to draw.
-        height: In points, where it depends on what is drawn.
+        name: Short name of the plot. It must be unique on the page, because ids depend on it.
+        marks: Draws the marks.
+        height: Height in points, if it depends on the marks.
     """
     return Drawing(
         wide=_draw_svg(f"{name}-wide", marks, (WIDE[0], height or WIDE[1])),
@@ -74,7 +74,7 @@ def draw(name: str, marks: Marks, height: int | None = None) -> Drawing:
 
 
 def draw_small(name: str, marks: Marks) -> Drawing:
-    """Return the plot for half the width of a wide screen, which is that of a narrow one."""
+    """Return the plot in one size, for narrow screens and for half the width of a wide screen."""
     return Drawing(narrow=_draw_svg(name, marks, NARROW))
 
 
@@ -92,10 +92,10 @@ def _draw_svg(name: str, marks: Marks, size: tuple[int, int]) -> str:
 
 
 def _to_inline(svg: str) -> str:
-    """Return the bare `<svg>` element, sized by the page, its colours by CSS variables."""
+    """Return the bare `<svg>` element without a size and with CSS variables as colours."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    # Only ids that are referred to stay: they are hashes of content and plot name.
+    # Keep only ids that are referenced. They are hashes of content and plot name.
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r'(<svg [^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", svg, count=1)
@@ -105,37 +105,37 @@ def _to_inline(svg: str) -> str:
 
 
 def label(axes: Axes, x: str, y: str) -> None:
-    """Name both axes, with units."""
+    """Label both axes, with units."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
 
 
 def name_lines(axes: Axes, columns: int = 2) -> None:
-    """Put the legend above the axes, where it hides no mark."""
+    """Put the legend above the axes, where it does not hide any marks."""
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=columns)
 
 
 def use_short_numbers(axes: Axes, axis: str = "y") -> None:
-    """Write an axis' numbers as 20 k or 1.5 M."""
+    """Format the numbers of an axis as 20 k or 1.5 M."""
     getattr(axes, f"{axis}axis").set_major_formatter(EngFormatter(sep=" "))
 
 
-# Points of a letter in a small text, and the height of one.
+# Width of a letter and height of a line of small text, in points.
 _LETTER, _LINE = 5.0, 10.0
 _SMALL = 8.5
-# Share of the plot's height that the bars of counts take at most.
+# Maximum height of the bars of counts, as a share of the plot's height.
 _STRIP = 0.16
 
 
 def draw_counts(axes: Axes, at: Sequence[float], counts: Sequence[int], unit: str) -> None:
-    """Show how much stands behind each group: grey bars below the marks, with numbers that fit.
+    """Show the size of each group as grey bars below the marks, with numbers if they fit.
 
-    Called last, when the marks are drawn and the axes named.
+    Call this last, after drawing the marks and labelling the axes.
 
     Args:
-        axes: Where the marks are.
-        at: Where each group is on the horizontal axis, rising.
-        counts: How many of `unit` each group has.
+        axes: Axes with the marks.
+        at: Positions of the groups on the horizontal axis, ascending.
+        counts: Size of each group.
         unit: What is counted.
     """
     texts = [short(count) for count in counts]
@@ -153,7 +153,7 @@ def draw_counts(axes: Axes, at: Sequence[float], counts: Sequence[int], unit: st
     strip.set_ylim(0, max(counts) / _STRIP)
     strip.set_axis_off()
     axes.set_zorder(strip.get_zorder() + 1)
-    told = f"Grey bars: {unit}"
+    caption = f"Grey bars: {unit}"
     if is_level or is_upright:
         strip.bar_label(
             bars,
@@ -164,10 +164,10 @@ def draw_counts(axes: Axes, at: Sequence[float], counts: Sequence[int], unit: st
             rotation=0 if is_level else 90,
         )
     else:
-        told += f", from {short(min(counts))} to {short(max(counts))}"
-    axes.set_xlabel(f"{axes.get_xlabel()}\n{told}")
+        caption += f", from {short(min(counts))} to {short(max(counts))}"
+    axes.set_xlabel(f"{axes.get_xlabel()}\n{caption}")
 
 
 def short(value: float) -> str:
-    """Return a count as on an axis: 871, 20 k, 1.5 M."""
+    """Return a count in the short form of an axis: 871, 20 k, 1.5 M."""
     return EngFormatter(places=None if value < 1000 else 1, sep=" ")(value).replace(".0 ", " ")

@@ -1,4 +1,4 @@
-"""The packages that draw pages, which all other jobs do without."""
+"""The packages that draw pages. Other jobs do not need them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PACKAGES = ("matplotlib", "jinja2")
 
 
 def require_packages(stage: str) -> None:
-    """Raise EnvironmentProblem that says what to install where a package is missing."""
+    """Raise an EnvironmentProblem that says what to install if a package is missing."""
     missing = find_missing()
     if missing:
         raise EnvironmentProblem(
@@ -24,7 +24,7 @@ def require_packages(stage: str) -> None:
 
 
 def find_missing() -> list[str]:
-    """Return those of the packages that cannot be imported."""
+    """Return the packages that cannot be imported."""
     missing = []
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""One part of a page: a heading with the finding, how to read it, plots and tables."""
+"""One part of a page: a heading with the finding, an explanation, a plot and tables."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Panel:
     text: str
     tables: list[Table] = field(default_factory=list)
     drawing: Drawing | None = None
-    """Stands above the tables, which then are folded."""
+    """The plot above the tables. With a plot, the tables are folded."""
     is_open: bool | None = None
-    """Whether the first table is unfolded; None: where no plot stands above it."""
+    """Whether the first table is unfolded. None means only if there is no plot above it."""
     fold_title: str = ""
-    """What the tables are called together, where they are so many that they are folded as one."""
+    """Title of all tables together. If it is set, they are folded as one."""
     missing: str = ""
     """Why there is nothing to show, and how to get it."""

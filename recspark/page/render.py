@@ -1,4 +1,4 @@
-"""Templates to HTML text: everything from the data is escaped, and nothing is loaded."""
+"""Render templates as HTML text. Everything from the data is escaped, and nothing is loaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_COLUMNS = 5
 
 
 def count_columns(tiles: Sized) -> int:
-    """Return the columns of a grid whose last row is fullest: of 8 tiles 4, never 7 + 1."""
+    """Return the number of columns that fills the last row most: 4 for 8 tiles, never 7 + 1."""
     count = len(tiles)
 
     def fill(columns: int) -> float:
@@ -21,7 +21,7 @@ def count_columns(tiles: Sized) -> int:
 
 
 def render(template: str, **values: Any) -> str:
-    """Return the HTML text of `<part of recspark>/<file>`, e.g. `explore/page.html`."""
+    """Return the HTML text of the template `<package>/<file>`, e.g. `explore/page.html`."""
     parts = ("page", "explore", "report")
     environment = Environment(
         loader=PrefixLoader({name: PackageLoader(f"recspark.{name}", "") for name in parts}),

@@ -1,4 +1,4 @@
-"""The numbers behind each plot as text tables: columns with titles, cells already formatted."""
+"""Tables of the numbers behind each plot: columns with titles, and formatted cells."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Records = Sequence[dict[str, Any]]
 Format = Callable[[Any], str]
 
 MOST_ON_PHONE = 4
-# Percent below which a share is 0 (or 100 %) but for rounding.
+# A share this close to 0 % or 100 %, in percent, differs from it only by rounding.
 _NO_SHARE = 1e-7
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: key in the records, title with unit, how a value is written."""
+    """One column: its key in the records, its title with unit, and the format of its values."""
 
     key: str
     title: str
@@ -27,17 +27,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table; rows hold one text per column."""
+    """A table with a title. Rows hold one text per column."""
 
     title: str
     columns: tuple[Column, ...]
     rows: list[list[str]]
     few: frozenset[int] = field(default_factory=frozenset)
-    """Places of the rows that too little stands behind; they are greyed."""
+    """Positions of the rows that are based on too few ratings or users. They are grey."""
 
     @property
     def is_wide(self) -> bool:
-        """Whether the table names its rows first and has more figures than a phone is wide."""
+        """Whether the first column names the rows and the table is too wide for a phone."""
         return self.columns[0].is_text and len(self.columns) > MOST_ON_PHONE
 
 
@@ -47,24 +47,24 @@ def make_table(
     *columns: Column,
     is_few: Callable[[dict[str, Any]], bool] = lambda _: False,
 ) -> Table:
-    """Return the table of `records`, one row per record, in their order; `is_few` greys a row."""
+    """Return a table with one row per record, in their order. `is_few` decides if a row is grey."""
     rows = [[column.write(record[column.key]) for column in columns] for record in records]
-    few = frozenset(place for place, record in enumerate(records) if is_few(record))
+    few = frozenset(row for row, record in enumerate(records) if is_few(record))
     return Table(title=title, columns=columns, rows=rows, few=few)
 
 
 def number(value: float, form: str) -> str:
-    """Return a figure in a format of Python's, with a real minus sign (U+2212)."""
+    """Return a figure in a Python format, with a real minus sign (U+2212)."""
     return format(value, form).replace("-", "\N{MINUS SIGN}")
 
 
 def whole(value: float) -> str:
-    """Return a count with thousands separated: 100,480,507."""
+    """Return a count with thousands separators: 100,480,507."""
     return number(value, ",.0f")
 
 
 def percent(value: float) -> str:
-    """Return a share from 0 to 1 as 99.8%; very near 0 or 1 with the digits that it needs."""
+    """Return a share from 0 to 1 as 99.8%, with more digits very close to 0 or 1."""
     rest = 100 * min(value, 1 - value)
     digits = 1 if rest >= 0.1 or rest < _NO_SHARE else 1 - math.floor(math.log10(rest))
     return f"{100 * value:.{digits}f}%"
@@ -76,10 +76,10 @@ def stars(value: float) -> str:
 
 
 def rmse(value: float | None) -> str:
-    """Return an RMSE with four decimals; one that there is none of as a dash."""
+    """Return an RMSE with four decimals, or a dash if it is missing."""
     return "–" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
 def plain(value: Any) -> str:
-    """Return a name, date or year as it is; a missing one as a dash."""
+    """Return a name, date or year unchanged, or a dash if it is missing."""
     return "–" if value is None else str(value)

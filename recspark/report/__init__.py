@@ -1,1 +1,1 @@
-"""One page about a run: what was done, how good it is, and what people would get."""
+"""One page about a run: what ran, how good the models are, and what they recommend."""

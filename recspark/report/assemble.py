@@ -1,4 +1,4 @@
-"""Findings to the page: which chapters there are, and in which order."""
+"""Assemble the page from the findings: the chapters and their order."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from recspark.report.inventory import Inventory
 from recspark.report.page import render_report
 from recspark.report.people import make_examples, make_map, make_neighbors
 from recspark.report.results import make_results
-from recspark.report.training_curves import make_learning
-from recspark.report.what_ran import gibibytes, list_steps, make_ran, minute
+from recspark.report.training_curves import make_training_curves
+from recspark.report.what_ran import gibibytes, list_steps, make_what_ran, minute
 
 
 def make_report(findings: Findings) -> str:
     """Return the report as HTML text."""
-    board = findings.measured.main
-    known, fewest = (findings.embedding, findings.movies), findings.fewest
+    board = findings.leaderboards.main
+    known = (findings.embedding, findings.movies)
     chapters = [
-        make_results(findings.inventory, findings.measured),
+        make_results(findings.inventory, findings.leaderboards),
         make_errors(board),
         make_calibration(board),
-        make_learning(findings.inventory, findings.trainings),
+        make_training_curves(findings.inventory, findings.trainings),
         _make_examples(findings),
-        make_neighbors(*known, fewest),
-        make_map(*known, fewest),
+        make_neighbors(*known, findings.min_ratings),
+        make_map(*known, findings.min_ratings),
         _make_ratings(findings),
-        make_ran(findings.inventory),
+        make_what_ran(findings.inventory),
     ]
     return render_report(
         redact(findings.name),
@@ -44,29 +44,29 @@ def make_report(findings: Findings) -> str:
 
 
 def _find_date(inventory: Inventory) -> str:
-    """Return when the newest of what the report tells was made: `2026-11-27 23:31 UTC`."""
+    """Return when the newest data set of the run was made, e.g. `2026-11-27 23:31 UTC`."""
     newest = max(manifest.created_at for manifest in inventory.manifests.values())
     return f"{minute(newest)} UTC"
 
 
 def _make_examples(findings: Findings) -> Chapter:
-    lists = findings.inventory.get(f"recommendations/{findings.lists_of}")
-    least = int(lists.settings.get("min_ratings", 1)) if lists else 1
-    return make_examples(findings.lists_of, findings.examples, least)
+    lists = findings.inventory.get(f"recommendations/{findings.lists_model}")
+    min_ratings = int(lists.settings.get("min_ratings", 1)) if lists else 1
+    return make_examples(findings.lists_model, findings.examples, min_ratings)
 
 
 def _make_ratings(findings: Findings) -> Chapter:
     title = "The ratings"
     if findings.statistics is None:
         missing = (
-            "There are no statistics of the ratings that are there now. Make them with the same "
-            "--config: jobs/explore.py"
+            "This run has no statistics of its current ratings. Run jobs/explore.py with the same "
+            "--config."
         )
         return Chapter("data", title, missing=missing)
     counts = findings.statistics["counts"]
     text = (
-        f"From {counts['first_day']} to {counts['last_day']}. Plots and tables are on a page of "
-        f"their own, explore/{PAGE} in the run directory; in short:"
+        f"From {counts['first_day']} to {counts['last_day']}. Plots and tables are on a separate "
+        f"page, explore/{PAGE} in the run directory. In short:"
     )
     return Chapter(
         "data",
@@ -81,7 +81,7 @@ def _make_ratings(findings: Findings) -> Chapter:
 
 
 def _list_facts(findings: Findings) -> list[tuple[str, str]]:
-    """Return what to know first, as (name, figure)."""
+    """Return the key figures of the run as (name, figure)."""
     inventory, facts = findings.inventory, []
     ratings, train, test = (inventory.get(name) for name in ("ratings", "train", "test"))
     if ratings is not None:
@@ -91,11 +91,11 @@ def _list_facts(findings: Findings) -> list[tuple[str, str]]:
         facts.append(("Movies", whole(PreparedFacts.of(train).num_movies)))
     if test is not None:
         facts.append(("Test ratings", whole(test.num_rows)))
-    if findings.measured.main is not None:
-        best = findings.measured.main.rows[0]
+    if findings.leaderboards.main is not None:
+        best = findings.leaderboards.main.rows[0]
         facts.append(("Best model", best["model"]))
         facts.append(("Its RMSE", f"{best['rmse']:.4f}"))
     steps = list_steps(inventory)
-    facts.append(("Seconds in all", f"{sum(step['seconds'] for step in steps):,.0f}"))
+    facts.append(("Total seconds", f"{sum(step['seconds'] for step in steps):,.0f}"))
     facts.append(("Peak memory", gibibytes(max(step["peak_memory_bytes"] for step in steps))))
     return facts

@@ -1,4 +1,4 @@
-"""The building blocks of the report, beside the panels that every page has."""
+"""The building blocks of the report, in addition to the panels that every page uses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recspark.page.panel import Panel
 
 @dataclass(frozen=True)
 class Item:
-    """An entry of a list on a card: a text, a figure, and a word on it where there is one."""
+    """An entry of a list on a card: a text, a figure, and an optional remark."""
 
     text: str
     figure: str
@@ -18,11 +18,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Link:
-    """A line that leads to another page of the run."""
+    """A link to another page of the run."""
 
     text: str
     target: str
-    """Address from this page's folder."""
+    """Address relative to this page's folder."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Points of the map; all lists are as long, most rated movie first.
+    """Points of the map. All lists have the same length, with the most rated movie first.
 
     Attributes:
         x: Left to right.
         y: Bottom to top, in the same unit.
         labels: Titles.
         ratings: Numbers of ratings.
-        num_named: So many of the first points carry their title without being pointed at.
+        num_named: How many of the first points always show their title.
     """
 
     x: list[float]
@@ -60,13 +60,13 @@ class Chapter:
     name: str
     """Unique on the page; the id of the chapter."""
     title: str
-    """Its heading; navigation has a word of it."""
+    """Its heading. The navigation shows one word instead."""
     text: str = ""
     missing: str = ""
     """Why there is nothing to show, and how to get it."""
     panels: list[Panel] = field(default_factory=list)
     are_paired: bool = False
-    """Whether two panels stand beside each other where there is room."""
+    """Whether two panels are placed side by side where there is room."""
     cards: list[Card] = field(default_factory=list)
     cloud: Cloud | None = None
     facts: list[tuple[str, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a model has learned movies to be like: neighbours of the best known, and a flat map."""
+"""What a model has learned about movies: neighbours of the most rated ones, and a flat map."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recspark.scoring.predictors import Floats
 
 @dataclass(frozen=True)
 class Embedding:
-    """The vectors of the movies that enough ratings stand behind."""
+    """The vectors of the movies that have enough ratings."""
 
     model: str
     rows: npt.NDArray[np.int64]
@@ -32,30 +32,30 @@ def open_embedding(
     names: Iterable[str],
     num_ratings: npt.NDArray[np.int64],
     *,
-    fewest: int,
-    most_points: int,
+    min_ratings: int,
+    max_points: int,
 ) -> Embedding | None:
-    """Return the embedding of the first model that has one; None where none has.
+    """Return the embedding of the first model that has one, or None if none has.
 
     Args:
         inventory: The run.
-        names: Models, the one to prefer first.
+        names: Names of models in order of preference.
         num_ratings: [movies]
-        fewest: Movies with fewer ratings are left out.
-        most_points: Most movies to take: those with the most ratings.
+        min_ratings: Movies with fewer ratings are left out.
+        max_points: Maximum number of movies. The most rated ones are kept.
 
     Raises:
         DataError: Weights are missing or damaged.
     """
     train, models = inventory.get("train"), inventory.models()
-    assert train is not None  # as there are models
+    assert train is not None  # a run with models has train
     for name in names:
         try:
             vectors = open_vectors(saved_model(inventory.paths, name, models[name], train))
         except ConfigError:
-            continue  # bias, cosine_user and a blend know no such thing
-        rows = np.flatnonzero((num_ratings >= fewest) & ~np.isnan(vectors).any(axis=1))
-        rows = rows[:most_points]
+            continue  # bias, cosine_user and a blend have no embeddings
+        rows = np.flatnonzero((num_ratings >= min_ratings) & ~np.isnan(vectors).any(axis=1))
+        rows = rows[:max_points]
         return Embedding(name, rows, np.asarray(vectors[rows], np.float32))
     return None
 
@@ -63,12 +63,12 @@ def open_embedding(
 def find_neighbors(
     embedding: Embedding, num_movies: int, count: int
 ) -> list[tuple[int, list[tuple[int, float]]]]:
-    """Return (movie, its nearest with their cosines) of the most rated movies, as `movie_index`.
+    """Return (movie, [(neighbour, cosine), …]) of the most rated movies, all as `movie_index`.
 
     Args:
-        embedding: Two movies or more.
-        num_movies: How many movies to look at.
-        count: Neighbours of each.
+        embedding: The embedding of at least two movies.
+        num_movies: Number of movies to return.
+        count: Number of neighbours per movie.
     """
     asked = np.arange(min(num_movies, len(embedding.rows)))
     found: list[list[tuple[int, float]]] = [[] for _ in asked]
@@ -81,8 +81,8 @@ def find_neighbors(
 def project(vectors: Floats) -> tuple[npt.NDArray[np.float64], list[float]]:
     """Return the first two principal components, [points, 2], and their shares of the variance.
 
-    Each direction is turned so that its largest coefficient is positive: the same vectors give the
-    same map. Memory: the covariance, [V, V].
+    The sign of each direction is chosen so that its largest coefficient is positive. The same
+    vectors therefore give the same map. Memory: the covariance, [V, V].
 
     Args:
         vectors: [points, V]

@@ -1,4 +1,4 @@
-"""The chapter of errors: where they are, and whether predictions keep what they promise."""
+"""The chapters on errors: where they occur, and how well predictions are calibrated."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from recspark.report.intervals import (
     find_extremes,
     find_widening,
     is_few,
-    mean_error_error,
-    rmse_error,
+    mean_error_standard_error,
+    rmse_standard_error,
 )
 from recspark.report.leaderboards import Board
-from recspark.report.plots import Line, draw_calibration, draw_cut
+from recspark.report.plots import Line, draw_calibration, draw_slice
 
 Group = Mapping[str, Any]
 
-# Columns are also named after models and fallbacks, which no name here may collide with.
+# Other columns are named after models and fallbacks. The space prevents a collision.
 _NAME = " name"
 _ITSELF = {slices.MODEL: "the model itself"}
 
-_UNMEASURED = "No model is measured. Run jobs/evaluate.py with the same --config."
+_UNMEASURED = "No model has been evaluated. Run jobs/evaluate.py with the same --config."
 
 _ROWS = Column("num_rows", "Test ratings", whole)
 _ERROR = Column("mean_error", "Mean error", lambda value: number(value, "+.3f"))
 _HALF = Column("half_width", "± 95%", lambda value: number(value, ".3f"))
-_FEW = f"Grey: fewer than {MIN_COUNT} test ratings, too few to tell."
+_FEW = f"Grey: fewer than {MIN_COUNT} test ratings, too few for a conclusion."
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """How a cut of `metrics/<model>.json` is shown."""
+class _Style:
+    """How a slice of `metrics/<model>.json` is shown."""
 
     title: str
     axis: str
     name: Callable[[Group], str]
-    """Of a group, in full."""
+    """Returns the full name of a group."""
     short: Callable[[Group], str]
-    """On the axis."""
+    """Returns the name of a group on the axis."""
 
 
 def _span(group: Group) -> str:
@@ -55,20 +55,20 @@ def _span(group: Group) -> str:
     return whole(low) if low == high else f"{whole(low)}–{whole(high)}"
 
 
-_CUTS = {
-    slices.USER_ACTIVITY: _Cut(
+_STYLES = {
+    slices.USER_ACTIVITY: _Style(
         "users’ ratings in train", "Ratings of the user in train (this many or more)", _span,
         lambda group: _count(group["from"]),
     ),
-    slices.MOVIE_POPULARITY: _Cut(
+    slices.MOVIE_POPULARITY: _Style(
         "movies’ ratings in train", "Ratings of the movie in train (this many or more)", _span,
         lambda group: _count(group["from"]),
     ),
-    slices.RATING_VALUE: _Cut(
+    slices.RATING_VALUE: _Style(
         "rating given", "Rating given (stars)", lambda group: number(group["rating"], "g"),
         lambda group: number(group["rating"], "g"),
     ),
-    slices.MONTH: _Cut(
+    slices.MONTH: _Style(
         "month", "Month of rating", lambda group: str(group["month"]),
         lambda group: str(group["month"]),
     ),
@@ -80,54 +80,56 @@ def _count(value: int) -> str:
 
 
 def make_errors(board: Board | None) -> Chapter:
-    """Return the chapter; plots show the best model and the floor, tables show all."""
+    """Return the chapter. Plots show the best and the reference model, tables show all models."""
     title = "Where the errors are"
     if board is None:
         return Chapter("errors", title, missing=_UNMEASURED)
-    panels = [_cut(board, name, cut) for name, cut in _CUTS.items()]
+    panels = [_slice_panel(board, name, style) for name, style in _STYLES.items()]
     text = (
-        f"RMSE of the test ratings in groups. Plots show {' and '.join(_drawn(board))}, with 95% "
-        f"intervals; the tables have every model. {_FEW} {EXPLAINED} A group of few users can "
-        "still be off by more."
+        f"RMSE of the test ratings by group. Plots show {' and '.join(_drawn(board))}, with 95% "
+        f"intervals; the tables show every model. {_FEW} {EXPLAINED} For groups of few "
+        "users the intervals can still be too narrow."
     )
     return Chapter("errors", title, text, panels=[*panels, _fallbacks(board)], are_paired=True)
 
 
 def _drawn(board: Board) -> list[str]:
-    """Return the models that plots show: the best, and the floor (else the next)."""
+    """Return the models that plots show: the best, and the reference model or else the second."""
     names = list(board.metrics)
     second = REFERENCE_MODEL if REFERENCE_MODEL in names[1:] else next(iter(names[1:]), None)
     return [names[0], *([second] if second else [])]
 
 
-def _cut(board: Board, name: str, cut: _Cut) -> Panel:
+def _slice_panel(board: Board, name: str, style: _Style) -> Panel:
     best = next(iter(board.metrics))
     groups: list[Group] = board.metrics[best]["cuts"][name]
     by_model = {
-        model: {cut.name(group): group["rmse"] for group in one["cuts"][name]}
+        model: {style.name(group): group["rmse"] for group in one["cuts"][name]}
         for model, one in board.metrics.items()
     }
     rows = [
         {
-            _NAME: cut.name(group),
+            _NAME: style.name(group),
             _ROWS.key: group[_ROWS.key],
-            **{model: groups.get(cut.name(group), math.nan) for model, groups in by_model.items()},
+            **{
+                model: groups.get(style.name(group), math.nan) for model, groups in by_model.items()
+            },
             _ERROR.key: group[_ERROR.key],
         }
         for group in groups
     ]
     widening = find_widening(board.metrics[best])
     for row, group in zip(rows, groups, strict=True):
-        row[_HALF.key] = quantile() * widening * rmse_error(group)
+        row[_HALF.key] = quantile() * widening * rmse_standard_error(group)
     return Panel(
         f"errors-{name}",
-        _tell_cut(cut, groups, widening),
-        f"Figures of {best}.",
+        _slice_heading(style, groups, widening),
+        f"The heading gives figures of {best}.",
         [
             make_table(
                 "RMSE of every model",
                 rows,
-                Column(_NAME, cut.axis.split(" (")[0], plain, is_text=True),
+                Column(_NAME, style.axis.split(" (")[0], plain, is_text=True),
                 _ROWS,
                 *(Column(model, model, rmse) for model in by_model),
                 Column(_HALF.key, f"± 95% of {best}", _HALF.write),
@@ -135,42 +137,42 @@ def _cut(board: Board, name: str, cut: _Cut) -> Panel:
                 is_few=is_few,
             )
         ],
-        draw_cut(
+        draw_slice(
             name,
-            [cut.short(group) for group in groups],
+            [style.short(group) for group in groups],
             [group[_ROWS.key] for group in groups],
-            {model: _line(board, model, name, groups, cut) for model in _drawn(board)},
-            cut.axis,
+            {model: _line(board, model, name, groups, style) for model in _drawn(board)},
+            style.axis,
         ),
     )
 
 
-def _tell_cut(cut: _Cut, groups: list[Group], widening: float) -> str:
-    """Return a heading that rests on groups of many ratings, and on differences beyond chance."""
+def _slice_heading(style: _Style, groups: list[Group], widening: float) -> str:
+    """Return a heading about large groups whose difference is more than chance."""
     found = find_extremes(groups, widening)
     if found is None:
-        return f"By {cut.title}: too few test ratings to compare groups"
+        return f"By {style.title}: too few test ratings to compare groups"
     low, high, is_apart = found
     if not is_apart:
         return (
-            f"By {cut.title}: the test does not tell groups apart (RMSE {stars(low['rmse'])} to "
-            f"{stars(high['rmse'])})"
+            f"By {style.title}: the test set cannot distinguish groups "
+            f"(RMSE {stars(low['rmse'])} to {stars(high['rmse'])})"
         )
-    return f"By {cut.title}: RMSE {_name_group(cut, low)}, {_name_group(cut, high)}"
+    return f"By {style.title}: RMSE {_name_group(style, low)}, {_name_group(style, high)}"
 
 
-def _name_group(cut: _Cut, group: Group) -> str:
-    return f"{stars(group['rmse'])} at {cut.name(group)} (n = {whole(group['num_rows'])})"
+def _name_group(style: _Style, group: Group) -> str:
+    return f"{stars(group['rmse'])} at {style.name(group)} (n = {whole(group['num_rows'])})"
 
 
-def _line(board: Board, model: str, name: str, groups: list[Group], cut: _Cut) -> Line:
-    """Return a model's RMSE in these groups, NaN in one that it has not."""
+def _line(board: Board, model: str, name: str, groups: list[Group], style: _Style) -> Line:
+    """Return a model's RMSE in these groups, NaN where it lacks a group."""
     widening = find_widening(board.metrics[model])
-    mine = {cut.name(group): group for group in board.metrics[model]["cuts"][name]}
-    found = [mine.get(cut.name(group)) for group in groups]
+    mine = {style.name(group): group for group in board.metrics[model]["cuts"][name]}
+    found = [mine.get(style.name(group)) for group in groups]
     return Line(
         [group["rmse"] if group else math.nan for group in found],
-        [quantile() * widening * rmse_error(group) if group else 0.0 for group in found],
+        [quantile() * widening * rmse_standard_error(group) if group else 0.0 for group in found],
         [group is None or is_few(group) for group in found],
     )
 
@@ -188,14 +190,14 @@ def _fallbacks(board: Board) -> Panel:
     best = next(iter(board.metrics.values()))
     return Panel(
         "errors-fallbacks",
-        f"By who answered: {whole(best['num_fallbacks'])} of {whole(best['num_rows'])} ratings "
-        "are predicted by a fallback",
-        "Users or movies without a rating in train are answered by what is known of the other "
-        "(movie_effect, user_effect), else by the mean of all ratings (global_mean); where a model "
-        "knows both and has no answer, bias answers. RMSE, and how many test ratings.",
+        f"By source of the prediction: a fallback predicts {whole(best['num_fallbacks'])} of "
+        f"{whole(best['num_rows'])} ratings",
+        "If a user or movie has no rating in train, the effect of the other is predicted "
+        "(movie_effect, user_effect), or else the mean of all ratings (global_mean). If a model "
+        "knows both but has no prediction, bias predicts. Cells: RMSE (number of test ratings).",
         [
             make_table(
-                "Who answered, by model",
+                "Source of the prediction, by model",
                 rows,
                 Column(_NAME, "Model", plain, is_text=True),
                 *(Column(kind, _ITSELF.get(kind, kind), _answered) for kind in kinds),
@@ -213,18 +215,18 @@ def _answered(group: Group | None) -> str:
 
 
 def make_calibration(board: Board | None) -> Chapter:
-    """Return the chapter on predicted against given ratings."""
+    """Return the chapter that compares predicted with given ratings."""
     title = "Calibration"
     if board is None:
         return Chapter("calibrated", title, missing=_UNMEASURED)
     best = next(iter(board.metrics))
     panel = Panel(
         "calibration",
-        _tell_calibration(best, board.metrics[best]),
-        "Test ratings in bins of a quarter star by what was predicted: the mean prediction against "
-        "the mean of what users gave, with its 95% interval, and the dotted line where both are "
-        "equal. The average of the distance weighs bins by their ratings; within a bin, errors "
-        f"cancel out. {_FEW} {EXPLAINED}",
+        _calibration_heading(best, board.metrics[best]),
+        "Test ratings are grouped by prediction into bins of a quarter star. The plot shows the "
+        "mean rating that users gave, with its 95% interval, against the mean prediction of each "
+        "bin. On the dotted line both are equal. The average distance weights bins by their number "
+        f"of ratings. Within a bin, errors cancel out. {_FEW} {EXPLAINED}",
         [_calibration_table(model, one) for model, one in board.metrics.items()],
         draw_calibration(
             {model: _calibration_bins(board.metrics[model]) for model in _drawn(board)}
@@ -234,22 +236,22 @@ def make_calibration(board: Board | None) -> Chapter:
     return Chapter("calibrated", title, panels=[panel])
 
 
-def _tell_calibration(model: str, metrics: dict[str, Any]) -> str:
+def _calibration_heading(model: str, metrics: dict[str, Any]) -> str:
     large = [group for group in metrics["calibration"] if not is_few(group)]
     if not large:
-        return f"Too few test ratings to tell whether {model} keeps what it predicts"
+        return f"Too few test ratings to judge the calibration of {model}"
     reach = quantile(len(large)) * find_widening(metrics)
-    if all(abs(group["mean_error"]) <= reach * mean_error_error(group) for group in large):
-        return f"What {model} predicts is not off by more than chance"
+    if all(abs(group["mean_error"]) <= reach * mean_error_standard_error(group) for group in large):
+        return f"Predictions of {model} are off by no more than chance"
     rows = sum(group["num_rows"] for group in large)
     off = sum(abs(group["mean_error"]) * group["num_rows"] for group in large) / rows
-    return f"What {model} predicts is off by {off:.2f} stars on average (n = {whole(rows)})"
+    return f"Predictions of {model} are off by {off:.2f} stars on average (n = {whole(rows)})"
 
 
 def _calibration_bins(metrics: dict[str, Any]) -> list[Group]:
     reach = quantile() * find_widening(metrics)
     return [
-        {**group, _HALF.key: reach * mean_error_error(group), "is_few": is_few(group)}
+        {**group, _HALF.key: reach * mean_error_standard_error(group), "is_few": is_few(group)}
         for group in metrics["calibration"]
     ]
 

@@ -1,4 +1,4 @@
-"""A few real users: what they liked, and what a model would show them."""
+"""A few real users: what they liked, and what a model recommends to them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _TENTH, _PLACE, _DRAW, _PART = "_tenth", "_place", "_draw", "_part"
 
 @dataclass(frozen=True)
 class Listed:
-    """A movie of a user's list."""
+    """A movie in a user's list."""
 
     title: str
     score: float
     """In rating units, not clipped."""
     given: float | None
-    """What the user gave it in test; None where test has no such rating."""
+    """The user's rating in test, or None if test has no such rating."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Example:
 
     user_id: int
     num_ratings: int
-    """In train and valid, which the list leaves out."""
+    """Ratings in train and valid. The list leaves out these movies."""
     liked: list[tuple[str, float]]
-    """Titles with the user's ratings, highest first, the newest of equal ones."""
+    """Titles with the user's ratings, highest first, and the newest first among equals."""
     listed: list[Listed]
     """Best first."""
 
@@ -43,17 +43,18 @@ class Example:
 def choose_users(
     lists: DataFrame, user_index: DataFrame, *, num_users: int, seed: int, count: int
 ) -> dict[int, int]:
-    """Return `user_index` and raw id of users that have a list, from the busiest on.
+    """Return `user_index` and raw id of users that have a list, busiest first.
 
-    The users are cut into `count` parts of equal size by how much they rated; of each part the one
-    with the lowest seeded hash is taken, and where a part has none, the next of the others.
+    The users are divided by activity into `count` parts of equal size. The user with the lowest
+    seeded hash is taken from each part. If no user of a part has a list, the next ones of the other
+    parts are taken.
 
     Args:
-        lists: `user_id` of everyone with a list, any number of times.
-        user_index: The index, one row a user: index 0 has the most ratings.
-        num_users: Users in the index.
-        seed: Another seed gives other users.
-        count: Users to choose.
+        lists: Rows with the `user_id` of everyone who has a list. Ids may repeat.
+        user_index: The index, one row per user; index 0 has the most ratings.
+        num_users: Number of users in the index.
+        seed: Another seed chooses other users.
+        count: Number of users to choose.
     """
     listed = lists.select(F.col(c.USER_ID).alias(c.ID)).distinct()
     part = F.floor(F.col(c.INDEX) * F.lit(count) / F.lit(num_users))
@@ -78,16 +79,18 @@ def describe_users(
     num_buckets: int,
     length: int,
 ) -> list[Example]:
-    """Return what these users liked and would get; only their rows leave the executors.
+    """Return what these users liked and what they are recommended.
+
+    Only the rows of these users leave the executors.
 
     Args:
         users: `user_index` to raw id.
-        known: Ratings that the lists leave out, with the columns of train.
-        test: The ratings held out.
+        known: Ratings of movies that the lists leave out, with the columns of train.
+        test: The held-out ratings.
         lists: One model's top-N lists.
         movies: The indexed movies.
-        num_buckets: Buckets of users; of others than these users' nothing is read.
-        length: Most entries of a list, of either kind.
+        num_buckets: Number of user buckets. Only the buckets of these users are read.
+        length: Maximum number of entries in `liked` and in `listed`.
     """
     ratings = [_fetch(_rows_of(frame, users, num_buckets)) for frame in (known, test)]
     raw_ids = list(users.values())
@@ -125,7 +128,7 @@ def _pairs(frame: pd.DataFrame, key: str, value: str) -> list[tuple[int, float]]
 
 def _rows_of(ratings: DataFrame, users: dict[int, int], num_buckets: int) -> DataFrame:
     buckets = sorted({user % num_buckets for user in users})
-    # The first condition leaves whole folders unread.
+    # The first condition lets Spark skip whole folders.
     chosen = F.col(c.BUCKET).isin(buckets) & F.col(c.USER_INDEX).isin(list(users))
     return ratings.where(chosen).select(c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_DAY)
 

@@ -1,4 +1,4 @@
-"""All that the report tells, gathered as plain data: the page is made without reading more."""
+"""The content of the report as plain data. The page is made from it without further reading."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from recspark.report.embedding import Embedding
 from recspark.report.examples import Example
 from recspark.report.histories import Training
 from recspark.report.inventory import Inventory
-from recspark.report.leaderboards import Measured
+from recspark.report.leaderboards import Leaderboards
 from recspark.report.movies import Movies
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of a run; what is missing is None or empty."""
+    """What is known about a run. Missing parts are None or empty."""
 
     name: str
     inventory: Inventory
-    measured: Measured
+    leaderboards: Leaderboards
     trainings: list[Training]
     statistics: dict[str, Any] | None = None
-    """The content of explore's `statistics.json`, of the ratings that are there now."""
+    """The content of explore's `statistics.json`, if it is about the current ratings."""
     movies: Movies | None = None
     embedding: Embedding | None = None
-    fewest: int = 1
+    min_ratings: int = 1
     """Movies with fewer ratings are not in `embedding`."""
-    lists_of: str | None = None
+    lists_model: str | None = None
     """The model whose lists the examples show."""
     examples: list[Example] = field(default_factory=list)

@@ -19,11 +19,11 @@ class Training:
 
     Attributes:
         model: Its name.
-        architecture: What was trained.
-        epochs: One record an epoch: `epoch` (from 0), `train_rmse`, `valid_rmse` (None without
+        architecture: The name of its architecture.
+        epochs: One record per epoch: `epoch` (from 0), `train_rmse`, `valid_rmse` (None without
             valid), `learning_rate`, `rows_per_second`, `seconds` and more.
         kept_epoch: The epoch whose weights were kept.
-        seconds: Of the whole stage.
+        seconds: Seconds of the whole stage.
     """
 
     model: str
@@ -64,7 +64,7 @@ def _read_history(path: str) -> list[dict[str, Any]]:
             describe(
                 path,
                 found=f"a damaged line ({error})",
-                expected="one JSON object an epoch",
+                expected="one JSON object per epoch",
                 remedy="Train the model again: jobs/train.py with --force.",
             )
         ) from error

@@ -1,8 +1,9 @@
 """95% intervals of the figures of a group, from the sums in `metrics/<model>.json`.
 
-A group has no resamples, so its interval comes from the formulas below. They take errors as normal
-and independent; as the errors of one user hang together, and as errors have longer tails, all are
-widened by the factor by which the bootstrap's interval of the whole test set is wider than theirs.
+A group has no resamples, so its interval comes from the formulas below. They assume normal and
+independent errors. The errors of one user are correlated, however, and errors have longer tails.
+Therefore all intervals are widened by one factor: the bootstrap's interval of the whole test set
+divided by the interval that the formula gives for it.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ from recspark.page.certainty import MIN_COUNT, quantile
 Group = Mapping[str, Any]
 
 EXPLAINED = (
-    "The intervals hold 95% by the number, the mean and the spread of a group's errors, widened as "
-    "the bootstrap over users widens that of the whole test set."
+    "The 95% intervals follow from the number, mean and spread of a group's errors. They are "
+    "widened by the factor by which the bootstrap over users widens the interval of the whole test "
+    "set."
 )
 
 
 def is_few(group: Group) -> bool:
-    """Return whether a group is too small to tell anything."""
+    """Return whether a group is too small for a conclusion."""
     return bool(group["num_rows"] < MIN_COUNT)
 
 
-def rmse_error(group: Group) -> float:
+def rmse_standard_error(group: Group) -> float:
     """Return the standard error of a group's RMSE (rating units).
 
-    With errors of mean m and variance v, an error's square has the variance 2v² + 4m²v, and
-    the RMSE of n errors that of their mean square divided by (2 · RMSE)², to first order.
+    If errors have mean m and variance v, the square of an error has variance 2v² + 4m²v. To first
+    order, the variance of the RMSE is that of the mean square divided by (2 · RMSE)².
     """
     mean, rmse = group["mean_error"], group["rmse"]
     if not rmse:
@@ -41,14 +43,16 @@ def rmse_error(group: Group) -> float:
     return float(math.sqrt(squares / group["num_rows"]) / (2 * rmse))
 
 
-def mean_error_error(group: Group) -> float:
+def mean_error_standard_error(group: Group) -> float:
     """Return the standard error of a group's mean error (rating units)."""
     variance = max(group["rmse"] ** 2 - group["mean_error"] ** 2, 0.0)
     return float(math.sqrt(variance / group["num_rows"]))
 
 
 def find_widening(metrics: Mapping[str, Any]) -> float:
-    """Return by what the bootstrap's interval of the RMSE is wider than the formula's, at least 1.
+    """Return how many times wider the bootstrap's interval of the RMSE is than the formula's.
+
+    The factor is at least 1.
 
     Args:
         metrics: The content of `metrics/<model>.json`.
@@ -57,20 +61,20 @@ def find_widening(metrics: Mapping[str, Any]) -> float:
     mean = sum(group["mean_error"] * group["num_rows"] for group in groups) / metrics["num_rows"]
     whole = {"mean_error": mean, "rmse": metrics["rmse"], "num_rows": metrics["num_rows"]}
     low, high = metrics["rmse_interval"]
-    half = quantile() * rmse_error(whole)
+    half = quantile() * rmse_standard_error(whole)
     return max((high - low) / 2 / half, 1.0) if half else 1.0
 
 
 def find_extremes(groups: Sequence[Group], widening: float) -> tuple[Group, Group, bool] | None:
-    """Return the groups of lowest and highest RMSE, and whether the test set tells them apart.
+    """Return the groups of lowest and highest RMSE, and whether the test set distinguishes them.
 
-    Groups that are too small do not count. None: fewer than two are left.
+    Groups that are too small do not count. Returns None if fewer than two groups are left.
     """
     large = [group for group in groups if not is_few(group)]
     if len(large) < 2:
         return None
     low, high = (pick(large, key=lambda group: group["rmse"]) for pick in (min, max))
     reach = quantile(len(large)) * widening
-    # The interval of a difference, as the groups hold different ratings.
-    apart = reach * math.hypot(rmse_error(low), rmse_error(high))
+    # The groups hold different ratings, so this is the interval of a difference.
+    apart = reach * math.hypot(rmse_standard_error(low), rmse_standard_error(high))
     return low, high, bool(high["rmse"] - low["rmse"] > apart)

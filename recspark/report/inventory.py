@@ -1,4 +1,4 @@
-"""What lies in a run directory, and which of it belongs together."""
+"""The data sets in a run directory, and which of them belong together."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.files import storage
 from recspark.redact import redact_values
 
-# scored_pairs/<file>/<name> lies deepest.
+# The deepest data set is scored_pairs/<file>/<name>.
 _DEPTH = 3
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """The manifests of a run directory, credentials taken out.
+    """The manifests of a run directory without credentials.
 
     Attributes:
-        paths: Where things are.
-        manifests: Path below the run directory, as `models/als`, to manifest.
+        paths: The paths of the run.
+        manifests: Manifests by their path below the run directory, e.g. `models/als`.
     """
 
     paths: RunPaths
     manifests: dict[str, Manifest]
 
     def get(self, name: str) -> Manifest | None:
-        """Return the manifest of `train`, `models/als` and so on, None where it is not there."""
+        """Return the manifest of `train`, `models/als` and so on, or None if it does not exist."""
         return self.manifests.get(name)
 
     def models(self) -> dict[str, Manifest]:
-        """Return the models of the train that is there now, by name."""
+        """Return the models that were fitted on the current train, by name."""
         train = self.get("train")
         found = {
             posixpath.basename(path): manifest
@@ -47,7 +47,7 @@ class Inventory:
         }
 
     def made_by(self, model: str, kind: str) -> Manifest | None:
-        """Return the manifest of `<kind>/<model>` if it was made with the model that is there now.
+        """Return the manifest of `<kind>/<model>` if it was made with the current model.
 
         Args:
             model: Name of a model.
@@ -59,7 +59,7 @@ class Inventory:
         return made
 
     def outdated(self) -> list[str]:
-        """Return what was made from something that has been made anew since, as paths."""
+        """Return the paths of data sets whose inputs have been replaced since."""
         current, train = self.models(), self.get("train")
         found = []
         for path, manifest in self.manifests.items():
@@ -73,7 +73,7 @@ class Inventory:
 
 
 def take_inventory(root: str) -> Inventory:
-    """Return what lies in a run directory; the report itself is left out.
+    """Return the inventory of a run directory without the report itself.
 
     Raises:
         DataError: A manifest cannot be read.

@@ -1,4 +1,4 @@
-"""The figures of a run's models, each group of one protocol by itself."""
+"""The figures of a run's models, grouped by protocol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recspark.report.inventory import Inventory
 
 @dataclass(frozen=True)
 class Board:
-    """Models that may be compared: one protocol, the same resamples."""
+    """Models that may be compared, because they share the protocol and the resamples."""
 
     rows: list[Metrics]
     """Best first, as in `leaderboard.json`."""
@@ -28,17 +28,17 @@ class Board:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """All figures of a run that are of what is there now."""
+class Leaderboards:
+    """All figures that are about the current data sets of a run."""
 
     boards: list[Board] = field(default_factory=list)
-    """The one with the most models first."""
+    """The board with the most models comes first."""
     unmeasured: list[str] = field(default_factory=list)
-    """Models without figures of their present predictions."""
+    """Models whose current predictions have not been evaluated."""
 
     @property
     def main(self) -> Board | None:
-        """The leaderboard that the rest of the report goes by."""
+        """The leaderboard that the other chapters use."""
         return self.boards[0] if self.boards else None
 
     @property
@@ -48,7 +48,7 @@ class Measured:
 
 
 def fingerprint_metrics(inventory: Inventory) -> dict[str, str]:
-    """Return a hash of each model's metrics: equal ones tell the same."""
+    """Return a hash of each model's metrics. Equal hashes mean equal metrics."""
     found = {}
     for name in inventory.models():
         path = inventory.paths.metrics(name)
@@ -58,8 +58,8 @@ def fingerprint_metrics(inventory: Inventory) -> dict[str, str]:
     return found
 
 
-def read_measured(inventory: Inventory) -> Measured:
-    """Return the figures of the models of the present train, grouped by protocol."""
+def read_leaderboards(inventory: Inventory) -> Leaderboards:
+    """Return the figures of the models that were fitted on the current train, by protocol."""
     groups: dict[tuple[str, ...], list[Metrics]] = {}
     unmeasured = []
     test = inventory.get("test")
@@ -79,7 +79,7 @@ def read_measured(inventory: Inventory) -> Measured:
         groups.setdefault(key, []).append(one)
     boards = [_rank(group) for group in groups.values()]
     boards.sort(key=lambda board: (-len(board.rows), board.protocol))
-    return Measured(boards, unmeasured)
+    return Leaderboards(boards, unmeasured)
 
 
 def _read(path: str) -> Metrics:

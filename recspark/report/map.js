@@ -1,4 +1,4 @@
-// Draws the map of movies on its canvas; titles appear where a point is pointed at or tapped.
+// Draws the map of movies on its canvas. Pointing at a dot or tapping it shows its title.
 for (const box of document.querySelectorAll(".map")) {
   const cloud = JSON.parse(document.getElementById(box.dataset.cloud).textContent);
   const [canvas, tip] = [box.querySelector("canvas"), box.querySelector(".tip")];
@@ -19,12 +19,12 @@ for (const box of document.querySelectorAll(".map")) {
     const style = getComputedStyle(document.documentElement);
     const [main, accent, ink, paper] = ["--main", "--accent", "--ink", "--panel"].map((name) =>
       style.getPropertyValue(name).trim());
-    // One scale for both directions: distances on the map mean the same either way.
+    // Both directions share one scale, so that distances are comparable.
     const scale = Math.min((width - 2 * MARGIN) / (right || 1), (height - 2 * MARGIN) / (top || 1));
     const [left, low] = [(width - scale * right) / 2, (height + scale * top) / 2];
     places = cloud.x.map((x, i) => [left + scale * x, low - scale * cloud.y[i]]);
     pen.clearRect(0, 0, width, height);
-    // Least rated first, so that large points lie above small ones.
+    // Draw the least rated first, so that large dots are above small ones.
     for (let i = places.length - 1; i >= 0; i--) dot(i, main, found.size ? 0.15 : 0.45);
     for (const i of found) dot(i, accent, 0.9);
     if (pointed >= 0) dot(pointed, accent, 1);
@@ -41,7 +41,7 @@ for (const box of document.querySelectorAll(".map")) {
     pen.globalAlpha = 1;
   }
 
-  // Writes titles beside their points, those left out that would lie on another one.
+  // Writes titles beside their points, except those that would overlap another title.
   function name(points, width, ink, paper) {
     pen.font = "12px system-ui, sans-serif";
     pen.lineWidth = 3;
@@ -68,7 +68,7 @@ for (const box of document.querySelectorAll(".map")) {
     let [nearest, distance] = [-1, REACH];
     places.forEach(([a, b], i) => {
       const off = Math.max(0, Math.hypot(a - x, b - y) - size(i));
-      // Of points that lie on each other the one on top, which has more ratings, comes first.
+      // Among overlapping points, the one on top comes first. It has the most ratings.
       if (off < distance) [nearest, distance] = [i, off];
     });
     if (nearest !== pointed) {
@@ -97,7 +97,7 @@ for (const box of document.querySelectorAll(".map")) {
   canvas.addEventListener("pointermove", point);
   canvas.addEventListener("pointerdown", point);
   canvas.addEventListener("pointerleave", (event) => {
-    if (event.pointerType !== "mouse") return; // a tapped title stays
+    if (event.pointerType !== "mouse") return; // a tapped title remains
     [pointed, tip.hidden] = [-1, true];
     draw();
   });

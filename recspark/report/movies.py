@@ -1,4 +1,4 @@
-"""The movies of a run by index: ids, titles, how often they were rated. The driver holds them."""
+"""The movies of a run by index: ids, titles and numbers of ratings, in the driver's memory."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from recspark.files import parquet
 
 @dataclass(frozen=True)
 class Movies:
-    """The indexed movies, most rated first, as the index has them."""
+    """The indexed movies in the order of the index, most rated first."""
 
     ids: npt.NDArray[np.int32]
     """[movies], raw ids."""
     num_ratings: npt.NDArray[np.int64]
     """[movies], ratings that prepare kept: train, valid and test."""
     labels: list[str]
-    """[movies], title and year, with the id where others have both too; where there is no title,
-    the id."""
+    """[movies], title and year. The id is added if another movie has the same title and year, and
+    replaces a missing title."""
 
     def by_id(self) -> dict[int, str]:
         """Return the label of each raw id."""
@@ -32,7 +32,7 @@ class Movies:
 
 
 def read_movies(paths: RunPaths) -> Movies:
-    """Return the movies of the index with their titles; one row a movie."""
+    """Return the movies of the index with their titles, one row per movie."""
     index, count, ids = _read(paths.movie_index, [c.INDEX, c.NUM_RATINGS, c.ID])
     order = np.argsort(np.array(index))
     raw = np.array(ids, np.int32)[order]
@@ -45,15 +45,15 @@ def read_movies(paths: RunPaths) -> Movies:
     return Movies(
         ids=raw,
         num_ratings=np.array(count, np.int64)[order],
-        labels=tell_apart(
+        labels=make_unique(
             raw.tolist(),
             [titles.get(movie, name_movie(movie, None, None)) for movie in raw.tolist()],
         ),
     )
 
 
-def tell_apart(ids: Sequence[object], labels: Sequence[str]) -> list[str]:
-    """Return the labels, those that repeat with the movie's id: `Chasing Amy (1997), id 246`."""
+def make_unique(ids: Sequence[object], labels: Sequence[str]) -> list[str]:
+    """Return the labels; repeated ones get the movie's id: `Chasing Amy (1997), id 246`."""
     counts = Counter(labels)
     return [
         f"{label}, id {movie}" if counts[label] > 1 else label
@@ -62,7 +62,7 @@ def tell_apart(ids: Sequence[object], labels: Sequence[str]) -> list[str]:
 
 
 def name_movie(movie_id: int, title: str | None, year: int | None) -> str:
-    """Return e.g. `Toy Story (1995)`; titles alone are no key, as many repeat."""
+    """Return e.g. `Toy Story (1995)`. The title alone is not a key, because many titles repeat."""
     if not title:
         return f"movie {movie_id}"
     return title if year is None or title.endswith(f"({year})") else f"{title} ({year})"

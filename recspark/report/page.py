@@ -1,4 +1,4 @@
-"""The report: one HTML file that opens offline. One script draws its map; no other may run."""
+"""The report as one HTML file that opens offline. Only the script that draws the map may run."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import numpy as np
 from recspark.page.render import render
 from recspark.report.chapter import Chapter, Cloud
 
-# Steps of the map's longer side; coordinates are whole numbers, to keep the page small.
+# Steps along the longer side of the map. Coordinates are integers to keep the page small.
 _STEPS = 4096
-# One word a chapter, so that all fit into one line.
+# One word per chapter, so that the navigation fits on one line.
 _NAVIGATION = {
     "results": "Models",
     "errors": "Errors",
     "calibrated": "Calibration",
     "training": "Training",
     "people": "Users",
-    "neighbors": "Alike",
+    "neighbors": "Similar",
     "map": "Map",
     "data": "Ratings",
     "ran": "Run",
@@ -37,14 +37,14 @@ def render_report(
     facts: Sequence[tuple[str, str]],
     chapters: Sequence[Chapter],
 ) -> str:
-    """Return the HTML text: nothing to load, every text from the data escaped.
+    """Return the HTML text. It loads nothing, and all text from the data is escaped.
 
     Args:
         name: The run's name.
-        where: The run directory, credentials taken out.
-        date: Of the newest that it tells.
-        facts: (name, figure) to begin with.
-        chapters: In reading order; their names and those of their panels are unique.
+        where: The run directory without credentials.
+        date: When the newest data set was made.
+        facts: (name, figure) pairs for the top of the page.
+        chapters: The chapters in reading order. Names of chapters and panels must be unique.
     """
     script = resources.files("recspark.report").joinpath("map.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -63,7 +63,7 @@ def render_report(
 
 
 def pack(cloud: Cloud) -> dict[str, Any]:
-    """Return the map's data for the script: coordinates in whole steps from the lowest."""
+    """Return the map's data for the script, with coordinates as integers from 0."""
     x, y = (np.array(values) for values in (cloud.x, cloud.y))
     unit = max(np.ptp(x), np.ptp(y)) / _STEPS or 1.0
     return {

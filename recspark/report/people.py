@@ -1,4 +1,4 @@
-"""The chapters with titles: what users would get, which movies are alike, the map of all."""
+"""The chapters that show titles: recommendations for users, similar movies, and the map."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ NUM_NEIGHBORS = 5
 NUM_KNOWN = 10
 
 
-def make_examples(model: str | None, examples: list[Example], least: int = 1) -> Chapter:
+def make_examples(model: str | None, examples: list[Example], min_ratings: int = 1) -> Chapter:
     """Return the chapter of real users.
 
     Args:
-        model: Whose lists they are; None where the run has no lists.
+        model: The model that made the lists, or None if the run has no lists.
         examples: The users, busiest first.
-        least: Ratings in train that a movie needs to be in a list, recommend.min_ratings.
+        min_ratings: Ratings in train that a movie needs to be in a list (recommend.min_ratings).
     """
     title = "What people would get"
     if model is None:
         missing = (
-            "This run has no top-N lists of a present model. Make them with the same --config: "
-            "jobs/recommend.py --recommend.models MODEL, or name recommend.models in the config, "
-            "for the pipeline."
+            "This run has no top-N lists of a current model. With the same --config, run "
+            "jobs/recommend.py --recommend.models MODEL, or set recommend.models in the config and "
+            "run the pipeline."
         )
         return Chapter("people", title, missing=missing)
     rare = (
         "movies with fewer ratings in train are in no list"
-        if least > 1
+        if min_ratings > 1
         else "movies that hardly anyone rated can be in a list"
     )
     hits = sum(entry.given is not None for one in examples for entry in one.listed)
     users = "user" if len(examples) == 1 else "users"
     text = (
-        f"{len(examples)} {users}, one from each tenth of them by activity, drawn by the run's "
-        "seed: the movies that they rated highest (the newest of equal ones), and the top of their "
-        f"list by {model}, which holds nothing that they rated in train or valid. What they gave a "
-        f"listed movie in test stands beside it ({hits} such here). recommend.min_ratings is "
-        f"{whole(least)}: {rare}."
+        f"{len(examples)} {users}, one from each tenth of the users by activity, drawn with the "
+        "run's seed. Each card shows the movies that the user rated highest (newest first among "
+        f"equals) and the top of the user's list by {model}. Lists leave out movies that the user "
+        "rated in train or valid. A rating of a listed movie in test is shown beside it "
+        f"({hits} here). recommend.min_ratings is {whole(min_ratings)}: {rare}."
     )
     return Chapter("people", title, text, cards=[_card(one) for one in examples])
 
@@ -61,15 +61,15 @@ def _card(one: Example) -> Card:
     liked = [Item(title, f"{number(rating, 'g')} ★") for title, rating in one.liked]
     return Card(
         title=f"User {one.user_id}",
-        text=f"{whole(one.num_ratings)} ratings known",
-        lists=[("Rated highest", liked), ("Would get", listed)],
+        text=f"{whole(one.num_ratings)} ratings in train and valid",
+        lists=[("Rated highest", liked), ("Recommended", listed)],
     )
 
 
-def make_neighbors(embedding: Embedding | None, movies: Movies | None, fewest: int) -> Chapter:
-    """Return the chapter of the movies that are most like the most rated ones."""
-    title = "Movies that are alike"
-    missing = _why_no_embedding(embedding, fewest)
+def make_neighbors(embedding: Embedding | None, movies: Movies | None, min_ratings: int) -> Chapter:
+    """Return the chapter of the movies that are most similar to the most rated ones."""
+    title = "Similar movies"
+    missing = _why_no_embedding(embedding, min_ratings)
     if missing or embedding is None or movies is None:
         return Chapter("neighbors", title, missing=missing or _NO_EMBEDDING)
     cards = [
@@ -83,18 +83,18 @@ def make_neighbors(embedding: Embedding | None, movies: Movies | None, fewest: i
         for movie, found in find_neighbors(embedding, NUM_KNOWN, NUM_NEIGHBORS)
     ]
     text = (
-        f"The {len(cards)} most rated movies, and the {NUM_NEIGHBORS} whose embeddings in "
-        f"{embedding.model} point most nearly the same way, with the cosine (1: the same way). "
-        "Whoever rates one of them unlike the crowd tends to rate the others so too. Only movies "
-        f"with {fewest} ratings or more (report.min_ratings)."
+        f"The {len(cards)} most rated movies, each with the {NUM_NEIGHBORS} movies whose "
+        f"embeddings in {embedding.model} are closest by cosine (1: the same direction). Users who "
+        "rate one of them differently from most users tend to do the same with the others. Only "
+        f"movies with {min_ratings} ratings or more are compared (report.min_ratings)."
     )
     return Chapter("neighbors", title, text, cards=cards)
 
 
-def make_map(embedding: Embedding | None, movies: Movies | None, fewest: int) -> Chapter:
+def make_map(embedding: Embedding | None, movies: Movies | None, min_ratings: int) -> Chapter:
     """Return the chapter with the flat map of the embeddings."""
     title = "A map of the movies"
-    missing = _why_no_embedding(embedding, fewest)
+    missing = _why_no_embedding(embedding, min_ratings)
     if missing or embedding is None or movies is None:
         return Chapter("map", title, missing=missing or _NO_EMBEDDING)
     points, shares = project(embedding.vectors)
@@ -106,20 +106,20 @@ def make_map(embedding: Embedding | None, movies: Movies | None, fewest: int) ->
         num_named=NUM_KNOWN,
     )
     text = (
-        f"{whole(len(embedding.rows))} movies by their embedding in {embedding.model}, on its two "
-        f"main directions (PCA; they hold {percent(shares[0])} and {percent(shares[-1])} of the "
-        "variance, so near on the map is not always near). Larger dots have more ratings. Point "
-        "at a dot, or tap it, for its title."
+        f"{whole(len(embedding.rows))} movies by the first two principal components of their "
+        f"embeddings in {embedding.model}. The components explain {percent(shares[0])} and "
+        f"{percent(shares[-1])} of the variance, so movies that are close on the map need not be "
+        "similar. Larger dots have more ratings. Point at a dot or tap it to see its title."
     )
     return Chapter("map", title, text, cloud=cloud)
 
 
-def _why_no_embedding(embedding: Embedding | None, fewest: int) -> str:
+def _why_no_embedding(embedding: Embedding | None, min_ratings: int) -> str:
     if embedding is None:
         return _NO_EMBEDDING
     if len(embedding.rows) < 2:
         return (
-            f"Fewer than two movies have {fewest} ratings or more. Lower report.min_ratings in the "
-            "config."
+            f"Fewer than two movies have {min_ratings} ratings or more. Lower report.min_ratings "
+            "in the config."
         )
     return ""

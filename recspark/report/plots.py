@@ -1,4 +1,4 @@
-"""The plots of the report, beside those of the ratings (recspark.explore.plots)."""
+"""The plots of the report. Those of the ratings are in recspark.explore.plots."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ from recspark.page.charts import (
 )
 from recspark.report.histories import Training
 
-# Points for the axis, and for each line of a plot that lists things.
+# Height in points of the axis, and of each row of a plot that lists things.
 _AXIS_POINTS, _LINE_POINTS = 70, 24
-# Letters that fit on an axis of groups; where names have more, every second, third … is written.
+# Letters that fit on an axis of groups. If names are longer, only every second, third … is shown.
 _MOST_LETTERS = 42
-# A first epoch that is so many times as far above the best as all later ones is left out.
+# A first epoch is left out if it is above the best by more than this many times the range of the
+# later epochs.
 _FAR_OFF = 4
 
 
@@ -43,13 +44,13 @@ class Line:
 
     figures: Sequence[float]
     half_widths: Sequence[float]
-    """Of the 95% intervals, in the figure's unit."""
+    """Half widths of the 95% intervals, in the figure's unit."""
     are_few: Sequence[bool]
-    """Which groups are too small to tell anything."""
+    """Which groups are too small for a conclusion."""
 
 
 def draw_board(rows: Sequence[Metrics]) -> Drawing:
-    """Return RMSE with its interval, one line a model, best on top."""
+    """Return a plot of RMSE with its interval, one row per model, best on top."""
     return draw("board", partial(_board, rows), _AXIS_POINTS + _LINE_POINTS * len(rows))
 
 
@@ -60,8 +61,9 @@ def _board(rows: Sequence[Metrics], axes: Axes) -> None:
     at = np.arange(len(rows))
     axes.errorbar(rmse, at, xerr=(rmse - low, high - rmse), fmt="o", color=MAIN, capsize=3)
     if REFERENCE_MODEL in names:
-        floor = rmse[names.index(REFERENCE_MODEL)]
-        axes.axvline(floor, color=ACCENT, linestyle="--", label=f"{REFERENCE_MODEL}: {floor:.4f}")
+        reference = rmse[names.index(REFERENCE_MODEL)]
+        name = f"{REFERENCE_MODEL}: {reference:.4f}"
+        axes.axvline(reference, color=ACCENT, linestyle="--", label=name)
         name_lines(axes)
     _list_names(axes, names)
     users, ratings = rows[0]["num_users"], rows[0]["num_rows"]
@@ -70,7 +72,7 @@ def _board(rows: Sequence[Metrics], axes: Axes) -> None:
 
 
 def draw_seconds(stages: Sequence[Mapping[str, Any]]) -> Drawing:
-    """Return seconds, one bar a stage, in the order in which they ran."""
+    """Return a plot of seconds, one bar per stage, in the order in which they ran."""
     return draw("seconds", partial(_seconds, stages), _AXIS_POINTS + _LINE_POINTS * len(stages))
 
 
@@ -80,7 +82,7 @@ def _seconds(stages: Sequence[Mapping[str, Any]], axes: Axes) -> None:
     axes.bar_label(bars, [f"{value:,.1f}" for value in seconds], padding=3)
     _list_names(axes, [f"{stage['stage']} ({stage['runs']})" for stage in stages])
     axes.margins(x=0.12)
-    label(axes, "Seconds of all its runs (how many)", "")
+    label(axes, "Seconds of all runs of the stage (number of runs)", "")
 
 
 def _list_names(axes: Axes, names: Sequence[str]) -> None:
@@ -92,19 +94,19 @@ def _list_names(axes: Axes, names: Sequence[str]) -> None:
 
 
 def draw_curves(training: Training, num_valid: int) -> Drawing:
-    """Return RMSE on train and on valid by epoch, with the epoch that was kept.
+    """Return a plot of RMSE on train and valid by epoch, with the epoch that was kept.
 
     Args:
         training: The model's history.
-        num_valid: Ratings in valid, 0 where that is not known.
+        num_valid: Number of ratings in valid, or 0 if it is unknown.
     """
     return draw_small(f"curve-{training.model}", partial(_curves, training, num_valid))
 
 
 def valid_half_width(training: Training, num_valid: int) -> float:
-    """Return half the 95% interval of the kept epoch's RMSE on valid; 0 where there is none.
+    """Return half the 95% interval of the kept epoch's RMSE on valid, or 0 if there is no RMSE.
 
-    That of so many normal, independent errors; there are no resamples of valid.
+    It assumes `num_valid` normal and independent errors, because there are no resamples of valid.
     """
     rmse = training.epochs[training.kept_epoch]["valid_rmse"]
     return quantile() * float(rmse) / (2 * num_valid) ** 0.5 if rmse and num_valid else 0.0
@@ -131,7 +133,7 @@ def _curves(training: Training, num_valid: int, axes: Axes) -> None:
 
 
 def hides_others(training: Training) -> bool:
-    """Return whether the first epoch is so far off that all others would be one flat line."""
+    """Return whether the first epoch is so far off that the others would look like a flat line."""
     if len(training.epochs) < 4:
         return False
     first, low, high = _ranges(training)
@@ -145,26 +147,26 @@ def _ranges(training: Training) -> tuple[float, float, float]:
     return float(np.nanmax(rmse[0])), float(np.nanmin(rmse[1:])), float(np.nanmax(rmse[1:]))
 
 
-def draw_cut(
+def draw_slice(
     name: str,
     groups: Sequence[str],
     counts: Sequence[int],
     series: Mapping[str, Line],
     axis: str,
 ) -> Drawing:
-    """Return RMSE with intervals by group, one line a model, two at most.
+    """Return a plot of RMSE with intervals by group, one line per model, at most two.
 
     Args:
-        name: Name of the cut.
-        groups: What the groups are called, in order.
-        counts: Test ratings of each.
-        series: Model to its RMSE in each group, NaN where it has none.
-        axis: What the groups are, with unit.
+        name: Name of the slice.
+        groups: Names of the groups, in order.
+        counts: Number of test ratings in each group.
+        series: The RMSE of each model in each group, NaN where it has none.
+        axis: Label of the horizontal axis, with unit.
     """
-    return draw_small(f"cut-{name}", partial(_cut, groups, counts, series, axis))
+    return draw_small(f"slice-{name}", partial(_slice, groups, counts, series, axis))
 
 
-def _cut(
+def _slice(
     groups: Sequence[str],
     counts: Sequence[int],
     series: Mapping[str, Line],
@@ -183,7 +185,7 @@ def _cut(
 
 
 def _draw_line(axes: Axes, at: npt.NDArray[Any], line: Line, color: str, name: str) -> None:
-    """Draw the groups that can tell with their intervals, joined, and the others as grey marks."""
+    """Draw large groups as a line with their intervals, and small ones as grey marks."""
     figures, half = np.array(line.figures, np.float64), np.array(line.half_widths)
     few = np.array(line.are_few)
     axes.plot(at[few], figures[few], "o", color=SOFT, markersize=4, alpha=0.8)
@@ -201,10 +203,11 @@ def _draw_line(axes: Axes, at: npt.NDArray[Any], line: Line, color: str, name: s
 
 
 def draw_calibration(series: Mapping[str, Sequence[Mapping[str, Any]]]) -> Drawing:
-    """Return mean rating with its interval against mean prediction, one line a model, two at most.
+    """Return a plot of mean rating with its interval against mean prediction.
 
     Args:
-        series: Model to its bins, with `half_width` (of the interval) and `is_few`.
+        series: The bins of each model, at most two, with `half_width` (of the interval) and
+            `is_few`.
     """
     return draw("calibration", partial(_calibration, series))
 
@@ -222,7 +225,7 @@ def _calibration(series: Mapping[str, Sequence[Mapping[str, Any]]], axes: Axes) 
         _draw_line(axes, predicted, line, color, f"{model} (n = {total})")
         ends += [predicted.min(), predicted.max()]
     span = [min(ends), max(ends)]
-    axes.plot(span, span, color=INK, linestyle=":", linewidth=1.2, label="as promised")
+    axes.plot(span, span, color=INK, linestyle=":", linewidth=1.2, label="perfect calibration")
     axes.legend(loc="upper left")
     first, groups = next(iter(series.items()))
     label(axes, "Predicted rating (stars, mean of the bin)", "Given rating (stars, mean)")

@@ -1,4 +1,4 @@
-"""The chapter of results: leaderboard, top-N lists, what a blend is made of."""
+"""The chapter of results: leaderboard, top-N lists, and the members of a blend."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from recspark.page.panel import Panel
 from recspark.page.tables import Column, make_table, number, percent, plain, rmse, whole
 from recspark.report.chapter import Chapter
 from recspark.report.inventory import Inventory
-from recspark.report.leaderboards import Board, Measured
+from recspark.report.leaderboards import Board, Leaderboards
 from recspark.report.plots import draw_board
 
 _MODEL = Column("model", "Model", plain, is_text=True)
 
 
-def make_results(inventory: Inventory, measured: Measured) -> Chapter:
-    """Return the chapter; figures of different protocols are in tables of their own."""
-    panels = [_board(board, place) for place, board in enumerate(measured.boards)]
-    if measured.main is not None:
-        panels.append(_lists(measured.main))
+def make_results(inventory: Inventory, leaderboards: Leaderboards) -> Chapter:
+    """Return the chapter. Figures of different protocols are in separate tables."""
+    panels = [_board(board, place) for place, board in enumerate(leaderboards.boards)]
+    if leaderboards.main is not None:
+        panels.append(_lists(leaderboards.main))
     if BLEND in inventory.models():
         panels.append(_blend(inventory))
     text, missing = "", ""
-    if measured.unmeasured:
+    if leaderboards.unmeasured:
         text = (
-            f"Not listed, for want of figures of their present predictions: "
-            f"{', '.join(measured.unmeasured)}."
+            f"Not listed, because their current predictions have not been evaluated: "
+            f"{', '.join(leaderboards.unmeasured)}."
         )
-    if not measured.boards:
+    if not leaderboards.boards:
         missing = (
-            "No model of this run is measured. Run jobs/score.py and then jobs/evaluate.py with "
-            "the same --config."
+            "No model of this run has been evaluated. Run jobs/score.py and then jobs/evaluate.py "
+            "with the same --config."
         )
     return Chapter("results", "Which model is best", text, missing, panels)
 
@@ -41,23 +41,24 @@ def _board(board: Board, place: int) -> Panel:
     tied = [row["model"] for row in board.rows[1:] if _is_tied(row)]
     heading = f"{best['model']} has the lowest RMSE, {best['rmse']:.4f}"
     if tied:
-        heading += f"; the test does not tell it apart from {', '.join(tied)}"
+        heading += f"; the test set cannot distinguish it from {', '.join(tied)}"
     drawn = board.metrics[best["model"]]["bootstrap"]
     return Panel(
         name="leaderboard" if not place else f"leaderboard-{place + 1}",
         heading=heading,
-        text=f"{board.protocol} ({whole(best['num_rows'])} test ratings). Intervals are "
-        f"{drawn['level']:.0%} of {drawn['resamples']} resamples of the users; “vs” is the "
-        "difference of RMSE over the same resamples, ± half its interval, and a model is tied with "
-        "the best where that interval holds 0. Ratings that a model could not predict (coverage) "
-        "are answered by a fallback and count like all others. Seconds are of fitting and scoring.",
+        text=f"{board.protocol} ({whole(best['num_rows'])} test ratings). Intervals hold "
+        f"{drawn['level']:.0%} of {drawn['resamples']} resamples of the users. “vs” is the "
+        "difference in RMSE over the same resamples, ± half the width of its interval. A model is "
+        "tied with the best if that interval contains 0. Where a model has no prediction (see "
+        "coverage), a fallback predicts, and the rating counts like all others. Seconds include "
+        "fitting and scoring.",
         tables=[
             make_table(
                 "Leaderboard",
                 [_describe(row) for row in board.rows],
                 _MODEL,
                 Column("rmse", "RMSE", rmse),
-                # What matters most stands first: a phone shows no more without scrolling.
+                # The most important columns come first, because a phone shows only those.
                 *(
                     [Column("reference", f"vs {REFERENCE_MODEL}", plain)]
                     if REFERENCE_MODEL in board.metrics
@@ -78,7 +79,7 @@ def _board(board: Board, place: int) -> Panel:
 
 
 def _describe(row: Metrics) -> Metrics:
-    """Return a row of the leaderboard with what stands in its cells."""
+    """Return a row of the leaderboard with the texts of its cells."""
     low, high = row["rmse_interval"]
     is_best = "best" not in row["versus"]
     return {
@@ -107,20 +108,21 @@ def _lists(board: Board) -> Panel:
     if not rows:
         return Panel(
             "top-n",
-            "Top-N lists are not measured",
-            "How much of what users liked in test their lists hold.",
-            missing="This run has no lists that evaluate saw. Run jobs/recommend.py with "
-            "--recommend.models MODEL, then jobs/evaluate.py, both with the same --config.",
+            "Top-N lists have not been evaluated",
+            "This part compares the lists with what users liked in test.",
+            missing="This run has no lists, or they are newer than the evaluation. Run "
+            "jobs/recommend.py with --recommend.models MODEL, then jobs/evaluate.py, both with the "
+            "same --config.",
         )
     k, liked = rows[0]["k"], rows[0]["relevant_rating"]
     return Panel(
         "top-n",
-        _tell_lists(rows),
-        f"The first {k} of each list against the movies that its user rated {liked:g} or higher in "
-        "test. A movie that was never rated counts as not liked, so the figures are low, and only "
-        "good for comparing. They have no intervals: small differences between models may be "
-        "chance. Catalogue: share of the movies that are in some list. Novelty: how "
-        "rarely rated the listed movies are, in bits.",
+        _lists_heading(rows),
+        f"The first {k} movies of each list are compared with the movies that the user rated "
+        f"{liked:g} or higher in test. A movie that the user never rated counts as not liked, so "
+        "the figures are low and only useful for comparing models. They have no intervals: small "
+        "differences between models may be chance. Catalogue: share of the movies that are in at "
+        "least one list. Novelty: how rarely the listed movies are rated, in bits.",
         [
             make_table(
                 "Top-N figures",
@@ -144,19 +146,18 @@ def _lists(board: Board) -> Panel:
     )
 
 
-def _tell_lists(rows: list[Metrics]) -> str:
+def _lists_heading(rows: list[Metrics]) -> str:
     """Return a heading about the lists of models with enough users."""
     large = [row for row in rows if not _has_few_users(row)]
     if not large:
         most = max(row["num_users"] for row in rows)
-        return f"Top-N lists, measured on {whole(most)} users: too few to tell"
+        return f"Top-N lists of {whole(most)} users, too few for a conclusion"
     best = max(large, key=lambda row: row["ndcg"])
     figure = f"{_three(best['ndcg'])} over {whole(best['num_users'])} users"
     if len(large) == 1:
         return f"Lists of {best['model']}: NDCG@{best['k']} {figure}"
     return (
-        f"Lists of {best['model']} have the highest NDCG@{best['k']} measured, {figure}; chance is "
-        "not ruled out"
+        f"Lists of {best['model']} have the highest NDCG@{best['k']}, {figure}; this may be chance"
     )
 
 
@@ -169,9 +170,9 @@ def _blend(inventory: Inventory) -> Panel:
     return Panel(
         "blend",
         f"The blend of {len(card['members'])} models",
-        f"A ridge regression on the {whole(card['valid_rows'])} ratings of valid (RMSE "
-        f"{card['valid_rmse']:.4f} there, cross-validated). Gain: how much worse the blend is "
-        "without the member; it has no interval.",
+        f"A ridge regression on the {whole(card['valid_rows'])} ratings of valid, with a "
+        f"cross-validated RMSE of {card['valid_rmse']:.4f} there. Gain: how much higher the RMSE "
+        "of the blend is without the member. It has no interval.",
         [
             make_table(
                 "Members",

@@ -1,4 +1,4 @@
-"""The chapter of what ran: stages with seconds and memory, settings, inputs, versions."""
+"""The chapter on what ran: stages with seconds and memory, settings, inputs, versions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FINISHED = Column("finished", "Finished (UTC)", lambda value: minute(value))
 
 
 def list_steps(inventory: Inventory) -> list[dict[str, Any]]:
-    """Return what ran, oldest first: one record for all that one run of a stage published."""
+    """Return one record per run of a stage, with everything that it published, oldest first."""
     together: dict[tuple[str, str], dict[str, Manifest]] = {}
     for path, manifest in inventory.manifests.items():
         together.setdefault((manifest.stage, manifest.id), {})[path] = manifest
@@ -41,7 +41,7 @@ def list_steps(inventory: Inventory) -> list[dict[str, Any]]:
 
 
 def sum_stages(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one record a stage, in the order in which they first ended."""
+    """Return one record per stage, in the order in which the stages first ended."""
     stages: dict[str, dict[str, Any]] = {}
     for step in steps:
         one = stages.setdefault(
@@ -55,16 +55,16 @@ def sum_stages(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(stages.values())
 
 
-def make_ran(inventory: Inventory) -> Chapter:
-    """Return the chapter, all of it from manifests."""
+def make_what_ran(inventory: Inventory) -> Chapter:
+    """Return the chapter, which is made from manifests alone."""
     steps = list_steps(inventory)
     stages = sum_stages(steps)
     outdated = inventory.outdated()
     text = ""
     if outdated:
         text = (
-            "Made from something that has been made anew since, and left out of this report where "
-            f"it matters: {', '.join(outdated)}."
+            "Outdated, because their inputs have been replaced since, and left out of this report "
+            f"where it matters: {', '.join(outdated)}."
         )
     return Chapter(
         "ran",
@@ -75,7 +75,7 @@ def make_ran(inventory: Inventory) -> Chapter:
 
 
 def minute(moment: str) -> str:
-    """Return a time in ISO 8601 to the minute: `2026-11-27 23:31`."""
+    """Return an ISO 8601 time without seconds: `2026-11-27 23:31`."""
     return moment[:16].replace("T", " ")
 
 
@@ -90,11 +90,11 @@ def _stages(steps: list[dict[str, Any]], stages: list[dict[str, Any]]) -> Panel:
     memory = Column("peak_memory_bytes", "Peak memory", gibibytes)
     return Panel(
         "stages",
-        f"{total:,.1f} seconds in all, {longest['seconds']:,.1f} of them in {longest['stage']}",
-        "What is in the run directory now, from the manifests; this page itself is not counted. "
-        "Memory is the most that driver, JVM and workers on the driver's machine held together, "
-        "pages that they share counted once for each. Every run was timed once, so there are no "
-        "intervals.",
+        f"{total:,.1f} seconds in total, {longest['seconds']:,.1f} of them in {longest['stage']}",
+        "Figures of what is in the run directory now, from the manifests, without this page. "
+        "Peak memory is the largest sum of the memory of driver, JVM and workers on the driver's "
+        "machine; pages that processes share count once for each. Every run was timed once, so "
+        "there are no intervals.",
         [
             make_table(
                 "Stages", stages, _STAGE, Column("runs", "Runs", whole), _SECONDS, memory, _FINISHED
@@ -119,7 +119,7 @@ def _settings(steps: list[dict[str, Any]]) -> Panel:
     return Panel(
         "settings",
         "Settings",
-        "What each output depends on, as its manifest has it.",
+        "The settings that affect each output, from its manifest.",
         [
             Table(
                 f"{step['stage']} → {step['outputs']}",
@@ -138,7 +138,7 @@ def _settings(steps: list[dict[str, Any]]) -> Panel:
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Return (dotted name, value as JSON without quotes around texts) of nested settings."""
+    """Return (dotted name, value) of nested settings. Values are JSON, but strings are unquoted."""
     found = []
     for name, value in settings.items():
         if isinstance(value, Mapping):
@@ -155,8 +155,8 @@ def _inputs(inventory: Inventory) -> Panel:
     return Panel(
         "inputs",
         f"Raw files: {whole(len(files))}, {whole(total)} bytes",
-        "As they were when they were read"
-        + (f"; the first {MOST_FILES} by name." if len(files) > MOST_FILES else "."),
+        "Sizes are those at the time of reading"
+        + (f"; the first {MOST_FILES} files by name." if len(files) > MOST_FILES else "."),
         [
             make_table(
                 "Files",
@@ -169,7 +169,7 @@ def _inputs(inventory: Inventory) -> Panel:
 
 
 def list_files(manifests: Iterable[Manifest]) -> list[dict[str, Any]]:
-    """Return `file` and `size` (bytes) of the raw files that manifests name, by name."""
+    """Return `file` and `size` (bytes) of the raw files in these manifests, sorted by name."""
     sizes = {file["path"]: file["size"] for manifest in manifests for file in manifest.raw_files}
     return [{"file": name, "size": size} for name, size in sorted(sizes.items())]
 
@@ -189,14 +189,14 @@ def _versions(inventory: Inventory) -> Panel:
     return Panel(
         "versions",
         "Versions",
-        "Of what was made last; data sets that were made with others are named.",
+        "Versions that made the newest data set, and data sets that other versions made.",
         [
             make_table(
                 "Packages",
                 rows,
                 Column("package", "Package", plain, is_text=True),
                 Column("version", "Version", plain, is_text=True),
-                Column("others", "Made with others", plain, is_text=True),
+                Column("others", "Other versions", plain, is_text=True),
             )
         ],
     )

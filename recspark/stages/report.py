@@ -25,7 +25,7 @@ from recspark.report.examples import Example, choose_users, describe_users
 from recspark.report.findings import Findings
 from recspark.report.histories import read_trainings
 from recspark.report.inventory import Inventory, take_inventory
-from recspark.report.leaderboards import fingerprint_metrics, read_measured
+from recspark.report.leaderboards import fingerprint_metrics, read_leaderboards
 from recspark.report.movies import Movies, read_movies
 
 logger = logging.getLogger(__name__)
@@ -78,27 +78,28 @@ def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Finding
 
     The driver holds all movies with their vectors, but only the few users that are shown.
     """
-    measured, models = read_measured(inventory), inventory.models()
-    by_rank = [*measured.ranking, *(name for name in models if name not in measured.ranking)]
-    lists_of = next((n for n in by_rank if inventory.made_by(n, "recommendations")), None)
-    fewest = config.report.min_ratings
+    leaderboards, models = read_leaderboards(inventory), inventory.models()
+    ranking = leaderboards.ranking
+    by_rank = [*ranking, *(name for name in models if name not in ranking)]
+    lists_model = next((n for n in by_rank if inventory.made_by(n, "recommendations")), None)
+    min_ratings = config.report.min_ratings
     movies = read_movies(inventory.paths) if inventory.get("train") else None
     return Findings(
         name=config.name,
         inventory=inventory,
-        measured=measured,
+        leaderboards=leaderboards,
         trainings=read_trainings(inventory),
         statistics=_read_statistics(inventory),
         movies=movies,
         embedding=None
         if movies is None
         else open_embedding(
-            inventory, by_rank, movies.num_ratings, fewest=fewest, most_points=MOST_POINTS
+            inventory, by_rank, movies.num_ratings, min_ratings=min_ratings, max_points=MOST_POINTS
         ),
-        fewest=fewest,
-        lists_of=lists_of,
-        examples=_find_examples(config.seed, inventory, lists_of, movies, spark)
-        if lists_of and movies
+        min_ratings=min_ratings,
+        lists_model=lists_model,
+        examples=_find_examples(config.seed, inventory, lists_model, movies, spark)
+        if lists_model and movies
         else [],
     )
 

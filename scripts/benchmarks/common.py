@@ -1,4 +1,4 @@
-"""What the benchmarks share: running and watching a command, its data, tables and results."""
+"""Shared parts of the benchmarks: measuring a command, making data, and reporting results."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ sys.path.append(str(SCRIPTS))
 
 @dataclass
 class Usage:
-    """What one run of a command used: itself and all its descendants, sampled."""
+    """Resources that one run of a command and all its descendants used, by sampling."""
 
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_mib: dict[str, float] = field(default_factory=dict)
     rows: int = 0
     work_seconds: float = 0.0
-    """Seconds of the work itself, as the command reports it, without start-up."""
+    """Seconds of the work itself without start-up, as the command reports them."""
 
     @property
     def rows_per_second(self) -> float:
@@ -44,18 +44,18 @@ class Usage:
 
 
 def role(process: psutil.Process, driver: int) -> str:
-    """Return which part of a Spark application a process is."""
+    """Return which part of a Spark application a process belongs to."""
     if process.pid == driver:
         return "driver"
     return "jvm" if process.name() == "java" else "workers"
 
 
 def run(command: list[str], work_seconds: Callable[[str], tuple[int, float]]) -> Usage:
-    """Run a command to its end and return what it used.
+    """Run a command to its end and return its resource usage.
 
     Args:
         command: Program and arguments.
-        work_seconds: From the command's standard output, the rows and seconds of its work.
+        work_seconds: Returns the rows and seconds of the work from the command's standard output.
     """
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -63,13 +63,14 @@ def run(command: list[str], work_seconds: Callable[[str], tuple[int, float]]) ->
     cpu: dict[int, float] = {}
     while process.poll() is None:
         now: dict[str, int] = {"all": 0}
-        for one in [*psutil.Process(process.pid).children(recursive=True), _self(process.pid)]:
+        command_itself = psutil.Process(process.pid)
+        for member in [*command_itself.children(recursive=True), command_itself]:
             try:
-                memory, times = one.memory_info().rss, one.cpu_times()
-                part = role(one, process.pid)
+                memory, times = member.memory_info().rss, member.cpu_times()
+                part = role(member, process.pid)
             except psutil.Error:
                 continue
-            cpu[one.pid] = times.user + times.system
+            cpu[member.pid] = times.user + times.system
             now[part] = now.get(part, 0) + memory
             now["all"] += memory
         for part, size in now.items():
@@ -88,18 +89,14 @@ def run(command: list[str], work_seconds: Callable[[str], tuple[int, float]]) ->
     )
 
 
-def _self(pid: int) -> psutil.Process:
-    return psutil.Process(pid)
-
-
 def from_report(out: str) -> tuple[int, float]:
-    """Return rows and seconds from a yardstick's last line."""
+    """Return rows and seconds from the last line that a yardstick printed."""
     last = json.loads(out.strip().splitlines()[-1])
     return last["rows"], last["seconds"]
 
 
 def from_manifest(path: str) -> Callable[[str], tuple[int, float]]:
-    """Return a reader of rows and seconds from the manifest that a stage just wrote."""
+    """Return a function that reads rows and seconds from the manifest that a stage just wrote."""
 
     def read(_: str) -> tuple[int, float]:
         manifest = read_manifest(path)
@@ -111,11 +108,11 @@ def from_manifest(path: str) -> Callable[[str], tuple[int, float]]:
 
 
 def make_data(work: Path, num_ratings: int) -> Path:
-    """Generate Netflix-format text of so many ratings, once; return its folder."""
+    """Generate Netflix-format text of this many ratings unless it exists; return its folder."""
     folder = work / f"data-{num_ratings}"
     if not folder.exists():
         print(f"generating {num_ratings:,} ratings …", file=sys.stderr)
-        # Users and movies as in the real set, fewer where the ratings would not fill them.
+        # As many users and movies as the Netflix set, or fewer in proportion to the ratings.
         share = min(1.0, num_ratings / 100_480_507)
         command = [
             *(sys.executable, str(SCRIPTS / "generate_ratings.py"), "--output", str(folder)),
@@ -140,13 +137,13 @@ def stage_command(stage: str, data: Path, run_dir: Path, cores: int, extra: list
 
 
 def header(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return what a figure means nothing without: stage and size, machine, load, versions, date."""
+    """Return the context of a figure: stage, size, machine, load, versions and date."""
     size = {"stage": arguments.stage, "num_ratings": arguments.num_ratings}
     return size | describe_machine()
 
 
 def describe_machine() -> dict[str, object]:
-    """Return date, machine, its load, and versions."""
+    """Return the date, the machine, its load, and the versions of packages."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
@@ -157,7 +154,7 @@ def describe_machine() -> dict[str, object]:
 
 
 def print_table(names: list[str], runs: dict[str, list[Usage]]) -> None:
-    """Print medians of each way and the first one's ratio to the others."""
+    """Print the medians of each variant, and how many times faster the first variant is."""
     print(f"{'':24}{'rows/s':>12}{'ratio':>8}{'work s':>9}{'wall s':>9}{'CPU s':>9}  peak MiB")
 
     def median(name: str, figure: Callable[[Usage], float]) -> float:
@@ -180,9 +177,9 @@ def print_table(names: list[str], runs: dict[str, list[Usage]]) -> None:
 
 
 def save(work: Path, name: str, record: dict[str, object]) -> None:
-    """Write a benchmark's figures to `<work>/results/<date>-<name>.json` and say where.
+    """Write a benchmark's figures to `<work>/results/<date>-<name>.json` and print that path.
 
-    A second result of one day takes the place of the first.
+    A second result on the same day replaces the first.
     """
     results = work / "results"
     results.mkdir(parents=True, exist_ok=True)

@@ -3,10 +3,10 @@
     python scripts/benchmarks/evaluate.py
     python scripts/benchmarks/evaluate.py --num_predictions 1000000 --repeats 5
 
-Makes train, test and one model's predictions once under --work (random users, skewed movies), then
-runs the job with all cuts and resamples in a process of its own, Spark's start included. Prints
-machine and load, the median seconds, and the largest resident memory of the driver, the JVM and any
-one Python worker; the same as JSON under --work/results.
+Makes train, test and one model's predictions once under --work (random users, skewed movies). Then
+runs the job with all slices and resamples in its own process. The time includes the start of Spark.
+Prints machine and load, the median seconds, and the largest resident memory of the driver, the JVM
+and any one Python worker. Writes the same as JSON under --work/results.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MODEL = "bias"
 
 
 def make_bucket(bucket: int, num_rows: int) -> pa.Table:
-    """Return random predictions of one bucket's users; the errors differ by user."""
+    """Return random predictions for the users of one bucket. The size of errors differs by user."""
     rng = np.random.default_rng(bucket)
     user = bucket + NUM_BUCKETS * rng.integers(0, (NUM_USERS - bucket) // NUM_BUCKETS, num_rows)
     rating = rng.integers(1, 6, num_rows).astype(np.float32)
@@ -50,7 +50,7 @@ def make_bucket(bucket: int, num_rows: int) -> pa.Table:
     return pa.table(
         {
             c.USER_INDEX: user.astype(np.int32),
-            # Few movies have most of the ratings.
+            # A few movies have most of the ratings.
             c.MOVIE_INDEX: (NUM_MOVIES * rng.random(num_rows) ** 3).astype(np.int32),
             c.RATING: rating,
             c.RATED_DAY: rng.integers(10_896, 13_149, num_rows).astype(np.int16),  # 1999-11 – 2005
@@ -61,7 +61,7 @@ def make_bucket(bucket: int, num_rows: int) -> pa.Table:
 
 
 def make_run(root: Path, num_predictions: int) -> None:
-    """Write what evaluate reads: train, test, a model's card and its predictions."""
+    """Write what evaluate reads: train, test, a model card and the model's predictions."""
     paths = RunPaths(str(root))
     counts = {"num_users": NUM_USERS, "num_movies": NUM_MOVIES, "num_buckets": NUM_BUCKETS}
     config = Config(name="benchmark")
@@ -96,7 +96,7 @@ def write(table: pa.Table, root: str, bucket: int) -> None:
 
 
 def run(command: list[str]) -> dict[str, float]:
-    """Run a job to its end; return its seconds and the largest memory of a process, in MiB."""
+    """Run a job to its end; return its seconds and the largest memory of any process, in MiB."""
     started = time.monotonic()
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115
     job = subprocess.Popen(command, stdout=log, stderr=log)
@@ -121,7 +121,7 @@ def run(command: list[str]) -> dict[str, float]:
 
 
 def header(arguments: argparse.Namespace) -> dict[str, object]:
-    """Return what a figure means nothing without: machine, load, versions, date."""
+    """Return the context of a figure: sizes, machine, load, versions and date."""
     return {
         "stage": "evaluate",
         "num_predictions": arguments.num_predictions,

@@ -1,10 +1,10 @@
-"""A run at the size of the Netflix set, made up: indexes, ratings, and one ALS model's factors.
+"""Write a synthetic run at the size of the Netflix set: indexes, ratings and ALS factors.
 
     python scripts/benchmarks/fabricate.py RUN_DIR --num_pairs 20000000
 
-For measuring scoring and recommending: what is in the rows matters there no more than their number.
-The factors are saved in MLlib's own layout and as the arrays that recspark maps; `biased_mf` has
-the same factors, as jobs/train.py writes them.
+The benchmarks of score and recommend use this run, because their speed depends on the number of
+rows and not on the values. The factors are saved in MLlib's own layout and as the arrays that
+recspark memory-maps. `biased_mf` has the same factors, in the form that jobs/train.py writes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def write(table: pa.Table, path: str) -> None:
 
 
 def write_splits(paths: RunPaths, num_pairs: int) -> None:
-    """Write indexes, and train and test of `num_pairs` distinct pairs each, valid with few."""
+    """Write indexes, train and test with `num_pairs` distinct pairs each, and a small valid."""
     splits = {
         paths.train: (schemas.TRAIN, num_pairs, 1),
         paths.valid: (schemas.VALID, num_pairs // 100, 2),
@@ -76,7 +76,7 @@ def write_splits(paths: RunPaths, num_pairs: int) -> None:
 
 
 def random_pairs(count: int, bucket: int, seed: int) -> pa.Table:
-    """Return distinct pairs of one bucket in random order; movies are skewed as real ones are."""
+    """Return distinct pairs of one bucket in random order. Movies are skewed as in real data."""
     rng = np.random.default_rng([seed, bucket])
     size = int(count * 1.3)
     users = rng.integers(0, NUM_USERS // NUM_BUCKETS, size) * NUM_BUCKETS + bucket
@@ -94,7 +94,7 @@ def random_pairs(count: int, bucket: int, seed: int) -> pa.Table:
 
 
 def write_als(paths: RunPaths, spark, users: np.ndarray, movies: np.ndarray) -> None:
-    """Write the factors as MLlib saves an ALSModel, and export them as the baseline stage does."""
+    """Save the factors as MLlib saves an ALSModel, and export them as the baseline stage does."""
     train = require_manifest(paths.train, TRAIN)
     with Step("baseline", {}, {"train": train.id}, [paths.model("als")], True) as step:
         folder = step.staging(paths.model("als"))
@@ -127,7 +127,7 @@ def write_als(paths: RunPaths, spark, users: np.ndarray, movies: np.ndarray) -> 
 
 
 def write_biased_mf(paths: RunPaths, users: np.ndarray, movies: np.ndarray) -> None:
-    """Write the same factors as a trained model, biases and mean 0."""
+    """Write the same factors as a trained model whose biases and mean are 0."""
     train = require_manifest(paths.train, TRAIN)
     with Step("train", {}, {"train": train.id}, [paths.model("biased_mf")], True) as step:
         folder = step.staging(paths.model("biased_mf"))
@@ -156,7 +156,7 @@ def main() -> int:
     paths = RunPaths(str(arguments.run_dir.resolve()))
     write_splits(paths, arguments.num_pairs)
     rng = np.random.default_rng(0)
-    # Predictions around 3.6 with a spread of about 0.6, as a fitted model's are.
+    # Like those of a fitted model, predictions are around 3.6 with a spread of about 0.6.
     users = rng.normal(0.237, 0.15, (NUM_USERS, FACTORS)).astype(np.float32)
     movies = rng.normal(0.237, 0.15, (NUM_MOVIES, FACTORS)).astype(np.float32)
     spark = create_session(SparkConfig(), "fabricate")

@@ -1,15 +1,17 @@
-"""Measure the feed against Petastorm's own loaders, in turn, in one process.
+"""Measure the feed against Petastorm's own loaders, alternately, in one process.
 
     python scripts/benchmarks/feed.py
     python scripts/benchmarks/feed.py --num_buckets 64 --row_group_rows 131072 --memory_mib 200
 
-Makes Parquet in the layout of `train` once under --work. A round takes one epoch in each way:
-resident and InMemBatchedDataLoader from ratings that are in memory already, streaming (by either
-`train.reader`) and BatchedDataLoader (a shuffling queue of 500,000) from the files, opening
-included. `reading` is what the resident feed does once, before its first epoch. The defaults give
-streaming as many rows in its buffers as that queue holds. Then the quality of each shuffle, on rows
-that carry their stored position: Spearman's rank correlation of positions before and after, over
-all rows and within buckets, and between two epochs. 0 is a perfect shuffle.
+Writes Parquet in the layout of `train` once under --work. Each round runs one epoch of every feed.
+The resident feed and InMemBatchedDataLoader start with the ratings in memory. The streaming feed
+(with either `train.reader`) and BatchedDataLoader (with a shuffling queue of 500,000) read the
+files, and their time includes opening them. `reading` is what the resident feed does once, before
+its first epoch. With the defaults, the streaming buffers hold as many rows as that queue.
+
+Then measures the quality of each shuffle on rows that carry their stored position: Spearman's rank
+correlation of positions before and after, over all rows and within buckets, and between two epochs.
+0 is a perfect shuffle.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ Ways = dict[str, Callable[[int], Iterator[torch.Tensor]]]
 
 
 def make_data(folder: Path, bucket_rows: Mapping[int, int], row_group_rows: int) -> None:
-    """Write two data sets by bucket, once: ratings, and positions where the movies would be."""
+    """Write two data sets by bucket unless they exist: ratings, and positions as movies."""
     if folder.exists():
         return
     print(f"writing {sum(bucket_rows.values()):,} rows …", file=sys.stderr)
@@ -82,8 +84,8 @@ def make_data(folder: Path, bucket_rows: Mapping[int, int], row_group_rows: int)
 
 
 def make_ways(arguments: argparse.Namespace, bucket_rows: dict[int, int], data: Path) -> Ways:
-    """Return each way's epoch: the movie column of its batches."""
-    # After recspark's adapter, without which it cannot be imported beside today's pyarrow.
+    """Return a function per feed that iterates over the movie column of one epoch's batches."""
+    # Import Petastorm after recspark's adapter, which makes it importable with current pyarrow.
     from petastorm.pytorch import BatchedDataLoader, InMemBatchedDataLoader
 
     plan = StepPlan(bucket_rows, arguments.batch_size, seed=1)
@@ -127,7 +129,7 @@ def make_ways(arguments: argparse.Namespace, bucket_rows: dict[int, int], data: 
             shuffle=True,
             seed=epoch,
         )
-        # The first batch is asked for by the clock, not by the loading.
+        # Return an iterator, so that the timed code fetches the first batch, not this function.
         return (batch[c.MOVIE_INDEX] for batch in loader)
 
     return {
@@ -142,19 +144,19 @@ def make_ways(arguments: argparse.Namespace, bucket_rows: dict[int, int], data: 
 
 
 def measure(epoch: Iterator[torch.Tensor], expected: int) -> float:
-    """Return rows a second of one epoch."""
+    """Return the rows per second of one epoch."""
     started = time.perf_counter()
     rows = sum(len(batch) for batch in epoch)
     seconds = time.perf_counter() - started
     if rows != expected:
-        raise SystemExit(f"{rows:,} of {expected:,} rows")
+        raise SystemExit(f"epoch: found {rows:,} rows, expected {expected:,}")
     return rows / seconds
 
 
 def shuffle_quality(
     epoch: Callable[[int], Iterator[torch.Tensor]], bucket_rows: Mapping[int, int]
 ) -> dict[str, float]:
-    """Return rank correlations of positions, of one epoch with the stored ones and with another."""
+    """Return rank correlations of an epoch's positions with the stored order and another epoch."""
     before, other = (torch.cat(list(epoch(number))).numpy() for number in (0, 1))
     ends = np.cumsum(list(bucket_rows.values()))
     bucket = np.searchsorted(ends, before, side="right")
@@ -170,7 +172,7 @@ def shuffle_quality(
 
 
 def correlation(values: np.ndarray) -> float:
-    """Return the rank correlation of distinct values in rising order with their places."""
+    """Return the rank correlation of distinct values with their positions."""
     ranks = np.empty(len(values))
     ranks[np.argsort(values)] = np.arange(len(values))
     return float(np.corrcoef(ranks, np.arange(len(values)))[0, 1])

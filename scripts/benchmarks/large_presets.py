@@ -1,13 +1,13 @@
-"""Compare recipes with their `_large` twins on generated ratings, whose planted floor is known.
+"""Compare presets with their large-scale presets on generated ratings of known irreducible error.
 
     python scripts/benchmarks/large_presets.py
     python scripts/benchmarks/large_presets.py --num_ratings 10000000 --num_users 48000 \\
         --num_movies 17770 --models bias,netflix_mf_large
 
-Generates Netflix-format text once, trains, scores and measures each model on its probe, and prints
-a Markdown table: RMSE, how far that is above the floor, seconds of training and scoring, and for a
-twin how many times faster it was. What an earlier run left under --work is taken as it is. Other
-options are those of jobs/pipeline.py.
+Generates Netflix-format text once, then trains, scores and evaluates each model on its probe.
+Prints a Markdown table: RMSE, how far it is above the irreducible error, seconds of training and
+scoring, and for a large-scale preset (`_large`) how many times faster it was. Reuses what an
+earlier run left under --work. Other options are those of jobs/pipeline.py.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from recspark.config.presets import list_presets
 from recspark.errors import RecsparkError
 from recspark.logs import configure_logging
 
-TWIN = "_large"
+LARGE = "_large"
 
 
 def generate_text(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Generate the ratings, unless they are there, and return the truth about them."""
+    """Generate the ratings unless they exist, and return the truth about them."""
     from recspark.synthetic.generate import generate, open_step
     from recspark.synthetic.settings import GenerateConfig
 
@@ -48,14 +48,14 @@ def generate_text(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]
     return dict(json.loads((folder / "truth.json").read_text()))
 
 
-def render(metrics: dict[str, Any], floor: float) -> str:
-    """Return a Markdown table: each recipe with its twin below it, the others first."""
-    rows = [["preset", "RMSE", "above floor", "seconds", "times faster"], ["---"] * 5]
-    for name in sorted(metrics, key=lambda name: (name + TWIN in metrics or TWIN in name, name)):
-        one, recipe = metrics[name], metrics.get(name.removesuffix(TWIN))
-        is_twin = name.endswith(TWIN) and recipe
-        faster = f"{recipe['seconds'] / one['seconds']:.1f}" if is_twin and recipe else ""
-        above = f"{one['rmse'] / floor - 1:.1%}"
+def render(metrics: dict[str, Any], irreducible: float) -> str:
+    """Return a Markdown table: each large-scale preset below its original, other presets first."""
+    rows = [["preset", "RMSE", "above irreducible", "seconds", "times faster"], ["---"] * 5]
+    for name in sorted(metrics, key=lambda name: (name + LARGE in metrics or LARGE in name, name)):
+        one, original = metrics[name], metrics.get(name.removesuffix(LARGE))
+        is_large = name.endswith(LARGE) and original
+        faster = f"{original['seconds'] / one['seconds']:.1f}" if is_large and original else ""
+        above = f"{one['rmse'] / irreducible - 1:.1%}"
         rows.append([f"`{name}`", f"{one['rmse']:.4f}", above, f"{one['seconds']:,.0f}", faster])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
@@ -64,8 +64,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    twins = [name for name in list_presets() if name.endswith(TWIN)]
-    both = [name for twin in twins for name in (twin.removesuffix(TWIN), twin)]
+    large_presets = [name for name in list_presets() if name.endswith(LARGE)]
+    both = [name for large in large_presets for name in (large.removesuffix(LARGE), large)]
     parser.add_argument("--models", default=",".join(["bias", *both]))
     parser.add_argument("--num_ratings", type=int, default=1_000_000)
     parser.add_argument("--num_users", type=int, default=5_000)
@@ -86,17 +86,17 @@ def main() -> int:
         *("--prepare.split", "probe", "--prepare.num_buckets", str(arguments.num_buckets)),
     ]
     try:
-        floor = generate_text(data, arguments)["probe"]["floor_rmse"]
+        irreducible = generate_text(data, arguments)["probe"]["floor_rmse"]
         metrics = run_models([*words, *others])
     except RecsparkError as error:
-        logging.getLogger("recspark.compare").error("compare_twins failed: %s", error)
+        logging.getLogger("recspark.compare").error("large_presets failed: %s", error)
         return error.exit_code
-    print(render(metrics, floor))
-    print(f"floor {floor:.4f}")
+    print(render(metrics, irreducible))
+    print(f"irreducible RMSE {irreducible:.4f}")
     kept = ("rmse", "seconds", "mae", "coverage")
     summary = {name: {key: one[key] for key in kept} for name, one in metrics.items()}
     file = work / f"{name}.json"
-    file.write_text(json.dumps({"floor": floor, "models": summary}, indent=1))
+    file.write_text(json.dumps({"floor": irreducible, "models": summary}, indent=1))
     print(f"written to {file}", file=sys.stderr)
     return 0
 

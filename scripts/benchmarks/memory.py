@@ -1,11 +1,11 @@
-"""Measure what the users of a model take of each rank's memory, on one rank and on several.
+"""Measure the memory that the users of a model take on each rank, with one rank and with several.
 
     python scripts/benchmarks/memory.py
     python scripts/benchmarks/memory.py --ranks 1,2,4 --factors 64
 
-Ranks train `dot_product` for two epochs by gloo, as jobs/train.py would run them, so that rows,
-Adam's two moments and the best epoch's copy are all there. What the users take is the peak memory
-of the rank with the most, less that of the same training with hardly any users.
+The ranks train `dot_product` for two epochs over gloo, as jobs/train.py runs them, so that they
+hold the rows, Adam's two moments and the copy of the best epoch. The memory of the users is the
+highest peak memory of any rank, minus that of the same training with hardly any users.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from common import header, save
-from train import be_rank, make_job
+from train import make_job, run_rank
 
 from recspark.config import TrainConfig
 from recspark.contract import columns as c
@@ -33,9 +33,10 @@ FEW_USERS = NUM_BUCKETS
 
 
 def make_data(folder: Path, num_users: int, num_movies: int, num_ratings: int) -> dict[int, int]:
-    """Write ratings by bucket, once; return the rows of each. All users have some, if they can.
+    """Write ratings by bucket unless they exist; return the rows of each bucket.
 
-    A user who has none would take no memory: what the system has not been written to is not there.
+    Every user gets a rating if there are enough ratings. A user without ratings would take no
+    memory, because the operating system allocates a page only when it is written to.
     """
     per_bucket = num_ratings // NUM_BUCKETS
     for bucket in range(NUM_BUCKETS):
@@ -44,8 +45,8 @@ def make_data(folder: Path, num_users: int, num_movies: int, num_ratings: int) -
             continue
         target.mkdir(parents=True)
         rng = np.random.default_rng(bucket)
-        place = rng.permutation(per_bucket) % (num_users // NUM_BUCKETS)
-        users = place * NUM_BUCKETS + bucket
+        position = rng.permutation(per_bucket) % (num_users // NUM_BUCKETS)
+        users = position * NUM_BUCKETS + bucket
         movies = rng.integers(num_movies, size=per_bucket)
         table = pa.table(
             {
@@ -60,14 +61,14 @@ def make_data(folder: Path, num_users: int, num_movies: int, num_ratings: int) -
 
 
 def peak_memory(job: TrainJob, num_ranks: int) -> float:
-    """Return the peak memory (MiB) of the rank with the most."""
+    """Return the highest peak memory of any rank, in MiB."""
     shutil.rmtree(job.folder, ignore_errors=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     context = multiprocessing.get_context("spawn")
     ranks = [
-        context.Process(target=be_rank, args=(job, rank, num_ranks, port))
+        context.Process(target=run_rank, args=(job, rank, num_ranks, port))
         for rank in range(num_ranks)
     ]
     for rank in ranks:
@@ -80,8 +81,8 @@ def peak_memory(job: TrainJob, num_ranks: int) -> float:
     return float(json.loads(last)["peak_memory_mib"])
 
 
-def train_on(arguments: argparse.Namespace, num_users: int, num_ranks: int) -> TrainJob:
-    """Return the job over data of so many users."""
+def make_memory_job(arguments: argparse.Namespace, num_users: int, num_ranks: int) -> TrainJob:
+    """Return the job that trains on the data of `num_users` users."""
     work = arguments.work.resolve()
     data = work / f"memory-{num_users}-{arguments.num_ratings}" / "train"
     rows = make_data(data, num_users, arguments.num_movies, arguments.num_ratings)
@@ -121,7 +122,7 @@ def main() -> int:
     found = {}
     for num_ranks in map(int, arguments.ranks.split(",")):
         many, few = (
-            peak_memory(train_on(arguments, users, num_ranks), num_ranks)
+            peak_memory(make_memory_job(arguments, users, num_ranks), num_ranks)
             for users in (arguments.num_users, FEW_USERS)
         )
         found[num_ranks] = {"peak_mib": many, "without_users_mib": few, "users_mib": many - few}
@@ -130,7 +131,7 @@ def main() -> int:
     first = next(iter(found.values()))["users_mib"]
     for num_ranks, figures in found.items():
         print(
-            f"{num_ranks} ranks: a rank's users take {figures['users_mib']:,.0f} MiB, "
+            f"{num_ranks} ranks: the users take {figures['users_mib']:,.0f} MiB per rank, "
             f"{figures['users_mib'] / first:.3f} of the first; peak {figures['peak_mib']:,.0f} MiB"
         )
     save(arguments.work, "memory", head | {"ranks": found})

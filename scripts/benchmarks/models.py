@@ -1,10 +1,10 @@
-"""Compare presets on the published folds of MovieLens-100K: test RMSE of each, mean over the folds.
+"""Compare presets by test RMSE on the published folds of MovieLens-100K and by the mean over folds.
 
     python scripts/benchmarks/models.py
     python scripts/benchmarks/models.py --models bias,scaled_nn --folds 1,2 --train.epochs 3
 
-Prepares each fold once and trains, scores and measures each preset on it; what an earlier run left
-under --work is taken as it is, so a run that was stopped goes on. Other options are those of
+Prepares each fold once, then trains, scores and evaluates each preset on it. Reuses what an earlier
+run left under --work, so an interrupted run can be continued. Other options are those of
 jobs/pipeline.py. Prints a Markdown table and writes its figures as JSON beside the runs.
 """
 
@@ -31,9 +31,9 @@ from recspark.logs import configure_logging
 
 REFERENCE_MODEL = "bias"
 
-# What notebooks say of their own runs: the root of the last validation loss, in which L2 counts.
-# On other data than these folds: 57 million ratings of the Netflix set, and 100,004 of
-# ml-latest-small; both split 80/20 at random.
+# The figures that notebooks report: the root of the last validation loss, which includes L2.
+# Their data differs from these folds: 57 million ratings of the Netflix set, and the 100,004 of
+# ml-latest-small, both split 80/20 at random.
 _NETFLIX = "github.com/Amir-Fakhim/Recommender-systems, Netflix_Prize_Rec"
 _LESSON = "github.com/fastai/courses, deeplearning1/nbs/lesson4.ipynb"
 NOTEBOOKS = {
@@ -58,7 +58,7 @@ def compare_fold(fold: int, arguments: argparse.Namespace, others: Sequence[str]
 
 
 def run_models(words: Sequence[str]) -> dict[str, Any]:
-    """Return the metrics of every model of a run that these words configure, by name."""
+    """Run the stages with these command-line words; return the metrics of every model, by name."""
     from recspark.stages import baseline, evaluate, ingest, prepare, score, train
 
     models: dict[str, Config] = load_model_configs(words, prog="compare")
@@ -114,7 +114,7 @@ def main() -> int:
         for fold in map(int, arguments.folds.split(",")):
             results[fold] = compare_fold(fold, arguments, others)
     except RecsparkError as error:
-        logging.getLogger("recspark.compare").error("compare_models failed: %s", error)
+        logging.getLogger("recspark.compare").error("models failed: %s", error)
         return error.exit_code
     print(render(results))
     names = next(iter(results.values()))

@@ -1,6 +1,6 @@
-"""Run a benchmark by its name; what follows goes to it, `--help` too.
+"""Run a benchmark by its name. All further arguments go to it, including `--help`.
 
-python scripts/benchmarks/run.py              # lists them
+python scripts/benchmarks/run.py              # lists the benchmarks
 python scripts/benchmarks/run.py feed --repeats 5
 """
 
@@ -27,7 +27,7 @@ def main() -> int:
         for each, file in benchmarks.items():
             print(f"{each:16}{describe(file)}")
         if name:
-            print(f"run.py: found {name}, expected one of these.", file=sys.stderr)
+            print(f"run.py: found {name}, expected one of the names above.", file=sys.stderr)
         return 2 if name else 0
     sys.argv[:2] = [str(benchmarks[name])]
     runpy.run_path(str(benchmarks[name]), run_name="__main__")

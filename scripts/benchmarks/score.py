@@ -1,12 +1,12 @@
-"""Measure score and recommend against Spark MLlib on the same factors, in turn, in one run.
+"""Measure score and recommend against Spark MLlib on the same factors, alternately, in one run.
 
     python scripts/benchmarks/score.py score
     python scripts/benchmarks/score.py recommend --repeats 3
 
-Makes a run at the size of the Netflix set once under --work (fabricate.py), then runs each way in a
-process of its own, and prints rows per second (users per second for recommend), their ratio, CPU
-seconds and peak memory; the same as JSON under --work/results.
-`recommend` also compares the lists with ALSModel's, for a sample of users.
+Makes a run at the size of the Netflix set once under --work (fabricate.py), then runs each variant
+in its own process. Prints rows per second (users per second for recommend), their ratio, CPU
+seconds and peak memory. Writes the same as JSON under --work/results. `recommend` also compares the
+lists with those of ALSModel, for a sample of users.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Measurement = tuple[str, list[str], Callable[[str], tuple[int, float]]]
 
 
 def session(cores: int):
-    """Return a session as the jobs make it."""
+    """Return a Spark session like that of the jobs."""
     from recspark.cluster.session import create_session
     from recspark.config import SparkConfig
 
@@ -43,7 +43,7 @@ def session(cores: int):
 
 
 def als_transform(paths: RunPaths, cores: int, num_users: int) -> None:
-    """ALSModel.transform of test, written as plain Parquet."""
+    """Run ALSModel.transform on test and write the result as plain Parquet."""
     from pyspark.ml.recommendation import ALSModel
 
     spark = session(cores)
@@ -58,7 +58,7 @@ def als_transform(paths: RunPaths, cores: int, num_users: int) -> None:
 
 
 def python_udf(paths: RunPaths, cores: int, num_users: int) -> None:
-    """A Python function called for each row of a slice of test, the factors being broadcast."""
+    """Predict the first rows of test by a row-wise Python UDF over broadcast factors."""
     import numpy as np
     from pyspark.sql import functions as F
     from pyspark.sql.types import FloatType
@@ -88,7 +88,7 @@ def python_udf(paths: RunPaths, cores: int, num_users: int) -> None:
 
 
 def als_recommend(paths: RunPaths, cores: int, num_users: int) -> None:
-    """ALSModel.recommendForUserSubset of so many users (all: recommendForAllUsers)."""
+    """Run ALSModel.recommendForUserSubset for `num_users`, or recommendForAllUsers for all."""
     from pyspark.ml.recommendation import ALSModel
 
     from recspark.contract import columns as c
@@ -111,7 +111,7 @@ def als_recommend(paths: RunPaths, cores: int, num_users: int) -> None:
 
 
 def compare(paths: RunPaths, cores: int, num_users: int) -> None:
-    """Print how many of a sample's lists are ALSModel's own, less the movies that were rated."""
+    """Print how many lists of a sample equal those of ALSModel without the rated movies."""
     from pyspark.ml.recommendation import ALSModel
 
     from recspark.contract import columns as c
@@ -163,7 +163,7 @@ YARDSTICKS = {
 
 
 def measurements(arguments: argparse.Namespace, paths: RunPaths) -> list[Measurement]:
-    """Return recspark's ways first, then the yardsticks: name, command, reader of the result."""
+    """Return (name, command, reader of the result): recspark's variants, then the yardsticks."""
 
     def job(stage: str, model: str, *extra: str) -> list[str]:
         return [
@@ -219,7 +219,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cores", type=int, default=2, help="Spark's local cores")
     parser.add_argument("--work", type=Path, default=Path("runs/benchmark"))
-    parser.add_argument("--only", nargs="*", help="the ways whose names begin so")
+    parser.add_argument("--only", nargs="*", help="only variants whose names begin with these")
     arguments = parser.parse_args()
     work = arguments.work.resolve()
     run_dir = work / f"scored-{arguments.num_pairs}"

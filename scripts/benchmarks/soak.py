@@ -1,12 +1,12 @@
 """Run the pipeline ten times in a row and show what grows: memory, threads, temporary files.
 
-    python scripts/benchmarks/soak.py session --config conf/sample.yaml    # in one session
-    python scripts/benchmarks/soak.py processes --config conf/sample.yaml  # each a process
+    python scripts/benchmarks/soak.py session --config conf/sample.yaml    # all in one session
+    python scripts/benchmarks/soak.py processes --config conf/sample.yaml  # one process per run
 
-Every run makes everything anew (--force). After each are noted: resident memory of this process and
-of the JVM after a collection, their threads and open files, child processes, and the files and
-folders under the temporary folder, which is one of this script's own. Later runs are compared with
-the third, as the first two fill caches. Ends with exit code 1 where something grew.
+Every run repeats all stages (--force). After each run, the script records the resident memory of
+this process and of the JVM after a garbage collection, their threads and open files, child
+processes, and the files and folders in a temporary folder of its own. It compares the last run with
+the third, because the first two fill caches. The exit code is 1 if something grew.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ import psutil
 from common import JOBS
 
 WARM_RUNS = 3
-# How much more than after the warm-up counts as growth: a share, and an amount below which it is
-# noise of allocators and pools.
+# Figures may exceed those after the warm-up by this share, and at least by this amount, which is
+# the noise of allocators and pools.
 ALLOWED = {
     "python_mib": (0.05, 20),
     "jvm_mib": (0.10, 60),
@@ -41,11 +41,11 @@ ALLOWED = {
 
 
 def count_files(folder: Path) -> int:
-    """Return how many files and folders lie below a folder, JVM's performance data left out."""
+    """Return the number of files and folders below a folder, without the JVM's performance data."""
     return sum("hsperfdata" not in str(path) for path in folder.rglob("*"))
 
 
-def look(spark: Any, temporary: Path) -> dict[str, float]:
+def measure_usage(spark: Any, temporary: Path) -> dict[str, float]:
     """Return what this process, its JVM and the temporary folder hold now."""
     me = psutil.Process()
     found: dict[str, float] = {
@@ -59,7 +59,7 @@ def look(spark: Any, temporary: Path) -> dict[str, float]:
         runtime = spark.sparkContext._jvm.java.lang.Runtime.getRuntime()
         for _ in range(2):
             runtime.gc()
-            time.sleep(0.5)  # Spark's cleaner takes what was collected off its disks
+            time.sleep(0.5)  # Spark's cleaner deletes the files of collected objects
         (jvm,) = [one for one in me.children(recursive=True) if one.name() == "java"]
         found |= {
             "jvm_mib": jvm.memory_info().rss / 2**20,
@@ -71,7 +71,7 @@ def look(spark: Any, temporary: Path) -> dict[str, float]:
 
 
 def soak_session(words: list[str], num_runs: int, temporary: Path) -> list[dict[str, float]]:
-    """Run the stages again and again in this process."""
+    """Run the stages `num_runs` times in this process; return the usage after each run."""
     from recspark.cluster.session import create_session
     from recspark.config.load import load_config, load_model_configs
     from recspark.logs import configure_logging
@@ -84,21 +84,21 @@ def soak_session(words: list[str], num_runs: int, temporary: Path) -> list[dict[
     found = []
     for _ in range(num_runs):
         pipeline.run(config, models, spark)
-        found.append(look(spark, temporary))
+        found.append(measure_usage(spark, temporary))
         show(found)
     spark.stop()
     return found
 
 
 def soak_processes(words: list[str], num_runs: int, temporary: Path) -> list[dict[str, float]]:
-    """Run the pipeline's job again and again; what is left after each is what counts."""
+    """Run the pipeline job `num_runs` times; return what each run leaves behind."""
     command = [sys.executable, str(JOBS / "pipeline.py"), *words]
     found = []
     for _ in range(num_runs):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(done.stderr[-3000:])
-        found.append(look(None, temporary))
+        found.append(measure_usage(None, temporary))
         show(found)
     return found
 
@@ -109,7 +109,7 @@ def show(found: list[dict[str, float]]) -> None:
 
 
 def find_growth(found: list[dict[str, float]]) -> list[str]:
-    """Return what is more after the last run than after the warm-up by more than is allowed."""
+    """Return the figures that grew from the warm-up to the last run by more than is allowed."""
     before, after = found[min(WARM_RUNS, len(found)) - 1], found[-1]
     grown = []
     for name, value in before.items():
@@ -127,7 +127,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=10)
     arguments, words = parser.parse_known_args()
     temporary = Path(tempfile.mkdtemp(prefix="soak-"))
-    # For Python, Spark and the JVM alike; before anything asks for it.
+    # Set the temporary folder of Python, Spark and the JVM before any of them reads it.
     os.environ |= {
         "TMPDIR": str(temporary),
         "SPARK_LOCAL_DIRS": str(temporary),

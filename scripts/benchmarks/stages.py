@@ -1,12 +1,12 @@
-"""Measure a stage at scale against the plain way of doing the same, in turn, in one run.
+"""Measure a stage at scale against the plain way of doing the same, alternately, in one run.
 
     python scripts/benchmarks/stages.py ingest  --num_ratings 100000000
     python scripts/benchmarks/stages.py prepare --num_ratings 100000000 --repeats 3
 
-Makes its data once under --work, then runs the stage and its yardsticks alternately, each in a
-process of its own, and prints rows per second, their ratio, CPU seconds, peak memory of driver, JVM
-and Python workers, and bytes in and out; the same as JSON under --work/results.
-Arguments that are not its own go to the stage, e.g. --ingest.split_bytes 67108864.
+Makes its data once under --work, then runs the stage and its yardsticks alternately, each in its
+own process. Prints rows per second, their ratio, CPU seconds, peak memory of driver, JVM and Python
+workers, and bytes in and out. Writes the same as JSON under --work/results. Passes unknown
+arguments to the stage, e.g. --ingest.split_bytes 67108864.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Measurement = tuple[str, list[str], Callable[[str], tuple[int, float]]]
 
 
 def measurements(arguments: argparse.Namespace, data: Path, run_dir: Path) -> list[Measurement]:
-    """Return the stage first, then its yardsticks: name, command, reader of its result."""
+    """Return (name, command, reader of the result) of the stage, then of its yardsticks."""
     yardstick = [sys.executable, str(HERE / "yardsticks.py")]
     files = sorted(str(path) for path in data.glob("combined_data_*.txt"))
     ratings, train = str(run_dir / "ratings"), str(run_dir / "train")

@@ -1,13 +1,13 @@
-"""Measure ingest and prepare on a standalone cluster of two Workers against local mode, in turn.
+"""Measure ingest and prepare on a standalone cluster of two Workers against local mode.
 
     python scripts/benchmarks/standalone.py --num_ratings 20000000
 
-Both have the same two cores: local[2], and two Workers of one core on this machine. Both stages are
-one application, `jobs/pipeline.py --until prepare`, Spark's start included in the wall seconds; the
-work seconds are those of the manifests. The cluster is measured as it comes, and with executors
-that find their classes in an archive (docs/cluster.md, "Short jobs"), which an uncounted run makes
-first. With --apart each stage is a job of its own. The cluster is started once and encrypts what it
-sends, as scripts/cluster.py sets it up.
+Both use the same two cores: local[2], and two Workers of one core each on this machine. Both stages
+run in one application, `jobs/pipeline.py --until prepare`. The wall seconds include the start of
+Spark; the work seconds are those in the manifests. The variants alternate. The cluster is measured
+twice: as it is, and with executors that load their classes from an archive (docs/cluster.md, "Short
+jobs"). A run that is not counted makes the archive first. With --apart each stage is a separate
+job. The cluster is started once and encrypts its traffic, as scripts/cluster.py sets it up.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ARCHIVE_SECONDS = 60
 
 
 def measure(command: list[str], environment: dict[str, str]) -> float:
-    """Run a job to its end; return its wall seconds."""
+    """Run a job to its end and return its wall seconds."""
     started = time.monotonic()
     done = subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
@@ -43,12 +43,12 @@ def measure(command: list[str], environment: dict[str, str]) -> float:
 
 
 def java_option(option: str) -> list[str]:
-    """Return the words that give it to executors, beside those recspark sets itself."""
+    """Return the arguments that pass an option to executors, beside those that recspark sets."""
     return ["--conf", f"spark.executor.defaultJavaOptions=-XX:{option}"]
 
 
-def wait_until_whole(archive: Path) -> None:
-    """Wait for the executor that writes the archive: it outlives its job by some seconds."""
+def wait_until_complete(archive: Path) -> None:
+    """Wait for the executor that writes the archive. It outlives its job by some seconds."""
     deadline = time.monotonic() + ARCHIVE_SECONDS
     size = 0
     while time.monotonic() < deadline:
@@ -56,7 +56,7 @@ def wait_until_whole(archive: Path) -> None:
         before, size = size, archive.stat().st_size if archive.exists() else 0
         if size and size == before:
             return
-    raise SystemExit(f"{archive}: not whole after {ARCHIVE_SECONDS} s")
+    raise SystemExit(f"{archive}: not complete after {ARCHIVE_SECONDS} s")
 
 
 def main() -> int:
@@ -68,7 +68,7 @@ def main() -> int:
     parser.add_argument("--num_ratings", type=int, default=20_000_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--work", type=Path, default=Path("runs/benchmark"))
-    parser.add_argument("--apart", action="store_true", help="a job for each stage")
+    parser.add_argument("--apart", action="store_true", help="run each stage as a separate job")
     arguments = parser.parse_args()
     jobs = [(stage, []) for stage in DATA_SETS] if arguments.apart else [UNTIL_PREPARE]
     arguments.stage = "ingest + prepare"
@@ -106,10 +106,10 @@ def main() -> int:
         return {"wall": wall, "work": work_seconds}
 
     try:
-        # One executor: each writes the file when it ends.
+        # Use one executor, because every executor writes the file when it ends.
         making = ["--executors", "1", *java_option(f"ArchiveClassesAtExit={archive}"), url]
         run("archive", [*submit, *making])
-        wait_until_whole(archive)
+        wait_until_complete(archive)
         for number in range(arguments.repeats):
             for way, before in ways.items():
                 runs[way].append(run(way, before))

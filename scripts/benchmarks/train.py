@@ -1,12 +1,13 @@
-"""Measure training against the textbook loop at the same size, in turn, in one process.
+"""Measure training against the textbook loop at the same size, alternately, in one process.
 
     python scripts/benchmarks/train.py --preset netflix_mf_large
     python scripts/benchmarks/train.py --preset netflix_embedding_nn_large
 
-The rows are random, with as many users and movies as the Netflix set: speed does not depend on
-what they say. Ours is one epoch of the preset on one rank, as jobs/train.py runs it, reading left
-out. The textbook loop is a DataLoader over a TensorDataset, nn.Embedding and dense Adam at batch
-2,048, of the same factors and layers; it takes --textbook_steps steps, as each costs the same.
+The rows are random, because the speed does not depend on their values. They have as many users and
+movies as the Netflix set. For recspark, this measures one epoch of the preset on one rank, as
+jobs/train.py runs it, without reading. The textbook loop uses a DataLoader over a TensorDataset,
+nn.Embedding and dense Adam with batches of 2,048, and the same factors and layers. It takes only
+--textbook_steps steps, because every step costs the same.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ TEXTBOOK_ROWS = 2048
 
 
 class TextbookModel(nn.Module):
-    """Embeddings of users and movies; a dot product with biases, or dense layers over both."""
+    """Embeddings of users and movies with a dot product and biases, or with dense layers."""
 
     def __init__(self, factors: int, hidden: int | None) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class TextbookModel(nn.Module):
 
 
 def textbook(factors: int, hidden: int | None, num_rows: int, num_steps: int) -> float:
-    """Return the rows a second of the textbook loop."""
+    """Return the rows per second of the textbook loop."""
     rows = (
         torch.randint(0, NUM_USERS, (num_rows,)),
         torch.randint(0, NUM_MOVIES, (num_rows,)),
@@ -94,7 +95,7 @@ def make_job(
     num_users: int = NUM_USERS,
     num_movies: int = NUM_MOVIES,
 ) -> TrainJob:
-    """Return the job that trains on ratings by bucket, without valid, and writes to `folder`."""
+    """Return a job that trains on ratings by bucket, without valid, and writes to `folder`."""
     return TrainJob(
         model_name=name,
         attempt="one",
@@ -118,20 +119,22 @@ def make_job(
     )
 
 
-def be_rank(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:
+def run_rank(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:
     """Train in this process as one of the ranks."""
-    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_ranks, "MASTER_PORT": port}
-    os.environ.update({name: str(value) for name, value in place.items()})
+    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_ranks, "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in numbers.items()})
     os.environ.update(LOCAL_WORLD_SIZE=str(num_ranks), MASTER_ADDR="127.0.0.1")
     os.environ.update(GLOO_SOCKET_IFNAME="lo")
     train_rank(job)
 
 
-def ours(settings: TrainConfig, data: Path, folder: Path, rows: dict[int, int]) -> dict[str, float]:
-    """Return the history record of one epoch."""
+def train_epoch(
+    settings: TrainConfig, data: Path, folder: Path, rows: dict[int, int]
+) -> dict[str, float]:
+    """Train one epoch with recspark and return its record in the history."""
     shutil.rmtree(folder, ignore_errors=True)
     job = make_job("benchmark", settings, train=data / "train", folder=folder, rows=rows)
-    be_rank(job, 0, 1, port=29871)
+    run_rank(job, 0, 1, port=29871)
     return json.loads((folder / "history.jsonl").read_text().splitlines()[0])
 
 
@@ -148,7 +151,7 @@ def main() -> int:
     arguments = parser.parse_args()
     arguments.stage = "train"
     words = ["--name", "benchmark", "--models", arguments.preset, "--train.epochs", "1"]
-    # As one epoch of many, not the end of a schedule.
+    # Measure a typical epoch, not the last one of a schedule.
     words = [*words, "--train.schedule", "decay", "--train.warmup_epochs", "0"]
     settings = load_model_configs(words, prog="benchmark")[arguments.preset].train
     work = arguments.work.resolve()
@@ -160,12 +163,12 @@ def main() -> int:
     hidden = dense[0] if dense else None
     found: dict[str, list[float]] = {"recspark": [], "textbook": [], "feed share": []}
     for number in range(arguments.repeats):
-        record = ours(settings, data, work / "train-model", rows)
+        record = train_epoch(settings, data, work / "train-model", rows)
         found["recspark"].append(sum(rows.values()) / record["seconds"])
         found["feed share"].append(record["seconds_feed"] / record["seconds"])
         speed = textbook(settings.embedding_size, hidden, 1_000_000, arguments.textbook_steps)
         found["textbook"].append(speed)
-        print(f"run {number + 1}: {record['seconds']:.1f} s an epoch", file=sys.stderr)
+        print(f"run {number + 1}: {record['seconds']:.1f} s per epoch", file=sys.stderr)
     medians = {name: statistics.median(values) for name, values in found.items()}
     head = header(arguments) | {"preset": arguments.preset}
     print(json.dumps(head, indent=1))

@@ -1,10 +1,10 @@
-"""The plain ways that recspark is measured against, each as a command of its own.
+"""The plain implementations that recspark is measured against, each as a separate command.
 
     python scripts/benchmarks/yardsticks.py notebook_ingest RATINGS_FILE… --rows 2000000
     python scripts/benchmarks/yardsticks.py arrow_parse RATINGS_FILE…
     python scripts/benchmarks/yardsticks.py plain_prepare RATINGS_DATA_SET
 
-The last line printed is JSON: rows and seconds of the work itself, imports and start-up left out.
+The last line printed is JSON: rows and seconds of the work itself, without imports and start-up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 
 def notebook_ingest(files: list[str], rows: int) -> int:
-    """The public pandas notebook's way: a loop over lines writes a CSV, which pandas then reads."""
+    """Ingest as the public pandas notebook does: loop over lines, write and read a CSV."""
     import pandas as pd
 
     count = 0
@@ -49,7 +49,7 @@ def notebook_ingest(files: list[str], rows: int) -> int:
 
 
 def arrow_parse(files: list[str], num_threads: int = 2) -> int:
-    """What pyarrow's CSV reader alone parses: 64 MiB blocks, one core each, headers dropped."""
+    """Parse with pyarrow's CSV reader alone: blocks of 64 MiB, one core each, headers dropped."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -82,7 +82,7 @@ def arrow_parse(files: list[str], num_threads: int = 2) -> int:
 
 
 def plain_prepare(folder: str, target: str, master: str) -> int:
-    """The plain Spark way: StringIndexer fit and transform on all ratings, randomSplit, write."""
+    """Prepare with plain Spark: fit and apply a StringIndexer, randomSplit, write."""
     from pyspark import StorageLevel
     from pyspark.ml.feature import StringIndexer
     from pyspark.sql import functions as F
@@ -105,7 +105,7 @@ def plain_prepare(folder: str, target: str, master: str) -> int:
         F.unix_date(c.RATED_ON).cast("smallint").alias(c.RATED_DAY),
         F.pmod(F.hash(c.USER_INDEX), F.lit(64)).alias(c.BUCKET),
     )
-    # Kept between the three parts, or randomSplit would look every string up three times.
+    # Persisted, because randomSplit would otherwise look up every string three times.
     bucketed = bucketed.persist(StorageLevel.MEMORY_AND_DISK)
     parts = bucketed.randomSplit([0.855, 0.045, 0.1], seed=42)
     for name, part in zip(("train", "valid", "test"), parts, strict=True):
@@ -128,7 +128,7 @@ def main() -> int:
     )
     parser.add_argument("way", choices=["notebook_ingest", "arrow_parse", "plain_prepare"])
     parser.add_argument("paths", nargs="+")
-    parser.add_argument("--rows", type=int, default=2_000_000, help="where the notebook stops")
+    parser.add_argument("--rows", type=int, default=2_000_000, help="rows the notebook reads")
     parser.add_argument("--master", default="local[2]")
     arguments = parser.parse_args()
     if arguments.way == "plain_prepare":

@@ -1,4 +1,4 @@
-"""The DAG as Airflow runs it: its own environment, a database of its own, real spark-submits."""
+"""The DAG as Airflow runs it, in a separate environment with its own database and spark-submit."""
 
 from __future__ import annotations
 
@@ -97,15 +97,15 @@ def params(raw: Path, root: Path, *settings: str) -> dict[str, object]:
 def check_run(root: Path, date: str) -> None:
     """Assert that a run is complete, and that the pointer names it."""
     paths = RunPaths(str(root / date))
-    whole = (paths.model("bias"), paths.model("biased_mf"), paths.predictions("biased_mf"))
-    for path in (*whole, paths.report):
+    complete = (paths.model("bias"), paths.model("biased_mf"), paths.predictions("biased_mf"))
+    for path in (*complete, paths.report):
         assert read_manifest(path) is not None, path
     accepted = json.loads((root / "accepted.json").read_text())
     assert (accepted["run_dir"], accepted["date"]) == (paths.root, date)
     assert 0.4 < accepted["rmse"] < 1.0
 
 
-def test_dag_loads_with_all_its_tasks(airflow: Airflow) -> None:
+def test_dag_loads_with_all_tasks(airflow: Airflow) -> None:
     code = (
         "import json; from airflow.dag_processing.dagbag import DagBag; "
         "bag = DagBag(dag_folder='jobs/airflow'); dag = bag.dags['recspark']; "
@@ -197,7 +197,7 @@ def test_killed_training_is_resumed_by_the_retry(
     assert resumed == pytest.approx(whole, abs=0.001)
 
 
-def test_a_night_on_the_standalone_cluster(
+def test_nightly_run_on_the_standalone_cluster(
     airflow: Airflow, cluster: Cluster, raw: Path, tmp_path: Path
 ) -> None:
     library = tmp_path / "recspark.zip"

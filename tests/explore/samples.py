@@ -1,4 +1,4 @@
-"""Ratings made by a seeded generator, and statistics built from them without Spark."""
+"""Ratings from a seeded generator, and statistics computed from them without Spark."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from recspark.explore import summaries
 def make_ratings(
     num_rows: int = 400, *, half_stars: bool = False, seed: int = 7, scale: int = 1
 ) -> pd.DataFrame:
-    """Return rows of distinct (user, movie) pairs; a few users and movies have most of them.
+    """Return rows of distinct (user, movie) pairs. A few users and movies have most of them.
 
     Args:
-        num_rows: About how many, at least.
+        num_rows: Approximate minimum number of rows.
         half_stars: Whether ratings are in half stars.
-        seed: Of the draws.
-        scale: Times 40 users and times 60 movies.
+        seed: Seed of the generator.
+        scale: Multiplies 40 users and 60 movies.
     """
     draw = np.random.default_rng(seed)
     frame = pd.DataFrame(
@@ -36,12 +36,12 @@ def make_ratings(
     return frame.reset_index(drop=True)
 
 
-def tally_days(ratings: pd.DataFrame) -> pd.DataFrame:
+def count_by_day(ratings: pd.DataFrame) -> pd.DataFrame:
     counts = ratings.groupby([c.RATED_DAY, c.RATING]).size()
     return counts.rename(c.NUM_RATINGS).reset_index()
 
 
-def tally_activity(ratings: pd.DataFrame, member: str) -> pd.DataFrame:
+def count_activity(ratings: pd.DataFrame, member: str) -> pd.DataFrame:
     each = ratings.groupby(member)[c.RATING].agg(["size", "sum"])
     grouped = each.groupby("size")["sum"].agg(["size", "sum"]).reset_index(names=c.NUM_RATINGS)
     return grouped.rename(columns={"size": c.NUM_MEMBERS, "sum": c.RATING_SUM})
@@ -53,11 +53,11 @@ def count_means(ratings: pd.DataFrame, member: str) -> list[dict[str, Any]]:
 
 
 def make_statistics(ratings: pd.DataFrame, titles: dict[int, str]) -> dict[str, Any]:
-    """Return what `statistics.json` holds, the top lists made up."""
-    days = tally_days(ratings)
+    """Return the content of `statistics.json`, with invented top lists."""
+    days = count_by_day(ratings)
     num_ratings, mean, deviation = summaries.moments(days)
-    per_movie = summaries.summarise_activity(tally_activity(ratings, c.MOVIE_ID))
-    per_user = summaries.summarise_activity(tally_activity(ratings, c.USER_ID))
+    per_movie = summaries.summarise_activity(count_activity(ratings, c.MOVIE_ID))
+    per_user = summaries.summarise_activity(count_activity(ratings, c.USER_ID))
     per_day = summaries.count_per_day(days)
     top = [
         {
@@ -92,7 +92,7 @@ def make_statistics(ratings: pd.DataFrame, titles: dict[int, str]) -> dict[str, 
             *({"year": year, "movies": 1 + year % 7} for year in range(1950, 2005)),
             {"year": None, "movies": 7},
         ],
-        "popularity_deciles": summaries.summarise_deciles(tally_activity(ratings, c.MOVIE_ID)),
+        "popularity_deciles": summaries.summarise_deciles(count_activity(ratings, c.MOVIE_ID)),
         "top_by_ratings": top,
         "top_by_shrunken_mean": top,
         "shrunken_mean_weight": 12,

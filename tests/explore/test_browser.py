@@ -1,4 +1,4 @@
-"""The page in a real browser: every plot is drawn, in light and dark, on a laptop and a phone."""
+"""The page in a real browser: every plot is drawn in light and dark, on a laptop and a phone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WITH_SECOND_COLOR = {"days", "months", "movies", "users", "means", "decile_means
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "index.html"
-    # Enough ratings that months and tenths can tell.
+    # Enough ratings that months and tenths are not too small for a conclusion.
     ratings = samples.make_ratings(6000, scale=5)
     statistics = samples.make_statistics(ratings, {1: HOSTILE, 2: "Plain"})
     path.write_text(render_page("small", statistics), encoding="utf-8")

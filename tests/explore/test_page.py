@@ -54,13 +54,13 @@ def test_every_plot_is_there_for_both_widths_with_its_numbers(page: str) -> None
     reader = read(page)
     assert reader.svgs == dict.fromkeys(PLOTS, 2)
     assert reader.sections == [*dict.fromkeys(reader.sections)]
-    # One is the heading of the page.
+    # One heading is that of the page.
     assert len(reader.headings) - 1 == len(reader.sections) == len(PLOTS) + 2
     for part in page.split("<section")[1:]:
         assert part.count("<summary>") == part.count("<details") == part.count("<table>") > 0
 
 
-def test_ids_are_unique_and_every_reference_is_met(page: str) -> None:
+def test_ids_are_unique_and_every_reference_resolves(page: str) -> None:
     reader = read(page)
     assert len(reader.ids) == len(set(reader.ids))
     references = {link for link in reader.links if link.startswith("#")}
@@ -96,7 +96,7 @@ def test_tables_hold_the_numbers(page: str, statistics: dict[str, Any]) -> None:
     assert any(busiest["day"] in heading for heading in read(page).headings)
 
 
-def test_without_release_years_there_is_no_such_plot(statistics: dict[str, Any]) -> None:
+def test_without_release_years_their_plot_is_left_out(statistics: dict[str, Any]) -> None:
     reader = read(render_page("t", {**statistics, "release_years": []}))
     assert set(reader.svgs) == PLOTS - {"years"}
     assert "No release years are known" in reader.headings
@@ -116,7 +116,7 @@ def test_very_little_data_is_drawn(num_rows: int) -> None:
     assert set(reader.svgs) == PLOTS
 
 
-def test_small_groups_are_grey_and_in_no_heading() -> None:
+def test_small_groups_are_grey_and_not_in_headings() -> None:
     ratings = samples.make_ratings(6000, scale=5)
     statistics = samples.make_statistics(ratings, {})
     first, *middle, last = statistics["months"]
@@ -132,7 +132,7 @@ def test_small_groups_are_grey_and_in_no_heading() -> None:
     assert "var(--soft)" in months
 
 
-def test_means_that_differ_by_chance_are_told_so(statistics: dict[str, Any]) -> None:
+def test_heading_says_when_means_differ_by_chance(statistics: dict[str, Any]) -> None:
     def heading(first: float, last: float) -> str:
         months = [
             {"month": f"2001-0{number}", "ratings": 1000, "mean_rating": mean, "std": 1.0}
@@ -146,7 +146,7 @@ def test_means_that_differ_by_chance_are_told_so(statistics: dict[str, Any]) -> 
 
 
 def test_percent_has_one_form(page: str) -> None:
-    # As 24.1%, in tables, plots and texts.
+    # The form is 24.1% in tables, plots and texts.
     assert not re.findall(r"\d[ \N{NO-BREAK SPACE}]%", page)
     assert re.findall(r"\d%", page)
 

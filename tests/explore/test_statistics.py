@@ -87,7 +87,7 @@ def test_activity_and_means(found: dict[str, Any], ratings: pd.DataFrame, part: 
     assert found[part]["quantiles"]["max"] == sizes.max()
     assert sum(row["members"] for row in found[part]["histogram"]) == len(sizes)
 
-    # The bin's middle is the mean rounded to one decimal, halves upward.
+    # The middle of the bin is the mean rounded to one decimal, halves up.
     rounded = pd.Series(np.floor(each.mean().to_numpy() * 10 + 0.5) / 10)
     bins = rounded.value_counts().sort_index()
     rows = found[part]["means"]
@@ -141,11 +141,11 @@ def test_a_single_rating(spark: SparkSession, ratings: pd.DataFrame) -> None:
 
 
 def test_activity_is_bounded_by_distinct_counts(spark: SparkSession) -> None:
-    # 1,000 users with two ratings each are one row, not a thousand.
+    # 1,000 users with two ratings each give one row, not a thousand.
     cells = [(user, movie, 3.0, 12_000) for user in range(1000) for movie in (1, 2)]
     names = [c.USER_ID, c.MOVIE_ID, c.RATING, c.RATED_DAY]
     frame = to_spark(spark, pd.DataFrame(cells, columns=names))
-    rows = aggregates.count_activity(aggregates.tally_members(frame, c.USER_ID)).collect()
+    rows = aggregates.count_activity(aggregates.count_by_member(frame, c.USER_ID)).collect()
     assert [row.asDict() for row in rows] == [
         {c.NUM_RATINGS: 2, c.NUM_MEMBERS: 1000, c.RATING_SUM: 6000.0}
     ]

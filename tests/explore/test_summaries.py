@@ -16,7 +16,7 @@ NUMBERS = st.lists(st.integers(1, 5000), min_size=1, max_size=80)
 
 
 def activity_of(numbers: list[int]) -> pd.DataFrame:
-    """Members with so many ratings each, every rating a 3, in the form Spark leaves."""
+    """Return the activity of members with these numbers of ratings, all of 3 stars, as by Spark."""
     sizes, members = np.unique(numbers, return_counts=True)
     sums = 3.0 * sizes * members
     table = {c.NUM_RATINGS: sizes, c.NUM_MEMBERS: members, c.RATING_SUM: sums}
@@ -24,7 +24,7 @@ def activity_of(numbers: list[int]) -> pd.DataFrame:
 
 
 @given(NUMBERS)
-def test_quantiles_are_numpys_over_all_members(numbers: list[int]) -> None:
+def test_quantiles_equal_those_of_numpy_over_all_members(numbers: list[int]) -> None:
     found = summaries.summarise_activity(activity_of(numbers))
     shares = [0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1]
     expected = np.quantile(numbers, shares, method="inverted_cdf")
@@ -34,7 +34,7 @@ def test_quantiles_are_numpys_over_all_members(numbers: list[int]) -> None:
 
 
 @given(NUMBERS)
-def test_histogram_has_every_member_once_in_adjoining_bins(numbers: list[int]) -> None:
+def test_histogram_has_every_member_once_in_adjacent_bins(numbers: list[int]) -> None:
     rows = summaries.summarise_activity(activity_of(numbers))["histogram"]
     for row in rows:
         inside = [number for number in numbers if row["from"] <= number <= row["to"]]
@@ -56,7 +56,7 @@ def test_log_edges() -> None:
 @pytest.mark.parametrize("half_stars", [False, True])
 def test_shares_days_and_months_against_pandas(half_stars: bool) -> None:
     ratings = samples.make_ratings(half_stars=half_stars)
-    days = samples.tally_days(ratings)
+    days = samples.count_by_day(ratings)
     shares = ratings[c.RATING].value_counts(normalize=True).sort_index()
     found = summaries.share_ratings(days)
     assert [row["rating"] for row in found] == shares.index.tolist()
@@ -76,7 +76,7 @@ def test_shares_days_and_months_against_pandas(half_stars: bool) -> None:
     assert [row["std"] for row in months] == pytest.approx(by_month.std(ddof=0).tolist())
 
 
-def test_days_before_1970_and_far_away_keep_their_date() -> None:
+def test_days_before_1970_keep_their_date() -> None:
     days = pd.DataFrame({c.RATED_DAY: [-1, -36_524], c.RATING: [3.0, 4.0], c.NUM_RATINGS: [1, 2]})
     assert summaries.count_per_day(days) == [
         {"day": "1870-01-01", "ratings": 2},
@@ -95,7 +95,7 @@ def test_deciles_of_twenty_movies_are_pairs() -> None:
 
 
 def test_deciles_keep_ties_together() -> None:
-    # Eight movies with one rating, whose middle rank is 4 of 10, then one with 5 and one with 9.
+    # Eight movies have one rating; their middle rank is 4 of 10. Two more have 5 and 9 ratings.
     rows = summaries.summarise_deciles(activity_of([1] * 8 + [5, 9]))
     assert [(row["decile"], row["movies"], row["ratings"]) for row in rows] == [
         (5, 8, 8),
@@ -104,7 +104,7 @@ def test_deciles_keep_ties_together() -> None:
     ]
 
 
-def test_decile_means_weigh_by_rating() -> None:
+def test_decile_means_are_weighted_by_ratings() -> None:
     activity = pd.DataFrame(
         {c.NUM_RATINGS: [2, 4], c.NUM_MEMBERS: [1, 1], c.RATING_SUM: [10.0, 4.0]}
     )

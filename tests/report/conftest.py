@@ -1,4 +1,4 @@
-"""One full page for all tests that look at it: drawing it takes seconds."""
+"""One full page, shared by all tests because drawing it takes seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings made by hand and by seeded draws: what the page is made from, without a run."""
+"""Findings for the page without a run, written by hand or drawn with a seed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recspark.report.examples import Example, Listed
 from recspark.report.findings import Findings
 from recspark.report.histories import Training
 from recspark.report.inventory import Inventory
-from recspark.report.leaderboards import Board, Measured
+from recspark.report.leaderboards import Board, Leaderboards
 from recspark.report.movies import Movies
 from tests.explore import samples as ratings
 from tests.runs import prepared_counts
@@ -34,7 +34,7 @@ TOP_N = {
 
 
 def manifest(stage: str, id_: str, **values: Any) -> Manifest:
-    """Return a manifest; what is not given is small and plain."""
+    """Return a manifest with small, plain values for everything that is not given."""
     return Manifest(
         **{
             "stage": stage,
@@ -56,7 +56,7 @@ def manifest(stage: str, id_: str, **values: Any) -> Manifest:
 
 
 def make_inventory(models: Sequence[str] = ("bias", "mf"), **more: Manifest) -> Inventory:
-    """Return a prepared run with these models; `mf` is one that was trained."""
+    """Return a prepared run with these models. `mf` is a trained model, the others baselines."""
     counts = prepared_counts(num_movies=NUM_MOVIES)
     raw = {"path": "/raw/u.data", "size": 1234, "modified": "5.5"}
     found = {
@@ -81,7 +81,7 @@ def make_inventory(models: Sequence[str] = ("bias", "mf"), **more: Manifest) -> 
 
 
 def make_metrics(name: str, seed: int, noise: float = 1.0, **values: Any) -> dict[str, Any]:
-    """Return what `metrics/<name>.json` holds, cuts and calibration of drawn rows."""
+    """Return the content of `metrics/<name>.json`, with slices and calibration of random rows."""
     draw = np.random.default_rng(seed)
     rating = draw.integers(1, 6, NUM_ROWS).astype(np.float32)
     prediction = np.clip(rating + noise * draw.normal(size=NUM_ROWS), 1, 5).astype(np.float32)
@@ -96,9 +96,9 @@ def make_metrics(name: str, seed: int, noise: float = 1.0, **values: Any) -> dic
     groups: dict[str, slices.Groups] = {
         slices.FALLBACKS: {slices.MODEL: rows[:, :-10].sum(1), "user_effect": rows[:, -10:].sum(1)}
     }
-    for cut, key in keys.items():
-        groups[cut] = {}
-        slices.add_rows(groups[cut], key, rows)
+    for slice_name, key in keys.items():
+        groups[slice_name] = {}
+        slices.add_rows(groups[slice_name], key, rows)
     error = (prediction - rating).astype(float)
     rmse = float(np.sqrt((error**2).mean()))
     return {
@@ -114,7 +114,9 @@ def make_metrics(name: str, seed: int, noise: float = 1.0, **values: Any) -> dic
         "coverage": 0.98,
         "num_fallbacks": 10,
         "cuts": {
-            cut: slices.list_groups(groups, cut) for cut in groups if cut != slices.CALIBRATION
+            slice_name: slices.list_groups(groups, slice_name)
+            for slice_name in groups
+            if slice_name != slices.CALIBRATION
         },
         "calibration": slices.list_groups(groups, slices.CALIBRATION),
         "bootstrap": {
@@ -135,7 +137,7 @@ def make_board(best: str = "mf") -> Board:
 
 
 def make_training(model: str = "mf", num_epochs: int = 6, first: float = 1.2) -> Training:
-    """Return a history that falls from `first`, the fourth epoch kept."""
+    """Return a history whose RMSE falls from `first`. The fourth epoch was kept."""
     epochs = [
         {
             "epoch": epoch,
@@ -151,7 +153,7 @@ def make_training(model: str = "mf", num_epochs: int = 6, first: float = 1.2) ->
 
 
 def make_movies() -> Movies:
-    """Return movies of which the most rated has the hostile title."""
+    """Return movies; the most rated one has the hostile title."""
     return Movies(
         ids=np.arange(NUM_MOVIES, dtype=np.int32) + 100,
         num_ratings=np.arange(NUM_MOVIES, 0, -1).astype(np.int64) * 3,
@@ -166,7 +168,7 @@ def make_embedding() -> Embedding:
 
 
 def make_findings() -> Findings:
-    """Return findings in which nothing is missing."""
+    """Return complete findings."""
     found = ratings.make_ratings()
     example = Example(
         user_id=7,
@@ -177,12 +179,12 @@ def make_findings() -> Findings:
     return Findings(
         name="small <b>run</b>",
         inventory=make_inventory(),
-        measured=Measured([make_board()]),
+        leaderboards=Leaderboards([make_board()]),
         trainings=[make_training()],
         statistics=ratings.make_statistics(found, {1: HOSTILE, 2: "Plain"}),
         movies=make_movies(),
         embedding=make_embedding(),
-        fewest=3,
-        lists_of="mf",
+        min_ratings=3,
+        lists_model="mf",
         examples=[example],
     )

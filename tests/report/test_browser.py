@@ -1,4 +1,4 @@
-"""The report in a real browser: plots, the map under a mouse and a finger, nothing loaded."""
+"""The report in a real browser: plots, the map under mouse and finger, and no requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from recspark.report.assemble import make_report
-from recspark.report.leaderboards import Measured
+from recspark.report.leaderboards import Leaderboards
 from tests.browser import LAPTOP, PHONE, Tab, browse, check_plots, needs_browser
 from tests.report import samples
 from tests.report.samples import HOSTILE
@@ -21,7 +21,7 @@ pytestmark = needs_browser
 
 WITH_SECOND_COLOR = {
     *("leaderboard", "calibration", "training-mf"),
-    *(f"errors-{cut}" for cut in ("user_activity", "movie_popularity", "rating_value", "month")),
+    *(f"errors-{name}" for name in ("user_activity", "movie_popularity", "rating_value", "month")),
 }
 TIP = 'document.querySelector(".tip")'
 SIZES = [(width, dark) for width in (LAPTOP, PHONE) for dark in (False, True)]
@@ -47,7 +47,7 @@ def test_every_plot_is_drawn(tab: Tab, file: Path, width: int, dark: bool) -> No
 
 
 def boxes(tab: Tab, selector: str) -> list[dict[str, float]]:
-    """Return where the elements are in the window."""
+    """Return the positions of the elements in the window."""
     found = tab.ask(
         f'[...document.querySelectorAll("{selector}")].map(one => '
         "one.getBoundingClientRect().toJSON())"
@@ -73,7 +73,7 @@ def test_a_lone_chart_is_as_large_as_its_neighbours(tab: Tab, file: Path) -> Non
 
 
 @pytest.mark.parametrize("width", [LAPTOP, PHONE])
-def test_navigation_stays_and_hides_no_heading(tab: Tab, file: Path, width: int) -> None:
+def test_navigation_stays_visible_and_hides_no_heading(tab: Tab, file: Path, width: int) -> None:
     tab.open(file, width, dark=False)
     tab._size(width, 800)
     tab.ask('document.getElementById("training").scrollIntoView()')
@@ -85,9 +85,9 @@ def test_navigation_stays_and_hides_no_heading(tab: Tab, file: Path, width: int)
 
 
 def write_with_best(folder: Path, name: str) -> Path:
-    """Write a page whose best model has this name, and return its path."""
-    measured = Measured([samples.make_board(name)])
-    page = make_report(dataclasses.replace(samples.make_findings(), measured=measured))
+    """Write a page whose best model has this name; return its path."""
+    leaderboards = Leaderboards([samples.make_board(name)])
+    page = make_report(dataclasses.replace(samples.make_findings(), leaderboards=leaderboards))
     path = folder / "index.html"
     path.write_text(page, encoding="utf-8")
     return path
@@ -111,7 +111,7 @@ def test_a_laptop_shows_the_whole_leaderboard(tab: Tab, tmp_path: Path) -> None:
 
 
 def find_on_map(tab: Tab, words: str) -> tuple[float, float]:
-    """Search a title on the map; return where on the page its highlighted point is."""
+    """Search for a title on the map; return the position of its highlighted dot on the page."""
     tab.ask('document.querySelector(".map input").value = ""')
     tab.ask('document.querySelector(".map input").focus()')
     tab.call("Input.insertText", text=words)
@@ -124,7 +124,7 @@ def find_on_map(tab: Tab, words: str) -> tuple[float, float]:
     drawn = tab.picture(box)
     rows, columns = np.nonzero(drawn[..., 0] - drawn[..., 2] > 60)
     assert len(rows) > 3
-    assert np.ptp(rows) < 16  # one point, no more
+    assert np.ptp(rows) < 16  # a single dot
     return left + float(columns.mean()), top + float(rows.mean())
 
 
@@ -151,8 +151,8 @@ def test_points_show_their_titles(tab: Tab, file: Path, width: int, dark: bool) 
     assert not tab.requests
 
 
-def test_the_policy_stops_other_scripts(tab: Tab, file: Path, tmp_path: Path) -> None:
-    """Even if a title were not escaped, it could not run: the tests above would see it, too."""
+def test_the_policy_blocks_other_scripts(tab: Tab, file: Path, tmp_path: Path) -> None:
+    """A script in an unescaped title could not run either. The tests above would see it, too."""
     text = file.read_text(encoding="utf-8")
     assert "<main>" in text
     evil = tmp_path / "evil.html"

@@ -6,7 +6,7 @@ import pytest
 from recspark.report.embedding import Embedding, find_neighbors, project
 
 
-def test_map_is_that_of_numpys_svd() -> None:
+def test_map_equals_numpy_svd() -> None:
     vectors = np.random.default_rng(0).normal(size=(300, 7)) @ np.diag([5, 3, 1, 1, 1, 1, 1])
     points, shares = project(vectors.astype(np.float32))
     centred = vectors - vectors.mean(axis=0)
@@ -26,9 +26,9 @@ def test_flat_embeddings_have_a_map(vectors: np.ndarray) -> None:
     assert all(0 <= share <= 1 for share in shares)
 
 
-def test_neighbours_are_those_of_numpy() -> None:
+def test_neighbours_equal_those_by_numpy() -> None:
     vectors = np.random.default_rng(2).normal(size=(40, 5)).astype(np.float32)
-    rows = np.arange(40) * 3  # indexes of movies, some of which have no place here
+    rows = np.arange(40) * 3  # movie indexes with gaps
     found = find_neighbors(Embedding("mf", rows, vectors), 4, 3)
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     for place, (movie, entries) in enumerate(found):

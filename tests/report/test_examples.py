@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recspark.contract import schemas
 from recspark.report.examples import Listed, choose_users, describe_users
-from recspark.report.movies import Movies, name_movie, tell_apart
+from recspark.report.movies import Movies, make_unique, name_movie
 from tests.runs import movie_id, split_frame, user_id
 
 NUM_USERS = 200
@@ -18,7 +18,7 @@ def index(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(rows, schemas.USER_INDEX.ddl)
 
 
-def lists_of(spark: SparkSession, users: range | list[int]) -> DataFrame:
+def make_lists(spark: SparkSession, users: range | list[int]) -> DataFrame:
     rows = [(user_id(user), rank, movie_id(rank), 5.0 - rank) for user in users for rank in (1, 2)]
     return spark.createDataFrame(rows, schemas.RECOMMENDATIONS.ddl)
 
@@ -27,8 +27,8 @@ def choose(lists: DataFrame, index: DataFrame, seed: int = 1, count: int = 10) -
     return choose_users(lists, index, num_users=NUM_USERS, seed=seed, count=count)
 
 
-def test_one_user_of_each_tenth_is_drawn_by_the_seed(spark: SparkSession, index: DataFrame) -> None:
-    lists = lists_of(spark, range(NUM_USERS))
+def test_one_user_per_tenth_is_drawn_by_seed(spark: SparkSession, index: DataFrame) -> None:
+    lists = make_lists(spark, range(NUM_USERS))
     chosen = choose(lists, index)
     assert [user * 10 // NUM_USERS for user in chosen] == list(range(10))
     assert chosen == {user: user_id(user) for user in chosen}
@@ -39,14 +39,14 @@ def test_one_user_of_each_tenth_is_drawn_by_the_seed(spark: SparkSession, index:
 
 def test_only_users_with_lists_are_drawn(spark: SparkSession, index: DataFrame) -> None:
     some = [3, 4, 5, 6, 120, 199]
-    assert list(choose(lists_of(spark, some), index)) == some
-    # One of each tenth first, then the next of whichever has more.
-    three = list(choose(lists_of(spark, some), index, count=3))
+    assert list(choose(make_lists(spark, some), index)) == some
+    # The first user of each part, then the next ones of parts that have more.
+    three = list(choose(make_lists(spark, some), index, count=3))
     assert three[0] in (3, 4, 5, 6)
     assert three[1:] == [120, 199]
 
 
-def test_users_are_told_by_title(spark: SparkSession) -> None:
+def test_users_are_described_by_titles(spark: SparkSession) -> None:
     num_movies = 6
     movies = Movies(
         ids=np.array([movie_id(movie) for movie in range(num_movies)], np.int32),
@@ -59,7 +59,7 @@ def test_users_are_told_by_title(spark: SparkSession) -> None:
         {4: user_id(4), 8: user_id(8)},
         known,
         test,
-        lists_of(spark, [1, 4, 8]),
+        make_lists(spark, [1, 4, 8]),
         movies,
         num_buckets=4,
         length=2,
@@ -87,9 +87,9 @@ def test_movies_are_named_with_their_year(title: str | None, year: int | None, l
     assert name_movie(7, title, year) == label
 
 
-def test_titles_that_repeat_have_the_id_too() -> None:
+def test_repeated_titles_include_the_id() -> None:
     labels = ["Chasing Amy (1997)", "Contact (1997)", "Chasing Amy (1997)", "Contact (1999)"]
-    assert tell_apart([246, 258, 268, "x"], labels) == [
+    assert make_unique([246, 258, 268, "x"], labels) == [
         *("Chasing Amy (1997), id 246", "Contact (1997)"),
         *("Chasing Amy (1997), id 268", "Contact (1999)"),
     ]

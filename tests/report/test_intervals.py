@@ -1,4 +1,4 @@
-"""Intervals of groups against draws, and headings that rest on nothing small."""
+"""Intervals of groups against repeated draws, and headings that ignore small groups."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import pytest
 
 from recspark.page.certainty import MIN_COUNT, quantile
 from recspark.report.errors import make_calibration, make_errors
-from recspark.report.intervals import find_extremes, find_widening, mean_error_error, rmse_error
-from recspark.report.leaderboards import Board, Measured
+from recspark.report.intervals import (
+    find_extremes,
+    find_widening,
+    mean_error_standard_error,
+    rmse_standard_error,
+)
+from recspark.report.leaderboards import Board, Leaderboards
 from recspark.report.results import make_results
 from tests.report import samples
 
@@ -20,51 +25,51 @@ def group(rmse: float, num_rows: int, mean_error: float = 0.0) -> dict[str, Any]
 
 
 @pytest.mark.parametrize(("mean", "spread"), [(0.0, 1.0), (0.8, 0.6), (-1.5, 0.3)])
-def test_standard_errors_are_those_of_repeated_draws(mean: float, spread: float) -> None:
+def test_standard_errors_equal_those_of_repeated_draws(mean: float, spread: float) -> None:
     errors = np.random.default_rng(5).normal(mean, spread, size=(4000, 400))
     rmse = np.sqrt((errors**2).mean(axis=1))
     one = group(float(np.hypot(mean, spread)), 400, mean)
-    assert rmse_error(one) == pytest.approx(rmse.std(), rel=0.05)
-    assert mean_error_error(one) == pytest.approx(errors.mean(axis=1).std(), rel=0.05)
+    assert rmse_standard_error(one) == pytest.approx(rmse.std(), rel=0.05)
+    assert mean_error_standard_error(one) == pytest.approx(errors.mean(axis=1).std(), rel=0.05)
 
 
 def test_a_group_without_error_has_no_interval() -> None:
-    assert rmse_error(group(0.0, 10)) == 0
-    assert mean_error_error(group(0.5, 10, -0.5)) == 0
+    assert rmse_standard_error(group(0.0, 10)) == 0
+    assert mean_error_standard_error(group(0.5, 10, -0.5)) == 0
 
 
-def test_quantiles_are_those_of_the_tables() -> None:
+def test_quantiles_equal_those_in_tables() -> None:
     assert quantile() == pytest.approx(1.95996, abs=1e-5)
     assert quantile(10) == pytest.approx(2.80703, abs=1e-5)  # 1 − 0.0025
 
 
-def test_intervals_are_as_wide_as_the_bootstraps() -> None:
+def test_intervals_are_as_wide_as_the_bootstrap_interval() -> None:
     metrics = samples.make_metrics("mf", 1)
     half = quantile() * metrics["rmse"] / np.sqrt(2 * metrics["num_rows"])
-    # Clipped predictions make errors whose mean is not quite 0.
+    # Clipping the predictions moves the mean of the errors slightly away from 0.
     assert find_widening(metrics) == pytest.approx(0.02 / half, rel=0.02)
     narrow = {**metrics, "rmse_interval": [metrics["rmse"], metrics["rmse"]]}
     assert find_widening(narrow) == 1
 
 
-def test_extremes_are_of_large_groups_alone() -> None:
+def test_extremes_ignore_small_groups() -> None:
     small = group(1.34, 41)
     low, middle, high = group(0.9, 2000), group(0.95, 4000), group(1.2, 900)
     assert find_extremes([small, high, middle, low], 1.0) == (low, high, True)
     assert find_extremes([small, low], 1.0) is None
     assert find_extremes([small, small], 1.0) is None
-    # 2 % apart, and each known to about 3 %.
+    # The groups differ by 2%, but each RMSE is only known to about 3%.
     near = group(0.918, 2000)
     assert find_extremes([low, near], 1.0) == (low, near, False)
     assert find_extremes([low, high], 9.0) == (low, high, False)
 
 
-def board(cut: list[dict[str, Any]] | None = None, **values: Any) -> Board:
+def board(groups: list[dict[str, Any]] | None = None, **values: Any) -> Board:
     found = samples.make_board()
     for one in found.metrics.values():
         one.update(values)
-        if cut is not None:
-            one["cuts"]["user_activity"] = cut
+        if groups is not None:
+            one["cuts"]["user_activity"] = groups
     return found
 
 
@@ -72,21 +77,23 @@ def support(low: int, high: int, rmse: float, num_rows: int) -> dict[str, Any]:
     return {**group(rmse, num_rows), "from": low, "to": high, "mean_prediction": 3.5}
 
 
-def heading(cut: list[dict[str, Any]]) -> str:
-    return make_errors(board(cut)).panels[0].heading
+def slice_heading(groups: list[dict[str, Any]]) -> str:
+    return make_errors(board(groups)).panels[0].heading
 
 
-def test_headings_of_cuts_rest_on_large_groups_that_differ() -> None:
+def test_headings_of_slices_are_about_large_groups_that_differ() -> None:
     rows = [support(1, 1, 1.34, 41), support(2, 3, 1.2, 5000), support(4, 7, 0.8, 9000)]
-    assert heading(rows) == (
+    assert slice_heading(rows) == (
         "By users’ ratings in train: RMSE 0.80 at 4–7 (n = 9,000), 1.20 at 2–3 (n = 5,000)"
     )
-    assert heading(rows[:2]).endswith("too few test ratings to compare groups")
+    assert slice_heading(rows[:2]).endswith("too few test ratings to compare groups")
     alike = [support(2, 3, 0.8, 5000), support(4, 7, 0.805, 9000)]
-    assert heading(alike).endswith("the test does not tell groups apart (RMSE 0.80 to 0.81)")
+    assert slice_heading(alike).endswith(
+        "the test set cannot distinguish groups (RMSE 0.80 to 0.81)"
+    )
 
 
-def test_small_groups_are_grey_with_their_count() -> None:
+def test_small_groups_are_grey_and_show_their_count() -> None:
     rows = [support(1, 1, 1.34, 41), support(2, 3, 1.2, 5000), support(4, 7, 0.8, 9000)]
     chapter = make_errors(board(rows))
     panel = chapter.panels[0]
@@ -109,28 +116,27 @@ def bins(*groups: tuple[float, int]) -> list[dict[str, Any]]:
     ]
 
 
-def test_calibration_claims_no_more_than_the_test_shows() -> None:
-    def told(*groups: tuple[float, int]) -> str:
+def test_calibration_heading_claims_no_more_than_the_test_set_shows() -> None:
+    def heading(*groups: tuple[float, int]) -> str:
         return make_calibration(board(calibration=bins(*groups))).panels[0].heading
 
-    assert told((0.9, 41), (0.7, 10)).startswith("Too few test ratings")
-    assert told((0.9, 41), (0.01, 2000), (-0.02, 900)).endswith("not off by more than chance")
-    # Weighted, and without the small bin: (0.4 · 3000 + 0.1 · 1000) / 4000.
-    assert told((0.9, 41), (0.4, 3000), (-0.1, 1000)) == (
-        "What mf predicts is off by 0.33 stars on average (n = 4,000)"
+    assert heading((0.9, 41), (0.7, 10)).startswith("Too few test ratings")
+    assert heading((0.9, 41), (0.01, 2000), (-0.02, 900)).endswith("off by no more than chance")
+    # The weighted mean without the small bin: (0.4 · 3000 + 0.1 · 1000) / 4000.
+    assert heading((0.9, 41), (0.4, 3000), (-0.1, 1000)) == (
+        "Predictions of mf are off by 0.33 stars on average (n = 4,000)"
     )
 
 
 def test_lists_of_few_users_are_not_praised() -> None:
-    def told(num_users: int) -> str:
+    def heading(num_users: int) -> str:
         found = samples.make_board()
         rows = [{**row, "top_n": {**samples.TOP_N, "num_users": num_users}} for row in found.rows]
-        measured = Measured([Board(rows, found.metrics)])
-        panels = make_results(samples.make_inventory(), measured).panels
+        leaderboards = Leaderboards([Board(rows, found.metrics)])
+        panels = make_results(samples.make_inventory(), leaderboards).panels
         return panels[1].heading
 
-    assert told(40) == "Top-N lists, measured on 40 users: too few to tell"
-    assert told(380) == (
-        "Lists of mf have the highest NDCG@10 measured, 0.123 over 380 users; "
-        "chance is not ruled out"
+    assert heading(40) == "Top-N lists of 40 users, too few for a conclusion"
+    assert heading(380) == (
+        "Lists of mf have the highest NDCG@10, 0.123 over 380 users; this may be chance"
     )

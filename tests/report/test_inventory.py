@@ -1,4 +1,4 @@
-"""What counts as present, outdated or measured in a run directory."""
+"""What counts as current, outdated or evaluated in a run directory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recspark.datasets.manifest import Manifest
 from recspark.errors import DataError
 from recspark.report.histories import read_trainings
 from recspark.report.inventory import Inventory, take_inventory
-from recspark.report.leaderboards import fingerprint_metrics, read_measured
+from recspark.report.leaderboards import fingerprint_metrics, read_leaderboards
 from recspark.report.what_ran import flatten, list_files, list_steps, sum_stages
 from tests.report.samples import make_inventory, make_metrics, manifest
 
@@ -42,7 +42,7 @@ def test_data_sets_are_found_at_every_depth(tmp_path: Path) -> None:
     assert found.paths.root == str(tmp_path)
 
 
-def test_credentials_are_taken_out_of_manifests(tmp_path: Path) -> None:
+def test_credentials_are_removed_from_manifests(tmp_path: Path) -> None:
     secret = manifest(
         "ingest",
         "i",
@@ -61,7 +61,7 @@ def test_damaged_manifest_is_named(tmp_path: Path) -> None:
         take_inventory(str(tmp_path))
 
 
-def test_what_was_made_from_something_older_is_outdated() -> None:
+def test_data_sets_made_from_replaced_inputs_are_outdated() -> None:
     old = {
         "models/old": manifest("baseline", "m-old", inputs={"train": "earlier"}),
         "predictions/old": manifest("score", "s-old", inputs={"model": "m-old", "test": "p"}),
@@ -75,7 +75,7 @@ def test_what_was_made_from_something_older_is_outdated() -> None:
     assert not make_inventory().outdated()
 
 
-def test_figures_count_for_the_predictions_that_are_there(tmp_path: Path) -> None:
+def test_only_figures_of_current_predictions_count(tmp_path: Path) -> None:
     models = ("bias", "mf", "als", "cosine_user", "new")
     inventory = write(tmp_path, make_inventory(models).manifests)
     write_metrics(
@@ -83,12 +83,12 @@ def test_figures_count_for_the_predictions_that_are_there(tmp_path: Path) -> Non
         make_metrics("bias", 2),
         make_metrics("mf", 1, 0.5),
         make_metrics("als", 3, predictions="earlier"),
-        {"model": "cosine_user", "rmse": 1.0},  # as an earlier version of recspark wrote it
+        {"model": "cosine_user", "rmse": 1.0},  # written by an earlier version of recspark
     )
-    measured = read_measured(inventory)
-    assert measured.ranking == ["mf", "bias"]
-    assert measured.unmeasured == ["als", "cosine_user", "new"]
-    assert len(measured.boards) == 1
+    leaderboards = read_leaderboards(inventory)
+    assert leaderboards.ranking == ["mf", "bias"]
+    assert leaderboards.unmeasured == ["als", "cosine_user", "new"]
+    assert len(leaderboards.boards) == 1
 
 
 def test_protocols_and_resamples_are_not_mixed(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_protocols_and_resamples_are_not_mixed(tmp_path: Path) -> None:
         make_metrics("als", 3, protocol="another"),
         make_metrics("cosine_user", 4, bootstrap=more),
     )
-    boards = read_measured(inventory).boards
+    boards = read_leaderboards(inventory).boards
     assert sorted(boards[0].metrics) == ["bias", "mf"]
     assert sorted(name for board in boards[1:] for name in board.metrics) == ["als", "cosine_user"]
     assert len(boards) == 3

@@ -1,4 +1,4 @@
-"""The page as text: what is on it, escaped, with nothing to load, whatever is missing."""
+"""The text of the page: content, escaping, nothing to load, and missing parts."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from recspark.report.chapter import Chapter, Cloud
 from recspark.report.embedding import Embedding
 from recspark.report.findings import Findings
 from recspark.report.inventory import Inventory
-from recspark.report.leaderboards import Board, Measured
+from recspark.report.leaderboards import Board, Leaderboards
 from recspark.report.page import render_report
 from recspark.report.people import make_examples, make_map, make_neighbors
 from recspark.report.results import make_results
-from recspark.report.training_curves import make_learning
+from recspark.report.training_curves import make_training_curves
 from tests.pages import read
 from tests.report import samples
 from tests.report.samples import HOSTILE
 
 PLOTS = {
     *("leaderboard", "calibration", "training-mf", "stages"),
-    *(f"errors-{cut}" for cut in ("user_activity", "movie_popularity", "rating_value", "month")),
+    *(f"errors-{name}" for name in ("user_activity", "movie_popularity", "rating_value", "month")),
 }
 
 
@@ -55,13 +55,13 @@ def test_titles_stay_text(page: str) -> None:
     reader = read(page)
     assert not {"img", "b"} & set(reader.tags)
     assert reader.tags.count("script") == 2
-    # The user's card twice, the neighbours' card once or more.
+    # Twice on the user's card, and at least once on the neighbours' cards.
     assert reader.texts.count(HOSTILE) >= 3
     assert HOSTILE in cloud(page)["labels"]
     assert page.count("</script>") == 2
 
 
-def test_nothing_is_loaded_and_only_the_maps_script_may_run(page: str) -> None:
+def test_nothing_is_loaded_and_only_the_script_of_the_map_may_run(page: str) -> None:
     reader = read(page)
     assert not {"iframe", "img", "object", "link"} & set(reader.tags) - {"link"}
     # Links to the page of the ratings load nothing.
@@ -77,8 +77,8 @@ def test_nothing_is_loaded_and_only_the_maps_script_may_run(page: str) -> None:
     assert allowed == digest
 
 
-def test_figures_are_those_of_the_run(page: str, findings: Findings) -> None:
-    reader, board = read(page), findings.measured.boards[0]
+def test_page_shows_the_figures_of_the_run(page: str, findings: Findings) -> None:
+    reader, board = read(page), findings.leaderboards.boards[0]
     for row in board.rows:
         assert f"{row['rmse']:.4f}" in reader.cells
     assert any(heading.startswith("mf has the lowest RMSE") for heading in reader.headings)
@@ -96,11 +96,11 @@ def test_figures_are_those_of_the_run(page: str, findings: Findings) -> None:
     assert "gave 4" in reader.texts
 
 
-def test_map_keeps_places_and_titles(page: str, findings: Findings) -> None:
+def test_map_keeps_positions_and_titles(page: str, findings: Findings) -> None:
     found = cloud(page)
     assert found["labels"] == samples.make_movies().labels[:50]
     assert found["ratings"] == [3 * count for count in range(60, 10, -1)]
-    # Distances are those of the first two principal components, by NumPy's SVD.
+    # Distances equal those in the first two principal components by NumPy's SVD.
     embedding = findings.embedding
     assert embedding is not None
     centred = embedding.vectors - embedding.vectors.mean(axis=0)
@@ -123,14 +123,15 @@ MISSING = {
 }
 
 
-def test_what_is_missing_says_how_to_get_it(page: str) -> None:
-    def told(text: str) -> list[str]:
+def test_missing_parts_say_how_to_get_them(page: str) -> None:
+    def find_missing(text: str) -> list[str]:
         return re.findall(r'(?<!<noscript>)<p class="missing">(.*?)</p>', text, re.DOTALL)
 
-    assert not told(page)
-    bare = Findings("bare", samples.make_inventory(), Measured([], ["mf"]), [])
+    assert not find_missing(page)
+    bare = Findings("bare", samples.make_inventory(), Leaderboards([], ["mf"]), [])
     chapters = re.split('<h2 id="([a-z]+)">', make_report(bare))
-    found = {name: told(text) for name, text in zip(chapters[1::2], chapters[2::2], strict=True)}
+    parts = zip(chapters[1::2], chapters[2::2], strict=True)
+    found = {name: find_missing(text) for name, text in parts}
     assert found.pop("ran") == []
     assert found.keys() == MISSING.keys()
     for name, [text] in found.items():
@@ -140,7 +141,7 @@ def test_what_is_missing_says_how_to_get_it(page: str) -> None:
 def test_a_run_that_only_ingested_has_a_page() -> None:
     ratings = samples.make_inventory().manifests["ratings"]
     paths = RunPaths("s3://key:hunter2@bucket/run")
-    page = make_report(Findings("bare", Inventory(paths, {"ratings": ratings}), Measured(), []))
+    page = make_report(Findings("bare", Inventory(paths, {"ratings": ratings}), Leaderboards(), []))
     reader = read(page)
     assert set(reader.svgs) == {"stages"}
     assert "script" not in reader.tags
@@ -148,13 +149,13 @@ def test_a_run_that_only_ingested_has_a_page() -> None:
     assert "bucket/run" in page
 
 
-def test_too_few_movies_for_a_map_is_told() -> None:
+def test_too_few_movies_for_a_map_are_reported() -> None:
     lonely = Embedding("mf", np.arange(1), np.zeros((1, 4), np.float32))
     for make in (make_map, make_neighbors):
         assert "report.min_ratings" in make(lonely, samples.make_movies(), 20).missing
 
 
-def test_ratings_are_told_in_short_with_links_to_their_page(page: str, findings: Findings) -> None:
+def test_ratings_are_summarised_with_links_to_their_page(page: str, findings: Findings) -> None:
     chapter = page.split('<h2 id="data">')[1].split("<h2 ")[0]
     assert "<svg" not in chapter
     assert "<table" not in chapter
@@ -169,7 +170,7 @@ def test_page_begins_with_the_date_of_its_newest_figures() -> None:
     made = samples.make_inventory(
         ratings=samples.manifest("ingest", "i", created_at="2026-11-27T23:31:02+00:00")
     )
-    page = make_report(Findings("bare", made, Measured(), []))
+    page = make_report(Findings("bare", made, Leaderboards(), []))
     assert "As of 2026-11-27 23:31 UTC" in page.split("</header>")[0]
 
 
@@ -189,40 +190,40 @@ def test_every_column_of_the_leaderboard_has_a_name(page: str) -> None:
     assert ">=<" not in part
 
 
-def test_ties_are_told() -> None:
+def test_ties_are_shown() -> None:
     tied = {"difference": 0.001, "low": -0.001, "high": 0.003, "is_tie": True}
     board = samples.make_board()
     rows = [board.rows[0], {**board.rows[1], "versus": {"best": tied}}]
-    measured = Measured([dataclasses.replace(board, rows=rows)])
-    panel = make_results(samples.make_inventory(), measured).panels[0]
+    leaderboards = Leaderboards([dataclasses.replace(board, rows=rows)])
+    panel = make_results(samples.make_inventory(), leaderboards).panels[0]
     assert [row[4] for row in panel.tables[0].rows] == ["–", "yes"]
-    assert panel.heading.endswith("the test does not tell it apart from bias")
+    assert panel.heading.endswith("the test set cannot distinguish it from bias")
 
 
 def test_without_bias_there_is_no_column_for_it() -> None:
     metrics = [samples.make_metrics("mf", 1)]
     board = Board(rank_models(metrics), {"mf": metrics[0]})
-    [panel, *_] = make_results(samples.make_inventory(), Measured([board])).panels
+    [panel, *_] = make_results(samples.make_inventory(), Leaderboards([board])).panels
     assert [column.title for column in panel.tables[0].columns][:3] == ["Model", "RMSE", "vs best"]
 
 
-def test_plots_have_their_counts(page: str) -> None:
-    for told in (
+def test_plots_show_counts(page: str) -> None:
+    for text in (
         "20,000 test ratings of 400 users",
         "Epoch (800 ratings in valid)",
         "Grey bars: test ratings",
         "mf (n = 20 k)",
         "train (1)",
     ):
-        assert f">{told}<" in page, told
+        assert f">{text}<" in page, text
 
 
-def test_lists_say_from_how_many_ratings_on_movies_are_in_them() -> None:
+def test_examples_say_how_many_ratings_a_listed_movie_needs() -> None:
     lists = samples.manifest("recommend", "r", settings={"min_ratings": 20})
     example = samples.make_findings().examples
-    for least, told in ((20, "movies with fewer ratings"), (1, "movies that hardly anyone rated")):
+    for least, rare in ((20, "movies with fewer ratings"), (1, "movies that hardly anyone rated")):
         text = make_examples("mf", example, least).text
-        assert f"recommend.min_ratings is {least}: {told}" in text
+        assert f"recommend.min_ratings is {least}: {rare}" in text
     made = samples.make_inventory(**{"recommendations/mf": lists})
     page = make_report(dataclasses.replace(samples.make_findings(), inventory=made))
     assert "recommend.min_ratings is 20" in page
@@ -235,33 +236,34 @@ def test_same_findings_give_the_same_page() -> None:
     assert first == second
 
 
-def test_a_first_epoch_far_off_is_told_and_not_drawn() -> None:
-    told = "The first epoch lies above the plot (RMSE on train 9.5000, on valid 1.0000)."
-    for first, is_told in ((9.5, True), (1.2, False)):
-        chapter = make_learning(samples.make_inventory(), [samples.make_training(first=first)])
-        assert (told in chapter.panels[0].text) == is_told
+def test_a_first_epoch_far_off_is_mentioned_but_not_drawn() -> None:
+    note = "The first epoch lies above the plot (RMSE on train 9.5000, on valid 1.0000)."
+    for first, is_noted in ((9.5, True), (1.2, False)):
+        training = samples.make_training(first=first)
+        chapter = make_training_curves(samples.make_inventory(), [training])
+        assert (note in chapter.panels[0].text) == is_noted
 
 
 def test_models_without_valid_are_drawn() -> None:
     training = samples.make_training(num_epochs=2)
     for epoch in training.epochs:
         epoch["valid_rmse"] = None
-    [panel] = make_learning(samples.make_inventory(), [training]).panels
+    [panel] = make_training_curves(samples.make_inventory(), [training]).panels
     assert panel.heading == "mf: RMSE – at epoch 2 of 2"
     assert "±" not in panel.heading
     assert panel.drawing is not None
 
 
-def test_two_protocols_have_tables_of_their_own() -> None:
+def test_two_protocols_have_separate_tables() -> None:
     other = samples.make_board()
     renamed = [{**row, "protocol": "another"} for row in other.rows]
     boards = [samples.make_board(), dataclasses.replace(other, rows=renamed)]
-    panels = make_results(samples.make_inventory(), Measured(boards)).panels
+    panels = make_results(samples.make_inventory(), Leaderboards(boards)).panels
     assert [panel.name for panel in panels] == ["leaderboard", "leaderboard-2", "top-n"]
     assert panels[1].text.startswith("another (20,000 test ratings)")
 
 
-def test_the_map_of_as_many_movies_as_the_netflix_set_has_stays_small() -> None:
+def test_a_map_of_all_movies_of_the_netflix_set_stays_small() -> None:
     draw = np.random.default_rng(4)
     size = 17_770
     cloud = Cloud(

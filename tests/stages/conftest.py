@@ -1,4 +1,4 @@
-"""A run with every kind of model fitted, for the stages that use models."""
+"""A run with a fitted model of every kind, for the stages that use models."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.stages.fitted import (
 
 @pytest.fixture(scope="session")
 def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
-    """bias, als, cosine_user and a biased_mf with known weights."""
+    """A run with bias, als, cosine_user and a biased_mf of known weights."""
     root = str(tmp_path_factory.mktemp("fitted"))
     config = Config(name="t", run_dir=root, prepare=PrepareConfig(num_buckets=NUM_BUCKETS))
     write_prepared(
@@ -71,7 +71,7 @@ def copied(fitted: Fitted, tmp_path: Path) -> Fitted:
 
 
 def write_biased_mf(config: Config) -> None:
-    """Publish a model as the train stage does, with weights drawn here."""
+    """Publish a model like the train stage, with random weights."""
     paths = RunPaths(config.root)
     users, movies = (torch.from_numpy(table) for table in mf_tables())
     seen_users = torch.from_numpy(~np.isnan(TRAIN).all(axis=1))

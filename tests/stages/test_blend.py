@@ -1,4 +1,4 @@
-"""blend on one small prepared run, from members to the leaderboard."""
+"""blend on one small prepared run, from the members to the leaderboard."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def presets(config: Config) -> dict[str, Config]:
 
 @pytest.fixture(scope="module")
 def blended(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """A run with two members scored, and their blend."""
+    """A run with two scored members and their blend."""
     config = prepared(spark, tmp_path_factory.mktemp("run"))
     for name, one in presets(config).items():
         baseline.run(one, name, spark)
@@ -98,7 +98,7 @@ def rows_of(spark: SparkSession, path: str) -> dict[tuple[int, int], dict[str, o
 def test_the_blend_is_ridge_over_the_scores_of_valid(
     spark: SparkSession, blended: Config, tmp_path: Path
 ) -> None:
-    """Score valid as if it were test, and solve by NumPy over the rows."""
+    """Score valid as if it were test, and solve the regression with NumPy."""
     root = tmp_path / "run"
     shutil.copytree(blended.root, root)
     paths = RunPaths(str(root))
@@ -122,7 +122,7 @@ def test_the_blend_is_ridge_over_the_scores_of_valid(
     assert [one["valid_rmse"] for one in card["members"]] == pytest.approx(alone, abs=1e-9)
 
 
-def test_test_is_the_weighted_sum_of_the_members_clipped(
+def test_predictions_of_test_are_the_clipped_weighted_sum_of_the_members(
     spark: SparkSession, blended: Config
 ) -> None:
     paths = RunPaths(blended.root)

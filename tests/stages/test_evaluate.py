@@ -22,7 +22,7 @@ from tests.runs import movie_id, user_id, write_prepared
 
 TRAIN = [(0, 0, 4.0), (0, 1, 2.0), (1, 0, 5.0), (2, 2, 3.0), (3, 1, 1.0)]
 TEST = [(0, 2, 5.0), (0, 3, 3.5), (1, 1, 4.0), (1, 2, 5.0), (2, 0, 2.0), (3, 0, 4.0)]
-# User 1 likes both of its two; user 0 likes the second; user 2 likes nothing; user 3 has no list.
+# User 1 likes both listed movies, user 0 the second one, user 2 none. User 3 has no list.
 LISTS = [
     (user_id(user), rank, movie_id(movie))
     for user, rank, movie in [(0, 1, 3), (0, 2, 2), (1, 1, 1), (1, 2, 2), (2, 1, 0)]
@@ -87,7 +87,7 @@ def test_lists_of_an_earlier_model_are_refused(spark: SparkSession, config: Conf
         evaluate.run({"bias": config}, spark)
 
 
-def test_figures_do_not_depend_on_the_tasks(spark: SparkSession, config: Config) -> None:
+def test_figures_do_not_depend_on_the_number_of_tasks(spark: SparkSession, config: Config) -> None:
     path = Path(RunPaths(config.root).metrics("bias"))
     evaluate.run({"bias": config}, spark)
     before = path.read_bytes()

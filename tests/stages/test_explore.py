@@ -105,7 +105,7 @@ def test_a_missing_input_names_the_stage_to_run(
         explore.run(config, spark)
 
 
-def test_no_ratings_is_an_error_and_leaves_nothing(config: Config, spark: SparkSession) -> None:
+def test_no_ratings_is_an_error_and_writes_nothing(config: Config, spark: SparkSession) -> None:
     write_ingested(spark, config.root, {"ratings", "movies"}, num_rows=0)
     with pytest.raises(DataError, match="found no ratings"):
         explore.run(config, spark)

@@ -1,4 +1,4 @@
-"""The gate stage on run directories that hold manifests and metrics only."""
+"""The gate stage on run directories that hold only manifests and metrics."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def test_unusable_files_are_refused_by_name(
         ingest.run(config_for(folder), spark)
 
 
-def test_missing_files_and_a_directory_for_a_file(folder: Path, spark: SparkSession) -> None:
+def test_missing_files_and_a_directory_instead_of_a_file(folder: Path, spark: SparkSession) -> None:
     with pytest.raises(DataError, match=r"ingest\.ratings .*none.*: found no file"):
         ingest.run(config_for(folder, ratings=str(folder / "none*.txt")), spark)
     (folder / "combined_data_1.txt").write_bytes(GOOD)

@@ -1,4 +1,4 @@
-"""Ingest of archives, larger MovieLens sets and tables, from the config to the data sets."""
+"""Ingest of archives, the larger MovieLens sets and tables, from the config to the data sets."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def with_prepare(config: Config, **changes: object) -> Config:
 
 
 def raw_rows(spark: SparkSession, root: str) -> list[tuple[object, ...]]:
-    """All split rows, mapped back to raw ids through the index tables."""
+    """Return the rows of all splits, mapped back to raw ids through the index tables."""
     paths = RunPaths(root)
     users = {r[c.INDEX]: r[c.ID] for r in spark.read.parquet(paths.user_index).collect()}
     movies = {r[c.INDEX]: r[c.ID] for r in spark.read.parquet(paths.movie_index).collect()}
@@ -61,7 +61,7 @@ def raw_rows(spark: SparkSession, root: str) -> list[tuple[object, ...]]:
     return sorted(found)
 
 
-def test_every_rating_comes_out_once_as_it_went_in(config: Config, spark: SparkSession) -> None:
+def test_every_rating_comes_out_once_and_unchanged(config: Config, spark: SparkSession) -> None:
     prepare.run(config, spark)
     ratings = parquet.read_dataset(spark, RunPaths(config.root).ratings, schemas.RATINGS)
     expected = sorted(
@@ -70,7 +70,7 @@ def test_every_rating_comes_out_once_as_it_went_in(config: Config, spark: SparkS
     assert raw_rows(spark, config.root) == expected
 
 
-def test_manifests_balance_and_belong_together(config: Config, spark: SparkSession) -> None:
+def test_counts_in_manifests_add_up_and_share_one_id(config: Config, spark: SparkSession) -> None:
     prepare.run(config, spark)
     paths = RunPaths(config.root)
     outputs = [paths.user_index, paths.user_indexer, paths.movie_index, paths.movie_indexer]
@@ -161,7 +161,7 @@ def test_no_valid_is_an_empty_data_set(config: Config, spark: SparkSession) -> N
 def test_saved_indexer_maps_raw_ids(config: Config, spark: SparkSession) -> None:
     prepare.run(config, spark)
     labels = StringIndexerModel.load(RunPaths(config.root).user_indexer).labels
-    # Users 15 … 20 all rated 15 movies: a tie, ordered as text; then 14, 13, …
+    # Users 15 … 20 all rated 15 movies. Ties are ordered as text; then come 14, 13, …
     assert labels[:8] == ["15", "16", "17", "18", "19", "20", "14", "13"]
 
 

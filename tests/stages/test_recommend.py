@@ -40,7 +40,7 @@ def run(spark: SparkSession, run_: Fitted, name: str, **settings: object) -> dic
 
 
 def sorted_lists(run_: Fitted, name: str, count: int, least: int = 1) -> dict[int, List]:
-    """Return the same from the dense table."""
+    """Return the expected lists from the dense table."""
     table, seen = answers(run_.config, name), ~np.isnan(TRAIN)
     seen[tuple(zip(*((user, movie) for user, movie, _ in VALID), strict=True))] = True
     support = (~np.isnan(TRAIN)).sum(axis=0)

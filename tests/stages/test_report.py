@@ -32,7 +32,7 @@ MODELS = ("bias", "cosine_user", "biased_mf")
 
 
 def write_ingested(spark: SparkSession, root: str) -> None:
-    """Publish titles, one of which is markup, and the manifest of ratings."""
+    """Publish titles, including one with markup, and the manifest of ratings."""
     paths = RunPaths(root)
     titles = [
         (movie_id(movie), 1990 + movie, HOSTILE if not movie else f"Film {movie}")
@@ -53,7 +53,7 @@ def finished(
     """The fitted run with predictions, figures and lists."""
     root = tmp_path_factory.mktemp("finished") / "run"
     shutil.copytree(fitted.config.root, root)
-    for left in ("recommendations", "similar_movies"):  # lists that other tests made
+    for left in ("recommendations", "similar_movies"):  # made by other tests
         shutil.rmtree(root / left, ignore_errors=True)
     made = fitted.at(str(root))
     write_ingested(spark, str(root))
@@ -101,9 +101,9 @@ def test_page_shows_the_run(spark: SparkSession, run: Fitted) -> None:
     ) == 1
 
 
-def test_users_are_those_of_the_data(spark: SparkSession, run: Fitted) -> None:
+def test_page_shows_users_of_the_data(spark: SparkSession, run: Fitted) -> None:
     findings = gather(run.config, take_inventory(run.config.root), spark)
-    assert findings.lists_of == "biased_mf"
+    assert findings.lists_model == "biased_mf"
     path = RunPaths(run.config.root).recommendations("biased_mf")
     rows = parquet.read_dataset(spark, path, schemas.RECOMMENDATIONS).collect()
     label = {movie_id(m): f"Film {m} ({1990 + m})" for m in range(1, NUM_MOVIES)}
@@ -145,14 +145,13 @@ def test_it_is_made_again_when_something_changed(spark: SparkSession, run: Fitte
     score.run(dataclasses.replace(run.models["bias"], force=True), "bias", spark)
     report.run(run.config, spark)
     assert id_of(run.config) != forced
-    assert "Not listed, for want of figures of their present predictions: als, bias." in page_of(
-        run.config
+    assert (
+        "Not listed, because their current predictions have not been evaluated: als, bias."
+        in page_of(run.config)
     )
 
 
-def test_cosine_alone_has_a_page_that_says_what_is_missing(
-    spark: SparkSession, run: Fitted
-) -> None:
+def test_page_of_cosine_alone_says_what_is_missing(spark: SparkSession, run: Fitted) -> None:
     paths = RunPaths(run.config.root)
     for name in ("biased_mf", "als"):
         for path in (paths.model(name), paths.predictions(name), paths.recommendations(name)):

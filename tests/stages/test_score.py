@@ -27,7 +27,7 @@ UNSEEN_USER, UNSEEN_MOVIE = 23, 15
 
 RATINGS = dense.random_ratings(7, NUM_USERS, NUM_MOVIES, 0.5)
 RATINGS[UNSEEN_USER], RATINGS[:, UNSEEN_MOVIE] = np.nan, np.nan
-# All gaps are test: known pairs, an unseen user, an unseen movie, and both at once.
+# All gaps are in test: known pairs, an unseen user, an unseen movie, and both at once.
 TEST = [(int(u), int(m), 3.0) for u, m in np.argwhere(np.isnan(RATINGS))]
 
 
@@ -97,14 +97,14 @@ def test_every_test_row_has_one_prediction_in_range(
         assert row[c.FALLBACK] == flags[(user != UNSEEN_USER, movie != UNSEEN_MOVIE)]
 
 
-def test_bias_is_that_of_numpy_with_its_fallbacks(spark: SparkSession, scored: Config) -> None:
+def test_bias_equals_numpy_including_fallbacks(spark: SparkSession, scored: Config) -> None:
     mean, users, movies = dense.bias_effects(RATINGS, reg_user=10, reg_movie=25)
     for (user, movie), row in predictions(spark, scored, "bias").items():
         expected = mean + np.nan_to_num(users[user]) + np.nan_to_num(movies[movie])
         assert row[c.PREDICTION] == pytest.approx(np.clip(expected, 1, 5), abs=1e-6)
 
 
-def test_cosine_user_is_that_of_numpy(spark: SparkSession, scored: Config) -> None:
+def test_cosine_user_equals_numpy(spark: SparkSession, scored: Config) -> None:
     for (user, movie), row in predictions(spark, scored, "cosine_user").items():
         if row[c.FALLBACK] is None:
             expected = dense.neighbor_mean(RATINGS, user, movie, NEIGHBORS)
@@ -123,7 +123,7 @@ def test_cosine_user_does_not_depend_on_the_buckets(
         assert row[c.PREDICTION] == pytest.approx(once[pair][c.PREDICTION], abs=1e-6)
 
 
-def test_neighbors_are_stored_as_their_contract_says(spark: SparkSession, scored: Config) -> None:
+def test_neighbors_are_stored_with_their_schema(spark: SparkSession, scored: Config) -> None:
     path = RunPaths(scored.root).model("cosine_user") + "/neighbors"
     rows = parquet.read_dataset(spark, path, schemas.NEIGHBORS).collect()
     assert len(rows) == (NUM_USERS - 1) * NEIGHBORS

@@ -1,4 +1,4 @@
-"""score_pairs on the fitted run: every requested line answered once, in its order."""
+"""score_pairs on the fitted run: every requested line is predicted once, in the same order."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def check(rows, run_: Fitted, name: str, pairs: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user"])
-def test_a_csv_is_answered_line_by_line(
+def test_a_csv_is_predicted_line_by_line(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, name: str
 ) -> None:
     lines = ["movie;when;customer", *(f"{raw(p)[1]};2005-01-02;{raw(p)[0]}" for p in REQUEST)]
@@ -68,7 +68,7 @@ def test_a_csv_is_answered_line_by_line(
     check(rows, fitted, name, REQUEST)
 
 
-def test_files_are_answered_one_after_the_other_whatever_their_form(
+def test_files_of_all_formats_are_predicted_in_order(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pair_files, "RANGE_BYTES", 100)  # several ranges per file

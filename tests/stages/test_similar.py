@@ -23,7 +23,7 @@ UNTITLED = 4
 
 @pytest.fixture
 def titled(spark: SparkSession, copied: Fitted) -> Fitted:
-    """The run with titles of all movies but one, two of which share theirs."""
+    """The run with titles of all movies but one. Two movies share a title."""
     paths = RunPaths(copied.config.root)
     rows = [
         (movie_id(movie), 1990, f"Title {min(movie, 20)}")
@@ -37,7 +37,7 @@ def titled(spark: SparkSession, copied: Fitted) -> Fitted:
     return copied
 
 
-def test_lists_are_those_of_numpy_with_titles(spark: SparkSession, titled: Fitted) -> None:
+def test_lists_equal_numpy_and_have_titles(spark: SparkSession, titled: Fitted) -> None:
     section = SimilarConfig(top_n=6)
     config = dataclasses.replace(titled.models["biased_mf"], similar=section)
     similar.run(config, "biased_mf", spark)
