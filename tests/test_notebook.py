@@ -355,10 +355,10 @@ def test_outputs_made_from_other_data_are_refused(copied: Path) -> None:
     with pytest.raises(DataError, match="found weights for an earlier als"):
         run.model("blend")
     change_manifest(copied / "predictions" / "als", test="earlier")
-    with pytest.raises(DataError, match="found what was made from an earlier test"):
+    with pytest.raises(DataError, match="found a data set made from an earlier test"):
         run.predictions("als")
     change_manifest(copied / "recommendations" / "als", model="earlier")
-    with pytest.raises(DataError, match="found what was made from an earlier model"):
+    with pytest.raises(DataError, match="found a data set made from an earlier model"):
         run.recommendations("als")
     change_manifest(copied / "models" / "als", train="earlier")
     with pytest.raises(DataError, match="train earlier"):
