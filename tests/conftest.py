@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,19 @@ check_environment()
 # The time of an example depends more on the machine than on the code.
 hypothesis.settings.register_profile("recspark", deadline=None)
 hypothesis.settings.load_profile("recspark")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say in the last line what was skipped, and why."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    reasons = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in reporter.stats.get("skipped", [])
+    )
+    said = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
+    print(f"Skipped: {said or 'nothing'}.")
 
 
 @pytest.fixture(autouse=True)
