@@ -361,7 +361,7 @@ def test_outputs_made_from_other_data_are_refused(copied: Path) -> None:
     with pytest.raises(DataError, match="found a data set made from an earlier model"):
         run.recommendations("als")
     change_manifest(copied / "models" / "als", train="earlier")
-    with pytest.raises(DataError, match="train earlier"):
+    with pytest.raises(DataError, match="found a data set made from an earlier train"):
         run.model("als")
 
 

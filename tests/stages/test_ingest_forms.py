@@ -133,7 +133,7 @@ def test_members_by_glob_and_errors_that_name_the_archive(
         with pytest.raises(DataError, match=message):
             run(tmp_path, spark, ratings=ratings, movies=titles)
         assert not [x.name for x in (tmp_path / "run").iterdir() if x.name.startswith(".")]
-    with pytest.raises(DataError, match=r"expected 50 bytes in all.*max_unpacked_bytes"):
+    with pytest.raises(DataError, match=r"expected at most 50 bytes in total.*max_unpacked_bytes"):
         run(tmp_path, spark, ratings=str(archive), movies=movies, max_unpacked_bytes=50)
 
 
