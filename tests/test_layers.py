@@ -31,6 +31,7 @@ SIDEWAYS = {
     ("blend", "scoring"),
     ("recommend", "scoring"),
     ("training", "models"),
+    ("prepare", "ingest"),
     ("saved", "cluster"),
     ("datasets", "cluster"),
     ("config", "contract"),

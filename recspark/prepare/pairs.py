@@ -11,7 +11,9 @@ import pandas as pd
 from recspark.contract import columns as c
 from recspark.errors import DataError, describe
 from recspark.files import storage
+from recspark.ingest.held_out import read_held_out
 from recspark.text.lines import MAX_ID
+from recspark.text.sources import Source
 
 _HEADER = re.compile(r"(\d+):")
 _SEPARATOR = re.compile(r"\t|::|,")
@@ -37,7 +39,7 @@ def read_pairs(path: str) -> pd.DataFrame:
     if first is None:
         raise DataError(_message(path, "an empty file", "Point prepare.pairs at the real file."))
     is_probe = _HEADER.fullmatch(first) is not None
-    pairs, bad = _parse_probe(lines) if is_probe else _parse_columns(lines)
+    pairs, bad = _parse_probe(path) if is_probe else _parse_columns(lines)
     if bad:
         samples = "; ".join(
             f"{path}:{number}: {lines[number - 1]!r}" for number in bad[:_NUM_SAMPLES]
@@ -56,18 +58,11 @@ def require_pairs_file(path: str) -> None:
         raise DataError(_message(path, found, "Point prepare.pairs at the file."))
 
 
-def _parse_probe(lines: list[str]) -> tuple[list[tuple[int, int]], list[int]]:
-    pairs, bad = [], []
-    movie = 0
-    for number, line in enumerate(lines, start=1):
-        header = _HEADER.fullmatch(line)
-        if header:
-            movie = int(header.group(1))
-        elif _is_id(line):
-            pairs.append((int(line), movie))
-        elif line:
-            bad.append(number)
-    return pairs, bad
+def _parse_probe(path: str) -> tuple[list[tuple[int, int]], list[int]]:
+    [file] = storage.list_files(path)
+    found = read_held_out(Source.of(file), has_dates=False)
+    pairs = found.frame[_COLUMNS].to_numpy().tolist()
+    return pairs, [reject.line + 1 for reject in found.rejects]
 
 
 def _parse_columns(lines: list[str]) -> tuple[list[tuple[int, int]], list[int]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,32 @@ def test_made_by_restricts_a_data_set_to_one_of_its_jobs() -> None:
     assert MODELS.made_by("train").jobs == ("train",)
     with pytest.raises(AssertionError):
         MODELS.made_by("score")
+
+
+def read_dag_outputs() -> dict[str, list[str]]:
+    """Return what the DAG says of each job's outputs; it cannot import recspark, nor we Airflow."""
+    tree = ast.parse((ROOT / "jobs" / "airflow" / "recspark_dag.py").read_text())
+    [outputs] = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "OUTPUTS"
+    ]
+    found: dict[str, list[str]] = ast.literal_eval(outputs)
+    return found
+
+
+def test_the_dag_looks_for_what_each_job_makes() -> None:
+    makers = {kind.place: kind.jobs for kind in CATALOG}
+    files = {"metrics/{model}.json", "leaderboard.json"}  # of evaluate, without a manifest
+    num_data_sets = 0
+    for job, places in read_dag_outputs().items():
+        for place in set(places) - files:
+            assert job in makers[place.replace("/blend", "/{model}")], f"{job}: {place}"
+            num_data_sets += 1
+    assert num_data_sets > 10
+
+
+def test_the_docs_name_every_data_set() -> None:
+    pages = [(ROOT / "docs" / name).read_text() for name in ("jobs.md", "getting-started.md")]
+    for kind in CATALOG:
+        assert f"`{kind.place.partition('/')[0]}" in "".join(pages), kind.place
