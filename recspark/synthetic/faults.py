@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recspark.files import storage
+from recspark.synthetic.streams import Purpose, stream
 
 _BLOCK_BYTES = 8 * 1024 * 1024
 
@@ -51,7 +52,7 @@ def plant_faults(source: str, target: str, *, every: int, seed: int) -> list[Fau
         every: Lines per fault (count, 1 or more); headers are left intact.
         seed: Seed of the lines to damage; the kinds of fault take turns.
     """
-    draw = np.random.default_rng(seed)
+    draw = stream(seed, Purpose.FAULTS)
     faults: list[Fault] = []
     kinds = list(KINDS.items())
     line, offset = 1, 0

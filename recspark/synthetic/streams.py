@@ -18,6 +18,7 @@ class Purpose(IntEnum):
     CUTS = 4
     TITLES = 5
     ROWS = 6
+    FAULTS = 7
 
 
 def stream(seed: int, purpose: Purpose, key: int = 0) -> np.random.Generator:
