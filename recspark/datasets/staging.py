@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import re
+from collections.abc import Sequence
 
+from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
+from recspark.files.storage import FileInfo
 
 MANIFEST = "_MANIFEST.json"
+_NUM_SAMPLES = 3
 _PARTITION = re.compile(r"=(\d+)/[^/]*$")
 
 
@@ -18,11 +22,53 @@ def staging_path(output: str) -> str:
     return posixpath.join(parent, f".{name}.tmp")
 
 
+def require_replaceable(output: str) -> None:
+    """Raise a DataError if something stands at an output's place that recspark did not write.
+
+    A data set of recspark has a manifest; an empty folder may be replaced as well.
+    """
+    if _is_whole(output) or not storage.exists(output):
+        return
+    is_folder = _is_folder(output)
+    names = [posixpath.basename(path) for path in list_names(output)] if is_folder else []
+    if names or not is_folder:
+        shown = ", ".join(names[:_NUM_SAMPLES]) + (", …" if len(names) > _NUM_SAMPLES else "")
+        raise DataError(
+            describe(
+                output,
+                found=f"files that recspark did not write ({shown or 'a file'})",
+                expected=f"nothing, or a data set of an earlier run with its {MANIFEST}",
+                remedy="Choose another --run_dir, or move them away. Nothing was changed.",
+            )
+        )
+
+
+def require_apart(outputs: Sequence[str], files: Sequence[FileInfo]) -> None:
+    """Raise a DataError if a raw file lies where a stage writes: it would be replaced."""
+    for output in outputs:
+        place = storage.resolve(output)
+        for file in files:
+            path = storage.resolve(file.path)
+            if path == place or path.startswith(place + "/"):
+                raise DataError(
+                    describe(
+                        file.path,
+                        found=f"an input in {output}, which this job replaces",
+                        expected="inputs outside of what a job writes",
+                        remedy="Choose another --run_dir, or move the input.",
+                    )
+                )
+
+
 def replace(output: str) -> None:
     """Move the staged data set to `output`.
 
     A concurrent reader sees the old set, no set, or the new one.
+
+    Raises:
+        DataError: Meanwhile something that recspark did not write was put there.
     """
+    require_replaceable(output)
     old = _old_path(output)
     if storage.exists(output):
         storage.move(output, old)
@@ -35,18 +81,18 @@ def clear(output: str) -> None:
 
     Everything beside the output whose name begins with the output's temporary name is removed.
     """
-    start = staging_path(output)
+    start, old = staging_path(output), _old_path(output)
+    if _is_cut_short(output, start, old):
+        storage.remove(output)
     for path in list_names(posixpath.dirname(output)):
         if path.startswith(start):
             with contextlib.suppress(FileNotFoundError):
                 storage.remove(path)
-    old = _old_path(output)
     if not storage.exists(old):
         return
-    if _is_whole(old) and not _is_whole(output):
-        storage.remove(output)
+    if _is_whole(old) and not storage.exists(output):
         storage.move(old, output)
-    else:
+    elif _is_whole(output) or not _is_whole(old):
         storage.remove(old)
 
 
@@ -76,6 +122,22 @@ def list_names(folder: str) -> list[str]:
 def _old_path(output: str) -> str:
     parent, name = posixpath.split(output)
     return posixpath.join(parent, f".{name}.old")
+
+
+def _is_cut_short(output: str, staged: str, old: str) -> bool:
+    """Return whether an output is part of a move that a kill cut short.
+
+    Only where a folder is moved file by file, with its manifest last; a local rename is one step.
+    """
+    fs, _ = storage.filesystem(output)
+    if storage.is_local(fs) or _is_whole(output) or not storage.exists(output):
+        return False
+    return _is_whole(staged) or _is_whole(old)
+
+
+def _is_folder(path: str) -> bool:
+    fs, stripped = storage.filesystem(path)
+    return bool(fs.isdir(stripped))
 
 
 def _is_whole(path: str) -> bool:

@@ -56,6 +56,7 @@ class Step:
         reads: Data sets to check for damage before the run and to lock against replacement.
         scratch: Further paths to lock; they get no manifest.
         files: The raw files that the stage reads, which belong to no run.
+        in_place: Whether the stage writes into the folders of its outputs, with `record`.
         id: Names this run of the stage in every manifest it writes.
     """
 
@@ -68,6 +69,7 @@ class Step:
     reads: Sequence[str] = ()
     scratch: Sequence[str] = ()
     files: Sequence[FileInfo] = ()
+    in_place: bool = False
     _meter: Meter = field(default_factory=Meter, init=False, repr=False)
     _heartbeat: Heartbeat = field(init=False, repr=False)
     _published: int = field(default=0, init=False, repr=False)
@@ -102,8 +104,11 @@ class Step:
         return True
 
     def __enter__(self) -> Step:
+        staging.require_apart(self.outputs, self.files)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._lock)
+            for path in () if self.in_place else self.outputs:
+                staging.require_replaceable(path)
             stack.enter_context(self._heartbeat)
             for path in self.reads:
                 _require_intact(path)

@@ -35,6 +35,12 @@ def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return fsspec.core.url_to_fs(path.replace("s3a://", "s3://", 1))
 
 
+def resolve(path: str) -> str:
+    """Return one spelling of a path: absolute, local links followed, without a trailing slash."""
+    fs, stripped = filesystem(path)
+    return str(Path(stripped).resolve()) if is_local(fs) else fs.unstrip_protocol(stripped)
+
+
 def absolute(path: str) -> str:
     """Return `path` unchanged if it has a scheme, otherwise as an absolute local path."""
     return path if "://" in path else str(Path(path).resolve())

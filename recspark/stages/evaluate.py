@@ -58,6 +58,7 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
         settings=asdict(config.evaluate),
         inputs=inputs,
         outputs=(paths.all_metrics,),
+        in_place=True,
         force=True,
         root=paths.root,
         reads=[paths.train, paths.test, *map(paths.predictions, jobs), *lists],
