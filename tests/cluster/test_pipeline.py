@@ -120,7 +120,7 @@ def test_too_few_slots_end_with_a_clear_message_within_a_minute(
     assert "Traceback" not in said
     start, end = (
         datetime.strptime(found, "%H:%M:%S")
-        for found in re.findall(r"^(\S+) \w+ train(?:: start| failed)", said, re.MULTILINE)
+        for found in re.findall(r"^\S+ (\S+) \w+ \S+ train(?:: start| failed)", said, re.M)
     )
     assert (end - start).seconds < 60
     assert read_manifest(runs[1].model("biased_mf")) is not None  # the earlier model stays
