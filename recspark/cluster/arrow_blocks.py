@@ -21,13 +21,23 @@ def partition_rows(
         num_keys: Number of keys.
     """
     order = np.argsort(keys, kind="stable")
-    ends = np.cumsum(np.bincount(keys, minlength=num_keys))
-    ordered = batch.take(pa.array(order))
+    yield from cut_by_key(batch.take(pa.array(order)), np.bincount(keys, minlength=num_keys))
+
+
+def cut_by_key(
+    batch: pa.RecordBatch, counts: npt.NDArray[np.integer[Any]]
+) -> Iterator[tuple[int, bytes]]:
+    """Yield (key, block) for the rows of each key that has some.
+
+    Args:
+        batch: The rows, ordered by key.
+        counts: [keys], the rows of each key.
+    """
     start = 0
-    for key, end in enumerate(ends.tolist()):
-        if end > start:
-            yield key, to_block(ordered.slice(start, end - start))
-        start = end
+    for key, count in enumerate(counts.tolist()):
+        if count:
+            yield key, to_block(batch.slice(start, count))
+        start += count
 
 
 def to_block(batch: pa.RecordBatch) -> bytes:

@@ -18,7 +18,7 @@ from recspark.arrays.hashing import hashed_order
 from recspark.arrays.lookup import Lookup
 from recspark.arrays.ratings import Ratings
 from recspark.arrays.user_buckets import locate
-from recspark.cluster.arrow_blocks import from_block, to_block
+from recspark.cluster.arrow_blocks import cut_by_key, from_block
 from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
 from recspark.prepare.split import SPLITS, TRAIN, Split
@@ -90,15 +90,11 @@ def partition(
         kept.ratings,
         kept.days.astype(np.int16),
     ]
-    bucket = locate(user_index, num_buckets)[0].astype(np.uint16)
-    order = np.argsort(bucket, kind="stable")  # a radix sort on 16 bits
-    ends = np.cumsum(np.bincount(bucket, minlength=num_buckets))
+    # On 16 bits or fewer, argsort is a radix sort.
+    bucket = locate(user_index, num_buckets)[0].astype(np.min_scalar_type(num_buckets - 1))
+    order = np.argsort(bucket, kind="stable")
     batch = pa.record_batch([pa.array(column[order]) for column in columns], schema=_MOVED)
-    start = 0
-    for number, end in enumerate(ends.tolist()):
-        if end > start:
-            yield number, to_block(batch.slice(start, end - start))
-        start = end
+    yield from cut_by_key(batch, np.bincount(bucket, minlength=num_buckets))
 
 
 def write_bucket(

@@ -96,3 +96,11 @@ def test_rating_range_is_that_of_train(tmp_path: Path) -> None:
     written = write_bucket(0, payloads, only_train, {"train": str(tmp_path)})
     assert (written.rating_min, written.rating_max) == (1.0, 4.0)
     assert written.rating_sum == pytest.approx(30 * 1.0 + 30 * 19 * 4.0)
+
+
+def test_buckets_beyond_16_bits_keep_their_users_apart() -> None:
+    users = np.array([0, 3, 69_999], np.int32)
+    block = Ratings(users, np.zeros(3, np.int32), np.ones(3, np.float32), np.zeros(3, np.int32))
+    ids = Lookup.of(np.arange(70_000, dtype=np.int32))
+    found = [bucket for bucket, _ in partition(block, ids, lookup(1), num_buckets=70_000)]
+    assert found == [0, 3, 69_999]
