@@ -17,10 +17,10 @@ from recspark.page.certainty import quantile
 from recspark.page.charts import (
     ACCENT,
     MAIN,
-    SOFT,
     Drawing,
     draw,
     draw_counts,
+    draw_estimates,
     label,
     name_lines,
     use_short_numbers,
@@ -102,17 +102,7 @@ def _draw_means(
     """Draw means with the error bars of chance, and means of few ratings in grey."""
     means, few = column(rows, "mean_rating"), np.array([is_few(row) for row in rows])
     errors = quantile() * statistics["counts"]["std_rating"] / np.sqrt(column(rows, "ratings"))
-    axes.plot(at[few], means[few], "o", color=SOFT, markersize=4, alpha=0.8)
-    axes.errorbar(
-        at[~few],
-        means[~few],
-        yerr=errors[~few],
-        color=MAIN,
-        marker="o",
-        markersize=3,
-        capsize=2.5,
-        elinewidth=1,
-    )
+    draw_estimates(axes, at, means, errors, few, color=MAIN, marker_size=3)
     _mark_overall_mean(axes, statistics)
 
 

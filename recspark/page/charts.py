@@ -10,9 +10,11 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -21,6 +23,8 @@ from matplotlib.ticker import EngFormatter
 # Placeholder colours, and the CSS variables of base.html that replace them.
 INK, GRID, MAIN, ACCENT, SOFT = "#010101", "#020202", "#030303", "#040404", "#050505"
 _VARIABLES = {INK: "--ink", GRID: "--grid", MAIN: "--main", ACCENT: "--accent", SOFT: "--soft"}
+
+Floats = npt.NDArray[Any]
 
 # Width and height in points. Text has the same size in both, so that it is legible on a phone.
 WIDE, NARROW = (760, 290), (370, 270)
@@ -125,6 +129,43 @@ _LETTER, _LINE = 5.0, 10.0
 _SMALL = 8.5
 # Maximum height of the bars of counts, as a share of the plot's height.
 _STRIP = 0.16
+
+
+def draw_estimates(
+    axes: Axes,
+    at: Floats,
+    values: Floats,
+    errors: Floats,
+    few: npt.NDArray[np.bool_],
+    *,
+    color: str,
+    marker_size: float,
+    name: str | None = None,
+) -> None:
+    """Draw values as a line with error bars, and those of groups too small to tell in grey.
+
+    Args:
+        axes: Where to draw.
+        at: Positions, [groups].
+        values: [groups]
+        errors: Half the width of each interval, [groups].
+        few: Which groups are too small, [groups].
+        color: Of the line.
+        marker_size: Of its marks (points).
+        name: Of the line in the legend.
+    """
+    axes.plot(at[few], values[few], "o", color=SOFT, markersize=4, alpha=0.8)
+    axes.errorbar(
+        at[~few],
+        values[~few],
+        yerr=errors[~few],
+        color=color,
+        marker="o",
+        markersize=marker_size,
+        capsize=2.5,
+        elinewidth=1,
+        label=name,
+    )
 
 
 def draw_counts(axes: Axes, at: Sequence[float], counts: Sequence[int], unit: str) -> None:

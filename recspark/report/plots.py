@@ -18,10 +18,10 @@ from recspark.page.charts import (
     ACCENT,
     INK,
     MAIN,
-    SOFT,
     Drawing,
     draw,
     draw_counts,
+    draw_estimates,
     draw_small,
     label,
     name_lines,
@@ -188,18 +188,7 @@ def _draw_line(axes: Axes, at: npt.NDArray[Any], line: Line, color: str, name: s
     """Draw large groups as a line with their intervals, and small ones as grey marks."""
     figures, half = np.array(line.figures, np.float64), np.array(line.half_widths)
     few = np.array(line.are_few)
-    axes.plot(at[few], figures[few], "o", color=SOFT, markersize=4, alpha=0.8)
-    axes.errorbar(
-        at[~few],
-        figures[~few],
-        yerr=half[~few],
-        color=color,
-        marker="o",
-        markersize=4,
-        capsize=2.5,
-        elinewidth=1,
-        label=name,
-    )
+    draw_estimates(axes, at, figures, half, few, color=color, marker_size=4, name=name)
 
 
 def draw_calibration(series: Mapping[str, Sequence[Mapping[str, Any]]]) -> Drawing:
