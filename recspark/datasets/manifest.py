@@ -8,10 +8,10 @@ from typing import Any
 
 from recspark import __version__
 from recspark.contract.catalog import DataSet
-from recspark.datasets.checksums import FileSum
 from recspark.datasets.staging import MANIFEST
 from recspark.errors import DataError, describe
 from recspark.files import storage
+from recspark.files.sums import FileSum
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from recspark.datasets.staging import MANIFEST
 from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.files.storage import FileInfo
+from recspark.files.sums import FileSum
 from recspark.logs import Heartbeat
 from recspark.redact import redact_values
 
@@ -147,12 +148,17 @@ class Step:
         return staging.staging_path(output)
 
     def publish(
-        self, output: str, schema: Schema | None, counts: Mapping[str, Any] | None = None
+        self,
+        output: str,
+        schema: Schema | None,
+        counts: Mapping[str, Any] | None = None,
+        sums: Mapping[str, FileSum] | None = None,
     ) -> Manifest:
         """Write the manifest, move the staged data set into place, and return the manifest.
 
         Rows are counted from the footers of the Parquet files that were written, so the manifest
-        describes what is on disk. `schema` is None for models.
+        describes what is on disk. `schema` is None for models. `sums` are those of staged files
+        (`recspark.cluster.tasks.sums_of`), which are then not read again.
         """
         self._lock.check()
         staged = self.staging(output)
@@ -162,7 +168,7 @@ class Step:
             columns=dict(schema.columns) if schema else {},
             partition_rows=partition_rows if schema and schema.partition_by else {},
             counts=counts,
-            files=sum_files(staged),
+            files=sum_files(staged, sums or {}),
         )
         _write(manifest, staged)
         staging.replace(output)
