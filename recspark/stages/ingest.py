@@ -50,6 +50,8 @@ def run(config: Config, spark: SparkSession) -> None:
         force=config.force,
         root=paths.root,
         scratch=[paths.unpacked],
+        without_effect=("run", "max_reject_fraction", "max_unpacked_bytes"),
+        are_apart=True,
     )
     if step.is_done():
         return

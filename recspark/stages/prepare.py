@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from recspark.arrays.lookup import Lookup
 from recspark.arrays.ratings import pair_keys
 from recspark.cluster.shuffle import shuffle
-from recspark.cluster.tasks import broadcast, commit_parts, spread
+from recspark.cluster.tasks import broadcast, commit_parts, spread, sums_of
 from recspark.config import Config, PrepareConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
@@ -92,10 +92,15 @@ def run(config: Config, spark: SparkSession) -> None:
             # Held-out pairs that nobody rated, or whose user or movie was filtered out.
             counts["pairs_unmatched"] = len(pairs) - counts["test"]
         _check_counts(counts, num_ratings=source.num_rows, num_kept=kept.num_ratings)
-        for path, schema in _index_outputs(paths):
-            step.publish(path, schema)
-        for path, schema in _split_outputs(paths):
-            manifest = step.publish(path, schema, counts)
+        splits = _split_outputs(paths)
+        published = step.publish_all(
+            [
+                *((path, schema, None) for path, schema in _index_outputs(paths)),
+                *((path, schema, counts) for path, schema in splits),
+            ],
+            sums_of(file for part in written for file in part.files.values()),
+        )
+        for manifest, (_, schema) in zip(published[-len(splits) :], splits, strict=True):
             if manifest.num_rows != counts[schema.name]:
                 raise DataError(_lost(schema.name, manifest.num_rows, counts[schema.name]))
 

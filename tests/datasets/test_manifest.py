@@ -46,7 +46,7 @@ def test_rows_are_counted_from_what_is_on_disk(tmp_path: Path) -> None:
     assert manifest.num_rows == 12
     assert manifest.bucket_rows == {0: 3, 9: 5, 10: 4}
     assert manifest.counts == {"filtered": 2}
-    assert manifest.id == step.id
+    assert manifest.run == step.attempt
     assert manifest.settings == {"seed": 1}
     assert manifest.inputs == {"ratings": "abc"}
     assert manifest.versions["pyarrow"] == pa.__version__
