@@ -64,6 +64,10 @@ class RunPaths:
         return self._at("explore")
 
     @property
+    def settled(self) -> str:
+        return self._at("settled")
+
+    @property
     def user_index(self) -> str:
         return self._at("user_index")
 
