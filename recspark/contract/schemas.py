@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from recspark.contract import columns as c
 
-
 USER = "user id"
 MOVIE = "movie id"
 """In place of a type: that of the user ids, or of the movie ids, of the run."""

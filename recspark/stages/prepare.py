@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from pyspark import RDD, Broadcast
 from pyspark.sql import SparkSession
