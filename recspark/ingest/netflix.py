@@ -207,7 +207,7 @@ def movie_in_force(one: Range) -> int | None:
 
     The search goes backward in steps, so it reads little more than the text back to that header.
     """
-    if one.start == 0 or one.source.is_compressed:
+    if one.start == 0:
         return None
     with open_raw(one.source) as file:
         below = next_line(file, one.start)  # lines from here on have been searched

@@ -15,11 +15,10 @@ from recspark.contract.schemas import MOVIES, PROBE, QUALIFYING, RATINGS, REJECT
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet
-from recspark.files.storage import FileInfo
 from recspark.ingest import table
 from recspark.ingest.formats import FORMATS
 from recspark.ingest.held_out import HeldOut, read_held_out
-from recspark.ingest.inputs import check_format, find_files, open_files, open_one
+from recspark.ingest.inputs import Inputs, check_format, find_files, open_files, open_one
 from recspark.ingest.load import LineCounts, load_ratings
 from recspark.ingest.titles import Titles, read_titles
 from recspark.text.archives import Archives
@@ -37,10 +36,10 @@ def run(config: Config, spark: SparkSession) -> None:
             `ingest.max_reject_fraction` of the lines were refused (`rejects` is still written).
     """
     paths, settings = RunPaths(config.root), config.ingest
-    pattern, files, small = find_raw_files(settings)
+    inputs, small = find_raw_files(settings)
     outputs = [getattr(paths, schema.name) for schema in (RATINGS, REJECTS)]
-    outputs += [getattr(paths, schema.name) for schema, _, _ in small]
-    raw = [*files, *(file for _, _, file in small if file)]
+    outputs += [getattr(paths, schema.name) for schema, _ in small]
+    raw = [*inputs.files, *(file for _, one in small if one for file in one.files)]
     step = Step(
         stage="ingest",
         settings={**asdict(settings), "run": config.name},
@@ -55,7 +54,7 @@ def run(config: Config, spark: SparkSession) -> None:
         return
     unpacked = Archives(step.staging(paths.unpacked), settings.max_unpacked_bytes)
     with step, unpacked as archives:
-        sources = open_files(archives, "ingest.ratings", settings.ratings, files, pattern)
+        sources = open_files(archives, inputs)
         if settings.format == "table":
             layout = table.table_format(settings.table, sources)
         else:
@@ -72,10 +71,8 @@ def run(config: Config, spark: SparkSession) -> None:
         _check_balance(counts)
         refused = pa.concat_tables(
             [
-                _write_small(
-                    archives, schema, setting, file, step.staging(getattr(paths, schema.name))
-                )
-                for schema, setting, file in small
+                _write_small(archives, schema, one, step.staging(getattr(paths, schema.name)))
+                for schema, one in small
             ],
             promote_options="default",
         )
@@ -83,7 +80,7 @@ def run(config: Config, spark: SparkSession) -> None:
         rejects = step.publish(paths.rejects, REJECTS, asdict(counts))
         _check_fraction(spark, counts, paths.rejects, settings.max_reject_fraction)
         ratings = step.publish(paths.ratings, RATINGS, asdict(counts))
-        for schema, _, _ in small:
+        for schema, _ in small:
             step.publish(getattr(paths, schema.name), schema)
         if (ratings.num_rows, rejects.num_rows) != (counts.ratings, counts.rejects + len(refused)):
             raise DataError(_lost(ratings.num_rows + rejects.num_rows, counts.lines))
@@ -91,8 +88,8 @@ def run(config: Config, spark: SparkSession) -> None:
 
 def find_raw_files(
     settings: IngestConfig,
-) -> tuple[str, list[FileInfo], list[tuple[Schema, str, FileInfo | None]]]:
-    """Return the pattern of the ratings' file names, these files, and those of `_find_small`.
+) -> tuple[Inputs, list[tuple[Schema, Inputs | None]]]:
+    """Return the files of ratings, and those of `_find_small`.
 
     Raises:
         DataError: A file is missing or empty.
@@ -100,34 +97,32 @@ def find_raw_files(
     pattern = table.FILE_PATTERN
     if settings.format != "table":
         pattern = FORMATS[settings.format].file_pattern
-    files = find_files("ingest.ratings", settings.ratings, pattern)
-    return pattern, files, _find_small(settings)
+    return find_files("ingest.ratings", settings.ratings, pattern), _find_small(settings)
 
 
-def _find_small(settings: IngestConfig) -> list[tuple[Schema, str, FileInfo | None]]:
-    """Return the files that the driver parses: the schema of the output, the setting, the file.
+def _find_small(settings: IngestConfig) -> list[tuple[Schema, Inputs | None]]:
+    """Return the files that the driver parses, each with the schema of its output.
 
     Movies are always written, if only as an empty data set for a table without titles.
     """
-    found: list[tuple[Schema, str, FileInfo | None]] = []
+    found: list[tuple[Schema, Inputs | None]] = []
     for schema, setting in (
         (MOVIES, settings.movies),
         (PROBE, settings.probe),
         (QUALIFYING, settings.qualifying),
     ):
         if setting or (schema is MOVIES and settings.format != "table"):
-            file = find_files(f"ingest.{schema.name}", setting or "")[0]
-            found.append((schema, setting or "", file))
+            found.append((schema, find_files(f"ingest.{schema.name}", setting or "")))
         elif schema is MOVIES:
-            found.append((schema, "", None))
+            found.append((schema, None))
     return found
 
 
 def _write_small(
-    archives: Archives, schema: Schema, setting: str, file: FileInfo | None, target: str
+    archives: Archives, schema: Schema, inputs: Inputs | None, target: str
 ) -> pa.Table:
     """Stage a file that the driver parses, and return its refused lines as rows of `rejects`."""
-    source = open_one(archives, f"ingest.{schema.name}", setting, file) if file else None
+    source = open_one(archives, inputs) if inputs else None
     parsed: Titles | HeldOut = Titles()
     if source and schema is MOVIES:
         parsed = read_titles(source)
