@@ -56,6 +56,14 @@ class RunPaths:
         return self._at("rejects")
 
     @property
+    def failed_rejects(self) -> str:
+        return self._at("failed_rejects")
+
+    @property
+    def users(self) -> str:
+        return self._at("users")
+
+    @property
     def unpacked(self) -> str:
         return self._at("unpacked")
 

@@ -189,7 +189,7 @@ def list_folders(path: str) -> list[str]:
 
 
 def _is_file(fs: fsspec.AbstractFileSystem, entry: dict[str, Any]) -> bool:
-    """Return whether an entry of a folder is a file; to fsspec a link is neither file nor folder."""
+    """Return whether an entry of a folder is a file; fsspec: a link is neither."""
     return entry["type"] == "file" or (entry["type"] != "directory" and fs.isfile(entry["name"]))
 
 
