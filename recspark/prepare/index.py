@@ -21,8 +21,8 @@ from recspark.files import parquet, storage
 def order_ids(ids: Ids, counts: npt.NDArray[np.int64]) -> pa.Table:
     """Return `id, index, num_ratings`, ordered by index; ids int64 or string, the others int32.
 
-    The order is StringIndexer's `frequencyDesc`: most ratings first, ties by id as text. The counts
-    are given, so no rating has to be looked up by a string.
+    The order is StringIndexer's `frequencyDesc`: most ratings first, ties by id as text, byte by byte in
+    UTF-8. The counts are given, so no rating has to be looked up by a string.
 
     Args:
         ids: Distinct ids, any order.
@@ -30,7 +30,7 @@ def order_ids(ids: Ids, counts: npt.NDArray[np.int64]) -> pa.Table:
     """
     column = to_arrow(ids)
     text = column.cast(pa.string())
-    keyed = pa.table({"count": pa.array(counts), "text": _java_order(text)})
+    keyed = pa.table({"count": pa.array(counts), "text": text})
     order = pc.sort_indices(keyed, [("count", "descending"), ("text", "ascending")])
     return pa.table(
         {
@@ -79,14 +79,3 @@ def save_indexer(spark: SparkSession, table: pa.Table, path: str) -> None:
     storage.remove(checksum)
     with fs.open(stripped, "wb") as opened:
         pq.write_table(pa.table({name: outer}), opened)
-
-
-def _java_order(text: pa.StringArray) -> pa.Array:
-    """Return keys that sort as Java sorts strings, by UTF-16 units instead of by characters.
-
-    The two differ only for characters beyond the basic plane, such as emoji, which Java sorts
-    before U+E000 to U+FFFF.
-    """
-    if not pc.any(pc.match_substring_regex(text, r"[^\x{0000}-\x{D7FF}]")).as_py():
-        return text
-    return pa.array([one.encode("utf-16-be") for one in text.to_pylist()], pa.binary())

@@ -54,4 +54,5 @@ def test_hashed_order_is_the_order_of_the_hashes(num_pairs: int) -> None:
 def test_hashed_order_keeps_equal_pairs_in_order() -> None:
     ones = np.ones(100, dtype=np.int32)
     order, may_repeat = hashed_order(7, "order", ones, ones)
-    assert order.tolist() == list(range(100)) and may_repeat
+    assert order.tolist() == list(range(100))
+    assert may_repeat
