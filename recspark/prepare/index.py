@@ -21,8 +21,8 @@ from recspark.files import parquet, storage
 def order_ids(ids: Ids, counts: npt.NDArray[np.int64]) -> pa.Table:
     """Return `id, index, num_ratings`, ordered by index; ids int64 or string, the others int32.
 
-    The order is StringIndexer's `frequencyDesc`: most ratings first, ties by id as text, byte by byte in
-    UTF-8. The counts are given, so no rating has to be looked up by a string.
+    The order is StringIndexer's `frequencyDesc`: most ratings first, ties by id as text, compared
+    by its bytes in UTF-8. The counts are given, so no rating has to be looked up by a string.
 
     Args:
         ids: Distinct ids, any order.
