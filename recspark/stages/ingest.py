@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from recspark.arrays.ratings import NO_TIME
+from recspark.cluster.tasks import sums_of
 from recspark.config import Config, IngestConfig
 from recspark.contract.paths import RunPaths
 from recspark.contract.schemas import MOVIES, PROBE, QUALIFYING, RATINGS, REJECTS, IdTypes, Schema
@@ -51,13 +52,15 @@ def run(config: Config, spark: SparkSession) -> None:
     outputs = [paths.ratings, paths.rejects, *(getattr(paths, x.name) for x, _ in small)]
     step = Step(
         stage="ingest",
-        settings={k: v for k, v in asdict(settings).items() if k not in _LIMITS},
+        settings=asdict(settings),
         inputs={},
         files=[*inputs.files, *(file for _, one in small if one for file in one.files)],
         outputs=outputs,
         force=config.force,
         root=paths.root,
         scratch=[paths.unpacked, paths.failed_rejects],
+        without_effect=_LIMITS,
+        are_apart=True,
     )
     if step.is_done():
         return
@@ -83,10 +86,14 @@ def run(config: Config, spark: SparkSession) -> None:
         counts = _counts(loaded)
         _check_fraction(step, paths, loaded, counts, settings.max_reject_fraction)
         _tell(loaded, paths)
-        rejects = step.publish(paths.rejects, REJECTS, counts)
-        ratings = step.publish(paths.ratings, RATINGS.with_ids(loaded.types), counts)
-        for schema, _ in small:
-            step.publish(getattr(paths, schema.name), schemas[schema.name])
+        ratings, rejects, *_ = step.publish_all(
+            [
+                (paths.ratings, RATINGS.with_ids(loaded.types), counts),
+                (paths.rejects, REJECTS, counts),
+                *((getattr(paths, x.name), schemas[x.name], None) for x, _ in small),
+            ],
+            sums_of(loaded.files),
+        )
         if read_manifest(paths.failed_rejects):
             storage.remove(paths.failed_rejects)
         wanted = (loaded.counts.ratings, loaded.counts.rejects + len(refused_small))
