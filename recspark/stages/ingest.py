@@ -16,9 +16,10 @@ from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet
 from recspark.ingest import table
+from recspark.ingest.format_check import check_format
 from recspark.ingest.formats import FORMATS
 from recspark.ingest.held_out import HeldOut, read_held_out
-from recspark.ingest.inputs import Inputs, check_format, find_files, open_files, open_one
+from recspark.ingest.inputs import Inputs, find_files, open_files, open_one
 from recspark.ingest.load import LineCounts, load_ratings
 from recspark.ingest.titles import Titles, read_titles
 from recspark.text.archives import Archives
