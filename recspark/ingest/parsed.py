@@ -12,10 +12,20 @@ FIRST_DAY = 0  # 1970-01-01
 LAST_DAY = 2**15 - 1  # 2059-09-18: days are stored in 16 bits
 EPOCH = date(1970, 1, 1).toordinal()
 
+MAX_ID_LENGTH = 256
+
 # Why a line is refused. All parsers use these phrases, so that reasons can be counted.
 WRONG_FIELDS = "wrong number of fields"
 BAD_USER = "user id is not a whole number from 1 to 2147483647"
 BAD_MOVIE = "movie id is not a whole number from 1 to 2147483647"
+EMPTY_USER = "user id is empty"
+EMPTY_MOVIE = "movie id is empty"
+LONG_USER = f"user id is longer than {MAX_ID_LENGTH} characters"
+LONG_MOVIE = f"movie id is longer than {MAX_ID_LENGTH} characters"
+CONTROL_USER = "user id holds a control character"
+CONTROL_MOVIE = "movie id holds a control character"
+GARBLED_USER = "user id is not valid text in the file's encoding"
+GARBLED_MOVIE = "movie id is not valid text in the file's encoding"
 BAD_RATING = "rating is not one of 1, 2, 3, 4, 5"
 BAD_HALF_RATING = "rating is not one of 0.5, 1, 1.5, …, 5"
 BAD_NUMBER = "rating is not a number"
