@@ -21,12 +21,13 @@ def hash_keys(seed: int, purpose: str, first: IntArray, second: IntArray) -> npt
     Args:
         seed: The run's seed.
         purpose: A word that makes the draws for different purposes independent.
-        first: Non-negative ids below 2**32, any shape.
+        first: Non-negative numbers or `id_keys`, any shape.
         second: The same, of the same shape.
     """
     salt = np.uint64((seed * 0x9E3779B97F4A7C15 + zlib.crc32(purpose.encode())) % 2**64)
-    packed = (first.astype(np.uint64) << np.uint64(32)) | second.astype(np.uint64)
-    return _mix(_mix(packed + np.uint64(0x9E3779B97F4A7C15)) ^ salt)
+    high, low = first.astype(np.uint64), second.astype(np.uint64)
+    packed = ((high << np.uint64(32)) | (high >> np.uint64(32))) ^ low
+    return mix(mix(packed + np.uint64(0x9E3779B97F4A7C15)) ^ salt)
 
 
 def uniform(seed: int, purpose: str, first: IntArray, second: IntArray) -> npt.NDArray[np.float64]:
@@ -37,13 +38,15 @@ def uniform(seed: int, purpose: str, first: IntArray, second: IntArray) -> npt.N
 
 def hashed_order(
     seed: int, purpose: str, first: IntArray, second: IntArray
-) -> npt.NDArray[np.int64]:
-    """Return the positions of pairs in the order of their hashes (see `hash_keys`).
+) -> tuple[npt.NDArray[np.int64], bool]:
+    """Return the positions of pairs in the order of their hashes, and whether pairs may repeat.
+
+    The latter is False only if all pairs differ; it costs nothing beside the order.
 
     Args:
         seed: The run's seed.
         purpose: A word that makes the draws for different purposes independent.
-        first: Non-negative ids below 2**32, shape (n,).
+        first: Non-negative numbers or `id_keys`, shape (n,).
         second: The same. Equal pairs keep their order in the arrays.
     """
     hashes = hash_keys(seed, purpose, first, second)
@@ -51,11 +54,12 @@ def hashed_order(
     # Hash and position share one number: sorting these is faster than an argsort of the hashes.
     packed = np.sort((hashes & ~low) | np.arange(len(hashes), dtype=np.uint64))
     if (packed[1:] ^ packed[:-1] <= low).any():  # two hashes agree in the bits kept
-        return np.argsort(hashes, kind="stable")
-    return (packed & low).view(np.int64)
+        return np.argsort(hashes, kind="stable"), True
+    return (packed & low).view(np.int64), False
 
 
-def _mix(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mix(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return SplitMix64's finaliser of each number: one number for each, no structure left."""
     value = value ^ (value >> np.uint64(30))
     value = value * np.uint64(0xBF58476D1CE4E5B9)
     value = value ^ (value >> np.uint64(27))

@@ -1,4 +1,4 @@
-"""A block of ratings with raw ids, and the key of a (user, movie) pair."""
+"""A block of ratings with raw ids."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Keys = npt.NDArray[np.int64]
+from recspark.arrays.ids import Ids, concatenate_ids
+
+NO_TIME = -(2**31)
+"""The time of a rating whose time is not known."""
+# A day less than 32 bits hold at either end, so that NO_TIME is never a time.
+FIRST_TIME, LAST_TIME = -(2**31) + 86_400, 2**31 - 86_400
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """Ratings in the order of their lines or rows: four arrays of equal length.
+    """Ratings in the order of their lines or rows: four columns of equal length.
 
     Attributes:
-        users: Raw user ids, int32.
-        movies: Raw movie ids, int32.
+        users: Raw user ids.
+        movies: Raw movie ids.
         ratings: float32.
-        days: Days since 1970-01-01, int32.
+        times: Seconds since 1970-01-01 UTC, FIRST_TIME to LAST_TIME or NO_TIME, int32.
     """
 
-    users: npt.NDArray[np.int32]
-    movies: npt.NDArray[np.int32]
+    users: Ids
+    movies: Ids
     ratings: npt.NDArray[np.float32]
-    days: npt.NDArray[np.int32]
+    times: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
-        return len(self.users)
+        return len(self.ratings)
 
     @staticmethod
     def of(values: Sequence[tuple[int, int, float, int]]) -> Ratings:
-        """Return the ratings in a sequence of (user, movie, rating, day)."""
-        users, movies, ratings, days = zip(*values, strict=True) if values else ((), (), (), ())
+        """Return the ratings in a sequence of (user, movie, rating, time), ids whole."""
+        users, movies, ratings, times = zip(*values, strict=True) if values else ((), (), (), ())
         return Ratings(
-            np.array(users, np.int32),
-            np.array(movies, np.int32),
+            np.array(users, np.int64),
+            np.array(movies, np.int64),
             np.array(ratings, np.float32),
-            np.array(days, np.int32),
+            np.array(times, np.int32),
         )
 
     @staticmethod
     def concatenate(blocks: Sequence[Ratings]) -> Ratings:
         """Return the ratings of all blocks, one after the other."""
         return Ratings(
-            np.concatenate([block.users for block in blocks]),
-            np.concatenate([block.movies for block in blocks]),
+            concatenate_ids([block.users for block in blocks]),
+            concatenate_ids([block.movies for block in blocks]),
             np.concatenate([block.ratings for block in blocks]),
-            np.concatenate([block.days for block in blocks]),
+            np.concatenate([block.times for block in blocks]),
         )
 
     def where(self, mask: npt.NDArray[np.bool_]) -> Ratings:
         """Return the ratings that the mask selects; this block itself if it selects all."""
         if mask.all():
             return self
-        return Ratings(self.users[mask], self.movies[mask], self.ratings[mask], self.days[mask])
+        return Ratings(self.users[mask], self.movies[mask], self.ratings[mask], self.times[mask])
 
 
 NO_RATINGS = Ratings.of([])
-
-
-def pair_keys(users: npt.NDArray[np.int32], movies: npt.NDArray[np.int32]) -> Keys:
-    """Return one number per pair, movie first, so that ratings sorted by movie stay in order."""
-    return (movies.astype(np.int64) << 32) | users.astype(np.int64)

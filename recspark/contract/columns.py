@@ -3,11 +3,12 @@
 USER_ID = "user_id"
 MOVIE_ID = "movie_id"
 RATING = "rating"
+RATED_AT = "rated_at"
 RATED_ON = "rated_on"
-RATED_YEAR = "rated_year"
 
 YEAR = "year"
 TITLE = "title"
+GENRES = "genres"
 
 POSITION = "position"
 
@@ -23,7 +24,6 @@ NUM_RATINGS = "num_ratings"
 
 USER_INDEX = "user_index"
 MOVIE_INDEX = "movie_index"
-RATED_DAY = "rated_day"
 BUCKET = "bucket"
 
 PREDICTION = "prediction"

@@ -1,11 +1,32 @@
 """The contract of every stored data set: grain, key, columns and partitioning.
 
-Types are Spark SQL names as plain text, so that processes without Spark can read a contract.
+Types are Spark SQL names as plain text, so that processes without Spark can read a contract. The
+types of raw ids depend on the source: BIGINT where every id is a whole number, else STRING.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from recspark.contract import columns as c
+
+USER = "user id"
+MOVIE = "movie id"
+"""In place of a type: that of the user ids, or of the movie ids, of the run."""
+
+
+@dataclass(frozen=True)
+class IdTypes:
+    """The Spark SQL types of raw ids: BIGINT or STRING."""
+
+    user: str = "BIGINT"
+    movie: str = "BIGINT"
+
+    @staticmethod
+    def of(columns: Mapping[str, str]) -> IdTypes:
+        """Return the types in the columns of `ratings`."""
+        return IdTypes(columns[c.USER_ID], columns[c.MOVIE_ID])
 
 
 @dataclass(frozen=True)
@@ -23,36 +44,52 @@ class Schema:
 
     @property
     def ddl(self) -> str:
-        """The columns as a Spark DDL string, e.g. `user_id INT, rating FLOAT`."""
+        """The columns as a Spark DDL string, e.g. `user_index INT, rating FLOAT`."""
         return ", ".join(f"`{name}` {kind}" for name, kind in self.columns.items())
+
+    def with_ids(self, types: IdTypes) -> Schema:
+        """Return the schema of a run whose ids have these types."""
+        found = {USER: types.user, MOVIE: types.movie}
+        return replace(self, columns={x: found.get(kind, kind) for x, kind in self.columns.items()})
+
+    def with_columns(self, columns: Mapping[str, str]) -> Schema:
+        """Return the schema with further columns (name to Spark SQL type) after its own."""
+        return replace(self, columns={**self.columns, **columns})
 
 
 RATINGS = Schema(
     name="ratings",
-    grain="one row per (user, movie), raw ids as in the source; rated_on is 1970-01-01 throughout "
-    "where the source has no times",
-    key=(c.USER_ID, c.MOVIE_ID),
+    grain="one row per accepted line, in the source's order, with raw ids; repeats of a (user, "
+    "movie) are settled by prepare; rated_at is UTC, to the second, null where unknown",
+    key=(),
     columns={
-        c.USER_ID: "INT",
-        c.MOVIE_ID: "INT",
+        c.USER_ID: USER,
+        c.MOVIE_ID: MOVIE,
         c.RATING: "FLOAT",
-        c.RATED_ON: "DATE",
-        c.RATED_YEAR: "INT",
+        c.RATED_AT: "TIMESTAMP",
     },
-    partition_by=c.RATED_YEAR,
 )
 
 MOVIES = Schema(
     name="movies",
-    grain="one row per movie of the titles file",
+    grain="one row per movie of the titles file; genres are separated by |; attributes that the "
+    "config names follow as further columns, DOUBLE or STRING",
     key=(c.MOVIE_ID,),
-    columns={c.MOVIE_ID: "INT", c.YEAR: "INT", c.TITLE: "STRING"},
+    columns={c.MOVIE_ID: MOVIE, c.YEAR: "INT", c.TITLE: "STRING", c.GENRES: "STRING"},
+)
+
+USERS = Schema(
+    name="users",
+    grain="one row per user of the users file; attributes that the config names follow as further "
+    "columns, DOUBLE or STRING",
+    key=(c.USER_ID,),
+    columns={c.USER_ID: USER},
 )
 
 _HELD_OUT_COLUMNS = {
     c.POSITION: "BIGINT",
-    c.USER_ID: "INT",
-    c.MOVIE_ID: "INT",
+    c.USER_ID: "BIGINT",
+    c.MOVIE_ID: "BIGINT",
     c.RATED_ON: "DATE",
 }
 
@@ -85,27 +122,27 @@ REJECTS = Schema(
     },
 )
 
-_INDEX_COLUMNS = {c.ID: "INT", c.INDEX: "INT", c.NUM_RATINGS: "INT"}
+_INDEX_COLUMNS = {c.INDEX: "INT", c.NUM_RATINGS: "INT"}
 
 USER_INDEX = Schema(
     name="user_index",
     grain="one row per user kept; index 0 has the most ratings, ties ordered by id as text",
     key=(c.ID,),
-    columns=_INDEX_COLUMNS,
+    columns={c.ID: USER, **_INDEX_COLUMNS},
 )
 
 MOVIE_INDEX = Schema(
     name="movie_index",
     grain="one row per movie kept; index 0 has the most ratings, ties ordered by id as text",
     key=(c.ID,),
-    columns=_INDEX_COLUMNS,
+    columns={c.ID: MOVIE, **_INDEX_COLUMNS},
 )
 
 SPLIT_COLUMNS = {
     c.USER_INDEX: "INT",
     c.MOVIE_INDEX: "INT",
     c.RATING: "FLOAT",
-    c.RATED_DAY: "SMALLINT",
+    c.RATED_AT: "INT",
     c.BUCKET: "INT",
 }
 
@@ -114,7 +151,7 @@ def _split(name: str) -> Schema:
     return Schema(
         name=name,
         grain="one row per rating; bucket = user_index mod num_buckets; rows in seeded random "
-        "order inside a bucket; rated_day counts days since 1970-01-01",
+        "order inside a bucket; rated_at counts seconds since 1970-01-01 UTC, null where unknown",
         key=(c.USER_INDEX, c.MOVIE_INDEX),
         columns=SPLIT_COLUMNS,
         partition_by=c.BUCKET,
@@ -160,7 +197,7 @@ PREDICTIONS = Schema(
         c.USER_INDEX: "INT",
         c.MOVIE_INDEX: "INT",
         c.RATING: "FLOAT",
-        c.RATED_DAY: "SMALLINT",
+        c.RATED_AT: "INT",
         c.PREDICTION: "FLOAT",
         c.FALLBACK: "STRING",
         c.BUCKET: "INT",
@@ -175,8 +212,8 @@ SCORED_PAIRS = Schema(
     key=(c.POSITION,),
     columns={
         c.POSITION: "BIGINT",
-        c.USER_ID: "BIGINT",
-        c.MOVIE_ID: "BIGINT",
+        c.USER_ID: USER,
+        c.MOVIE_ID: MOVIE,
         c.PREDICTION: "FLOAT",
         c.FALLBACK: "STRING",
     },
@@ -186,7 +223,7 @@ RECOMMENDATIONS = Schema(
     name="recommendations",
     grain="one row per (user, rank); rank counts from 1; score in rating units, not clipped",
     key=(c.USER_ID, c.RANK),
-    columns={c.USER_ID: "INT", c.RANK: "INT", c.MOVIE_ID: "INT", c.SCORE: "FLOAT"},
+    columns={c.USER_ID: USER, c.RANK: "INT", c.MOVIE_ID: MOVIE, c.SCORE: "FLOAT"},
 )
 
 SIMILAR_MOVIES = Schema(
@@ -195,9 +232,9 @@ SIMILAR_MOVIES = Schema(
     "embeddings; titles are null where the titles file has none",
     key=(c.MOVIE_ID, c.RANK),
     columns={
-        c.MOVIE_ID: "INT",
+        c.MOVIE_ID: MOVIE,
         c.RANK: "INT",
-        c.SIMILAR_MOVIE_ID: "INT",
+        c.SIMILAR_MOVIE_ID: MOVIE,
         c.SIMILARITY: "FLOAT",
         c.TITLE: "STRING",
         c.SIMILAR_TITLE: "STRING",

@@ -124,7 +124,7 @@ class Delimited:
         """Return (user, movie, rating, day), or the reason why such a row is refused."""
         user_id, movie_id = parse_id(user), parse_id(movie)
         value = self.scale.parse(rating)
-        day = r.FIRST_DAY if time is None else self.time_format.parse(time)
+        day = 0 if time is None else self.time_format.parse(time)
         if user_id is None:
             return r.BAD_USER
         if movie_id is None:
@@ -180,7 +180,7 @@ class Delimited:
             table.column(str(position)).to_numpy()
             for position in (self.user, self.movie, self.rating)
         )
-        days: np.ndarray | None = np.full(len(users), r.FIRST_DAY, np.int32)
+        days: np.ndarray | None = np.full(len(users), 0, np.int32)
         if self.time is not None:
             days = self.time_format.days(table.column(str(self.time)))
         if days is None or not self.scale.holds(ratings):

@@ -49,6 +49,12 @@ class Format:
     size: Callable[[Block], int] = len
     movie_above: Callable[[Range], int | None] = no_movie_above
 
+    def as_text(self, user: bool, movie: bool) -> Format:
+        return self
+
+    def by_record(self) -> Format | None:
+        return None
+
 
 def text_format(
     parse: Callable[[bytes, int | None], Parsed],
