@@ -29,6 +29,7 @@ from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
 from recspark.files.parquet import RowGroup
+from recspark.files.sums import name_content
 from recspark.prepare.buckets import Layout, Written, partition, write_bucket
 from recspark.prepare.counts import RatingCounts, count_ratings, count_seconds
 from recspark.prepare.held_out import HeldOutPairs, read_held_out_pairs
@@ -64,8 +65,10 @@ def run(config: Config, spark: SparkSession) -> None:
     source = require_manifest(paths.ratings, RATINGS)
     inputs = {"ratings": source.id}
     files = storage.list_files(settings.pairs) if settings.pairs else []
+    held_out = name_content(files) if files else None
     if settings.split == "probe":
         inputs["probe"] = require_manifest(paths.probe, PROBE).id
+        held_out = inputs["probe"][:8]
     types = IdTypes.of(source.columns)
     outputs = [
         (path, schema.with_ids(types) if schema else None)
@@ -73,7 +76,7 @@ def run(config: Config, spark: SparkSession) -> None:
     ]
     step = Step(
         stage="prepare",
-        settings={**asdict(settings), "seed": config.seed},
+        settings={**asdict(settings), "seed": config.seed, "held_out": held_out},
         inputs=inputs,
         outputs=[path for path, _ in outputs],
         force=config.force,
