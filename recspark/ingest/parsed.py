@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 
 from recspark.arrays.ratings import Ratings
 from recspark.text.lines import parse_whole
 
-FIRST_DAY = 0  # 1970-01-01
-LAST_DAY = 2**15 - 1  # 2059-09-18: days are stored in 16 bits
-EPOCH = date(1970, 1, 1).toordinal()
+MAX_ID_LENGTH = 256
 
 # Why a line is refused. All parsers use these phrases, so that reasons can be counted.
 WRONG_FIELDS = "wrong number of fields"
-BAD_USER = "user id is not a whole number from 1 to 2147483647"
-BAD_MOVIE = "movie id is not a whole number from 1 to 2147483647"
+BAD_USER = "user id is not a whole number of 64 bits"
+BAD_MOVIE = "movie id is not a whole number of 64 bits"
+EMPTY_USER = "user id is empty"
+EMPTY_MOVIE = "movie id is empty"
+LONG_USER = f"user id is longer than {MAX_ID_LENGTH} characters"
+LONG_MOVIE = f"movie id is longer than {MAX_ID_LENGTH} characters"
+CONTROL_USER = "user id holds a control character"
+CONTROL_MOVIE = "movie id holds a control character"
+GARBLED_USER = "user id is not valid text in the file's encoding"
+GARBLED_MOVIE = "movie id is not valid text in the file's encoding"
 BAD_RATING = "rating is not one of 1, 2, 3, 4, 5"
 BAD_HALF_RATING = "rating is not one of 0.5, 1, 1.5, …, 5"
 BAD_NUMBER = "rating is not a number"
-BAD_DATE = "not a date from 1970-01-01 to 2059-09-18"
-BAD_TIME = "not a time in seconds from 1970-01-01 to 2059-09-18"
-BAD_QUOTES = "quoted field that does not end on its line, or goes on after its end"
+BAD_DATE = "not a date"
+BAD_TIME = "not a time in seconds since 1970"
+BAD_QUOTES = "quoted field that is not closed, or that goes on after its closing quote"
+BAD_JSON = "not a JSON object on one line"
 BAD_HEADER = "movie header without a movie id"
 NO_HEADER = "rating before any movie header"
 LOST_HEADER = "rating below a damaged movie header"
-DUPLICATE = "another rating of the same user and movie has a later date or line"
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,11 @@ class Reject:
 
 @dataclass
 class Parsed:
-    """One piece of text, parsed. lines = rows + rejects + headers + blanks."""
+    """One piece of text, parsed.
+
+    lines = rows + rejects + headers + blanks + unrated + continued, as long as `text_user` and
+    `text_movie` are None.
+    """
 
     rows: Ratings
     num_lines: int
@@ -49,8 +58,19 @@ class Parsed:
     movie: int | None
     """The movie header in force at the end: None if there was none, LOST if it was damaged."""
     rejects: list[Reject] = field(default_factory=list)
-    row_lines: list[int] = field(default_factory=list)
-    """Line of each row, from 0; only the line-by-line parsers fill it."""
+    num_unrated: int = 0
+    """Lines whose rating is a value that means "not rated"."""
+    num_untimed: int = 0
+    """Rows without a time, although the layout has times: it is missing, or out of range."""
+    num_continued: int = 0
+    """Lines inside a quoted field that began on a line above."""
+    text_user: Reject | None = None
+    """The first line whose user id is not whole, where ids are only supposed to be whole: the file
+    is to be read again with `Format.as_text`."""
+    text_movie: Reject | None = None
+    """The same for movie ids."""
+    has_open_quote: bool = False
+    """Whether a line leaves a quote open: the file is to be read with `Format.by_record`."""
 
 
 LOST = 0
