@@ -38,8 +38,10 @@ def uniform(seed: int, purpose: str, first: IntArray, second: IntArray) -> npt.N
 
 def hashed_order(
     seed: int, purpose: str, first: IntArray, second: IntArray
-) -> npt.NDArray[np.int64]:
-    """Return the positions of pairs in the order of their hashes (see `hash_keys`).
+) -> tuple[npt.NDArray[np.int64], bool]:
+    """Return the positions of pairs in the order of their hashes, and whether pairs may repeat.
+
+    The latter is False only if all pairs differ; it costs nothing beside the order.
 
     Args:
         seed: The run's seed.
@@ -52,8 +54,8 @@ def hashed_order(
     # Hash and position share one number: sorting these is faster than an argsort of the hashes.
     packed = np.sort((hashes & ~low) | np.arange(len(hashes), dtype=np.uint64))
     if (packed[1:] ^ packed[:-1] <= low).any():  # two hashes agree in the bits kept
-        return np.argsort(hashes, kind="stable")
-    return (packed & low).view(np.int64)
+        return np.argsort(hashes, kind="stable"), True
+    return (packed & low).view(np.int64), False
 
 
 def mix(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

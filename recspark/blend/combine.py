@@ -17,7 +17,7 @@ from recspark.contract.paths import bucket_folder
 from recspark.errors import DataError, describe
 from recspark.files import parquet
 
-_READ = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_DAY, c.PREDICTION, c.FALLBACK)
+_READ = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT, c.PREDICTION, c.FALLBACK)
 
 
 def combine(

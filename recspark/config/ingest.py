@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from recspark.config.attributes import MovieColumns, UserColumns
 from recspark.config.checks import require
+from recspark.config.spark_source import SparkSourceConfig
 from recspark.config.table import TableConfig
+from recspark.contract import columns as c
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,19 +17,41 @@ class IngestConfig:
     """Raw text read into ratings, movies and rejects."""
 
     format: Literal[
-        "netflix", "movielens_100k", "movielens_1m", "movielens_10m", "movielens_csv", "table"
+        "netflix",
+        "movielens_100k",
+        "movielens_1m",
+        "movielens_10m",
+        "movielens_csv",
+        "table",
+        "spark",
     ] = "movielens_100k"
     """Layout of the raw files: netflix (combined_data_*.txt or mv_*.txt), movielens_100k (u.data),
     movielens_1m and movielens_10m (ratings.dat), movielens_csv (ratings.csv of 20M, 25M, 32M and
-    latest), or table (CSV, TSV or Parquet with the columns that ingest.table names)."""
-    ratings: str = ""
-    """The raw ratings: a file, a folder, a glob such as data/netflix/combined_data_*.txt, or an
-    archive (.zip, .tar, .tar.gz, .tgz); archive.zip!name picks files in it by name or glob."""
-    movies: str = ""
-    """The titles: movie_titles.csv/.txt (netflix), u.item or .item, movies.dat or movies.csv
-    (movielens), also as archive.zip!movies.csv; optional for a table."""
+    latest), table (the columns that ingest.table names), or spark (the source that ingest.spark
+    names, with the columns of ingest.table)."""
+    ratings: tuple[str, ...] | str = ""
+    """The raw ratings: files, folders, globs such as data/netflix/combined_data_*.txt, or archives
+    (.zip, .tar, .tar.gz); archive.zip!name picks files in it by name or glob. Several are a list in
+    YAML, and separated by commas on the command line. Files may be compressed by gzip, bzip2, xz or
+    Zstandard."""
+    movies: tuple[str, ...] | str = ""
+    """The titles, optional: CSV and its like, JSON lines or Parquet with column names; also
+    movie_titles.csv/.txt (netflix), u.item, movies.dat and movies.csv (movielens). Paths as for
+    ratings."""
+    movie_columns: MovieColumns = field(default_factory=MovieColumns)
+    """Columns of the titles."""
+    movie_attributes: tuple[str, ...] = ()
+    """Further columns of the titles to keep with the movies, e.g. [director, runtime]."""
+    users: tuple[str, ...] | str = ""
+    """Attributes of users, optional: files as for movies; also MovieLens' u.user and users.dat."""
+    user_columns: UserColumns = field(default_factory=UserColumns)
+    """Columns of the file of users."""
+    user_attributes: tuple[str, ...] = ()
+    """The columns of that file to keep with the users; an empty list keeps all."""
     table: TableConfig = field(default_factory=TableConfig)
-    """Columns of format table."""
+    """Columns of the formats table and spark."""
+    spark: SparkSourceConfig = field(default_factory=SparkSourceConfig)
+    """The source of format spark."""
     probe: str | None = None
     """Netflix's probe.txt, for the data set `probe` and prepare.split probe."""
     qualifying: str | None = None
@@ -40,6 +65,21 @@ class IngestConfig:
     """Share of refused lines (0 to 1) above which the job fails."""
 
     def __post_init__(self) -> None:
+        taken = {c.MOVIE_ID, c.YEAR, c.TITLE, c.GENRES, c.USER_ID}
+        for name in ("movie_attributes", "user_attributes"):
+            names = getattr(self, name)
+            require(
+                len(set(names)) == len(names) and not taken & set(names),
+                f"ingest.{name}",
+                names,
+                f"different names, none of {', '.join(sorted(taken))}",
+            )
+        require(
+            not (self.spark.paths and self.spark.table),
+            "ingest.spark",
+            f"paths={self.spark.paths} and table={self.spark.table}",
+            "either paths or a table",
+        )
         require(self.split_bytes >= 1, "ingest.split_bytes", self.split_bytes, "≥ 1 byte")
         require(
             self.max_unpacked_bytes >= 1,

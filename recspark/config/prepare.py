@@ -20,11 +20,18 @@ class PrepareConfig:
     """once applies both minimums to the raw counts; k_core repeats them until all are met."""
     user_fraction: float = 1.0
     """Share of the users to keep, for quick trials (above 0, up to 1); drawn before the filter."""
-    split: Literal["random", "pairs", "probe", "time", "last"] = "random"
-    """What becomes test: a random share (by a hash of user, movie and seed), the pairs that a file
-    or the ingested probe names, the newest share (time), or each user's newest ratings (last)."""
+    duplicates: Literal["last", "first", "mean", "sum", "max", "refuse"] = "last"
+    """What becomes of several ratings of one movie by one user: the last or the first by time is
+    kept (at equal times, by position in the source), they are combined into their mean, sum or
+    maximum, or the job fails (refuse). For events, sum counts them."""
+    split: Literal["random", "user_share", "users", "pairs", "probe", "time", "last"] = "random"
+    """What becomes test: a random share (by a hash of user, movie and seed), a share of each user's
+    ratings (user_share), all ratings of a share of the users, who are then wholly out of train
+    (users), the pairs that a file or the ingested probe names, the newest share (time), or each
+    user's newest ratings (last)."""
     test_fraction: float = 0.1
-    """Share of the ratings that random and time put into test (at least 0, below 1)."""
+    """Share of the ratings, with split users of the users, that goes to test (at least 0, below 1);
+    0 trains on all, to make lists. Unused with split pairs, probe and last."""
     pairs: str | None = None
     """File of held-out pairs: user and movie in the first two columns (separated by tab, comma or
     ::), or probe.txt."""
@@ -35,7 +42,11 @@ class PrepareConfig:
     to valid (count, 1 or more)."""
     valid_fraction: float = 0.05
     """Share of the remaining ratings that goes to valid (at least 0, below 1): the newest with
-    split time, a random draw otherwise; split last only asks whether it is above 0."""
+    split time, of each user's with user_share, all of a share of the remaining users with split
+    users, a random draw otherwise; split last only asks whether it is above 0."""
+    max_unmatched_pairs: float = 0.01
+    """Share of held-out pairs (0 to 1) that may match no rating; with more, the job fails. Pairs
+    whose user or movie the settings filter out are not counted."""
     num_buckets: int = 8
     """Buckets of users (count, 1 or more): 8 for small data, 64 or more for the Netflix set."""
 
@@ -44,6 +55,12 @@ class PrepareConfig:
             require(getattr(self, name) >= 1, f"prepare.{name}", getattr(self, name), "≥ 1")
         require_share("prepare.test_fraction", self.test_fraction)
         require_share("prepare.valid_fraction", self.valid_fraction)
+        require(
+            0 <= self.max_unmatched_pairs <= 1,
+            "prepare.max_unmatched_pairs",
+            self.max_unmatched_pairs,
+            "a share from 0 to 1",
+        )
         require(
             0 < self.user_fraction <= 1,
             "prepare.user_fraction",

@@ -28,6 +28,8 @@ class DataSet:
 RATINGS = DataSet("ratings", ("ingest",), schemas.RATINGS)
 MOVIES = DataSet("movies", ("ingest",), schemas.MOVIES)
 REJECTS = DataSet("rejects", ("ingest",), schemas.REJECTS)
+FAILED_REJECTS = DataSet("failed_rejects", ("ingest",), schemas.REJECTS)
+USERS = DataSet("users", ("ingest",), schemas.USERS)
 PROBE = DataSet("probe", ("ingest",), schemas.PROBE)
 QUALIFYING = DataSet("qualifying", ("ingest",), schemas.QUALIFYING)
 USER_INDEX = DataSet("user_index", ("prepare",), schemas.USER_INDEX)
@@ -48,7 +50,7 @@ EXPLORE = DataSet("explore", ("explore",))
 REPORT = DataSet("report", ("report",))
 
 CATALOG = (
-    *(RATINGS, MOVIES, REJECTS, PROBE, QUALIFYING),
+    *(RATINGS, MOVIES, USERS, REJECTS, FAILED_REJECTS, PROBE, QUALIFYING),
     *(USER_INDEX, MOVIE_INDEX, USER_INDEXER, MOVIE_INDEXER, TRAIN, VALID, TEST),
     *(MODELS, PREDICTIONS, SCORED_PAIRS, CONTEST, RECOMMENDATIONS, SIMILAR_MOVIES),
     *(METRICS, EXPLORE, REPORT),

@@ -56,12 +56,24 @@ class RunPaths:
         return self._at("rejects")
 
     @property
+    def failed_rejects(self) -> str:
+        return self._at("failed_rejects")
+
+    @property
+    def users(self) -> str:
+        return self._at("users")
+
+    @property
     def unpacked(self) -> str:
         return self._at("unpacked")
 
     @property
     def explore(self) -> str:
         return self._at("explore")
+
+    @property
+    def settled(self) -> str:
+        return self._at("settled")
 
     @property
     def user_index(self) -> str:

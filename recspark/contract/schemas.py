@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from recspark.contract import columns as c
 
-
 USER = "user id"
 MOVIE = "movie id"
 """In place of a type: that of the user ids, or of the movie ids, of the run."""
@@ -60,8 +59,8 @@ class Schema:
 
 RATINGS = Schema(
     name="ratings",
-    grain="one row per accepted line, in the order of the source, raw ids as in the source; repeats "
-    "of a (user, movie) are settled by prepare; rated_at is UTC, to the second, null where unknown",
+    grain="one row per accepted line, in the source's order, with raw ids; repeats of a (user, "
+    "movie) are settled by prepare; rated_at is UTC, to the second, null where unknown",
     key=(),
     columns={
         c.USER_ID: USER,

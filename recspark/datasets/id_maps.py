@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recspark.arrays.ids import Ids, from_arrow
 from recspark.contract import columns as c
 from recspark.contract.catalog import USER_INDEX
 from recspark.datasets.manifest import Manifest, require_manifest
@@ -14,7 +13,7 @@ from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
 
 
-def read_index_ids(path: str, train: Manifest) -> npt.NDArray[np.int32]:
+def read_index_ids(path: str, train: Manifest) -> Ids:
     """Return the raw id at each index, [ids], of `user_index` or `movie_index`.
 
     Raises:
@@ -35,7 +34,4 @@ def read_index_ids(path: str, train: Manifest) -> npt.NDArray[np.int32]:
         fs, stripped = storage.filesystem(name)
         with fs.open(stripped, "rb") as opened:
             tables.append(pq.ParquetFile(opened).read([c.ID, c.INDEX]))
-    table = pa.concat_tables(tables)
-    ids = np.empty(table.num_rows, np.int32)
-    ids[table.column(c.INDEX).to_numpy()] = table.column(c.ID).to_numpy()
-    return ids
+    return from_arrow(pa.concat_tables(tables).sort_by(c.INDEX).column(c.ID))

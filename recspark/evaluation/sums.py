@@ -24,7 +24,7 @@ from recspark.files import parquet
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 
-_NUMBERS = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_DAY, c.PREDICTION)
+_NUMBERS = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT, c.PREDICTION)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from recspark.contract import columns as c
 
 def count_by_day(ratings: DataFrame) -> DataFrame:
     """Return one row per (day, rating value): `rated_day` since 1970, `rating`, `num_ratings`."""
-    day = F.datediff(c.RATED_ON, F.lit("1970-01-01").cast("date")).alias(c.RATED_DAY)
+    day = F.datediff(c.RATED_ON, F.lit("1970-01-01").cast("date")).alias(c.RATED_AT)
     return ratings.groupBy(day, c.RATING).agg(F.count(F.lit(1)).alias(c.NUM_RATINGS))
 
 

@@ -91,7 +91,7 @@ def _count(
 ) -> Record:
     """Return the totals; `sparsity` is the share of (user, rated movie) cells without a rating."""
     num_ratings, mean, deviation = moments(days)
-    first, last = np.array([days[c.RATED_DAY].min(), days[c.RATED_DAY].max()], "datetime64[D]")
+    first, last = np.array([days[c.RATED_AT].min(), days[c.RATED_AT].max()], "datetime64[D]")
     return {
         "ratings": num_ratings,
         "users": users,

@@ -48,7 +48,7 @@ def share_ratings(days: pd.DataFrame) -> list[Record]:
 
 def count_per_day(days: pd.DataFrame) -> list[Record]:
     """Return the number of ratings by day (YYYY-MM-DD), without days that have none."""
-    sums = days.groupby(c.RATED_DAY)[c.NUM_RATINGS].sum()
+    sums = days.groupby(c.RATED_AT)[c.NUM_RATINGS].sum()
     dates = sums.index.to_numpy().astype("datetime64[D]")
     return [
         {"day": str(day), "ratings": int(count)} for day, count in zip(dates, sums, strict=True)
@@ -60,7 +60,7 @@ def summarise_months(days: pd.DataFrame) -> list[Record]:
 
     Months without a rating are left out.
     """
-    month = days[c.RATED_DAY].to_numpy().astype("datetime64[D]").astype("datetime64[M]")
+    month = days[c.RATED_AT].to_numpy().astype("datetime64[D]").astype("datetime64[M]")
     months = sorted(set(month.tolist()))
     found = []
     for one in months:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recspark.contract.schemas import Schema
+from recspark.contract.schemas import MOVIE, USER, IdTypes, Schema
 from recspark.errors import SchemaError, describe
 from recspark.files.storage import filesystem, is_local
 
@@ -26,6 +26,7 @@ _ARROW = {
     "STRING": pa.string(),
     "BIGINT": pa.int64(),
     "INT": pa.int32(),
+    "DOUBLE": pa.float64(),
     "DATE": pa.date32(),
 }
 
@@ -124,6 +125,25 @@ def write_table(table: pa.Table, path: str, schema: Schema) -> None:
 
 
 def read_dataset(spark: SparkSession, path: str, schema: Schema) -> DataFrame:
-    """Return a stored data set with exactly the columns and types of its contract."""
-    frame = spark.read.schema(schema.ddl).parquet(path)
-    return frame.select(*schema.columns)
+    """Return a stored data set with exactly the columns and types of its contract.
+
+    Raw ids have the type that they are stored in.
+    """
+    resolved = schema.with_ids(stored_id_types(path, schema))
+    return spark.read.schema(resolved.ddl).parquet(path).select(*schema.columns)
+
+
+def stored_id_types(path: str, schema: Schema) -> IdTypes:
+    """Return the types of raw ids in the files of a data set, BIGINT where there is no file."""
+    names = {kind: name for name, kind in schema.columns.items() if kind in (USER, MOVIE)}
+    files = parquet_files(path) if names else []
+    if not files:
+        return IdTypes()
+    fs, stripped = filesystem(files[0])
+    with fs.open(stripped, "rb") as file:
+        stored = pq.ParquetFile(file).schema_arrow
+    found = {
+        kind: "BIGINT" if pa.types.is_integer(stored.field(name).type) else "STRING"
+        for kind, name in names.items()
+    }
+    return IdTypes(found.get(USER, "BIGINT"), found.get(MOVIE, "BIGINT"))

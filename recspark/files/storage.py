@@ -135,17 +135,48 @@ def write_json(path: str, value: Any) -> None:
 def list_files(pattern: str) -> list[FileInfo]:
     """Return the files that a path, a folder (without hidden files) or a glob names, by path.
 
-    The list is empty if nothing matched; the caller reports that.
+    Links to files are followed. The list is empty if nothing matched; the caller reports that.
     """
     fs, stripped = filesystem(pattern)
     if fs.isfile(stripped):
         names = [stripped]
     elif fs.isdir(stripped):
-        names = [entry["name"] for entry in fs.ls(stripped, detail=True) if entry["type"] == "file"]
+        entries = fs.ls(stripped, detail=True)
+        names = [one["name"] for one in entries if _is_file(fs, one)]
     else:
         names = [name for name in fs.glob(stripped) if fs.isfile(name)]
     visible = sorted(n for n in names if not posixpath.basename(n).startswith((".", "_")))
     return [_file_info(fs, name) for name in visible]
+
+
+def list_entries(path: str) -> list[str]:
+    """Return everything directly in a folder, or that a glob matches: full paths, sorted."""
+    fs, stripped = filesystem(path)
+    if fs.isdir(stripped):
+        # Object stores list the marker of a folder in the folder.
+        found = [str(name).rstrip("/") for name in fs.ls(stripped, detail=False)]
+        names = [name for name in found if name != stripped.rstrip("/")]
+    else:
+        names = [str(name) for name in fs.glob(stripped)]
+    return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+
+
+def is_file(path: str) -> bool:
+    """Return whether a path is a file, or a link to one."""
+    fs, stripped = filesystem(path)
+    return bool(fs.isfile(stripped))
+
+
+def is_folder(path: str) -> bool:
+    """Return whether a path is a folder, or a link to one."""
+    fs, stripped = filesystem(path)
+    return bool(fs.isdir(stripped))
+
+
+def file_info(path: str) -> FileInfo:
+    """Return the size and the time of change of a file; of a link, those of its target."""
+    fs, stripped = filesystem(path)
+    return _file_info(fs, stripped)
 
 
 def list_folders(path: str) -> list[str]:
@@ -157,11 +188,18 @@ def list_folders(path: str) -> list[str]:
     return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
 
 
+def _is_file(fs: fsspec.AbstractFileSystem, entry: dict[str, Any]) -> bool:
+    """Return whether an entry of a folder is a file; fsspec: a link is neither."""
+    return entry["type"] == "file" or (entry["type"] != "directory" and fs.isfile(entry["name"]))
+
+
 def _file_info(fs: fsspec.AbstractFileSystem, name: str) -> FileInfo:
+    if is_local(fs):
+        status = Path(name).stat()
+        return FileInfo(path=name, size=status.st_size, modified=str(status.st_mtime))
     info = fs.info(name)
     changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
-    path = name if is_local(fs) else fs.unstrip_protocol(name)
-    return FileInfo(path=path, size=int(info["size"]), modified=str(changed))
+    return FileInfo(path=fs.unstrip_protocol(name), size=int(info["size"]), modified=str(changed))
 
 
 @contextlib.contextmanager

@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 import posixpath
-import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.files.storage import FileInfo
 from recspark.ingest.formats import FORMATS, Format
-from recspark.text.archives import Archives, is_archive
-from recspark.text.sources import Source, open_text
+from recspark.text.archives import Archives
+from recspark.text.kinds import PARQUET, require_text
+from recspark.text.names import is_about, is_archive, is_clutter, matches
+from recspark.text.sources import Source, is_misnamed, open_text
+
+logger = logging.getLogger(__name__)
 
 SAMPLE_BYTES = 16 * 1024
-_BINARY = {
-    b"PK\x03\x04": "a zip archive",
-    b"PAR1": "a Parquet file",
-    b"\x1f\x8b": "gzip data",
-    b"BZh": "bzip2 data",
-    b"\xfd7zXZ": "xz data",
-    b"%PDF": "a PDF",
-}
+# Files whose first bytes are looked at before anything is parsed; the others are like them.
+NUM_LOOKED_AT = 100
+_NUM_NAMES = 5  # in a message
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a setting names.
+
+    Attributes:
+        option: The setting, for messages, e.g. `ingest.ratings`.
+        pattern: Regular expression for the names of the files to take from folders and archives;
+            None takes only what is named itself.
+        found: Each file, and for `archive!member` the member.
+        passed_over: What lies beside them and is not read.
+    """
+
+    option: str
+    pattern: str | None
+    found: list[tuple[FileInfo, str | None]] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[FileInfo]:
+        """The files themselves; of an archive, the archive."""
+        return [file for file, _ in self.found]
+
+
+def split_paths(setting: str | Sequence[str]) -> list[str]:
+    """Return the paths that a setting lists; text is split at commas if no file has that name."""
+    if not isinstance(setting, str):
+        return [path for path in setting if path]
+    is_one = "," not in setting or storage.exists(split_member(setting)[0])
+    return [path for path in ([setting] if is_one else map(str.strip, setting.split(","))) if path]
 
 
 def split_member(pattern: str) -> tuple[str, str | None]:
@@ -30,124 +62,210 @@ def split_member(pattern: str) -> tuple[str, str | None]:
     return (path, member) if mark and is_archive(path) else (pattern, None)
 
 
-def find_files(option: str, setting: str, file_pattern: str | None = None) -> list[FileInfo]:
-    """Return the files that a setting names, by path; for `archive!member`, the archives.
+def find_files(
+    option: str, setting: str | Sequence[str], file_pattern: str | None = None
+) -> Inputs:
+    """Return the files that a setting names, in its order and by path within a folder or glob.
+
+    Folders named `column=value` inside a folder are searched as well. Empty files are passed over.
 
     Args:
         option: The setting's name, for messages, e.g. `ingest.ratings`.
-        setting: Its value: a file, a folder (only with a file pattern) or a glob.
-        file_pattern: Regular expression for the names of the files to take from a folder.
+        setting: Its value: files, folders (only with a file pattern), globs, `archive!member`.
+        file_pattern: Regular expression for the names of the files to take from a folder, as in
+            `matches`.
 
     Raises:
-        DataError: The path does not exist, a folder holds no such file, or a file is empty.
+        DataError: A path does not exist, a folder holds no such file, all files are empty, or a
+            link leads nowhere.
     """
-    pattern, _ = split_member(setting)
-    fs, stripped = storage.filesystem(pattern) if pattern else (None, "")
-    if fs is None:
+    paths = split_paths(setting)
+    if not paths:
         raise DataError(
             describe(option, found="no path", expected="one", remedy=f"Set {option} in the config.")
         )
-    is_folder = fs.isdir(stripped)
-    files = storage.list_files(pattern) if file_pattern or not is_folder else []
-    if is_folder and file_pattern:
-        files = [
-            file for file in files if re.fullmatch(file_pattern, posixpath.basename(file.path))
-        ]
-    if not files:
-        found = "no file"
-        if is_folder:
-            found = "a directory without such files" if file_pattern else "a directory"
-        expected = f"files named {file_pattern}" if is_folder and file_pattern else "a file"
-        raise DataError(
-            describe(
-                f"{option} {pattern}", found=found, expected=expected, remedy=f"Correct {option}."
-            )
-        )
-    for file in files:
-        _require_content(file.path, file.size)
-    return files
+    inputs = Inputs(option, file_pattern)
+    empty: list[str] = []
+    for path in paths:
+        name, member = split_member(path)
+        taken = _list_path(inputs, name)
+        if not taken:
+            raise _nothing(inputs, name)
+        for file in map(storage.file_info, taken):
+            if file.size == 0:
+                empty.append(file.path)
+            elif (file, member) not in inputs.found:
+                inputs.found.append((file, member))
+    if not inputs.found:
+        raise _empty(empty)
+    inputs.passed_over.extend(f"{name} (empty)" for name in empty)
+    return inputs
 
 
-def open_files(
-    archives: Archives,
-    option: str,
-    setting: str,
-    files: list[FileInfo],
-    file_pattern: str | None = None,
-) -> list[Source]:
-    """Return the raw files among `files` (from `find_files`), those in archives included.
+def open_files(archives: Archives, inputs: Inputs) -> list[Source]:
+    """Return the raw files, those in archives included, and log what is not read.
+
+    A member is named by its path in the archive, by the end of that path, or by a glob.
 
     Args:
         archives: Unpacks the members of archives where needed.
-        option: The setting's name, for messages.
-        setting: Its value; `archive!member` names a file in an archive by its path in there, by the
-            end of that path, or by a glob.
-        files: What `find_files` returned for it.
-        file_pattern: Regular expression for the names of the members to take if none is named.
+        inputs: What `find_files` returned.
 
     Raises:
-        DataError: As `Archives.find_members`; or no member of an archive matches, or a file is
-            empty.
+        DataError: As `Archives.find_members`; or no member of an archive matches, all are empty, or
+            a file is neither text nor Parquet.
     """
-    _, member = split_member(setting)
-
-    def is_wanted(path: str) -> bool:
-        if member is None:
-            return bool(re.fullmatch(file_pattern or "", posixpath.basename(path)))
-        # Case matters, and * also matches /, so a glob and the end of a path both work.
-        return fnmatch.fnmatchcase(f"/{path}", f"*/{member.lstrip('/')}")
-
     sources: list[Source] = []
-    for file in files:
-        source = Source.of(file)
+    passed_over = list(inputs.passed_over)
+    for file, member in inputs.found:
         if not is_archive(file.path):
-            sources.append(source)
+            sources.append(Source.of(file))
             continue
-        members = archives.find_members(source, is_wanted)
-        if not members:
-            raise DataError(
-                describe(
-                    f"{option} {file.path}",
-                    found="no such file in the archive",
-                    expected=member
-                    or (f"files named {file_pattern}" if file_pattern else "a name"),
-                    remedy=f"Name one: {option}: {posixpath.basename(file.path)}!name-or-glob.",
-                )
-            )
-        for one in members:
-            _require_content(one.name, one.size)
-        sources += members
+        members = _open_archive(archives, inputs, file, member)
+        empty = [one.name for one in members if one.size == 0]
+        if len(empty) == len(members):
+            raise _empty(empty)
+        passed_over += [f"{name} (empty)" for name in empty]
+        sources += [one for one in members if one.size]
+    if passed_over:
+        logger.warning("%s: passed over %s", inputs.option, _some(passed_over))
+    for source in sources[:NUM_LOOKED_AT]:
+        start = read_start(source)
+        if not start.startswith(PARQUET):
+            require_text(source.name, start)
+    misnamed = [one.name for one in sources[:NUM_LOOKED_AT] if is_misnamed(one)]
+    if misnamed:
+        logger.warning(
+            "%s: read by what they hold, not by their names: %s", inputs.option, _some(misnamed)
+        )
     return sources
 
 
-def open_one(archives: Archives, option: str, setting: str, file: FileInfo) -> Source:
+def open_one(archives: Archives, inputs: Inputs) -> Source:
     """Return the one raw file that a setting names; more than one is a DataError.
 
     Otherwise as `open_files`.
     """
-    sources = open_files(archives, option, setting, [file])
+    sources = open_files(archives, inputs)
     if len(sources) > 1:
         raise DataError(
             describe(
-                f"{option} {setting}",
+                inputs.option,
                 found=f"{len(sources)} files: {sources[0].name}, {sources[1].name}",
                 expected="one",
-                remedy=f"Name one of them in {option} by its full path in the archive.",
+                remedy=f"Name one of them in {inputs.option} by its full path.",
             )
         )
     return sources[0]
 
 
-def _require_content(name: str, size: int) -> None:
-    if size == 0:
+def read_start(source: Source) -> bytes:
+    """Return the first bytes of a file's text."""
+    with open_text(source) as file:
+        return file.read(SAMPLE_BYTES)
+
+
+def _list_path(inputs: Inputs, path: str) -> list[str]:
+    """Return the files that a path, a folder or a glob names."""
+    if storage.is_file(path):
+        return [path]
+    if storage.is_folder(path):
+        return _walk(inputs, path) if inputs.pattern else []
+    files: list[str] = []
+    for name in storage.list_entries(path):
+        if is_clutter(posixpath.basename(name)):
+            continue
+        if storage.is_file(name) and not is_about(name):
+            files.append(name)
+        elif storage.is_folder(name) and inputs.pattern:
+            files += _walk(inputs, name)
+        else:
+            inputs.passed_over.append(name)
+    return files
+
+
+def _walk(inputs: Inputs, folder: str) -> list[str]:
+    """Return the files to take from a folder and from those named `column=value` in it."""
+    files: list[str] = []
+    for path in storage.list_entries(folder):
+        name = posixpath.basename(path)
+        if is_clutter(name):
+            continue
+        if storage.is_folder(path):
+            if "=" in name:
+                files += _walk(inputs, path)
+            else:
+                inputs.passed_over.append(f"{path}/")
+        elif is_about(name) or not matches(name, inputs.pattern or ""):
+            inputs.passed_over.append(path)
+        elif storage.is_file(path):
+            files.append(path)
+        else:
+            raise DataError(
+                describe(
+                    path,
+                    found="a link to a file that is not there",
+                    expected="the file",
+                    remedy="Fetch it (git annex get, dvc pull), or remove the link.",
+                )
+            )
+    return files
+
+
+def _open_archive(
+    archives: Archives, inputs: Inputs, file: FileInfo, member: str | None
+) -> list[Source]:
+    def is_wanted(path: str) -> bool:
+        if member is None:
+            return not is_about(path) and matches(path, inputs.pattern or "")
+        # Case matters, and * also matches /, so a glob and the end of a path both work.
+        return fnmatch.fnmatchcase(f"/{path}", f"*/{member.lstrip('/')}")
+
+    members = archives.find_members(Source.of(file), is_wanted)
+    if not members:
+        expected = f"files named {inputs.pattern}" if inputs.pattern else "a name"
         raise DataError(
             describe(
-                name,
-                found="an empty file",
-                expected="text",
-                remedy="Fetch it again, or remove it from the folder.",
+                f"{inputs.option} {file.path}",
+                found="no such file in the archive",
+                expected=member or expected,
+                remedy=f"Name one: {inputs.option}: {posixpath.basename(file.path)}!name-or-glob.",
             )
         )
+    return members
+
+
+def _nothing(inputs: Inputs, path: str) -> DataError:
+    """Return the error for a path that names no file."""
+    found, expected = "no file", "a file"
+    if storage.is_folder(path):
+        found = "a directory without such files" if inputs.pattern else "a directory"
+        expected = f"files named {inputs.pattern}" if inputs.pattern else "a file"
+    others = [one for one in inputs.passed_over if one.startswith(path)]
+    if others:
+        found = f"{found} ({_some(others)})"
+    where = f"{inputs.option} {path}"
+    return DataError(
+        describe(where, found=found, expected=expected, remedy=f"Correct {inputs.option}.")
+    )
+
+
+def _empty(names: list[str]) -> DataError:
+    is_one = len(names) == 1
+    return DataError(
+        describe(
+            names[0],
+            found="an empty file" if is_one else f"nothing but empty files ({_some(names)})",
+            expected="text",
+            remedy="Fetch it again, or name another file.",
+        )
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first names, and how many there are."""
+    shown = ", ".join(names[:_NUM_NAMES])
+    return shown if len(names) <= _NUM_NAMES else f"{shown}, … ({len(names)} in all)"
 
 
 def check_format(source: Source, name: str) -> None:
@@ -155,23 +273,20 @@ def check_format(source: Source, name: str) -> None:
 
     Half of its lines must parse; refusing single damaged lines is left to the parser.
     """
-    with open_text(source) as file:
-        start = file.read(SAMPLE_BYTES)
-    looks_like = next((what for magic, what in _BINARY.items() if start.startswith(magic)), None)
-    if looks_like is None and b"\x00" in start:
-        looks_like = "binary data"
-    shares = {} if looks_like else {other: _share(start, FORMATS[other]) for other in FORMATS}
-    if shares.get(name, 0.0) >= 0.5:
+    start = read_start(source)
+    require_text(source.name, start)
+    shares = {other: _share(start, FORMATS[other]) for other in FORMATS}
+    if shares[name] >= 0.5:
         return
-    best = max(shares, key=lambda other: shares[other], default=name)
+    best = max(shares, key=lambda other: shares[other])
+    found = repr(start.split(b"\n", 1)[0][:60].decode("utf-8", "backslashreplace"))
     remedy = f"Point ingest.ratings at {name} text, or change ingest.format."
-    if shares.get(best, 0.0) >= 0.5:
-        looks_like, remedy = f"text of format {best}", f"Set ingest.format to {best}."
-    first = start.split(b"\n", 1)[0][:60].decode("utf-8", "backslashreplace")
+    if shares[best] >= 0.5:
+        found, remedy = f"text of format {best}", f"Set ingest.format to {best}."
     raise DataError(
         describe(
             f"{source.name}:1",
-            found=looks_like or f"{first!r}",
+            found=found,
             expected=f"lines like {FORMATS[name].example}",
             remedy=remedy,
         )

@@ -12,16 +12,17 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from recspark.arrays.ratings import NO_RATINGS, Ratings
+from recspark.arrays.ratings import FIRST_TIME, LAST_TIME, NO_RATINGS, NO_TIME, Ratings
 from recspark.ingest import parsed as r
 from recspark.ingest.parsed import Parsed, Reject, is_column_names, parse_rating
-from recspark.ingest.swar import WORD, Pattern, parse_days, parse_numbers
+from recspark.ingest.swar import WORD, Pattern, parse_dates, parse_numbers
 from recspark.text.lines import as_text, parse_id, split_lines
 from recspark.text.ranges import Range, next_line
 from recspark.text.sources import BOM, open_raw
 
 _HEADER = re.compile(rb"\d{1,10}:")
 _DATE = re.compile(rb"\d{4}-\d{2}-\d{2}")
+_EPOCH = date(1970, 1, 1).toordinal()
 NUM_FIELDS = 3
 WINDOW = 32  # bytes of a line that the vectorised parser reads
 AFTER_USER = len(",r,YYYY-MM-DD")
@@ -109,12 +110,12 @@ def _parse_ratings(
     characters = lines.view(np.uint8).reshape(-1, WINDOW)
     ratings = characters[:, 20] - np.uint8(ord("0"))
     centuries = (middle >> np.uint64(48)) & np.uint64(0xFF)
-    days = parse_days(centuries * np.uint64(10) + (middle >> np.uint64(56)), words[:, 3])
+    times = parse_dates(centuries * np.uint64(10) + (middle >> np.uint64(56)), words[:, 3])
     user_words = (words[:, 1] >> np.uint64(24)) | (words[:, 2] << np.uint64(40))
     users = parse_numbers(user_words, (lengths - AFTER_USER).astype(np.uint64))
-    if days is None or users is None or users.min() < 1 or ratings.min() < 1 or ratings.max() > 5:
+    if times is None or users is None or users.min() < 1 or ratings.min() < 1 or ratings.max() > 5:
         return None
-    return Ratings(users.astype(np.int32), movies, ratings.astype(np.float32), days)
+    return Ratings(users.view(np.int64), movies, ratings.astype(np.float32), times)
 
 
 def _movies(
@@ -134,7 +135,7 @@ def _movies(
     ends = [*starts.tolist(), num_rows]
     if None in ids or (ends[0] > 0 and not movie):
         return None
-    return np.repeat(np.array([movie or 0, *ids], dtype=np.int32), np.diff([0, *ends]))
+    return np.repeat(np.array([movie or 0, *ids], dtype=np.int64), np.diff([0, *ends]))
 
 
 def parse_lines(data: bytes, movie: int | None) -> Parsed:
@@ -160,7 +161,7 @@ def parse_lines(data: bytes, movie: int | None) -> Parsed:
                 reason = value
             else:
                 values.append(value)
-                parsed.row_lines.append(number)
+                parsed.num_untimed += value[3] == NO_TIME
         if reason:
             parsed.rejects.append(Reject(number, offset, as_text(line), reason))
     parsed.rows = Ratings.of(values)
@@ -168,7 +169,7 @@ def parse_lines(data: bytes, movie: int | None) -> Parsed:
 
 
 def _parse_rating(line: bytes, movie: int | None) -> tuple[int, int, float, int] | str:
-    """Return (user, movie, rating, day), or the reason why the line is refused."""
+    """Return (user, movie, rating, time), or the reason why the line is refused."""
     fields = line.rstrip(b" \t,").split(b",")  # some copies have commas at line ends
     if len(fields) != 3:
         return r.WRONG_FIELDS
@@ -181,7 +182,13 @@ def _parse_rating(line: bytes, movie: int | None) -> tuple[int, int, float, int]
         return r.BAD_DATE
     if not movie:
         return r.NO_HEADER if movie is None else r.LOST_HEADER
-    return user, movie, rating, day
+    return user, movie, rating, to_time(day)
+
+
+def to_time(day: int) -> int:
+    """Return a day since 1970-01-01 in seconds, NO_TIME if these do not fit."""
+    time = day * 86_400
+    return time if FIRST_TIME <= time <= LAST_TIME else NO_TIME
 
 
 def parse_day(field: bytes) -> int | None:
@@ -190,10 +197,9 @@ def parse_day(field: bytes) -> int | None:
     if not _DATE.fullmatch(text):
         return None
     try:
-        day = date.fromisoformat(text.decode()).toordinal() - r.EPOCH
+        return date.fromisoformat(text.decode()).toordinal() - _EPOCH
     except ValueError:
         return None
-    return day if r.FIRST_DAY <= day <= r.LAST_DAY else None
 
 
 def movie_in_force(one: Range) -> int | None:
@@ -201,7 +207,7 @@ def movie_in_force(one: Range) -> int | None:
 
     The search goes backward in steps, so it reads little more than the text back to that header.
     """
-    if one.start == 0 or one.source.is_compressed:
+    if one.start == 0:
         return None
     with open_raw(one.source) as file:
         below = next_line(file, one.start)  # lines from here on have been searched

@@ -1,26 +1,26 @@
-"""What one ingest task does: parse its ranges, drop duplicates, write its own files."""
+"""What one ingest task does: parse its ranges and write its own files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from recspark.arrays.ratings import Keys, Ratings, pair_keys
+from recspark.arrays.ids import is_text
+from recspark.arrays.ratings import NO_TIME, Ratings
 from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
-from recspark.ingest import parsed as r
-from recspark.ingest.duplicates import mark_duplicates, run_starts
-from recspark.ingest.formats import Block, Format
+from recspark.contract.schemas import IdTypes
+from recspark.ingest.formats import Format
 from recspark.ingest.parsed import Parsed, Reject
+from recspark.ingest.ratings_file import write_ratings
 from recspark.text.ranges import Range
 
 RANGE = "range"
-# A lookup table: NumPy's own conversion of days to years takes a fifth of the parsing time.
-YEAR_OF_DAY = (np.arange(r.LAST_DAY + 1).astype("M8[D]").astype("M8[Y]").astype(np.int16)) + 1970
+# Refused lines of each reason that a part passes to the driver for its message.
+_NUM_SAMPLES = 3
 _REJECTS = pa.schema(
     [
         (RANGE, pa.int32()),
@@ -33,43 +33,75 @@ _REJECTS = pa.schema(
 
 
 @dataclass(frozen=True)
+class LineCounts:
+    """Lines of the raw files, by what they turned out to be."""
+
+    lines: int = 0
+    ratings: int = 0
+    rejects: int = 0
+    headers: int = 0
+    blanks: int = 0
+    unrated: int = 0
+    """Lines whose rating means that there is none."""
+    continued: int = 0
+    """Lines inside a quoted field that began on a line above."""
+
+    def __add__(self, other: LineCounts) -> LineCounts:
+        return LineCounts(
+            *(getattr(self, x) + getattr(other, x) for x in self.__dataclass_fields__)
+        )
+
+    @property
+    def accounted(self) -> int:
+        """Lines that have a kind."""
+        return sum(getattr(self, x) for x in self.__dataclass_fields__) - self.lines
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line or row of a range: its number within the range, from 0, and the reject there."""
+
+    range_number: int
+    reject: Reject
+
+
+@dataclass(frozen=True)
 class Part:
     """The files written for about `part_bytes` of text, and the counts of its lines."""
 
-    name: str
-    ratings: list[PartFile]
-    rejects: list[PartFile]
+    ratings: PartFile | None
+    rejects: PartFile | None
     num_lines: dict[int, int]
     """Lines by range number."""
-    num_ratings: int
-    num_rejects: int
-    num_headers: int
-    num_blanks: int
-    movies: npt.NDArray[np.int32]
-    """The movies with ratings in the part, ascending."""
-    movie_rows: npt.NDArray[np.int64]
-    """Ratings of each of them."""
-    edge_movies: npt.NDArray[np.int32]
-    """The first and the last movie, in the order of the text."""
-    edges: PartFile | None
-    """A copy of the ratings of those two, if the part is grouped by movie."""
-
-
-@dataclass
-class _Piece:
-    range_number: int
-    first_line: int
-    offset: int
-    block: Block
-    movie: int | None
-    parsed: Parsed
+    counts: LineCounts
+    num_untimed: int
+    """Ratings without a time, in a layout with times."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Refused lines by reason."""
+    samples: tuple[Place, ...] = ()
+    """The first few refused lines of each reason."""
+    text_user: Place | None = None
+    """The first line whose user id is text although ids were read as whole numbers; nothing has
+    been written then."""
+    text_movie: Place | None = None
+    has_open_quote: bool = False
+    """Whether a line ends within a quoted field; nothing has been written then."""
+    types: IdTypes | None = None
+    """The types of the ids, if there is a rating."""
+    earliest: int = NO_TIME
+    """Seconds since 1970-01-01 of the earliest rating with a time, and of the latest."""
+    latest: int = NO_TIME
 
 
 @dataclass
 class _Pending:
-    """Pieces that will make up the next part."""
+    """What will make up the next part."""
 
-    pieces: list[_Piece] = field(default_factory=list)
+    rows: list[Ratings] = field(default_factory=list)
+    rejects: list[Place] = field(default_factory=list)
+    num_lines: dict[int, int] = field(default_factory=dict)
+    counts: LineCounts = field(default_factory=LineCounts)
+    num_untimed: int = 0
     num_bytes: int = 0
 
 
@@ -81,9 +113,10 @@ def ingest_ranges(
     part_bytes: int,
     ratings_root: str,
     rejects_root: str,
-    drop: Mapping[str, Keys],
 ) -> Iterator[Part]:
     """Write the ranges in parts, and yield each part once it is written.
+
+    If the layout turns out not to fit, the part that says so is the last one.
 
     Args:
         task: The task's number, which names its parts.
@@ -92,143 +125,115 @@ def ingest_ranges(
         part_bytes: Text per part (bytes); memory is about five times that.
         ratings_root: Where part files of ratings go.
         rejects_root: Where part files of rejects go; lines still count from the range's start.
-        drop: By part name, the pairs to drop because another part's rating is kept.
     """
-    pending, number = _Pending(), 0
+    pending, number, lines = _Pending(), 0, 0
     for one in ranges:
         movie = layout.movie_above(one)
-        line = 0
+        lines = 0
         for offset, block in layout.read(one):
             parsed = layout.parse(block, movie)
-            pending.pieces.append(_Piece(one.number, line, offset, block, movie, parsed))
+            if parsed.text_user or parsed.text_movie or parsed.has_open_quote:
+                yield _unfit(one.number, lines, offset, parsed)
+                return
+            _add(pending, one.number, lines, offset, parsed)
             pending.num_bytes += layout.size(block)
-            movie, line = parsed.movie, line + parsed.num_lines
+            movie, lines = parsed.movie, lines + parsed.num_lines
             if pending.num_bytes >= part_bytes:
-                name = f"{task:05d}-{number:03d}"
-                yield _write(name, pending, layout, ratings_root, rejects_root, drop.get(name))
+                yield _write(f"part-{task:05d}-{number:03d}", pending, ratings_root, rejects_root)
                 pending, number = _Pending(), number + 1
-    if pending.pieces:
-        name = f"{task:05d}-{number:03d}"
-        yield _write(name, pending, layout, ratings_root, rejects_root, drop.get(name))
+    if pending.num_lines:
+        yield _write(f"part-{task:05d}-{number:03d}", pending, ratings_root, rejects_root)
 
 
-def _write(
-    name: str,
-    pending: _Pending,
-    layout: Format,
-    ratings_root: str,
-    rejects_root: str,
-    drop: Keys | None,
-) -> Part:
-    pieces = pending.pieces
-    rows = Ratings.concatenate([piece.parsed.rows for piece in pieces])
-    is_duplicate = mark_duplicates(rows)
-    if drop is not None:
-        is_duplicate |= np.isin(pair_keys(rows.users, rows.movies), drop)
-    rejects = [(piece, reject) for piece in pieces for reject in piece.parsed.rejects]
-    if is_duplicate.any():
-        rejects += _locate(pieces, is_duplicate, layout)
-        rows = rows.where(~is_duplicate)
-    movies, movie_rows = _count_movies(rows.movies)
-    is_by_movie = len(run_starts(rows.movies)) == len(movies)
-    edges = _write_edges(rows, ratings_root, name) if is_by_movie else None
-    num_lines: dict[int, int] = {}
-    for piece in pieces:
-        lines = num_lines.get(piece.range_number, 0) + piece.parsed.num_lines
-        num_lines[piece.range_number] = lines
-    return Part(
-        name=name,
-        ratings=_write_ratings(rows, ratings_root, name),
-        rejects=_write_rejects(rejects, rejects_root, name),
-        num_lines=num_lines,
-        num_ratings=len(rows),
-        num_rejects=len(rejects),
-        num_headers=sum(piece.parsed.num_headers for piece in pieces),
-        num_blanks=sum(piece.parsed.num_blanks for piece in pieces),
-        movies=movies,
-        movie_rows=movie_rows,
-        edge_movies=rows.movies[[0, -1]] if len(rows) else rows.movies,
-        edges=edges,
-    )
+def _add(pending: _Pending, number: int, first_line: int, offset: int, parsed: Parsed) -> None:
+    """Add a parsed piece of a range to the next part.
 
-
-def _count_movies(
-    movies: npt.NDArray[np.int32],
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Return the distinct movies and the rows of each; long runs of one movie make it fast."""
-    starts = run_starts(movies)
-    found, run = np.unique(movies[starts], return_inverse=True)
-    lengths = np.diff(np.append(starts, len(movies)))
-    return found, np.bincount(run, weights=lengths, minlength=len(found)).astype(np.int64)
-
-
-def _locate(
-    pieces: list[_Piece], is_duplicate: npt.NDArray[np.bool_], layout: Format
-) -> list[tuple[_Piece, Reject]]:
-    """Return the lines of duplicate rows, found by parsing their pieces again."""
-    found = []
-    ends = np.cumsum([len(piece.parsed.rows) for piece in pieces])
-    for piece, end in zip(pieces, ends.tolist(), strict=True):
-        positions = np.flatnonzero(is_duplicate[end - len(piece.parsed.rows) : end])
-        if len(positions):
-            lines = layout.locate(piece.block, piece.movie, positions.tolist())
-            found += [(piece, replace(line, reason=r.DUPLICATE)) for line in lines]
-    return found
-
-
-def _write_ratings(rows: Ratings, root: str, name: str) -> list[PartFile]:
-    years = YEAR_OF_DAY[rows.days]
-    order = np.argsort(years, kind="stable")  # a radix sort on 16 bits
-    table = pa.table(
-        {
-            c.USER_ID: rows.users[order],
-            c.MOVIE_ID: rows.movies[order],
-            c.RATING: rows.ratings[order],
-            c.RATED_ON: pa.array(rows.days[order]).cast(pa.date32()),
-        }
-    )
-    counts = np.bincount(years)
-    files, start = [], 0
-    for year in np.flatnonzero(counts).tolist():
-        count = int(counts[year])
-        path = f"{c.RATED_YEAR}={year}/part-{name}.parquet"
-        part = table.slice(start, count)
-        # Movies come in runs, which compress as well as a dictionary would, and faster.
-        distinct = [c.USER_ID, c.MOVIE_ID]
-        files.append(write_part(part, root, path, distinct=distinct, close=[c.RATED_ON]))
-        start += count
-    return files
-
-
-def _write_edges(rows: Ratings, root: str, name: str) -> PartFile | None:
-    """Write the movies that a cut may run through, for the search for duplicates between parts.
-
-    The file is never committed, so it is removed with the files of unfinished attempts.
+    Args:
+        pending: The next part.
+        number: The range's number.
+        first_line: Lines of the range before the piece.
+        offset: Bytes of the file before the piece.
+        parsed: The piece.
     """
-    if len(rows) == 0:
-        return None
-    found = rows.where((rows.movies == rows.movies[0]) | (rows.movies == rows.movies[-1]))
-    table = pa.table(
-        {
-            c.USER_ID: found.users,
-            c.MOVIE_ID: found.movies,
-            c.RATED_ON: pa.array(found.days).cast(pa.date32()),
-        }
+    if len(parsed.rows):
+        pending.rows.append(parsed.rows)
+    pending.rejects += [_place(number, first_line, offset, x) for x in parsed.rejects]
+    pending.num_lines[number] = pending.num_lines.get(number, 0) + parsed.num_lines
+    pending.num_untimed += parsed.num_untimed
+    pending.counts += LineCounts(
+        lines=parsed.num_lines,
+        ratings=len(parsed.rows),
+        rejects=len(parsed.rejects),
+        headers=parsed.num_headers,
+        blanks=parsed.num_blanks,
+        unrated=parsed.num_unrated,
+        continued=parsed.num_continued,
     )
-    return write_part(table, root, f"edges-{name}.parquet", distinct=[c.USER_ID])
 
 
-def _write_rejects(rejects: list[tuple[_Piece, Reject]], root: str, name: str) -> list[PartFile]:
-    if not rejects:
-        return []
-    table = pa.table(
+def _place(number: int, first_line: int, offset: int, reject: Reject) -> Place:
+    line, start = first_line + reject.line, offset + reject.offset
+    return Place(number, Reject(line, start, reject.text, reject.reason))
+
+
+def _unfit(number: int, first_line: int, offset: int, parsed: Parsed) -> Part:
+    def place(reject: Reject | None) -> Place | None:
+        return _place(number, first_line, offset, reject) if reject else None
+
+    return Part(
+        ratings=None,
+        rejects=None,
+        num_lines={},
+        counts=LineCounts(),
+        num_untimed=0,
+        text_user=place(parsed.text_user),
+        text_movie=place(parsed.text_movie),
+        has_open_quote=parsed.has_open_quote,
+    )
+
+
+def _write(name: str, pending: _Pending, ratings_root: str, rejects_root: str) -> Part:
+    ratings = rejects = None
+    earliest = latest = NO_TIME
+    types = None
+    if pending.rows:
+        rows = Ratings.concatenate(pending.rows)
+        ratings = write_ratings(rows, ratings_root, f"{name}.parquet")
+        types = IdTypes(*("STRING" if is_text(x) else "BIGINT" for x in (rows.users, rows.movies)))
+        times = rows.times
+        if pending.num_untimed:
+            times = times[times != NO_TIME]
+        if len(times):
+            earliest, latest = int(times.min()), int(times.max())
+    if pending.rejects:
+        rejects = write_part(_to_table(pending.rejects), rejects_root, f"{name}.parquet")
+    reasons = Counter(place.reject.reason for place in pending.rejects)
+    samples: list[Place] = []
+    for reason in reasons:
+        mine = (place for place in pending.rejects if place.reject.reason == reason)
+        samples += [place for place, _ in zip(mine, range(_NUM_SAMPLES), strict=False)]
+    return Part(
+        ratings=ratings,
+        rejects=rejects,
+        num_lines=pending.num_lines,
+        counts=pending.counts,
+        num_untimed=pending.num_untimed,
+        reasons=reasons,
+        samples=tuple(samples),
+        types=types,
+        earliest=earliest,
+        latest=latest,
+    )
+
+
+def _to_table(places: list[Place]) -> pa.Table:
+    return pa.table(
         {
-            RANGE: [piece.range_number for piece, _ in rejects],
-            c.LINE: [piece.first_line + reject.line for piece, reject in rejects],
-            c.OFFSET: [piece.offset + reject.offset for piece, reject in rejects],
-            c.TEXT: [reject.text for _, reject in rejects],
-            c.REASON: [reject.reason for _, reject in rejects],
+            RANGE: [place.range_number for place in places],
+            c.LINE: [place.reject.line for place in places],
+            c.OFFSET: [place.reject.offset for place in places],
+            c.TEXT: [place.reject.text for place in places],
+            c.REASON: [place.reject.reason for place in places],
         },
         schema=_REJECTS,
     )
-    return [write_part(table, root, f"part-{name}.parquet")]

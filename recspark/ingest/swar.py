@@ -11,10 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recspark.arrays.ratings import LAST_TIME
+
 Words = npt.NDArray[np.uint64]
 
 WORD = np.dtype("<u8")
-_FIRST_YEAR, _LAST_DAY = 1970, 2**15 - 1
+_FIRST_YEAR = 1970
+_SECONDS_A_DAY = 86_400
+_NO_DATE = -1
 
 
 @dataclass(frozen=True)
@@ -53,19 +57,22 @@ class Pattern:
 _NUMBER, _DATE = Pattern.of("00000000"), Pattern.of("00-00-00")
 
 
-def _day_table() -> npt.NDArray[np.int32]:
-    """Return days since 1970-01-01 by (year - 1970) · 10000 + month · 100 + day, -1 for no date."""
-    dates = np.arange(_LAST_DAY + 1).astype("M8[D]")
+def _time_table() -> npt.NDArray[np.int32]:
+    """Return seconds since 1970-01-01 by (year - 1970) · 10000 + month · 100 + day.
+
+    _NO_DATE stands where there is no date, or one whose seconds do not fit.
+    """
+    dates = np.arange(LAST_TIME // _SECONDS_A_DAY + 1).astype("M8[D]")
     months, years = dates.astype("M8[M]"), dates.astype("M8[Y]")
     month = (months - years.astype("M8[M]")).astype(int) + 1
     day = (dates - months.astype("M8[D]")).astype(int) + 1
     keys = years.astype(int) * 10000 + month * 100 + day
-    table = np.full(100 * 10000, -1, dtype=np.int32)
-    table[keys] = np.arange(len(dates))
+    table = np.full(100 * 10000, _NO_DATE, dtype=np.int32)
+    table[keys] = np.arange(len(dates)) * _SECONDS_A_DAY
     return table
 
 
-_DAYS = _day_table()
+_TIMES = _time_table()
 
 
 def parse_numbers(words: Words, num_digits: Words) -> Words | None:
@@ -85,8 +92,8 @@ def parse_numbers(words: Words, num_digits: Words) -> Words | None:
     return (fours * np.uint64(10000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
 
 
-def parse_days(centuries: Words, words: Words) -> npt.NDArray[np.int32] | None:
-    """Return dates as days since 1970-01-01; None if one is no date or not in 1970 … 2059.
+def parse_dates(centuries: Words, words: Words) -> npt.NDArray[np.int32] | None:
+    """Return dates as seconds since 1970-01-01; None if one is no date or not in 1970 … 2037.
 
     Args:
         centuries: Shape (n,): the first two digits of the year, as a number.
@@ -101,7 +108,7 @@ def parse_days(centuries: Words, words: Words) -> npt.NDArray[np.int32] | None:
     years = centuries * np.uint64(100) + (pairs & byte) - np.uint64(_FIRST_YEAR)
     months, days = (pairs >> np.uint64(24)) & byte, (pairs >> np.uint64(48)) & byte
     keys = years * np.uint64(10000) + months * np.uint64(100) + days
-    if len(keys) and keys.max() >= len(_DAYS):  # years before 1970 wrap around and are large
+    if len(keys) and keys.max() >= len(_TIMES):  # years before 1970 wrap around and are large
         return None
-    found = _DAYS[keys.view(np.int64)]
+    found = _TIMES[keys.view(np.int64)]
     return None if len(found) and found.min() < 0 else found

@@ -44,7 +44,7 @@ def read_predictions(paths: RunPaths, model: str, train: Manifest) -> pd.DataFra
             (c.MOVIE_ID, c.MOVIE_INDEX, paths.movie_index),
         )
     }
-    days = table.column(c.RATED_DAY).cast(pa.int32()).cast(pa.date32())
+    days = table.column(c.RATED_AT).cast(pa.int32()).cast(pa.date32())
     columns = {**ids, c.RATED_ON: days.cast(pa.timestamp("s"))}
     columns |= {name: table.column(name) for name in (c.RATING, c.PREDICTION, c.FALLBACK)}
     return pa.table({name: columns[name] for name in PREDICTION_COLUMNS}).to_pandas()
@@ -63,7 +63,7 @@ def read_predictions_in_spark(paths: RunPaths, model: str, spark: SparkSession) 
         ids = ids.select(F.col(c.INDEX).alias(index), F.col(c.ID).alias(raw))
         frame = frame.join(ids, on=index, how="left")
     epoch = F.lit("1970-01-01").cast("date")
-    return frame.withColumn(c.RATED_ON, F.date_add(epoch, F.col(c.RATED_DAY).cast("int"))).select(
+    return frame.withColumn(c.RATED_ON, F.date_add(epoch, F.col(c.RATED_AT).cast("int"))).select(
         *PREDICTION_COLUMNS
     )
 

@@ -1,7 +1,7 @@
 """From ratings to the stored splits: buckets of users, rows in seeded random order inside each.
 
-Rows move between tasks in Arrow blocks, one for each (task, bucket): a few thousand byte strings,
-whereas Spark's shuffle would move every rating separately.
+Rows move between tasks in Arrow blocks, one for each (task, bucket): a few thousand blocks, whereas
+Spark's shuffle would move every rating separately.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ import pyarrow.compute as pc
 
 from recspark.arrays.hashing import hashed_order
 from recspark.arrays.lookup import Lookup
-from recspark.arrays.ratings import Ratings
+from recspark.arrays.ratings import NO_TIME, Ratings
 from recspark.arrays.user_buckets import locate
-from recspark.cluster.arrow_blocks import cut_by_key, from_block
+from recspark.cluster.arrow_blocks import Block, partition_rows
 from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
-from recspark.prepare.split import SPLITS, TRAIN, Split
+from recspark.prepare.bucket_rows import BucketRows
+from recspark.prepare.repeats import Policy, Repeat, settle
+from recspark.prepare.split import SPLITS, TRAIN, LastSplit, Split
 
 # Rating scales have few distinct values; without a scale, not all values need to be known.
 MAX_VALUES = 1000
 # The streaming feed reads whole row groups and holds one of each bucket: 100 MB with 64 buckets.
 ROW_GROUP_ROWS = 131_072
+_SECONDS_A_DAY = 86_400
 
 _MOVED = pa.schema(
     [
         (c.USER_INDEX, pa.int32()),
         (c.MOVIE_INDEX, pa.int32()),
         (c.RATING, pa.float32()),
-        (c.RATED_DAY, pa.int16()),
+        (c.RATED_AT, pa.int32()),
     ]
 )
 
@@ -43,15 +46,17 @@ class Layout:
     """How the rows of a bucket are split and ordered.
 
     Attributes:
-        user_ids: Raw id of each user_index, int32 [num_users].
-        movie_ids: Raw id of each movie_index, int32 [num_movies].
+        user_keys: `id_keys` of each user_index, uint64 [num_users].
+        movie_keys: `id_keys` of each movie_index, uint64 [num_movies].
         split: Assigns rows to train, valid and test.
+        duplicates: What becomes of several ratings of a pair.
         seed: Seed of the order, which hashes raw ids, so that another filter does not change it.
     """
 
-    user_ids: npt.NDArray[np.int32]
-    movie_ids: npt.NDArray[np.int32]
+    user_keys: npt.NDArray[np.uint64]
+    movie_keys: npt.NDArray[np.uint64]
     split: Split
+    duplicates: Policy
     seed: int
 
 
@@ -66,16 +71,20 @@ class Written:
     rating_squares: float
     rating_values: tuple[float, ...]
     """The first MAX_VALUES distinct ratings."""
+    num_repeats: int
+    """Ratings that are gone because another of the same user and movie is kept."""
+    repeats: tuple[Repeat, ...]
+    """Some of the pairs with several ratings."""
+    num_ties: int
+    """With split last, the users with ratings of one second on both sides of the cut."""
 
     def num_rows(self, split: str) -> int:
         """Rows of one split in this bucket."""
         return self.files[split].num_rows if split in self.files else 0
 
 
-def partition(
-    block: Ratings, users: Lookup, movies: Lookup, num_buckets: int
-) -> Iterator[tuple[int, bytes]]:
-    """Yield (bucket, Arrow stream) for the rows of a block whose user and movie are known.
+def partition(block: Ratings, users: Lookup, movies: Lookup, num_buckets: int) -> Iterator[Block]:
+    """Yield the rows of a block whose user and movie are known, by bucket.
 
     The bucket is `user_index mod num_buckets`. Users are indexed by activity, so every bucket gets
     an even share of heavy and light users. A user's row inside a bucket is
@@ -83,50 +92,50 @@ def partition(
     """
     user_index, movie_index = users.find(block.users), movies.find(block.movies)
     known = (user_index >= 0) & (movie_index >= 0)
-    kept, user_index = block.where(known), user_index[known]
     columns: list[npt.NDArray[np.generic]] = [
         user_index,
-        movie_index[known],
-        kept.ratings,
-        kept.days.astype(np.int16),
+        movie_index,
+        block.ratings,
+        block.times,
     ]
-    # On 16 bits or fewer, argsort is a radix sort.
-    bucket = locate(user_index, num_buckets)[0].astype(np.min_scalar_type(num_buckets - 1))
-    order = np.argsort(bucket, kind="stable")
-    batch = pa.record_batch([pa.array(column[order]) for column in columns], schema=_MOVED)
-    yield from cut_by_key(batch, np.bincount(bucket, minlength=num_buckets))
+    if not known.all():
+        columns = [column[known] for column in columns]
+    batch = pa.record_batch([pa.array(column) for column in columns], schema=_MOVED)
+    buckets = locate(batch.column(c.USER_INDEX).to_numpy(), num_buckets)[0]
+    yield from partition_rows(batch, buckets, num_buckets)
 
 
 def write_bucket(
-    bucket: int, blocks: Iterable[bytes], layout: Layout, folders: dict[str, str]
+    bucket: int, batches: Iterable[pa.RecordBatch], layout: Layout, folders: dict[str, str]
 ) -> Written:
     """Split one bucket's rows, write a file for each split, and return what was written.
 
-    The order is a hash of (user, movie) and the seed, so the order of arrival does not matter.
+    The order is a hash of (user, movie) and the seed, so the order of arrival matters only for
+    several ratings of a pair.
 
     Args:
         bucket: The bucket's number.
-        blocks: Arrow streams from `partition`.
+        batches: Rows from `partition`, in the order of the source.
         layout: How rows are split and ordered.
         folders: Split name to the folder of its data set.
     """
-    batches = [from_block(block) for block in blocks]
     table = pa.Table.from_batches(batches, schema=_MOVED)
-    rows = Ratings(
-        users=layout.user_ids[table.column(c.USER_INDEX).to_numpy()],
-        movies=layout.movie_ids[table.column(c.MOVIE_INDEX).to_numpy()],
-        ratings=table.column(c.RATING).to_numpy(),
-        days=table.column(c.RATED_DAY).to_numpy().astype(np.int32),
+    users, movies, ratings, times = (column.to_numpy() for column in table.columns)
+    rows = BucketRows(
+        users, movies, layout.user_keys[users], layout.movie_keys[movies], ratings, times
     )
+    shuffled, may_repeat = hashed_order(layout.seed, "order", rows.user_keys, rows.movie_keys)
+    num_repeats, repeats = 0, ()
+    if may_repeat:
+        settled = settle(rows, layout.duplicates)
+        rows, num_repeats, repeats = settled.rows, settled.num_dropped, settled.samples
+        shuffled, _ = hashed_order(layout.seed, "order", rows.user_keys, rows.movie_keys)
     code = layout.split(rows)
-    shuffled = hashed_order(layout.seed, "order", rows.users, rows.movies)
     files = {}
     for number, split in enumerate(SPLITS):
         chosen = shuffled[code[shuffled] == number]
         if len(chosen):
-            name = f"{c.BUCKET}={bucket}/part-0.parquet"
-            part = table.take(pa.array(chosen))
-            files[split] = write_part(part, folders[split], name, row_group_rows=ROW_GROUP_ROWS)
+            files[split] = _write(rows, chosen, folders[split], bucket)
     in_train = rows.ratings[code == TRAIN]
     return Written(
         files=files,
@@ -135,4 +144,24 @@ def write_bucket(
         rating_sum=float(in_train.sum(dtype=np.float64)),
         rating_squares=float(np.square(in_train, dtype=np.float64).sum()),
         rating_values=tuple(pc.unique(pa.array(in_train))[:MAX_VALUES].to_pylist()),
+        num_repeats=num_repeats,
+        repeats=repeats,
+        num_ties=layout.split.count_ties(rows) if isinstance(layout.split, LastSplit) else 0,
     )
+
+
+def _write(rows: BucketRows, chosen: npt.NDArray[np.int64], folder: str, bucket: int) -> PartFile:
+    times = rows.times[chosen]
+    are_days = not (times % _SECONDS_A_DAY).any()
+    table = pa.table(
+        [
+            pa.array(rows.users[chosen]),
+            pa.array(rows.movies[chosen]),
+            pa.array(rows.ratings[chosen]),
+            pa.array(times, mask=times == NO_TIME),
+        ],
+        schema=_MOVED,
+    )
+    name = f"{c.BUCKET}={bucket}/part-0.parquet"
+    close = [] if are_days else [c.RATED_AT]  # days repeat, so that a dictionary is smaller
+    return write_part(table, folder, name, close=close, row_group_rows=ROW_GROUP_ROWS)

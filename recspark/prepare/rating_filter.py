@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import numpy as np
-
 from recspark.arrays.lookup import Lookup
 from recspark.config import PrepareConfig
 from recspark.errors import DataError, describe
@@ -18,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 def filter_ratings(
     count: Callable[[RatingFilter], RatingCounts], settings: PrepareConfig, seed: int
-) -> RatingCounts:
-    """Return the counts of the ratings left after sampling and filtering.
+) -> tuple[RatingCounts, RatingFilter]:
+    """Return the counts of the ratings left after sampling and filtering, and what keeps them.
 
     With filter `once`, users and movies are judged by their counts in the (sampled) ratings, as in
     the public notebooks, so some may be left with fewer ratings than the minimum. With `k_core`,
@@ -34,7 +32,8 @@ def filter_ratings(
     Raises:
         DataError: Nothing is left.
     """
-    current = count(RatingFilter(user_fraction=settings.user_fraction, seed=seed))
+    rating_filter = RatingFilter(user_fraction=settings.user_fraction, seed=seed)
+    current = count(rating_filter)
     rounds = 0
     while True:
         users = current.users[current.user_counts >= settings.min_ratings_per_user]
@@ -43,10 +42,10 @@ def filter_ratings(
         _refuse_empty(len(movies), "movie", settings)
         stable = len(users) == len(current.users) and len(movies) == len(current.movies)
         if stable or (settings.filter == "once" and rounds == 1):
-            return current
+            return current, rating_filter
         rating_filter = RatingFilter(
-            users=Lookup.of(users.astype(np.int32)),
-            movies=Lookup.of(movies.astype(np.int32)),
+            users=Lookup.of(users),
+            movies=Lookup.of(movies),
             user_fraction=settings.user_fraction,
             seed=seed,
         )

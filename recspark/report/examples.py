@@ -100,7 +100,7 @@ def describe_users(
     for index, user_id in users.items():
         mine, held_out = (frame[frame[c.USER_INDEX] == index] for frame in ratings)
         liked = mine.sort_values(
-            [c.RATING, c.RATED_DAY, c.MOVIE_INDEX], ascending=[False, False, True]
+            [c.RATING, c.RATED_AT, c.MOVIE_INDEX], ascending=[False, False, True]
         )
         given = dict(_pairs(held_out, c.MOVIE_INDEX, c.RATING))
         given_by_id = {int(movies.ids[movie]): rating for movie, rating in given.items()}
@@ -130,7 +130,7 @@ def _rows_of(ratings: DataFrame, users: dict[int, int], num_buckets: int) -> Dat
     buckets = sorted({user % num_buckets for user in users})
     # The first condition lets Spark skip whole folders.
     chosen = F.col(c.BUCKET).isin(buckets) & F.col(c.USER_INDEX).isin(list(users))
-    return ratings.where(chosen).select(c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_DAY)
+    return ratings.where(chosen).select(c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT)
 
 
 def _fetch(frame: DataFrame) -> pd.DataFrame:

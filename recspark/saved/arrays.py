@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.arrays.user_buckets import locate, users_of
-from recspark.cluster.arrow_blocks import from_block, partition_rows
+from recspark.cluster.arrow_blocks import Block, partition_rows
 from recspark.cluster.shuffle import shuffle
 from recspark.cluster.tasks import spread
 from recspark.errors import DataError, describe
@@ -70,16 +70,16 @@ def export_arrays(
     values = blocks[0].column(_VALUES).type
     _write(posixpath.join(folder, _MOVIES), _fill(blocks, num_movies, 1, values, movies))
 
-    def partition(files: Iterable[str]) -> Iterator[tuple[int, bytes]]:
+    def partition(files: Iterable[str]) -> Iterator[Block]:
         for file in files:
             batch = _read(file, key[0], value)
             yield from partition_rows(
                 batch, locate(batch.column(_KEY).to_numpy(), num_buckets)[0], num_buckets
             )
 
-    def write(bucket: int, received: Iterator[bytes]) -> None:
+    def write(bucket: int, received: Iterator[pa.RecordBatch]) -> None:
         num_rows = len(users_of(bucket, num_users, num_buckets))
-        rows = _fill(map(from_block, received), num_rows, num_buckets, values, users)
+        rows = _fill(received, num_rows, num_buckets, values, users)
         _write(_users_file(folder, bucket), rows)
 
     files = parquet.parquet_files(users)

@@ -16,13 +16,13 @@ from recspark.scoring.predict import Scoring, score_pairs
 # Rows scored and written at a time: about 60 MB with everything derived from them.
 BLOCK_ROWS = 524_288
 
-_KEPT = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_DAY]
+_KEPT = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT]
 _SCHEMA = pa.schema(
     [
         (c.USER_INDEX, pa.int32()),
         (c.MOVIE_INDEX, pa.int32()),
         (c.RATING, pa.float32()),
-        (c.RATED_DAY, pa.int16()),
+        (c.RATED_AT, pa.int32()),
         (c.PREDICTION, pa.float32()),
         (c.FALLBACK, pa.string()),
     ]

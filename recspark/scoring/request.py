@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from recspark.arrays.ids import Ids
 from recspark.arrays.lookup import Lookup
 from recspark.arrays.user_buckets import locate
-from recspark.cluster.arrow_blocks import from_block, partition_rows
-from recspark.cluster.shuffle import read_blocks, shuffle, write_blocks
+from recspark.cluster.arrow_blocks import Block, partition_rows
+from recspark.cluster.shuffle import Received, group, shuffle
 from recspark.cluster.tasks import PartFile, broadcast, spread, write_part
 from recspark.contract import columns as c
 from recspark.errors import DataError, describe
@@ -29,7 +29,6 @@ PART_ROWS = 1_000_000
 
 _INDEXED = [*PAIRS.names, c.USER_INDEX, c.MOVIE_INDEX]
 _SCORED = [*PAIRS.names, c.PREDICTION, c.FALLBACK]
-_Ids = npt.NDArray[np.int32]
 
 
 def score_request(
@@ -37,8 +36,8 @@ def score_request(
     pieces: list[Piece],
     scoring: Scoring,
     *,
-    user_ids: _Ids,
-    movie_ids: _Ids,
+    user_ids: Ids,
+    movie_ids: Ids,
     root: str,
     part_rows: int = PART_ROWS,
 ) -> list[PartFile]:
@@ -62,9 +61,8 @@ def score_request(
     num_pairs = pieces[-1].first + pieces[-1].num_pairs
     num_parts = -(-num_pairs // part_rows)
 
-    def score(bucket: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-        for block in (block for one in bucket for block in read_blocks(files, one)):
-            batch = from_block(block)
+    def score(buckets: Iterable[Received]) -> Iterator[Block]:
+        for batch in (batch for _, batches in buckets for batch in batches):
             user, movie = (batch.column(name).to_numpy() for name in (c.USER_INDEX, c.MOVIE_INDEX))
             columns = [batch.column(name) for name in PAIRS.names]
             columns += score_pairs(scoring, user, movie)
@@ -73,8 +71,8 @@ def score_request(
                 pa.RecordBatch.from_arrays(columns, _SCORED), parts, num_parts
             )
 
-    def write(part: int, blocks: Iterator[bytes]) -> PartFile:
-        table = pa.Table.from_batches(map(from_block, blocks)).sort_by(c.POSITION)
+    def write(part: int, batches: Iterator[pa.RecordBatch]) -> PartFile:
+        table = pa.Table.from_batches(batches).sort_by(c.POSITION)
         wanted = np.arange(part * part_rows, min(num_pairs, (part + 1) * part_rows))
         if not np.array_equal(table.column(c.POSITION).to_numpy(), wanted):
             raise DataError(
@@ -89,20 +87,19 @@ def score_request(
         distinct = [c.POSITION, c.PREDICTION]
         return write_part(table, root, f"part-{part:05d}.parquet", distinct=distinct)
 
-    with broadcast(spark.sparkContext, (user_ids, movie_ids)) as ids:
+    lookups = Lookup.of(user_ids), Lookup.of(movie_ids)
+    with broadcast(spark.sparkContext, lookups) as shared:
         indexed = spread(spark, pieces, len(pieces)).mapPartitions(
-            lambda items: _index_pairs(items, ids.value, num_buckets)
+            lambda items: _index_pairs(items, *shared.value, num_buckets)
         )
-        files = write_blocks(indexed, root)
-    scored = spread(spark, range(num_buckets), num_buckets).mapPartitions(score)
-    return shuffle(spark, scored, num_parts, write, root)
+        scored = group(spark, indexed, num_buckets, root).mapPartitions(score)
+        return shuffle(spark, scored, num_parts, write, root)
 
 
 def _index_pairs(
-    pieces: Iterable[Piece], ids: tuple[_Ids, _Ids], num_buckets: int
-) -> Iterator[tuple[int, bytes]]:
+    pieces: Iterable[Piece], users: Lookup, movies: Lookup, num_buckets: int
+) -> Iterator[Block]:
     """Yield the pairs of the pieces, with their indices, in blocks for the buckets of the users."""
-    users, movies = map(Lookup.of, ids)
     for piece in pieces:
         batch = read_pairs(piece)
         user = find_indexes(users, batch.column(c.USER_ID).to_numpy())

@@ -1,98 +1,103 @@
-"""The ingest job: raw text → ratings, movies, rejects."""
+"""The ingest job: raw files → ratings, movies, users, rejects."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from recspark.arrays.ratings import NO_TIME
 from recspark.config import Config, IngestConfig
-from recspark.contract import columns as c
 from recspark.contract.paths import RunPaths
-from recspark.contract.schemas import MOVIES, PROBE, QUALIFYING, RATINGS, REJECTS, Schema
+from recspark.contract.schemas import MOVIES, PROBE, QUALIFYING, RATINGS, REJECTS, IdTypes, Schema
+from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
-from recspark.files import parquet
-from recspark.files.storage import FileInfo
+from recspark.files import parquet, storage
 from recspark.ingest import table
-from recspark.ingest.formats import FORMATS
+from recspark.ingest.formats import FORMATS, Format
 from recspark.ingest.held_out import HeldOut, read_held_out
-from recspark.ingest.inputs import check_format, find_files, open_files, open_one
-from recspark.ingest.load import LineCounts, load_ratings
+from recspark.ingest.inputs import Inputs, check_format, find_files, open_files, open_one
+from recspark.ingest.load import Loaded, load_ratings
 from recspark.ingest.titles import Titles, read_titles
 from recspark.text.archives import Archives
+from recspark.text.sources import Source
 
 logger = logging.getLogger(__name__)
 
-NUM_SAMPLES = 3
+# Settings that do not change what is written.
+_LIMITS = ("max_unpacked_bytes", "max_reject_fraction")
+_EARLY = datetime(1990, 1, 1, tzinfo=timezone.utc).timestamp()
 
 
 def run(config: Config, spark: SparkSession) -> None:
-    """Write `ratings`, `movies`, `rejects`, and `probe` and `qualifying` if they are configured.
+    """Write `ratings`, `movies`, `rejects`, and `users`, `probe` and `qualifying` if configured.
+
+    They are published together or not at all. If too many lines are refused, these are kept in
+    `failed_rejects`, and what earlier runs wrote stays as it is.
 
     Raises:
         DataError: Files are missing, empty or of another format; lines were lost; or more than
-            `ingest.max_reject_fraction` of the lines were refused (`rejects` is still written).
+            `ingest.max_reject_fraction` of the lines were refused.
     """
     paths, settings = RunPaths(config.root), config.ingest
-    pattern, files, small = find_raw_files(settings)
-    outputs = [getattr(paths, schema.name) for schema in (RATINGS, REJECTS)]
-    outputs += [getattr(paths, schema.name) for schema, _, _ in small]
-    raw = [*files, *(file for _, _, file in small if file)]
+    inputs, small = find_raw_files(settings)
+    outputs = [paths.ratings, paths.rejects, *(getattr(paths, x.name) for x, _ in small)]
     step = Step(
         stage="ingest",
-        settings={**asdict(settings), "run": config.name},
+        settings={k: v for k, v in asdict(settings).items() if k not in _LIMITS},
         inputs={},
-        files=raw,
+        files=[*inputs.files, *(file for _, one in small if one for file in one.files)],
         outputs=outputs,
         force=config.force,
         root=paths.root,
-        scratch=[paths.unpacked],
+        scratch=[paths.unpacked, paths.failed_rejects],
     )
     if step.is_done():
         return
     unpacked = Archives(step.staging(paths.unpacked), settings.max_unpacked_bytes)
     with step, unpacked as archives:
-        sources = open_files(archives, "ingest.ratings", settings.ratings, files, pattern)
-        if settings.format == "table":
-            layout = table.table_format(settings.table, sources)
-        else:
-            layout = FORMATS[settings.format]
-            check_format(sources[0], settings.format)
-        counts = load_ratings(
+        sources = open_files(archives, inputs)
+        loaded = load_ratings(
             spark,
-            layout.plan(sources, settings.split_bytes),
-            layout,
-            part_bytes=settings.split_bytes,
+            sources,
+            _choose_layout(settings, sources),
+            split_bytes=settings.split_bytes,
             ratings_root=step.staging(paths.ratings),
             rejects_root=step.staging(paths.rejects),
         )
-        _check_balance(counts)
-        refused = pa.concat_tables(
-            [
-                _write_small(
-                    archives, schema, setting, file, step.staging(getattr(paths, schema.name))
-                )
-                for schema, setting, file in small
-            ],
-            promote_options="default",
-        )
-        parquet.write_table(refused, step.staging(paths.rejects), REJECTS)
-        rejects = step.publish(paths.rejects, REJECTS, asdict(counts))
-        _check_fraction(spark, counts, paths.rejects, settings.max_reject_fraction)
-        ratings = step.publish(paths.ratings, RATINGS, asdict(counts))
-        for schema, _, _ in small:
-            step.publish(getattr(paths, schema.name), schema)
-        if (ratings.num_rows, rejects.num_rows) != (counts.ratings, counts.rejects + len(refused)):
-            raise DataError(_lost(ratings.num_rows + rejects.num_rows, counts.lines))
+        _check_balance(loaded)
+        refused, schemas = [], {}
+        for schema, one in small:
+            target = step.staging(getattr(paths, schema.name))
+            schemas[schema.name], lines = _write_small(archives, schema, one, target, loaded.types)
+            refused.append(lines)
+        refused_small = pa.concat_tables(refused, promote_options="default")
+        parquet.write_table(refused_small, step.staging(paths.rejects), REJECTS)
+        counts = _counts(loaded)
+        _check_fraction(step, paths, loaded, counts, settings.max_reject_fraction)
+        _tell(loaded, paths)
+        rejects = step.publish(paths.rejects, REJECTS, counts)
+        ratings = step.publish(paths.ratings, RATINGS.with_ids(loaded.types), counts)
+        for schema, _ in small:
+            step.publish(getattr(paths, schema.name), schemas[schema.name])
+        if read_manifest(paths.failed_rejects):
+            storage.remove(paths.failed_rejects)
+        wanted = (loaded.counts.ratings, loaded.counts.rejects + len(refused_small))
+        if (ratings.num_rows, rejects.num_rows) != wanted:
+            raise DataError(_lost(ratings.num_rows + rejects.num_rows, sum(wanted)))
 
 
 def find_raw_files(
     settings: IngestConfig,
-) -> tuple[str, list[FileInfo], list[tuple[Schema, str, FileInfo | None]]]:
-    """Return the pattern of the ratings' file names, these files, and those of `_find_small`.
+) -> tuple[Inputs, list[tuple[Schema, Inputs | None]]]:
+    """Return the files of ratings, and those of `_find_small`.
 
     Raises:
         DataError: A file is missing or empty.
@@ -100,34 +105,39 @@ def find_raw_files(
     pattern = table.FILE_PATTERN
     if settings.format != "table":
         pattern = FORMATS[settings.format].file_pattern
-    files = find_files("ingest.ratings", settings.ratings, pattern)
-    return pattern, files, _find_small(settings)
+    return find_files("ingest.ratings", settings.ratings, pattern), _find_small(settings)
 
 
-def _find_small(settings: IngestConfig) -> list[tuple[Schema, str, FileInfo | None]]:
-    """Return the files that the driver parses: the schema of the output, the setting, the file.
+def _find_small(settings: IngestConfig) -> list[tuple[Schema, Inputs | None]]:
+    """Return the files that the driver parses, each with the schema of its output.
 
-    Movies are always written, if only as an empty data set for a table without titles.
+    Movies are always written, if only as an empty data set where there are no titles.
     """
-    found: list[tuple[Schema, str, FileInfo | None]] = []
+    found: list[tuple[Schema, Inputs | None]] = []
     for schema, setting in (
         (MOVIES, settings.movies),
         (PROBE, settings.probe),
         (QUALIFYING, settings.qualifying),
     ):
-        if setting or (schema is MOVIES and settings.format != "table"):
-            file = find_files(f"ingest.{schema.name}", setting or "")[0]
-            found.append((schema, setting or "", file))
+        if setting:
+            found.append((schema, find_files(f"ingest.{schema.name}", setting)))
         elif schema is MOVIES:
-            found.append((schema, "", None))
+            found.append((schema, None))
     return found
 
 
+def _choose_layout(settings: IngestConfig, sources: list[Source]) -> Format:
+    if settings.format == "table":
+        return table.table_format(settings.table, sources)
+    check_format(sources[0], settings.format)
+    return FORMATS[settings.format]
+
+
 def _write_small(
-    archives: Archives, schema: Schema, setting: str, file: FileInfo | None, target: str
-) -> pa.Table:
-    """Stage a file that the driver parses, and return its refused lines as rows of `rejects`."""
-    source = open_one(archives, f"ingest.{schema.name}", setting, file) if file else None
+    archives: Archives, schema: Schema, inputs: Inputs | None, target: str, types: IdTypes
+) -> tuple[Schema, pa.Table]:
+    """Stage a file that the driver parses; return its schema, and its refused lines."""
+    source = open_one(archives, inputs) if inputs else None
     parsed: Titles | HeldOut = Titles()
     if source and schema is MOVIES:
         parsed = read_titles(source)
@@ -137,49 +147,91 @@ def _write_small(
     accounted = len(rows) + len(parsed.rejects) + parsed.num_headers + parsed.num_blanks
     if accounted != parsed.num_lines:
         raise DataError(_lost(accounted, parsed.num_lines))
-    parquet.write_table(pa.Table.from_pandas(rows, preserve_index=False), target, schema)
+    attributes = {
+        name: "DOUBLE" if pd.api.types.is_numeric_dtype(rows[name]) else "STRING"
+        for name in rows.columns
+        if name not in schema.columns
+    }
+    written = schema.with_ids(types).with_columns(attributes)
+    parquet.write_table(pa.Table.from_pandas(rows, preserve_index=False), target, written)
     name = source.name if source else ""
     refused = [(name, x.line + 1, x.offset, x.text, x.reason) for x in parsed.rejects]
     columns = zip(*refused, strict=True) if refused else ([] for _ in REJECTS.columns)
-    return pa.table(dict(zip(REJECTS.columns, map(list, columns), strict=True)))
+    return written, pa.table(dict(zip(REJECTS.columns, map(list, columns), strict=True)))
 
 
-def _check_balance(counts: LineCounts) -> None:
+def _counts(loaded: Loaded) -> dict[str, Any]:
+    """Return what the manifests of ratings and rejects record besides their rows."""
+    return {**asdict(loaded.counts), "untimed": loaded.num_untimed, "reasons": dict(loaded.reasons)}
+
+
+def _check_balance(loaded: Loaded) -> None:
+    counts = loaded.counts
+    kinds = {k: v for k, v in asdict(counts).items() if k != "lines" and (v or k == "ratings")}
     logger.info(
-        "ingest: %s lines = %s ratings + %s rejects + %s headers + %s blanks",
-        *(f"{value:,}" for value in asdict(counts).values()),
+        "ingest: %s lines = %s",
+        f"{counts.lines:,}",
+        " + ".join(f"{number:,} {kind}" for kind, number in kinds.items()),
     )
-    accounted = counts.ratings + counts.rejects + counts.headers + counts.blanks
-    if accounted != counts.lines:
-        raise DataError(_lost(accounted, counts.lines))
-    if counts.ratings == 0:
-        raise DataError(
-            describe(
-                "ingest",
-                found=f"no rating in {counts.lines:,} lines",
-                expected="at least one",
-                remedy="Check rejects and ingest.format.",
-            )
-        )
+    if counts.accounted != counts.lines:
+        raise DataError(_lost(counts.accounted, counts.lines))
 
 
-def _check_fraction(spark: SparkSession, counts: LineCounts, path: str, allowed: float) -> None:
-    fraction = counts.rejects / max(counts.lines, 1)
-    if counts.rejects:
-        logger.warning("ingest: %s lines refused, kept in %s", f"{counts.rejects:,}", path)
-    if fraction <= allowed:
+def _check_fraction(
+    step: Step, paths: RunPaths, loaded: Loaded, counts: dict[str, Any], allowed: float
+) -> None:
+    """Fail, and keep the refused lines, if they are too many or nothing else is there."""
+    lines, rejects = loaded.counts.lines, loaded.counts.rejects
+    fraction = rejects / max(lines, 1)
+    if fraction <= allowed and loaded.counts.ratings:
         return
-    rejects = parquet.read_dataset(spark, path, REJECTS)
-    samples = rejects.orderBy(c.FILE, c.LINE).limit(NUM_SAMPLES).collect()
-    shown = "; ".join(f"{x[c.FILE]}:{x[c.LINE]}: {x[c.TEXT]!r}: {x[c.REASON]}" for x in samples)
+    remedy = "Correct the files or the settings"
+    if rejects:
+        storage.move(step.staging(paths.rejects), step.staging(paths.failed_rejects))
+        step.publish(paths.failed_rejects, REJECTS, counts)
+        remedy = f"All refused lines are in {paths.failed_rejects}. {remedy}"
+    if loaded.counts.ratings:
+        remedy += ", or raise ingest.max_reject_fraction"
     raise DataError(
         describe(
             "ingest",
-            found=f"{counts.rejects:,} of {counts.lines:,} lines refused ({fraction:.1%}): {shown}",
-            expected=f"at most {allowed:.1%}",
-            remedy=f"All are in {path}. Correct the files, or raise ingest.max_reject_fraction.",
+            found=f"{rejects:,} of {lines:,} lines refused ({fraction:.1%}){_reasons(loaded)}",
+            expected=f"at most {allowed:.1%}" if loaded.counts.ratings else "ratings",
+            remedy=f"{remedy}.",
         )
     )
+
+
+def _reasons(loaded: Loaded) -> str:
+    """Return the commonest reasons, each with its number and a line, as the end of a sentence."""
+    shown = []
+    for reason, number in Counter(loaded.reasons).most_common(3):
+        sample = next(x for x in loaded.samples if x.reason == reason)
+        shown.append(f"{number:,} × {reason} ({sample.file}:{sample.line}: {sample.text[:200]!r})")
+    return f": {'; '.join(shown)}" if shown else ""
+
+
+def _tell(loaded: Loaded, paths: RunPaths) -> None:
+    """Log what a user should know of what was read."""
+    if loaded.counts.rejects:
+        logger.warning(
+            "ingest: %s lines refused, kept in %s", f"{loaded.counts.rejects:,}", paths.rejects
+        )
+    if loaded.num_untimed:
+        logger.warning(
+            "ingest: %s ratings without a time, or with one outside 1901-12-14 to 2038-01-18",
+            f"{loaded.num_untimed:,}",
+        )
+    now = datetime.now(timezone.utc).timestamp()
+    if loaded.latest != NO_TIME and (loaded.latest < _EARLY or loaded.earliest > now):
+        earliest, latest = (
+            datetime.fromtimestamp(x, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+            for x in (loaded.earliest, loaded.latest)
+        )
+        logger.warning(
+            "ingest: all ratings are from %s to %s. Check ingest.table.time_format",
+            *(earliest, latest),
+        )
 
 
 def _lost(found: int, expected: int) -> str:

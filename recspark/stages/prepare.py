@@ -5,48 +5,60 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 from pyspark import RDD, Broadcast
 from pyspark.sql import SparkSession
 
+from recspark.arrays.ids import id_keys, to_list
 from recspark.arrays.lookup import Lookup
-from recspark.arrays.ratings import pair_keys
+from recspark.cluster.arrow_blocks import Block
 from recspark.cluster.shuffle import shuffle
 from recspark.cluster.tasks import broadcast, commit_parts, spread
 from recspark.config import Config, PrepareConfig
-from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.catalog import PROBE, RATINGS
 from recspark.contract.paths import RunPaths
-from recspark.contract.schemas import Schema
-from recspark.datasets.manifest import require_manifest
+from recspark.contract.schemas import IdTypes, Schema
+from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
+from recspark.files.parquet import RowGroup
 from recspark.prepare.buckets import Layout, Written, partition, write_bucket
-from recspark.prepare.counts import RatingCounts, count_ratings
-from recspark.prepare.index import make_indexer, order_ids
-from recspark.prepare.pairs import read_pairs
+from recspark.prepare.counts import RatingCounts, count_ratings, count_seconds
+from recspark.prepare.held_out import HeldOutPairs, read_held_out_pairs
+from recspark.prepare.index import ids_of, order_ids, save_indexer
 from recspark.prepare.rating_filter import filter_ratings
-from recspark.prepare.rows import RowGroup, plan_blocks, read_block
-from recspark.prepare.split import SPLITS, LastSplit, PairsSplit, RandomSplit, Split, TimeSplit
+from recspark.prepare.rows import RatingFilter, plan_blocks, read_block
+from recspark.prepare.settle_ratings import settle_ratings
+from recspark.prepare.split import (
+    SPLITS,
+    LastSplit,
+    PairsSplit,
+    RandomSplit,
+    Split,
+    UserShareSplit,
+    UsersSplit,
+    cut_by_time,
+)
 
 logger = logging.getLogger(__name__)
+
+_COMBINED = ("mean", "sum", "max")
 
 
 def run(config: Config, spark: SparkSession) -> None:
     """Write the index tables, the saved StringIndexerModels and the three splits.
 
     Raises:
-        DataError: `ratings` is missing, the pairs file is unusable, nothing is left after the
-            filters, train or test came out empty, or rows were lost.
+        DataError: `ratings` is missing, the pairs file is unusable or does not match, nothing is
+            left after the filters, train or test came out empty, ratings repeat and
+            `prepare.duplicates` is refuse, or rows were lost.
     """
     paths, settings = RunPaths(config.root), config.prepare
     source = require_manifest(paths.ratings, RATINGS)
@@ -54,50 +66,64 @@ def run(config: Config, spark: SparkSession) -> None:
     files = storage.list_files(settings.pairs) if settings.pairs else []
     if settings.split == "probe":
         inputs["probe"] = require_manifest(paths.probe, PROBE).id
-    outputs = [path for path, _ in (*_index_outputs(paths), *_split_outputs(paths))]
+    types = IdTypes.of(source.columns)
+    outputs = [
+        (path, schema.with_ids(types) if schema else None)
+        for path, schema in (*_index_outputs(paths), *_split_outputs(paths))
+    ]
     step = Step(
         stage="prepare",
         settings={**asdict(settings), "seed": config.seed},
         inputs=inputs,
-        outputs=outputs,
+        outputs=[path for path, _ in outputs],
         force=config.force,
         root=paths.root,
         reads=[paths.ratings, paths.probe],
+        scratch=[paths.settled],
         files=files,
     )
     if step.is_done():
         return
     with step:
-        pairs = _held_out_pairs(spark, paths, settings)
-        plan = plan_blocks(paths.ratings)
-        blocks = spread(spark, plan, len(plan))
-        kept = filter_ratings(
-            lambda rating_filter: count_ratings(blocks, rating_filter), settings, config.seed
-        )
-        users = order_ids(kept.users, kept.user_counts)
-        movies = order_ids(kept.movies, kept.movie_counts)
-        layout = Layout(
-            user_ids=users[c.ID].to_numpy(),
-            movie_ids=movies[c.ID].to_numpy(),
-            split=_make_split(config, kept, pairs),
-            seed=config.seed,
-        )
-        with ThreadPoolExecutor(1) as beside:  # the driver's own work, while tasks write the splits
-            indexed = beside.submit(_stage_indexes, spark, step, paths, users, movies)
-            with broadcast(spark.sparkContext, layout) as shared:
-                written = _write_splits(spark, step, paths, blocks, shared, settings.num_buckets)
-            indexed.result()
-        counts = _count(kept, written, layout, settings)
-        if pairs is not None:
-            # Held-out pairs that nobody rated, or whose user or movie was filtered out.
-            counts["pairs_unmatched"] = len(pairs) - counts["test"]
-        _check_counts(counts, num_ratings=source.num_rows, num_kept=kept.num_ratings)
-        for path, schema in _index_outputs(paths):
-            step.publish(path, schema)
-        for path, schema in _split_outputs(paths):
-            manifest = step.publish(path, schema, counts)
-            if manifest.num_rows != counts[schema.name]:
+        pairs = None
+        if settings.split in ("pairs", "probe"):
+            pairs = read_held_out_pairs(spark, paths, settings, types)
+        ratings, num_repeats = paths.ratings, 0
+        if settings.duplicates in _COMBINED:
+            ratings, num_repeats = _settle(spark, step, paths, settings, source)
+        made = _make_splits(spark, step, paths, config, ratings, source, pairs)
+        if made.num_repeats and settings.duplicates == "refuse":
+            raise DataError(_refusal(made))
+        if made.num_repeats:
+            # Counts of users and movies included repeats: start over without them.
+            ratings, num_repeats = _settle(spark, step, paths, settings, source)
+            made = _make_splits(spark, step, paths, config, ratings, source, pairs)
+        storage.remove(step.staging(paths.settled))
+        counts = _count(made, config, num_repeats, pairs)
+        _check_counts(counts, settings, num_ratings=source.num_rows)
+        for path, schema in outputs:
+            is_split = schema is not None and schema.name in SPLITS
+            manifest = step.publish(path, schema, counts if is_split else None)
+            if schema and is_split and manifest.num_rows != counts[schema.name]:
                 raise DataError(_lost(schema.name, manifest.num_rows, counts[schema.name]))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Splits that were written, and what is known of them."""
+
+    kept: RatingCounts
+    users: pa.Table
+    movies: pa.Table
+    split: Split
+    written: list[Written]
+
+    @property
+    def num_repeats(self) -> int:
+        return sum(one.num_repeats for one in self.written)
+
+    def num_rows(self, split: str) -> int:
+        return sum(one.num_rows(split) for one in self.written)
 
 
 def _index_outputs(paths: RunPaths) -> list[tuple[str, Schema | None]]:
@@ -117,70 +143,138 @@ def _split_outputs(paths: RunPaths) -> list[tuple[str, Schema]]:
     ]
 
 
+def _settle(
+    spark: SparkSession, step: Step, paths: RunPaths, settings: PrepareConfig, source: Manifest
+) -> tuple[str, int]:
+    """Write the ratings without repeats; return their folder and the number of repeats."""
+    root = step.staging(paths.settled)
+    plan = plan_blocks(paths.ratings)
+    num_repeats = settle_ratings(
+        spark,
+        spread(spark, plan, len(plan)),
+        settings.duplicates,
+        num_rows=source.num_rows,
+        root=root,
+    )
+    kept = {"last": "the last is kept", "first": "the first is kept"}
+    logger.info(
+        "prepare: %s ratings repeat an earlier one of the same user and movie: %s",
+        f"{num_repeats:,}",
+        kept.get(settings.duplicates, f"their {settings.duplicates} is taken"),
+    )
+    return root, num_repeats
+
+
+def _make_splits(
+    spark: SparkSession,
+    step: Step,
+    paths: RunPaths,
+    config: Config,
+    ratings: str,
+    source: Manifest,
+    pairs: HeldOutPairs | None,
+) -> _Made:
+    """Stage the index tables and the splits of the ratings in a folder."""
+    settings = config.prepare
+    folders = {schema.name: step.staging(path) for path, schema in _split_outputs(paths)}
+    for folder in [*folders.values(), *(step.staging(path) for path, _ in _index_outputs(paths))]:
+        storage.remove(folder)
+    plan = plan_blocks(ratings)
+    blocks = spread(spark, plan, len(plan))
+
+    def count(rating_filter: RatingFilter) -> RatingCounts:
+        rows = {"num_rows": source.num_rows, "root": folders["train"]}
+        return count_ratings(spark, blocks, rating_filter, **rows)
+
+    kept, rating_filter = filter_ratings(count, settings, config.seed)
+    users = order_ids(kept.users, kept.user_counts)
+    movies = order_ids(kept.movies, kept.movie_counts)
+    lookups = Lookup.of(ids_of(users)), Lookup.of(ids_of(movies))
+    if pairs is not None:
+        pairs.find(*lookups)
+    split = _choose_split(config, kept, pairs, blocks, rating_filter)
+    layout = Layout(
+        user_keys=id_keys(ids_of(users)),
+        movie_keys=id_keys(ids_of(movies)),
+        split=split,
+        duplicates=settings.duplicates,
+        seed=config.seed,
+    )
+    with ThreadPoolExecutor(1) as beside:  # the driver's own work, while tasks write the splits
+        types = IdTypes.of(source.columns)
+        indexed = beside.submit(_stage_indexes, spark, step, paths, types, users, movies)
+        with broadcast(spark.sparkContext, (layout, *lookups)) as shared:
+            written = _write_splits(spark, blocks, shared, settings.num_buckets, folders)
+        indexed.result()
+    return _Made(kept, users, movies, split, written)
+
+
 def _stage_indexes(
-    spark: SparkSession, step: Step, paths: RunPaths, users: pd.DataFrame, movies: pd.DataFrame
+    spark: SparkSession,
+    step: Step,
+    paths: RunPaths,
+    types: IdTypes,
+    users: pa.Table,
+    movies: pa.Table,
 ) -> None:
     """Stage the index tables and their StringIndexerModels."""
     for table, schema, path, indexer in (
         (users, schemas.USER_INDEX, paths.user_index, paths.user_indexer),
         (movies, schemas.MOVIE_INDEX, paths.movie_index, paths.movie_indexer),
     ):
-        parquet.write_table(pa.Table.from_pandas(table), step.staging(path), schema)
-        make_indexer(spark, table).write().save(step.staging(indexer))
+        parquet.write_table(table, step.staging(path), schema.with_ids(types))
+        save_indexer(spark, table, step.staging(indexer))
 
 
-def _held_out_pairs(
-    spark: SparkSession, paths: RunPaths, settings: PrepareConfig
-) -> pd.DataFrame | None:
-    """Return the distinct pairs that test is made of, None if no list names them."""
-    if settings.pairs is not None:
-        return read_pairs(settings.pairs).drop_duplicates()
-    if settings.split == "probe":
-        probe = parquet.read_dataset(spark, paths.probe, schemas.PROBE)
-        return probe.select(c.USER_ID, c.MOVIE_ID).distinct().toPandas()
-    return None
-
-
-def _make_split(config: Config, kept: RatingCounts, pairs: pd.DataFrame | None) -> Split:
-    settings = config.prepare
+def _choose_split(
+    config: Config,
+    kept: RatingCounts,
+    pairs: HeldOutPairs | None,
+    blocks: RDD[list[RowGroup]],
+    rating_filter: RatingFilter,
+) -> Split:
+    settings, seed = config.prepare, config.seed
+    shares = settings.test_fraction, settings.valid_fraction
     if pairs is not None:
-        keys = np.sort(pair_keys(pairs[c.USER_ID].to_numpy(), pairs[c.MOVIE_ID].to_numpy()))
-        return PairsSplit(keys, settings.valid_fraction, config.seed)
+        return PairsSplit(pairs.keys, settings.valid_fraction, seed)
     if settings.split == "time":
-        return TimeSplit.of(
+        return cut_by_time(
             kept.days,
             kept.day_counts,
+            lambda day: count_seconds(blocks, rating_filter, day),
             test_fraction=settings.test_fraction,
             valid_fraction=settings.valid_fraction,
-            test_from=_days_since_1970(settings.cut_date) if settings.cut_date else None,
+            test_from=_seconds_since_1970(settings.cut_date) if settings.cut_date else None,
         )
     if settings.split == "last":
-        return LastSplit(settings.num_last, settings.valid_fraction > 0, config.seed)
-    return RandomSplit(settings.test_fraction, settings.valid_fraction, config.seed)
+        return LastSplit(settings.num_last, settings.valid_fraction > 0, seed)
+    if settings.split == "user_share":
+        return UserShareSplit(*shares, seed)
+    if settings.split == "users":
+        return UsersSplit(*shares, seed)
+    return RandomSplit(*shares, seed)
 
 
-def _days_since_1970(day: str) -> int:
-    return (date.fromisoformat(day) - date(1970, 1, 1)).days
+def _seconds_since_1970(day: str) -> int:
+    return (date.fromisoformat(day) - date(1970, 1, 1)).days * 86_400
 
 
 def _write_splits(
     spark: SparkSession,
-    step: Step,
-    paths: RunPaths,
     blocks: RDD[list[RowGroup]],
-    shared: Broadcast[Layout],
+    shared: Broadcast[tuple[Layout, Lookup, Lookup]],
     num_buckets: int,
+    folders: dict[str, str],
 ) -> list[Written]:
     """Stage train, valid and test; return what each bucket's task wrote."""
-    folders = {schema.name: step.staging(path) for path, schema in _split_outputs(paths)}
 
-    def partition_blocks(items: Iterable[list[RowGroup]]) -> Iterator[tuple[int, bytes]]:
-        users, movies = Lookup.of(shared.value.user_ids), Lookup.of(shared.value.movie_ids)
+    def partition_blocks(items: Iterable[list[RowGroup]]) -> Iterator[Block]:
+        _, users, movies = shared.value
         for groups in items:
             yield from partition(read_block(groups), users, movies, num_buckets)
 
-    def write(bucket: int, received: Iterator[bytes]) -> Written:
-        return write_bucket(bucket, received, shared.value, folders)
+    def write(bucket: int, received: Iterator[pa.RecordBatch]) -> Written:
+        return write_bucket(bucket, received, shared.value[0], folders)
 
     partitioned = blocks.mapPartitions(partition_blocks)
     written = shuffle(spark, partitioned, num_buckets, write, folders["train"])
@@ -191,41 +285,57 @@ def _write_splits(
 
 
 def _count(
-    kept: RatingCounts, written: list[Written], layout: Layout, settings: PrepareConfig
+    made: _Made, config: Config, num_repeats: int, pairs: HeldOutPairs | None
 ) -> dict[str, Any]:
     """Return what the manifests of the splits record besides their rows."""
-    rows = {name: sum(one.num_rows(name) for one in written) for name in SPLITS}
+    written, kept = made.written, made.kept
+    rows = {name: made.num_rows(name) for name in SPLITS}
     mean = sum(one.rating_sum for one in written) / max(rows["train"], 1)
     squares = sum(one.rating_squares for one in written) / max(rows["train"], 1)
     facts = PreparedFacts(
-        num_users=len(layout.user_ids),
-        num_movies=len(layout.movie_ids),
-        num_buckets=settings.num_buckets,
+        num_users=len(made.users),
+        num_movies=len(made.movies),
+        num_buckets=config.prepare.num_buckets,
         rating_min=min(one.rating_min for one in written),
         rating_max=max(one.rating_max for one in written),
         rating_mean=mean,
         rating_std=max(squares - mean * mean, 0.0) ** 0.5,
         rating_values=tuple(sorted({value for one in written for value in one.rating_values})),
     )
-    return {
-        "ratings": kept.num_read,
+    counts = {
+        "ratings": kept.num_read + num_repeats,
         **rows,
         "filtered": kept.num_read - kept.num_ratings,
+        "repeats": num_repeats,
         **facts.to_counts(),
     }
+    if isinstance(made.split, LastSplit):
+        counts["ties"] = sum(one.num_ties for one in written)
+        if counts["ties"]:
+            logger.info(
+                "prepare: %s users rated several movies in the second of the cut: a hash chose "
+                "among these",
+                f"{counts['ties']:,}",
+            )
+    if pairs is not None:
+        counts["pairs_unmatched"] = pairs.check(counts["test"], config.prepare)
+    return counts
 
 
-def _check_counts(counts: dict[str, Any], *, num_ratings: int, num_kept: int) -> None:
+def _check_counts(counts: dict[str, Any], settings: PrepareConfig, *, num_ratings: int) -> None:
     """Log the balance; refuse a run that lost rows or left train or test empty."""
+    names = ("ratings", *SPLITS, "filtered", "repeats")
     logger.info(
-        "prepare: %s ratings = %s train + %s valid + %s test + %s filtered",
-        *(f"{counts[name]:,}" for name in ("ratings", *SPLITS, "filtered")),
+        "prepare: %s ratings = %s train + %s valid + %s test + %s filtered + %s repeats",
+        *(f"{counts[name]:,}" for name in names),
     )
     if counts["ratings"] != num_ratings:
         raise DataError(_lost("ratings", counts["ratings"], num_ratings))
-    if sum(counts[name] for name in SPLITS) != num_kept:
-        raise DataError(_lost("splits", sum(counts[name] for name in SPLITS), num_kept))
-    for name in ("train", "test"):
+    accounted = sum(counts[name] for name in names[1:])
+    if accounted != num_ratings:
+        raise DataError(_lost("splits", accounted, num_ratings))
+    is_test_wanted = settings.test_fraction > 0 or settings.split in ("pairs", "probe", "last")
+    for name in ("train", *(["test"] if is_test_wanted else [])):
         if counts[name] == 0:
             raise DataError(
                 describe(
@@ -235,6 +345,38 @@ def _check_counts(counts: dict[str, Any], *, num_ratings: int, num_kept: int) ->
                     remedy="Change prepare.split and its settings, or lower the minimums.",
                 )
             )
+    if settings.split == "time" and not settings.cut_date:
+        _warn_of_large_parts(counts, settings)
+
+
+def _warn_of_large_parts(counts: dict[str, Any], settings: PrepareConfig) -> None:
+    """Log where many ratings of one second made a part more than half as large again as asked."""
+    total = sum(counts[name] for name in SPLITS)
+    asked = {"test": settings.test_fraction * total}
+    asked["valid"] = settings.valid_fraction * (total - asked["test"])
+    for name, wanted in asked.items():
+        if counts[name] > 1.5 * wanted + 1:
+            logger.warning(
+                "prepare: %s has %s ratings where %s were asked for: too many are of one second",
+                *(name, f"{counts[name]:,}", f"{wanted:,.0f}"),
+            )
+
+
+def _refusal(made: _Made) -> str:
+    """Return the message about repeats with three samples by raw id."""
+    users, movies = ids_of(made.users), ids_of(made.movies)
+    samples = [repeat for one in made.written for repeat in one.repeats][:3]
+    shown = "; ".join(
+        f"user {to_list(users[[one.user_index]])[0]!r}, movie "
+        f"{to_list(movies[[one.movie_index]])[0]!r}: {', '.join(f'{x:g}' for x in one.ratings)}"
+        for one in samples
+    )
+    return describe(
+        "prepare",
+        found=f"{made.num_repeats:,} ratings that repeat one of the same user and movie ({shown})",
+        expected="one rating of each pair, as prepare.duplicates is refuse",
+        remedy="Set prepare.duplicates to last, first, mean, sum or max, or correct the data.",
+    )
 
 
 def _lost(name: str, found: int, expected: int) -> str:

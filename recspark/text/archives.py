@@ -1,8 +1,8 @@
-"""Raw files inside .zip, .tar, .tar.gz and .tgz archives, read without unpacking each to a file.
+"""Raw files inside .zip, .tar and compressed .tar archives, read without unpacking each to a file.
 
-A plain tar needs no unpacking: its members are byte ranges. A tar.gz is unzipped once to a plain
-tar, and the wanted members of a zip are unpacked one after the other into one scratch file. No
-member's name ever becomes a path, so no archive can write outside the scratch folder.
+A plain tar needs no unpacking: its members are byte ranges. A tar.gz is decompressed once to a
+plain tar, and the wanted members of a zip are unpacked one after the other into one scratch file.
+No member's name ever becomes a path, so no archive can write outside the scratch folder.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import IO, BinaryIO
 
 from recspark.errors import DataError, describe
 from recspark.files import storage
+from recspark.text.names import is_clutter
 from recspark.text.sources import Source, damaged, open_raw, open_text
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 _BLOCK_BYTES = 1024 * 1024
 _ENCRYPTED = 0x1  # bit of a zip member's flags
 # What zipfile and its decompressors raise when the archive is damaged.
@@ -39,11 +39,6 @@ _ZIP_ERRORS = (
 )
 
 Wanted = Callable[[str], bool]
-
-
-def is_archive(path: str) -> bool:
-    """Return whether a file is an archive, judged by its name."""
-    return path.lower().endswith(SUFFIXES)
 
 
 class Archives:
@@ -76,20 +71,22 @@ class Archives:
     def find_members(self, archive: Source, is_wanted: Wanted) -> list[Source]:
         """Return the wanted members, sorted by name, `archive!member`; none if nothing matches.
 
-        A tar inside the archive is searched as well (the original download of the Netflix set is a
-        tar.gz that contains training_set.tar).
+        What systems add to archives (`__MACOSX/`, hidden files) is passed over. A tar inside the
+        archive is searched as well (the original download of the Netflix set is a tar.gz that
+        contains training_set.tar).
 
         Args:
             archive: A file for which `is_archive` holds.
             is_wanted: Tells from a member's path inside the archive whether it is wanted.
 
         Raises:
-            DataError: The archive is damaged, cut off, encrypted or too large, or a member is not
-                a plain file or has a path that leads out of the archive.
+            DataError: The archive is damaged, cut off, encrypted or too large, or a wanted member
+                is not a plain file or has a path that leads out of the archive.
         """
 
         def is_taken(name: str) -> bool:
-            return is_wanted(name) or name.lower().endswith(".tar")
+            is_tar = name.lower().endswith(".tar")
+            return not is_clutter(name) and (is_wanted(name) or is_tar)
 
         found = []
         members = self._members(archive, is_taken)
@@ -97,8 +94,8 @@ class Archives:
             if is_wanted(path):
                 found.append(member)
             else:
-                inner = _tar_members(member)
-                found += [one for name, one in inner if is_wanted(posixpath.join(path, name))]
+                inner = _tar_members(member, _below(path, is_wanted))
+                found += [one for _, one in inner]
         return sorted(found, key=lambda member: member.name)
 
     def _members(self, archive: Source, is_taken: Wanted) -> list[tuple[str, Source]]:
@@ -106,10 +103,10 @@ class Archives:
             return self._unpack_zip(archive, is_taken)
         if not archive.name.lower().endswith(".tar"):
             archive = self._unzip_tar(archive)
-        return [(path, member) for path, member in _tar_members(archive) if is_taken(path)]
+        return list(_tar_members(archive, is_taken))
 
     def _unzip_tar(self, archive: Source) -> Source:
-        """Return the plain tar inside a .tar.gz, which is unzipped only once."""
+        """Return the plain tar inside a .tar.gz (.bz2, .xz, .zst), decompressed only once."""
         if archive.name not in self._tars:
             path, file = self._open_scratch()
             with file, open_text(archive) as stream:
@@ -121,13 +118,15 @@ class Archives:
         found: list[tuple[str, Source]] = []
         try:
             with open_raw(archive) as file, zipfile.ZipFile(file) as zipped:
-                infos = [info for info in zipped.infolist() if not info.is_dir()]
+                infos = [
+                    info
+                    for info in zipped.infolist()
+                    if not info.is_dir() and is_taken(info.filename)
+                ]
                 for info in infos:
                     _check_member(
                         archive, info.filename, is_file=not stat.S_ISLNK(info.external_attr >> 16)
                     )
-                infos = [info for info in infos if is_taken(info.filename)]
-                for info in infos:
                     if info.flag_bits & _ENCRYPTED:
                         raise _refused(archive, info.filename, "an encrypted member")
                 self._require_room(archive.name, sum(info.file_size for info in infos))
@@ -177,19 +176,24 @@ class Archives:
             )
 
 
-def _tar_members(archive: Source) -> Iterator[tuple[str, Source]]:
-    """Yield (path inside, source) of each file in a plain tar, as a byte range of the tar."""
+def _below(folder: str, is_wanted: Wanted) -> Wanted:
+    """Return whether a member of a tar inside an archive is wanted."""
+    return lambda name: not is_clutter(name) and is_wanted(posixpath.join(folder, name))
+
+
+def _tar_members(archive: Source, is_taken: Wanted) -> Iterator[tuple[str, Source]]:
+    """Yield (path inside, source) of the files to take from a plain tar, as byte ranges of it."""
     outer = archive.start or 0
     try:
         with open_raw(archive) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # else all are kept in memory
-                if member.isdir():
-                    continue
                 is_file = member.isreg() and not member.issparse()
-                _check_member(archive, member.name, is_file=is_file)
-                if member.offset_data + member.size > archive.size:
+                if is_file and member.offset_data + member.size > archive.size:
                     raise damaged(archive.name, "tar archive", "it ends inside a member")
+                if member.isdir() or not is_taken(member.name):
+                    continue
+                _check_member(archive, member.name, is_file=is_file)
                 name = f"{archive.name}!{member.name}"
                 start = outer + member.offset_data
                 yield member.name, Source(name, archive.path, member.size, start)

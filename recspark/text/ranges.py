@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from recspark.arrays.packing import pack
-from recspark.text.sources import BOM, Source, open_text
+from recspark.text.sources import BOM, Source, is_splittable, open_raw, open_text
 
 PIECE_BYTES = 256 * 1024  # parsed at a time: a damaged line slows down no more text than this
 
@@ -20,7 +20,7 @@ class Range:
         number: Position in the plan; ranges of a file follow each other.
         source: The file.
         start: Offset of the first byte in the file.
-        end: Offset after the last byte. A compressed file is one range of compressed bytes.
+        end: Offset after the last byte. A file that cannot be cut is one range of its stored bytes.
     """
 
     number: int
@@ -32,11 +32,12 @@ class Range:
 def plan_ranges(sources: Sequence[Source], split_bytes: int) -> list[list[Range]]:
     """Return the ranges for each task: large files are cut, small ones share a task.
 
-    A compressed file cannot be cut and is one range.
+    A file that is compressed or in UTF-16 cannot be cut and is one range.
     """
     ranges: list[Range] = []
     for source in sources:
-        step = source.size if source.is_compressed else split_bytes
+        is_whole = source.size <= split_bytes or not is_splittable(source)
+        step = source.size if is_whole else split_bytes
         for start in range(0, source.size, max(step, 1)):
             ranges.append(Range(len(ranges), source, start, min(start + step, source.size)))
     sizes = [one.end - one.start for one in ranges]
@@ -48,10 +49,11 @@ def read_pieces(one: Range) -> Iterator[tuple[int, bytes]]:
 
     The offset counts bytes of the (decompressed) file. A byte order mark is left out.
     """
-    with open_text(one.source) as file:
-        if one.source.is_compressed:
+    if one.start == 0 and one.end == one.source.size:
+        with open_text(one.source) as file:
             yield from _cut(file, 0, None)
-            return
+        return
+    with open_raw(one.source) as file:
         first = next_line(file, one.start)
         if first < one.end:
             file.seek(first)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import bz2
+import codecs
 import contextlib
 import gzip
 import io
+import lzma
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
+
+import pyarrow as pa
 
 from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.files.storage import FileInfo
+from recspark.text.kinds import NUM_BYTES, find_compression, find_encoding
+from recspark.text.names import partitions_of, without_compression
 
 BOM = b"\xef\xbb\xbf"
+_BLOCK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,9 @@ class Source:
         return Source(file.path, file.path, file.size)
 
     @property
-    def is_compressed(self) -> bool:
-        """Whether the text is read through gzip."""
-        return self.name.lower().endswith((".gz", ".tgz"))
+    def partitions(self) -> dict[str, str]:
+        """The columns that folders named `column=value` give, e.g. `{"year": "2005"}`."""
+        return partitions_of(self.name)
 
 
 class _Window(io.RawIOBase):
@@ -88,20 +96,108 @@ def open_raw(source: Source) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def open_text(source: Source) -> Iterator[BinaryIO]:
-    """Yield the source's text, decompressed if its name ends in .gz or .tgz.
+    """Yield the source's text, decompressed and as UTF-8.
+
+    The first bytes tell the compression (gzip, bzip2, xz, Zstandard, LZ4) and UTF-16; the name does
+    not matter. Only text that is stored as it is can be sought in cheaply.
 
     Raises:
-        DataError: The gzip data is damaged or cut off.
+        DataError: The data is damaged or cut off.
     """
     with open_raw(source) as raw:
-        if not source.is_compressed:
-            yield raw
-            return
-        try:
-            with gzip.open(raw) as stream:
-                yield cast(BinaryIO, stream)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise damaged(source.name, "gzip data", error) from error
+        start = _peek(raw)
+        kind = find_compression(start)
+        if kind is None and _says_compressed(source) and b"\x00" in start:
+            raise damaged(source.name, "compressed data", "its first bytes are unknown")
+        text = raw if kind is None else _buffer(_decompress(raw, kind, source.name))
+        encoding = find_encoding(start if kind is None else text.peek(2))  # type: ignore[attr-defined]
+        yield text if encoding is None else _buffer(_decode(text, source.name))
+
+
+def is_splittable(source: Source) -> bool:
+    """Return whether tasks can share a file out: it is stored as text of one byte a character."""
+    with open_raw(source) as raw:
+        start = _peek(raw)
+    return find_compression(start) is None and find_encoding(start) is None
+
+
+def is_misnamed(source: Source) -> bool:
+    """Return whether a file's name and its first bytes disagree about its compression."""
+    with open_raw(source) as raw:
+        return _says_compressed(source) != (find_compression(_peek(raw)) is not None)
+
+
+def _says_compressed(source: Source) -> bool:
+    name = source.name
+    return without_compression(name) != name or name.lower().endswith((".tgz", ".tbz2", ".txz"))
+
+
+def _peek(raw: BinaryIO) -> bytes:
+    start = raw.read(NUM_BYTES)
+    raw.seek(0)
+    return start
+
+
+class _Chunks(io.RawIOBase):
+    """Chunks of bytes as a file object."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks, self._left = chunks, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._left = memoryview(chunk)
+        size = min(len(buffer), len(self._left))
+        buffer[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
+
+
+def _buffer(chunks: Iterator[bytes]) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_Chunks(chunks), _BLOCK_BYTES))
+
+
+def _decompress(raw: BinaryIO, kind: str, name: str) -> Iterator[bytes]:
+    """Yield the decompressed data in chunks; a file may hold several compressed streams."""
+    what = {"bz2": "bzip2", "zstd": "Zstandard"}.get(kind, kind)
+    try:
+        with _open_compressed(raw, kind) as stream:
+            while chunk := stream.read(_BLOCK_BYTES):
+                yield chunk
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise damaged(name, f"{what} data", error) from error
+    except OSError as error:
+        if error.errno is not None:  # of the disk or the network
+            raise
+        raise damaged(name, f"{what} data", error) from error
+
+
+def _open_compressed(raw: BinaryIO, kind: str) -> IO[bytes]:
+    if kind == "gzip":
+        return cast(IO[bytes], gzip.open(raw))
+    if kind == "bz2":
+        return cast(IO[bytes], bz2.open(raw))
+    if kind == "xz":
+        return cast(IO[bytes], lzma.open(raw))
+    return cast(IO[bytes], pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), kind))
+
+
+def _decode(text: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield UTF-16 text, which begins with a byte order mark, as UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-16")()
+    try:
+        while chunk := text.read(_BLOCK_BYTES):
+            yield decoder.decode(chunk).encode()
+        decoder.decode(b"", final=True)
+    except UnicodeError as error:
+        raise damaged(name, "UTF-16 text", error) from error
 
 
 def damaged(name: str, what: str, error: object) -> DataError:

@@ -76,3 +76,12 @@ def test_move_in_an_object_store_brings_the_manifest_last() -> None:
     assert max(found, key=lambda name: found[name]) == "/moves/target/_MANIFEST.json"
     assert memory.cat("/moves/target/a/part-1.parquet") == b"a/part-1.parquet"
     assert not storage.exists("memory://moves/source")
+
+
+def test_linked_files_of_a_folder_are_listed_with_the_size_of_their_target(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("12345")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "a.csv").symlink_to(tmp_path / "store")
+    (folder / "lost.csv").symlink_to(tmp_path / "nothing")
+    assert [(Path(x.path).name, x.size) for x in storage.list_files(str(folder))] == [("a.csv", 5)]

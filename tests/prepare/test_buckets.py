@@ -8,29 +8,35 @@ import pyarrow.parquet as pq
 import pytest
 
 from recspark.arrays.lookup import Lookup
-from recspark.arrays.ratings import Ratings
+from recspark.arrays.ratings import NO_TIME, Ratings
 from recspark.cluster.tasks import commit_parts
 from recspark.contract import columns as c
 from recspark.prepare.buckets import Layout, partition, write_bucket
+from recspark.prepare.repeats import Repeat
 from recspark.prepare.split import SPLITS, RandomSplit, Split
-from tests.prepare.blocks import grid
+from tests.prepare.blocks import block_of, grid
 
 NUM_BUCKETS = 4
 BLOCK = grid(30, 20)
 
 
 def lookup(size: int) -> Lookup:
-
     return Lookup.of(np.arange(size, dtype=np.int32)[::-1].copy())  # id i has index size-1-i
 
 
 def layout(split: Split, seed: int) -> Layout:
-    descending = [np.arange(size, dtype=np.int32)[::-1].copy() for size in (30, 20)]
-    return Layout(user_ids=descending[0], movie_ids=descending[1], split=split, seed=seed)
+    descending = [np.arange(size, dtype=np.uint64)[::-1].copy() for size in (30, 20)]
+    return Layout(
+        user_keys=descending[0],
+        movie_keys=descending[1],
+        split=split,
+        duplicates="last",
+        seed=seed,
+    )
 
 
-def partitioned(blocks: list[Ratings]) -> dict[int, list[bytes]]:
-    received: dict[int, list[bytes]] = {bucket: [] for bucket in range(NUM_BUCKETS)}
+def partitioned(blocks: list[Ratings]) -> dict[int, list[pa.RecordBatch]]:
+    received: dict[int, list[pa.RecordBatch]] = {bucket: [] for bucket in range(NUM_BUCKETS)}
     for block in blocks:
         for bucket, payload in partition(block, lookup(30), lookup(20), NUM_BUCKETS):
             received[bucket].append(payload)
@@ -62,8 +68,8 @@ def test_every_row_comes_out_once_in_its_users_bucket(tmp_path: Path) -> None:
     found = []
     for (_, bucket), table in tables.items():
         assert all(user % NUM_BUCKETS == bucket for user, _ in pairs(table))
-        assert set(table.column(c.RATED_DAY).to_pylist()) == {10}
-        assert table.schema.field(c.RATED_DAY).type == pa.int16()
+        assert set(table.column(c.RATED_AT).to_pylist()) == {864_000}
+        assert table.schema.field(c.RATED_AT).type == pa.int32()
         found += pairs(table)
     assert sorted(found) == [(user, movie) for user in range(30) for movie in range(20)]
 
@@ -83,14 +89,12 @@ def test_order_is_shuffled_and_does_not_depend_on_the_blocks(tmp_path: Path) -> 
 def test_unknown_users_and_movies_are_filtered() -> None:
     known_users, known_movies = lookup(3), lookup(2)
     payloads = partition(BLOCK, known_users, known_movies, NUM_BUCKETS)
-    rows = sum(pa.ipc.open_stream(payload).read_all().num_rows for _, payload in payloads)
-    assert rows == 3 * 2
+    assert sum(batch.num_rows for _, batch in payloads) == 3 * 2
 
 
 def test_rating_range_is_that_of_train(tmp_path: Path) -> None:
-
     ratings = np.where(BLOCK.movies == 0, 1.0, 4.0).astype(np.float32)
-    block = Ratings(BLOCK.users, BLOCK.movies, ratings, BLOCK.days)
+    block = Ratings(BLOCK.users, BLOCK.movies, ratings, BLOCK.times)
     payloads = [payload for _, payload in partition(block, lookup(30), lookup(20), 1)]
     only_train = layout(RandomSplit(0.0, 0.0, 1), seed=1)
     written = write_bucket(0, payloads, only_train, {"train": str(tmp_path)})
@@ -99,8 +103,34 @@ def test_rating_range_is_that_of_train(tmp_path: Path) -> None:
 
 
 def test_buckets_beyond_16_bits_keep_their_users_apart() -> None:
-    users = np.array([0, 3, 69_999], np.int32)
-    block = Ratings(users, np.zeros(3, np.int32), np.ones(3, np.float32), np.zeros(3, np.int32))
+    block = block_of([(0, 0), (3, 0), (69_999, 0)])
     ids = Lookup.of(np.arange(70_000, dtype=np.int32))
     found = [bucket for bucket, _ in partition(block, ids, lookup(1), num_buckets=70_000)]
     assert found == [0, 3, 69_999]
+
+
+def test_time_that_is_not_known_is_null(tmp_path: Path) -> None:
+    block = block_of([(0, 0), (1, 1)], time=NO_TIME)
+    payloads = [payload for _, payload in partition(block, lookup(30), lookup(20), 1)]
+    folders = {"train": str(tmp_path)}
+    written = write_bucket(0, payloads, layout(RandomSplit(0.0, 0.0, 1), seed=1), folders)
+    commit_parts([written.files["train"]], str(tmp_path))
+    table = pq.read_table(written.files["train"].target, partitioning=None)
+    assert table.column(c.RATED_AT).to_pylist() == [None, None]
+
+
+def test_repeats_are_settled_and_counted(tmp_path: Path) -> None:
+    older, newer = block_of([(0, 0), (1, 1)], 2.0, 50), block_of([(0, 0)], 5.0, 60)
+    payloads = [
+        payload
+        for block in (newer, older)
+        for _, payload in partition(block, lookup(30), lookup(20), 1)
+    ]
+    folders = {"train": str(tmp_path)}
+    written = write_bucket(0, payloads, layout(RandomSplit(0.0, 0.0, 1), seed=1), folders)
+    commit_parts([written.files["train"]], str(tmp_path))
+    table = pq.read_table(written.files["train"].target, partitioning=None)
+    assert sorted(table.column(c.RATING).to_pylist()) == [2.0, 5.0]
+    assert written.num_repeats == 1
+    # Ids 0 have the indexes 29 and 19. The ratings are shown in the order of the source.
+    assert written.repeats == (Repeat(29, 19, (5.0, 2.0)),)

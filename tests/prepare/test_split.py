@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recspark.arrays.ratings import Ratings, pair_keys
+from recspark.arrays.ratings import NO_TIME
+from recspark.prepare.bucket_rows import BucketRows
 from recspark.prepare.split import (
     TEST,
     TRAIN,
@@ -15,10 +18,14 @@ from recspark.prepare.split import (
     PairsSplit,
     RandomSplit,
     TimeSplit,
+    UserShareSplit,
+    UsersSplit,
+    cut_by_time,
+    pair_keys,
 )
-from tests.prepare.blocks import block_of, grid
+from tests.prepare.blocks import block_of, grid, rows_of
 
-BLOCK = grid(400, 50)
+BLOCK = rows_of(grid(400, 50))
 N = 20_000
 
 
@@ -43,7 +50,7 @@ def test_row_order_and_blocks_do_not_matter() -> None:
     for rows in parts:
         mask = np.zeros(N, dtype=bool)
         mask[rows] = True
-        apart[mask] = split(BLOCK.where(mask))
+        apart[mask] = split(BLOCK.take(mask))
     assert (apart == whole).all()
 
 
@@ -64,7 +71,7 @@ def test_pairs_are_the_test_set() -> None:
     users, movies = (np.array(column, dtype=np.int32) for column in zip(*held_out, strict=True))
     keys = np.sort(pair_keys(users, movies))
     codes = PairsSplit(keys, valid_fraction=0.0, seed=1)(BLOCK)
-    in_test = BLOCK.where(codes == TEST)
+    in_test = BLOCK.take(codes == TEST)
     found = set(zip(in_test.users.tolist(), in_test.movies.tolist(), strict=True))
     assert found == {(0, 0), (1, 3), (399, 49)}
     assert set(codes.tolist()) == {TRAIN, TEST}
@@ -72,8 +79,8 @@ def test_pairs_are_the_test_set() -> None:
 
 def test_pairs_beyond_the_last_key_and_no_pairs_at_all() -> None:
     keys = np.array([5], dtype=np.int64)
-    assert PairsSplit(keys, 0.0, 1)(block_of([(7, 7)])).tolist() == [TRAIN]
-    assert PairsSplit(keys[:0], 0.0, 1)(block_of([(7, 7)])).tolist() == [TRAIN]
+    assert PairsSplit(keys, 0.0, 1)(rows_of(block_of([(7, 7)]))).tolist() == [TRAIN]
+    assert PairsSplit(keys[:0], 0.0, 1)(rows_of(block_of([(7, 7)]))).tolist() == [TRAIN]
 
 
 def test_pairs_split_still_draws_valid() -> None:
@@ -81,20 +88,76 @@ def test_pairs_split_still_draws_valid() -> None:
     assert share(codes, VALID) == pytest.approx(0.1, abs=0.007)
 
 
-def test_newest_ratings_are_test_cut_between_days() -> None:
-    days, counts = np.array([3, 5, 8, 9]), np.array([50, 30, 15, 5])
-    split = TimeSplit.of(days, counts, test_fraction=0.1, valid_fraction=0.25)
-    # Day 9 has 5 % of the ratings, days 8 and 9 have 20 %; of the other 80, day 5 has 37.5 %.
-    assert (split.valid_from, split.test_from) == (5, 8)
-    block = Ratings(BLOCK.users[:4], BLOCK.movies[:4], BLOCK.ratings[:4], days.astype(np.int32))
-    assert split(block).tolist() == [TRAIN, VALID, TEST, TEST]
+DAY = 86_400
+
+
+def at(times: list[int]) -> BucketRows:
+    """Return rows of one user with these times."""
+    rows = rows_of(block_of([(1, movie) for movie in range(len(times))]))
+    return dataclasses.replace(rows, times=np.array(times, np.int32))
+
+
+def cut(times: list[int], **settings: float) -> TimeSplit:
+    """Return the time split of ratings with these times, counted as the stage counts them."""
+    days, counts = np.unique(np.array(times) // DAY, return_counts=True)
+
+    def count_seconds(day: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.unique([x for x in times if x // DAY == day], return_counts=True)
+
+    return cut_by_time(days, counts, count_seconds, **settings)  # type: ignore[arg-type]
+
+
+def test_newest_ratings_are_test_cut_between_seconds() -> None:
+    # One day, a rating a second: by days, all would be test.
+    times = list(range(1000, 1100))
+    split = cut(times, test_fraction=0.1, valid_fraction=0.2)
+    codes = split(at(times))
+    assert codes.tolist() == [TRAIN] * 72 + [VALID] * 18 + [TEST] * 10
+
+
+def test_cut_gives_each_part_at_least_its_share() -> None:
+    # 5 % of the ratings are in the last second, 20 % in the last two; of the other 80, 30 are in
+    # the one before.
+    times = [3 * DAY] * 50 + [5 * DAY + 7] * 30 + [8 * DAY] * 15 + [8 * DAY + 1] * 5
+    split = cut(times, test_fraction=0.1, valid_fraction=0.25)
+    assert (split.valid_from, split.test_from) == (5 * DAY + 7, 8 * DAY)
+
+
+def test_rating_without_a_time_is_the_oldest() -> None:
+    times = [NO_TIME, 5, 6, 7]
+    split = cut(times, test_fraction=0.25, valid_fraction=0.0)
+    assert split(at(times)).tolist() == [TRAIN, TRAIN, TRAIN, TEST]
 
 
 def test_cut_date_and_no_valid() -> None:
-    days, counts = np.array([3, 5, 8]), np.array([1, 1, 1])
-    split = TimeSplit.of(days, counts, test_fraction=0.5, valid_fraction=0.0, test_from=5)
-    block = Ratings(BLOCK.users[:3], BLOCK.movies[:3], BLOCK.ratings[:3], days.astype(np.int32))
-    assert split(block).tolist() == [TRAIN, TEST, TEST]
+    times = [3 * DAY, 5 * DAY - 1, 5 * DAY, 8 * DAY]
+    split = cut(times, test_fraction=0.5, valid_fraction=0.0, test_from=5 * DAY)
+    assert split(at(times)).tolist() == [TRAIN, TRAIN, TEST, TEST]
+    valid = cut(times, test_fraction=0.5, valid_fraction=0.5, test_from=5 * DAY)
+    assert valid(at(times)).tolist() == [TRAIN, VALID, TEST, TEST]
+
+
+@given(
+    times=st.lists(st.integers(-3 * DAY, 3 * DAY), min_size=1, max_size=60),
+    test_fraction=st.sampled_from([0.0, 0.1, 0.5, 0.9]),
+    valid_fraction=st.sampled_from([0.0, 0.3]),
+)
+def test_time_split_is_that_of_sorting(
+    times: list[int], test_fraction: float, valid_fraction: float
+) -> None:
+    split = cut(times, test_fraction=test_fraction, valid_fraction=valid_fraction)
+    codes = split(at(times))
+    newest = sorted(times, reverse=True)
+
+    def from_share(wanted: float) -> float:
+        return newest[int(np.ceil(wanted)) - 1] if wanted > 0 else np.inf
+
+    test_from = from_share(test_fraction * len(times))
+    in_test = sum(time >= test_from for time in times)
+    share = valid_fraction * (len(times) - in_test)
+    valid_from = from_share(in_test + share) if share > 0 else test_from
+    wanted = [TEST if x >= test_from else VALID if x >= valid_from else TRAIN for x in times]
+    assert codes.tolist() == wanted
 
 
 ROWS = st.lists(
@@ -109,7 +172,8 @@ def test_each_users_newest_ratings_are_test(
     rows: list[tuple[int, int, int]], num_last: int, has_valid: bool
 ) -> None:
     users, movies, days = (np.array(x, dtype=np.int32) for x in zip(*rows, strict=True))
-    block = Ratings(users, movies, np.ones(len(rows), dtype=np.float32), days)
+    pairs = list(zip(users.tolist(), movies.tolist(), strict=True))
+    block = dataclasses.replace(rows_of(block_of(pairs)), times=days)
     codes = LastSplit(num_last, has_valid, seed=3)(block)
     for user in set(users.tolist()):
         mine = np.flatnonzero(users == user)
@@ -122,5 +186,37 @@ def test_each_users_newest_ratings_are_test(
                 assert days[newer].min() >= days[older].max()
     # In another order of rows, each rating is in the same split.
     order = np.random.default_rng(0).permutation(len(rows))
-    shuffled = Ratings(users[order], movies[order], block.ratings, days[order])
+    shuffled = block.take(order)
     assert (LastSplit(num_last, has_valid, seed=3)(shuffled) == codes[order]).all()
+
+
+def test_ties_at_the_cut_are_counted_by_user() -> None:
+    # User 0's newest two are of one second, user 1's are not, user 2 has a single rating.
+    pairs = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0)]
+    times = np.array([5, 9, 9, 5, 9, 9], np.int32)
+    rows = dataclasses.replace(rows_of(block_of(pairs)), times=times)
+    assert LastSplit(1, has_valid=False, seed=3).count_ties(rows) == 1
+    assert LastSplit(2, has_valid=False, seed=3).count_ties(rows) == 0
+
+
+def test_each_user_gives_his_share() -> None:
+    codes = UserShareSplit(test_fraction=0.2, valid_fraction=0.1, seed=1)(BLOCK)
+    for user in range(400):
+        mine = codes[BLOCK.users == user]
+        assert (mine == TEST).sum() == 10
+        assert (mine == VALID).sum() == 4
+    few = rows_of(grid(4000, 2))
+    codes = UserShareSplit(test_fraction=0.2, valid_fraction=0.0, seed=1)(few)
+    assert share(codes, TEST) == pytest.approx(0.2, abs=0.02)
+    one = UserShareSplit(test_fraction=0.9, valid_fraction=0.9, seed=1)(rows_of(grid(50, 1)))
+    assert set(one.tolist()) == {TRAIN}
+
+
+def test_some_users_are_wholly_held_out() -> None:
+    codes = UsersSplit(test_fraction=0.3, valid_fraction=0.2, seed=1)(BLOCK)
+    of_user = {user: set(codes[BLOCK.users == user].tolist()) for user in range(400)}
+    assert all(len(found) == 1 for found in of_user.values())
+    in_test = [user for user, found in of_user.items() if found == {TEST}]
+    in_valid = [user for user, found in of_user.items() if found == {VALID}]
+    assert 90 < len(in_test) < 150
+    assert 35 < len(in_valid) < 80

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import random
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,21 @@ def link_tar(kind: bytes) -> bytes:
         info = tarfile.TarInfo("mv_0000001.txt")
         info.type, info.linkname = kind, "/etc/passwd"
         tar.addfile(info)
+    return target.getvalue()
+
+
+def mixed_tar() -> bytes:
+    """Return a tar with a wanted file, a link, a device and paths that lead out beside it."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as tar:
+        for name, kind in (("latest", tarfile.SYMTYPE), ("tty", tarfile.CHRTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            tar.addfile(info)
+        for name in ("../out.txt", "./x/mv_1.txt"):
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            tar.addfile(info, io.BytesIO(b"1:\n"))
     return target.getvalue()
 
 
@@ -101,6 +119,45 @@ def test_tar_inside_an_archive_is_searched(tmp_path: Path, outer: str) -> None:
 def test_compressed_member_is_read_through_gzip(tmp_path: Path) -> None:
     data = tar_of({"x/mv_1.txt.gz": gzip.compress(b"1:\n"), "mv_2.txt": b"2:\n"})
     assert read(tmp_path, "a.tar", data) == {"mv_2.txt": b"2:\n", "x/mv_1.txt.gz": b"1:\n"}
+
+
+@pytest.mark.parametrize("kind", ["a.zip", "a.tar", "a.tgz"])
+def test_what_systems_add_is_passed_over(tmp_path: Path, kind: str) -> None:
+    members = {
+        "__MACOSX/._mv_1.txt": b"\x00\x05\x16\x07",
+        "x/._mv_1.txt": b"\x00\x05\x16\x07",
+        ".DS_Store": b"\x00",
+        "x/.mv_1.txt.crc": b"crc",
+        "x/mv_1.txt": b"1:\n",
+    }
+    data = zip_of({".": b"", **members}) if kind == "a.zip" else tar_of(members)
+    assert read(tmp_path, kind, gzip.compress(data) if kind == "a.tgz" else data) == {
+        "x/mv_1.txt": b"1:\n"
+    }
+
+
+@pytest.mark.parametrize("kind", ["a.tar", "a.tgz"])
+def test_links_devices_and_paths_out_do_no_harm_where_they_are_not_wanted(
+    tmp_path: Path, kind: str
+) -> None:
+    data = mixed_tar() if kind == "a.tar" else gzip.compress(mixed_tar())
+    assert read(tmp_path, kind, data) == {"./x/mv_1.txt": b"1:\n"}
+
+
+@pytest.mark.parametrize("name", ["a.tar.bz2", "a.tbz2", "a.tar.xz", "a.txz", "a.TAR.XZ"])
+def test_other_compressions_of_a_tar(tmp_path: Path, name: str) -> None:
+    compress = lzma.compress if name.lower().endswith("xz") else bz2.compress
+    assert len(read(tmp_path, name, compress(tar_of(MEMBERS)))) == 2
+
+
+@pytest.mark.parametrize("outer", ["a.zip", "a.tar"])
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_member_of_any_kind(
+    tmp_path: Path, outer: str, compress: Callable[[bytes], bytes]
+) -> None:
+    members = {"mv_1.txt.x": compress(b"1:\n10,3,2005-01-01\n")}
+    data = zip_of(members) if outer == "a.zip" else tar_of(members)
+    assert read(tmp_path, outer, data) == {"mv_1.txt.x": b"1:\n10,3,2005-01-01\n"}
 
 
 def test_plain_tar_is_not_unpacked(tmp_path: Path) -> None:
