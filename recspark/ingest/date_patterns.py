@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recspark.config.date_patterns import expand
+
 _ZONE = r"(?P<z>[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_NAME = (
@@ -18,7 +20,7 @@ _MONTH_NAME = (
 _DAY_NAME = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?"
 # Numbers of one or two digits; two where another number follows at once.
 _SHORT = ("m", "d", "H", "I", "M", "S")
-DIRECTIVES = {
+_DIRECTIVES = {
     "Y": r"(?P<Y>\d{4})",
     "y": r"(?P<y>\d{2})",
     "j": r"(?P<j>\d{1,3})",
@@ -33,7 +35,6 @@ DIRECTIVES = {
     "%": "%",
     **{letter: rf"(?P<{letter}>\d{{1,2}})" for letter in _SHORT},
 }
-_SHORTHANDS = {"%T": "%H:%M:%S", "%F": "%Y-%m-%d", "%D": "%m/%d/%y", "%R": "%H:%M", "%e": "%d"}
 # What may follow a date without a time of day in its pattern.
 _TIME_OF_DAY = (
     r"(?:(?:[Tt]|,?\s+)(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,]\d{1,9})?)?"
@@ -41,29 +42,6 @@ _TIME_OF_DAY = (
 )
 _SECONDS_A_DAY = 86_400
 _ZERO = ord("0")
-
-
-def expand(pattern: str) -> str:
-    """Return a pattern with %T, %F, %D, %R and %e written out."""
-    for short, long in _SHORTHANDS.items():
-        pattern = pattern.replace(short, long)
-    return pattern
-
-
-def has_date(pattern: str) -> bool:
-    """Return whether a pattern names a day: a year with month and day, or with a day of the year.
-
-    Unknown directives, or one that occurs twice, make it no pattern at all.
-    """
-    letters = re.findall(r"%(.)", expand(pattern))
-    if set(letters) - set(DIRECTIVES) or len(set(letters)) != len(letters):
-        return False
-    has_year = len({"Y", "y"} & set(letters)) == 1
-    has_month = len({"m", "b", "B"} & set(letters)) == 1
-    has_day = (has_month and "d" in letters and "j" not in letters) or (
-        "j" in letters and not has_month and "d" not in letters
-    )
-    return has_year and has_day
 
 
 @functools.cache
@@ -81,7 +59,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         is_adjacent = (number >= 2 and not pieces[number - 1]) or (
             number + 2 < len(pieces) and not pieces[number + 1]
         )
-        regex += rf"(?P<{letter}>\d{{2}})" if letter in _SHORT and is_adjacent else DIRECTIVES[letter]
+        regex += rf"(?P<{letter}>\d{{2}})" if letter in _SHORT and is_adjacent else _DIRECTIVES[letter]
     if not re.search("%[HI]", pattern):
         regex += _TIME_OF_DAY
     return re.compile(regex, re.ASCII | re.IGNORECASE)

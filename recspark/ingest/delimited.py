@@ -18,7 +18,7 @@ from recspark.ingest.lines import Lines
 from recspark.ingest.parsed import Parsed, Reject, is_column_names
 from recspark.ingest.quotes import Quoting, split_fields
 from recspark.ingest.time_formats import NO_TIME_WORDS
-from recspark.ingest.values import TEXT_MOVIE, TEXT_USER, RowRules, Rows, collect
+from recspark.ingest.values import RowRules, Rows, collect, fill_constants
 from recspark.text.lines import count_lines, is_misread_by_arrow
 
 __all__ = ["Delimited", "split_fields"]
@@ -130,7 +130,7 @@ class Delimited:
             num_continued=found.num_continued,
             has_open_quote=found.has_open_quote and not self.is_by_record,
         )
-        _refuse(parsed, refused, lines if text is data else Lines(data), self.encoding)
+        add_rejects(parsed, refused, lines if text is data else Lines(data), self.encoding)
         return parsed
 
     def _splitter(self) -> Splitter:
@@ -153,8 +153,7 @@ class Delimited:
         return HEADER if is_column_names(names, self.num_columns) else None
 
     def _read(self, columns: dict[str, pa.Array], num_rows: int) -> Rows:
-        for role, value in self.constants.items():
-            columns[role] = pa.array([value], pa.string()).take(pa.array(np.zeros(num_rows, int)))
+        fill_constants(columns, self.constants, num_rows)
         return self.rules.read(columns)
 
     def _kinds(self) -> dict[int, pa.DataType]:
@@ -170,14 +169,8 @@ class Delimited:
         return {position: kinds[role] for role, position in self.positions.items()}
 
 
-def _refuse(parsed: Parsed, refused: dict[int, str], lines: Lines, encoding: str) -> None:
-    """Add the refused lines, with their reasons, to a result."""
+def add_rejects(parsed: Parsed, refused: dict[int, str], lines: Lines, encoding: str) -> None:
+    """Add the refused lines, with their reasons by line, to a result."""
     for line, reason in sorted(refused.items()):
         text = lines[line].decode(encoding, "backslashreplace")
-        reject = Reject(line, int(lines.starts[line]), text, reason)
-        if reason == TEXT_USER:
-            parsed.text_user = parsed.text_user or reject
-        elif reason == TEXT_MOVIE:
-            parsed.text_movie = parsed.text_movie or reject
-        else:
-            parsed.rejects.append(reject)
+        parsed.refuse(Reject(line, int(lines.starts[line]), text, reason))

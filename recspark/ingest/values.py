@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recspark.arrays.ratings import NO_TIME, Ratings
+from recspark.ingest.parsed import TEXT_MOVIE, TEXT_USER
 from recspark.ingest.raw_ids import FINE, NOT_WHOLE, REASONS, read_ids
 from recspark.ingest.rating_scales import Scale
 from recspark.ingest.time_formats import TimeFormat
@@ -17,8 +18,6 @@ from recspark.ingest.time_formats import TimeFormat
 IdKind = Literal["auto", "whole", "text"]
 ROLES = ("user", "movie", "rating", "time")
 UNRATED = "not rated"
-TEXT_USER = "user id is text"
-TEXT_MOVIE = "movie id is text"
 _USER, _MOVIE = 10, 20  # the codes of their problems begin here
 _BAD_RATING, _BAD_TIME, _UNRATED, _TEXT_USER, _TEXT_MOVIE = 30, 31, 32, 33, 34
 
@@ -126,3 +125,10 @@ def collect(rows: Rows, rules: RowRules) -> tuple[Ratings, int, int, dict[int, s
     left = np.flatnonzero((rows.problems != 0) & (rows.problems != _UNRATED))
     problems = {int(row): rules.reason(int(rows.problems[row])) for row in left.tolist()}
     return accepted, num_unrated, num_untimed, problems
+
+
+def fill_constants(columns: dict[str, pa.Array], constants: dict[str, str], num_rows: int) -> None:
+    """Add a column with one value for each role that has a constant."""
+    zeros = pa.array(np.zeros(num_rows, np.int32))
+    for role, value in constants.items():
+        columns[role] = pa.DictionaryArray.from_arrays(zeros, pa.array([value], pa.string()))
