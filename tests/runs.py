@@ -90,8 +90,12 @@ def write_prepared(
             parquet.write_dataset(
                 spark.createDataFrame(rows, schema.ddl), step.staging(path), schema
             )
-            step.publish(path, schema)
         for path, (schema, cells) in outputs.items():
             frame = split_frame(spark, cells, num_buckets)
             parquet.write_dataset(frame, step.staging(path), schema)
-            step.publish(path, schema, counts)
+        step.publish_all(
+            [
+                *((path, schema, None) for path, (schema, _) in indexes.items()),
+                *((path, schema, counts) for path, (schema, _) in outputs.items()),
+            ]
+        )

@@ -12,7 +12,7 @@ import posixpath
 import re
 import sys
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.files import storage
+from recspark.files.sums import FileSum, SummingFile
 
 if TYPE_CHECKING:
     from pyspark import RDD, Broadcast, SparkContext
@@ -36,11 +37,12 @@ ROW_GROUP_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class PartFile:
-    """A Parquet file that a task wrote: its path now, its final path, and its number of rows."""
+    """A Parquet file that a task wrote: its path now, its final path, its rows and its sum."""
 
     written: str
     target: str
     num_rows: int
+    sum: FileSum
 
 
 def spread(spark: SparkSession, items: Sequence[Item], num_tasks: int) -> RDD[Item]:
@@ -128,8 +130,9 @@ def write_batches(
     num_rows = 0
     with (
         fs.open(stripped, "wb") as file,
+        SummingFile(file) as summed,
         pq.ParquetWriter(
-            file,
+            summed,
             schema,
             compression="snappy",
             use_dictionary=[name for name in schema.names if name not in {*distinct, *close}],
@@ -139,7 +142,12 @@ def write_batches(
         for batch in batches:
             writer.write_batch(batch)
             num_rows += batch.num_rows
-    return PartFile(written, posixpath.join(root, name), num_rows)
+    return PartFile(written, posixpath.join(root, name), num_rows, summed.sum)
+
+
+def sums_of(parts: Iterable[PartFile]) -> Mapping[str, FileSum]:
+    """Return the sums of part files by final path, for `Step.publish`: they need no reading."""
+    return {part.target: part.sum for part in parts}
 
 
 def commit_parts(parts: Iterable[PartFile], root: str) -> int:

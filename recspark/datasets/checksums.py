@@ -8,30 +8,36 @@ core. Object stores and HDFS verify their own files, so only the sizes of those 
 from __future__ import annotations
 
 import posixpath
-import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from recspark.datasets.staging import MANIFEST
 from recspark.files import storage
+from recspark.files.sums import FileSum, sum_file
 
 _THREADS = 4
-_BLOCK_BYTES = 1 << 20
-
-FileSum = list[int | None]
-"""Size in bytes and CRC-32; the latter is None if the store verifies its own files."""
 
 
-def sum_files(root: str) -> dict[str, FileSum]:
-    """Return size and checksum of every visible file of a data set, by path below `root`."""
+def sum_files(root: str, known: Mapping[str, FileSum]) -> dict[str, FileSum]:
+    """Return size and checksum of every visible file of a data set, by path below `root`.
+
+    Args:
+        root: The data set.
+        known: Path to sum of the files that need no reading.
+    """
     fs, stripped = storage.filesystem(root)
     names = [
         name
         for name in sorted(fs.find(stripped))
         if posixpath.basename(name) != MANIFEST and not posixpath.basename(name).startswith(".")
     ]
+    by_name = {storage.filesystem(path)[1]: one for path, one in known.items()}
+
+    def look_up(name: str) -> FileSum:
+        return by_name.get(name) or sum_file(fs.unstrip_protocol(name))
+
     with ThreadPoolExecutor(_THREADS) as pool:
-        sums = pool.map(lambda name: _sum(fs.unstrip_protocol(name)), names)
+        sums = pool.map(look_up, names)
         return {
             posixpath.relpath(name, stripped): one for name, one in zip(names, sums, strict=True)
         }
@@ -48,7 +54,7 @@ def find_damage(root: str, files: Mapping[str, FileSum]) -> str | None:
 
 def _fault(path: str, written: FileSum) -> str | None:
     try:
-        found = _sum(path)
+        found = sum_file(path)
     except FileNotFoundError:
         return f"no {path}"
     if found[0] != written[0]:
@@ -56,15 +62,3 @@ def _fault(path: str, written: FileSum) -> str | None:
     if found[1] is not None and written[1] is not None and found[1] != written[1]:
         return f"{path} with a different checksum"
     return None
-
-
-def _sum(path: str) -> FileSum:
-    fs, stripped = storage.filesystem(path)
-    if not storage.is_local(fs):
-        return [int(fs.size(stripped)), None]
-    total, size = 0, 0
-    with open(stripped, "rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            total = zlib.crc32(block, total)
-            size += len(block)
-    return [size, total]

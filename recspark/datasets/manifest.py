@@ -8,10 +8,10 @@ from typing import Any
 
 from recspark import __version__
 from recspark.contract.catalog import DataSet
-from recspark.datasets.checksums import FileSum
 from recspark.datasets.staging import MANIFEST
 from recspark.errors import DataError, describe
 from recspark.files import storage
+from recspark.files.sums import FileSum
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Manifest:
     stage: str
     """The stage that made the data set."""
     id: str
-    """New for every run of a stage, and the same for all data sets published in that run. Later
-    stages record it as their input, and data sets with the same id belong together."""
+    """Hash of the content; later stages record it as their input. The same content has the same id,
+    whenever it was made. Data sets that are only of use together have one id for all."""
     fingerprint: str
     """Hash of settings and inputs; if it is equal, another run would change nothing."""
     num_rows: int
@@ -34,7 +34,7 @@ class Manifest:
     counts: dict[str, Any]
     """What the stage counted: lines, rejects, users, movies and so on."""
     settings: dict[str, Any]
-    """The resolved settings that affect the data set."""
+    """The resolved settings of the stage."""
     inputs: dict[str, str]
     """Name of an input data set to its manifest id."""
     versions: dict[str, str]
@@ -47,6 +47,8 @@ class Manifest:
     """UTC, ISO 8601."""
     files: dict[str, FileSum] = field(default_factory=dict)
     """Path of every file below the data set to its size and checksum."""
+    run: str = ""
+    """The run of the stage that published it, the same for all data sets of that run."""
     raw_files: list[dict[str, Any]] = field(default_factory=list)
     """The raw files it was made from: path, size (bytes) and modified (text) at that time."""
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import logging
 import posixpath
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any
 
-from recspark import __version__
 from recspark.cluster.environment import package_versions
 from recspark.contract.schemas import Schema
 from recspark.datasets import staging
 from recspark.datasets.checksums import find_damage, sum_files
+from recspark.datasets.identity import content_id, fingerprint, join_ids
 from recspark.datasets.lock import RunLock, sweep
 from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.datasets.resource_usage import Meter
@@ -26,19 +24,15 @@ from recspark.datasets.staging import MANIFEST
 from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.files.storage import FileInfo
+from recspark.files.sums import FileSum
 from recspark.logs import Heartbeat
 from recspark.redact import redact_values
 
 logger = logging.getLogger(__name__)
 
 
-def fingerprint(
-    settings: Mapping[str, Any], inputs: Mapping[str, str], files: Sequence[FileInfo] = ()
-) -> str:
-    """Return a hash that changes when settings, inputs, files or recspark's version change."""
-    read = [asdict(file) for file in files]
-    text = json.dumps([__version__, settings, inputs, read], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+Output = tuple[str, Schema | None, Mapping[str, Any] | None]
+"""What is published: its path, its schema (None for models and pages), and its counts."""
 
 
 @dataclass
@@ -47,7 +41,7 @@ class Step:
 
     Attributes:
         stage: Name of the stage, as in `jobs/<stage>.py`.
-        settings: The settings that affect the outputs.
+        settings: The settings of the stage, for the manifests.
         inputs: Name of each input data set to its manifest id.
         outputs: The paths that the stage publishes.
         force: Run even if the outputs are up to date.
@@ -57,7 +51,12 @@ class Step:
         scratch: Further paths to lock; they get no manifest.
         files: The raw files that the stage reads, which belong to no run.
         in_place: Whether the stage writes into the folders of its outputs, with `record`.
-        id: Names this run of the stage in every manifest it writes.
+        without_effect: Names of settings that do not change the outputs. A change of theirs alone
+            does not make the stage run again.
+        are_apart: Whether each output has an id of its own, because later stages read one without
+            the others. Otherwise all have the same id, and an input's id covers what was published
+            beside it.
+        attempt: Names this run of the stage.
     """
 
     stage: str
@@ -70,10 +69,12 @@ class Step:
     scratch: Sequence[str] = ()
     files: Sequence[FileInfo] = ()
     in_place: bool = False
+    without_effect: Collection[str] = ()
+    are_apart: bool = False
     _meter: Meter = field(default_factory=Meter, init=False, repr=False)
     _heartbeat: Heartbeat = field(init=False, repr=False)
     _published: int = field(default=0, init=False, repr=False)
-    id: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
+    attempt: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
     _lock: RunLock = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -92,8 +93,8 @@ class Step:
         wanted = self._fingerprint()
         found = [read_manifest(path) for path in self.outputs]
         # A run killed while publishing leaves some of its outputs beside some of an older run.
-        ids = {manifest.id for manifest in found if manifest}
-        if len(ids) != 1 or any(one is None or one.fingerprint != wanted for one in found):
+        runs = {manifest.run for manifest in found if manifest}
+        if len(runs) != 1 or any(one is None or one.fingerprint != wanted for one in found):
             return False
         with Heartbeat(self.stage):  # reads all files in full
             for path, manifest in zip(self.outputs, found, strict=True):
@@ -147,47 +148,88 @@ class Step:
         return staging.staging_path(output)
 
     def publish(
-        self, output: str, schema: Schema | None, counts: Mapping[str, Any] | None = None
+        self,
+        output: str,
+        schema: Schema | None,
+        counts: Mapping[str, Any] | None = None,
+        sums: Mapping[str, FileSum] | None = None,
     ) -> Manifest:
-        """Write the manifest, move the staged data set into place, and return the manifest.
+        """Publish the only output of a stage; see `publish_all`."""
+        return self.publish_all([(output, schema, counts)], sums)[0]
 
-        Rows are counted from the footers of the Parquet files that were written, so the manifest
-        describes what is on disk. `schema` is None for models.
+    def publish_all(
+        self, outputs: Sequence[Output], sums: Mapping[str, FileSum] | None = None
+    ) -> list[Manifest]:
+        """Write the manifests, move the staged data sets into place, and return the manifests.
+
+        Nothing is moved before all manifests are written, so an error until then changes nothing.
+        Rows are counted from the footers of the Parquet files that were written, so the manifests
+        describe what is on disk.
+
+        Args:
+            outputs: What belongs together.
+            sums: Path to sum of staged files (`recspark.cluster.tasks.sums_of`), which are then not
+                read again.
+
+        Raises:
+            DataError: The lock is lost, or something that recspark did not write is in the place of
+                an output.
         """
         self._lock.check()
-        staged = self.staging(output)
-        partition_rows, num_rows = staging.count_partitions(staged) if schema else ({}, 0)
-        manifest = self._describe(
-            num_rows=num_rows,
-            columns=dict(schema.columns) if schema else {},
-            partition_rows=partition_rows if schema and schema.partition_by else {},
-            counts=counts,
-            files=sum_files(staged),
-        )
-        _write(manifest, staged)
-        staging.replace(output)
-        self._published += 1
-        rows = f" ({num_rows:,} rows)" if schema else ""
-        logger.info("%s: wrote %s%s", self.stage, output, rows)
-        return manifest
+        manifests = [self._describe_staged(*output, sums or {}) for output in outputs]
+        if not self.are_apart:
+            together = join_ids([manifest.id for manifest in manifests])
+            manifests = [replace(manifest, id=together) for manifest in manifests]
+        for (output, _, _), manifest in zip(outputs, manifests, strict=True):
+            staging.require_replaceable(output)
+            _write(manifest, self.staging(output))
+        self._lock.check()
+        for (output, schema, _), manifest in zip(outputs, manifests, strict=True):
+            staging.replace(output)
+            self._published += 1
+            rows = f" ({manifest.num_rows:,} rows)" if schema else ""
+            logger.info("%s: wrote %s%s", self.stage, output, rows)
+        return manifests
 
     def record(self, output: str, counts: Mapping[str, Any] | None = None) -> Manifest:
         """Write the manifest of an output whose files were written in place, and return it."""
         self._lock.check()
-        manifest = self._describe(num_rows=0, columns={}, partition_rows={}, counts=counts)
+        manifest = self._describe(
+            id=self.attempt, num_rows=0, columns={}, partition_rows={}, counts=dict(counts or {})
+        )
         _write(manifest, output)
         self._published += 1
         return manifest
 
     def _fingerprint(self) -> str:
-        return fingerprint(self.settings, self.inputs, self.files)
+        chosen = {k: v for k, v in self.settings.items() if k not in self.without_effect}
+        return fingerprint(chosen, self.inputs, self.files)
 
-    def _describe(self, *, counts: Mapping[str, Any] | None, **rows: Any) -> Manifest:
+    def _describe_staged(
+        self,
+        output: str,
+        schema: Schema | None,
+        counts: Mapping[str, Any] | None,
+        sums: Mapping[str, FileSum],
+    ) -> Manifest:
+        staged = self.staging(output)
+        partition_rows, num_rows = staging.count_partitions(staged) if schema else ({}, 0)
+        columns = dict(schema.columns) if schema else {}
+        counts, files = dict(counts or {}), sum_files(staged, sums)
+        return self._describe(
+            id=content_id(columns, counts, files, attempt=self.attempt),
+            num_rows=num_rows,
+            columns=columns,
+            partition_rows=partition_rows if schema and schema.partition_by else {},
+            counts=counts,
+            files=files,
+        )
+
+    def _describe(self, **content: Any) -> Manifest:
         return Manifest(
             stage=self.stage,
-            id=self.id,
+            run=self.attempt,
             fingerprint=self._fingerprint(),
-            counts=dict(counts or {}),
             settings=dict(self.settings),
             inputs=dict(self.inputs),
             raw_files=[asdict(file) for file in self.files],
@@ -195,7 +237,7 @@ class Step:
             seconds=round(self._meter.seconds, 3),
             peak_memory_bytes=self._meter.peak_memory_bytes,
             created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            **rows,
+            **content,
         )
 
 

@@ -117,7 +117,7 @@ def write_table(table: pa.Table, path: str, schema: Schema) -> None:
         schema: The contract, without a partition column.
     """
     fields = [pa.field(name, _ARROW[kind]) for name, kind in schema.columns.items()]
-    name = f"part-{uuid.uuid4().hex[:8]}.parquet"
+    name = f"part-{uuid.uuid4()}.parquet"
     fs, stripped = filesystem(posixpath.join(path, name))
     fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
     with fs.open(stripped, "wb") as file:

@@ -1,4 +1,4 @@
-"""Finds the raw files, and refuses those that cannot be what the config says they are."""
+"""Finds the raw files: in folders, globs, partitions and archives."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.files.storage import FileInfo
-from recspark.ingest.formats import FORMATS, Format
 from recspark.text.archives import Archives
 from recspark.text.kinds import PARQUET, require_text
 from recspark.text.names import is_about, is_archive, is_clutter, matches
-from recspark.text.sources import Source, is_misnamed, open_text
+from recspark.text.sources import Source, is_misnamed, read_start
 
 logger = logging.getLogger(__name__)
 
-SAMPLE_BYTES = 16 * 1024
 # Files whose first bytes are looked at before anything is parsed; the others are like them.
 NUM_LOOKED_AT = 100
 _NUM_NAMES = 5  # in a message
@@ -159,12 +157,6 @@ def open_one(archives: Archives, inputs: Inputs) -> Source:
     return sources[0]
 
 
-def read_start(source: Source) -> bytes:
-    """Return the first bytes of a file's text."""
-    with open_text(source) as file:
-        return file.read(SAMPLE_BYTES)
-
-
 def _list_path(inputs: Inputs, path: str) -> list[str]:
     """Return the files that a path, a folder or a glob names."""
     if storage.is_file(path):
@@ -266,37 +258,3 @@ def _some(names: Sequence[str]) -> str:
     """Return the first names, and how many there are."""
     shown = ", ".join(names[:_NUM_NAMES])
     return shown if len(names) <= _NUM_NAMES else f"{shown}, … ({len(names)} in all)"
-
-
-def check_format(source: Source, name: str) -> None:
-    """Raise a DataError if the start of a file does not look like the format `name`.
-
-    Half of its lines must parse; refusing single damaged lines is left to the parser.
-    """
-    start = read_start(source)
-    require_text(source.name, start)
-    shares = {other: _share(start, FORMATS[other]) for other in FORMATS}
-    if shares[name] >= 0.5:
-        return
-    best = max(shares, key=lambda other: shares[other])
-    found = repr(start.split(b"\n", 1)[0][:60].decode("utf-8", "backslashreplace"))
-    remedy = f"Point ingest.ratings at {name} text, or change ingest.format."
-    if shares[best] >= 0.5:
-        found, remedy = f"text of format {best}", f"Set ingest.format to {best}."
-    raise DataError(
-        describe(
-            f"{source.name}:1",
-            found=found,
-            expected=f"lines like {FORMATS[name].example}",
-            remedy=remedy,
-        )
-    )
-
-
-def _share(start: bytes, layout: Format) -> float:
-    """Return the share of the whole lines in `start` that a layout can parse."""
-    whole = start[: start.rfind(b"\n") + 1] or start
-    # Movie 1 is assumed above the text: a damaged header must not hide that the rest parses.
-    parsed = layout.parse_lines(whole, 1)
-    num_understood = parsed.num_lines - len(parsed.rejects)
-    return num_understood / max(parsed.num_lines, 1)

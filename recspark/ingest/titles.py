@@ -1,149 +1,135 @@
-"""Files of movies: id, release year, title. They are small, so the driver parses them."""
+"""Files of movies: id, release year, title, genres and attributes. The driver reads them whole."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import pandas as pd
-
+from recspark.config import IngestConfig
 from recspark.contract import columns as c
-from recspark.contract import schemas
-from recspark.ingest.delimited import split_fields
-from recspark.ingest.parsed import BAD_MOVIE, BAD_QUOTES, WRONG_FIELDS, Reject
-from recspark.text.lines import as_text, parse_id, split_lines
-from recspark.text.sources import BOM, Source, open_text
+from recspark.ingest import known_layouts
+from recspark.ingest.attributes import Attributes, Piece, collect, open_table, position, positions
+from recspark.ingest.small_tables import Row, SmallTable, find_column, fold
+from recspark.text.sources import Source
+
+logger = logging.getLogger(__name__)
 
 BAD_YEAR = "year is neither NULL nor a number from 1850 to 2100"
-REPEATED = "movie id occurs above already"
-_YEARS = range(1850, 2101)
-_NO_YEAR = {"", "NULL"}
-_ITEM_HEADER = "item_id:token"
-_CSV_HEADER = "movieId,title"
+
+_IDS = (
+    "movieid", "itemid", "filmid", "productid", "bookid", "animeid", "gameid", "asin", "isbn",
+    "movie", "item", "film", "product", "book", "id",
+)  # fmt: skip
+_TITLES = (
+    "title", "movietitle", "itemtitle", "producttitle", "booktitle", "moviename", "itemname",
+    "productname", "name", "originaltitle",
+)  # fmt: skip
+_YEARS = (
+    "year", "releaseyear", "movieyear", "yearofrelease", "yearofpublication", "releasedate",
+    "published",
+)  # fmt: skip
+_GENRES = ("genres", "genre", "genrelist", "class", "categories", "category")
+
 _YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
-
-Fields = tuple[str, str, str] | str
-"""(id, year, title) as text, or the reason why the line is refused."""
-
-
-@dataclass
-class Titles:
-    """The content of a movies file."""
-
-    movies: list[tuple[int, int | None, str]] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
-    num_lines: int = 0
-    num_headers: int = 0
-    num_blanks: int = 0
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """Return `movie_id, year, title`, years as nullable integers."""
-        frame = pd.DataFrame(self.movies, columns=list(schemas.MOVIES.columns))
-        return frame.astype({c.MOVIE_ID: "int32", c.YEAR: "Int32", c.TITLE: "object"})
+_YEAR = re.compile(r"(?<!\d)(18[5-9]\d|19\d\d|20\d\d|2100)(?!\d)")
+_NO_YEAR = {"", "NULL"}
+_NO_GENRES = "(no genres listed)"
 
 
-def read_titles(source: Source) -> Titles:
-    """Return the movies of a file and the lines that were refused.
+def read_titles(
+    sources: Sequence[Source], settings: IngestConfig, *, is_text: bool = False
+) -> Attributes:
+    """Return the movies of files that name their columns, or are in a layout of Netflix, MovieLens.
 
-    The first line tells the five layouts apart: Netflix's `id,year,title` (unquoted, commas in
-    titles), MovieLens' u.item (`|`), movies.dat (`::`), movies.csv (quoted, with column names), and
-    the tab-separated .item with column names. In movies.dat and movies.csv the year is taken from
-    the end of the title. A file that is not valid UTF-8 is read as Latin-1, which both publishers
-    used.
+    Years are taken from the end of titles where no column has them. Genres are separated by `|`.
+
+    Args:
+        sources: The files; none gives no movies.
+        settings: Names the columns, and the attributes to keep.
+        is_text: Whether movie ids are text; otherwise only whole numbers are ids.
+
+    Raises:
+        DataError: A file has no column of ids, of titles or of a name in the settings; or not one
+            line could be read.
     """
-    with open_text(source) as file:
-        data = file.read().removeprefix(BOM)
-    encoding = "utf-8" if _is_utf8(data) else "latin-1"
-    split, header = _layout(data.split(b"\n", 1)[0].decode(encoding))
-    titles, seen = Titles(), set()
-    for number, (offset, line) in enumerate(split_lines(data)):
-        titles.num_lines += 1
-        text = line.decode(encoding)
-        if not text.strip():
-            titles.num_blanks += 1
-        elif header is not None and text.startswith(header):
-            titles.num_headers += 1
-        else:
-            movie = _check(split(text), is_strict=split is _split_netflix)
-            if not isinstance(movie, str) and movie[0] in seen:
-                movie = REPEATED
-            if isinstance(movie, str):
-                titles.rejects.append(Reject(number, offset, as_text(line), movie))
-            else:
-                seen.add(movie[0])
-                titles.movies.append(movie)
-    return titles
+    names = settings.movie_columns
+    usual = (fold(settings.table.movie), *_IDS)
+    pieces = []
+    for source in sources:
+        table = open_table(source, known_layouts.MOVIES, names.id, usual)
+
+        def find(setting: str, wanted: str | None, usual: Sequence[str]) -> int:
+            option = f"ingest.movie_columns.{setting}"
+            return position(source, table, option, wanted, usual)  # noqa: B023
+
+        identity = find("id", names.id, usual)
+        columns = _Columns(
+            table,
+            title=find("title", names.title, _TITLES),
+            year=find("year", names.year, ()) if names.year else find_column(table.names, _YEARS),
+            genres=(
+                find("genres", names.genres, ())
+                if names.genres
+                else find_column(table.names, _GENRES)
+            ),
+            attributes=positions(
+                source, table, "ingest.movie_attributes", settings.movie_attributes
+            ),
+        )
+        logger.info(
+            "ingest.movies: %s: ids from %r, titles from %r",
+            source.name,
+            table.names[identity],
+            table.names[columns.title],
+        )
+        pieces.append(Piece(source, table, identity, columns.values))
+    own = [c.MOVIE_ID, c.YEAR, c.TITLE, c.GENRES]
+    found = collect("movie", pieces, own, settings.movie_attributes, is_text=is_text)
+    found.frame[c.YEAR] = found.frame[c.YEAR].astype("Int32")
+    return found
 
 
-def _layout(first: str) -> tuple[Callable[[str], Fields], str | None]:
-    """Return how to split lines and how a line of column names begins, given the first line."""
-    if first.startswith(_ITEM_HEADER):
-        return _split_item_table, _ITEM_HEADER
-    if first.startswith(_CSV_HEADER):
-        return _split_csv, _CSV_HEADER
-    if re.match(r"[^,|]*::", first):
-        return _split_dat, None
-    return (_split_item if "|" in first else _split_netflix), None
+@dataclass(frozen=True)
+class _Columns:
+    """Where a file has its columns."""
 
+    table: SmallTable
+    title: int
+    year: int | None
+    genres: int | None
+    attributes: list[int]
 
-def _split_netflix(text: str) -> Fields:
-    fields = text.split(",", 2)  # 336 titles contain commas
-    return (fields[0], fields[1], fields[2]) if len(fields) == 3 else WRONG_FIELDS
+    def values(self, row: Row) -> list[object] | str:
+        """Return year, title, genres and the attributes, or the reason why a row is refused."""
+        year = self._year(row.fields)
+        if isinstance(year, str):
+            return year
+        title, genres = row.fields[self.title], self._genres(row.fields)
+        return [year, title, genres, *(row.fields[at] for at in self.attributes)]
 
+    def _year(self, fields: list[str]) -> int | str | None:
+        """Return the year, None if it is unknown, or the reason why the row is refused."""
+        text = fields[self.year].strip() if self.year is not None else ""
+        found = _YEAR.search(text)
+        if self.table.layout is known_layouts.NETFLIX_TITLES:
+            if text in _NO_YEAR:
+                return None
+            return int(text) if found and found[0] == text else BAD_YEAR
+        in_title = None if found else _YEAR_IN_TITLE.search(fields[self.title])
+        if in_title:
+            found = _YEAR.search(in_title[1])
+        return int(found[0]) if found else None
 
-def _split_item(text: str) -> Fields:
-    fields = text.split("|")
-    if len(fields) < 3:
-        return WRONG_FIELDS
-    return fields[0], fields[2][-4:], fields[1]  # 01-Jan-1995
-
-
-def _split_item_table(text: str) -> Fields:
-    fields = text.split("\t")
-    return (fields[0], fields[2], fields[1]) if len(fields) >= 3 else WRONG_FIELDS
-
-
-def _split_dat(text: str) -> Fields:
-    number, _, rest = text.partition("::")
-    title, mark, _ = rest.rpartition("::")  # the genres follow
-    return (number, _year_in(title), title) if mark else WRONG_FIELDS
-
-
-def _split_csv(text: str) -> Fields:
-    fields = split_fields(text.encode(), b",")
-    if fields is None:
-        return BAD_QUOTES
-    if len(fields) != 3:
-        return WRONG_FIELDS
-    title = fields[1].decode()
-    return fields[0].decode(), _year_in(title), title
-
-
-def _year_in(title: str) -> str:
-    found = _YEAR_IN_TITLE.search(title)
-    return found[1] if found else ""
-
-
-def _check(fields: Fields, *, is_strict: bool) -> tuple[int, int | None, str] | str:
-    """Return (id, year, title), or the reason why the line is refused."""
-    if isinstance(fields, str):
-        return fields
-    number, year, title = fields
-    movie = parse_id(number.encode())
-    if movie is None:
-        return BAD_MOVIE
-    if re.fullmatch(r"\d{4}", year.strip()) and int(year) in _YEARS:
-        return movie, int(year), title
-    if year.strip() in _NO_YEAR or not is_strict:
-        return movie, None, title  # MovieLens has words where the year is unknown
-    return BAD_YEAR
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    def _genres(self, fields: list[str]) -> str | None:
+        if self.table.layout is known_layouts.ITEM:
+            return known_layouts.genres_of(fields)
+        text = fields[self.genres].strip() if self.genres is not None else ""
+        if not text or text == _NO_GENRES:
+            return None
+        if "|" in text or text[0] in "[{":
+            return text
+        # RecBole separates the words of a sequence by spaces.
+        is_sequence = self.genres is not None and self.table.names[self.genres].endswith("_seq")
+        return "|".join(re.split(r"\s+" if is_sequence else r"\s*[,;]\s*", text))

@@ -24,7 +24,7 @@ def list_steps(inventory: Inventory) -> list[dict[str, Any]]:
     """Return one record per run of a stage, with everything that it published, oldest first."""
     together: dict[tuple[str, str], dict[str, Manifest]] = {}
     for path, manifest in inventory.manifests.items():
-        together.setdefault((manifest.stage, manifest.id), {})[path] = manifest
+        together.setdefault((manifest.stage, manifest.run), {})[path] = manifest
     steps = [
         {
             "stage": stage,

@@ -13,19 +13,32 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from recspark.arrays.ratings import NO_TIME
+from recspark.cluster.tasks import sums_of
 from recspark.config import Config, IngestConfig
 from recspark.contract.paths import RunPaths
-from recspark.contract.schemas import MOVIES, PROBE, QUALIFYING, RATINGS, REJECTS, IdTypes, Schema
+from recspark.contract.schemas import (
+    MOVIES,
+    PROBE,
+    QUALIFYING,
+    RATINGS,
+    REJECTS,
+    USERS,
+    IdTypes,
+    Schema,
+)
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
 from recspark.ingest import table
+from recspark.ingest.attributes import Attributes
+from recspark.ingest.format_check import check_format
 from recspark.ingest.formats import FORMATS, Format
-from recspark.ingest.held_out import HeldOut, read_held_out
-from recspark.ingest.inputs import Inputs, check_format, find_files, open_files, open_one
+from recspark.ingest.held_out import read_held_out
+from recspark.ingest.inputs import Inputs, find_files, open_files, open_one
 from recspark.ingest.load import Loaded, load_ratings
-from recspark.ingest.titles import Titles, read_titles
+from recspark.ingest.titles import read_titles
+from recspark.ingest.users import read_users
 from recspark.text.archives import Archives
 from recspark.text.sources import Source
 
@@ -51,13 +64,15 @@ def run(config: Config, spark: SparkSession) -> None:
     outputs = [paths.ratings, paths.rejects, *(getattr(paths, x.name) for x, _ in small)]
     step = Step(
         stage="ingest",
-        settings={k: v for k, v in asdict(settings).items() if k not in _LIMITS},
+        settings=asdict(settings),
         inputs={},
         files=[*inputs.files, *(file for _, one in small if one for file in one.files)],
         outputs=outputs,
         force=config.force,
         root=paths.root,
         scratch=[paths.unpacked, paths.failed_rejects],
+        without_effect=_LIMITS,
+        are_apart=True,
     )
     if step.is_done():
         return
@@ -76,17 +91,23 @@ def run(config: Config, spark: SparkSession) -> None:
         refused, schemas = [], {}
         for schema, one in small:
             target = step.staging(getattr(paths, schema.name))
-            schemas[schema.name], lines = _write_small(archives, schema, one, target, loaded.types)
+            schemas[schema.name], lines = _write_small(
+                archives, schema, one, settings, target, loaded.types
+            )
             refused.append(lines)
         refused_small = pa.concat_tables(refused, promote_options="default")
         parquet.write_table(refused_small, step.staging(paths.rejects), REJECTS)
         counts = _counts(loaded)
         _check_fraction(step, paths, loaded, counts, settings.max_reject_fraction)
         _tell(loaded, paths)
-        rejects = step.publish(paths.rejects, REJECTS, counts)
-        ratings = step.publish(paths.ratings, RATINGS.with_ids(loaded.types), counts)
-        for schema, _ in small:
-            step.publish(getattr(paths, schema.name), schemas[schema.name])
+        ratings, rejects, *_ = step.publish_all(
+            [
+                (paths.ratings, RATINGS.with_ids(loaded.types), counts),
+                (paths.rejects, REJECTS, counts),
+                *((getattr(paths, x.name), schemas[x.name], None) for x, _ in small),
+            ],
+            sums_of(loaded.files),
+        )
         if read_manifest(paths.failed_rejects):
             storage.remove(paths.failed_rejects)
         wanted = (loaded.counts.ratings, loaded.counts.rejects + len(refused_small))
@@ -116,6 +137,7 @@ def _find_small(settings: IngestConfig) -> list[tuple[Schema, Inputs | None]]:
     found: list[tuple[Schema, Inputs | None]] = []
     for schema, setting in (
         (MOVIES, settings.movies),
+        (USERS, settings.users),
         (PROBE, settings.probe),
         (QUALIFYING, settings.qualifying),
     ):
@@ -134,15 +156,15 @@ def _choose_layout(settings: IngestConfig, sources: list[Source]) -> Format:
 
 
 def _write_small(
-    archives: Archives, schema: Schema, inputs: Inputs | None, target: str, types: IdTypes
+    archives: Archives,
+    schema: Schema,
+    inputs: Inputs | None,
+    settings: IngestConfig,
+    target: str,
+    types: IdTypes,
 ) -> tuple[Schema, pa.Table]:
-    """Stage a file that the driver parses; return its schema, and its refused lines."""
-    source = open_one(archives, inputs) if inputs else None
-    parsed: Titles | HeldOut = Titles()
-    if source and schema is MOVIES:
-        parsed = read_titles(source)
-    elif source:
-        parsed = read_held_out(source, has_dates=schema is QUALIFYING)
+    """Stage files that the driver parses; return their schema, and their refused lines."""
+    parsed = _read_small(archives, schema, inputs, settings, types)
     rows = parsed.frame
     accounted = len(rows) + len(parsed.rejects) + parsed.num_headers + parsed.num_blanks
     if accounted != parsed.num_lines:
@@ -154,10 +176,33 @@ def _write_small(
     }
     written = schema.with_ids(types).with_columns(attributes)
     parquet.write_table(pa.Table.from_pandas(rows, preserve_index=False), target, written)
-    name = source.name if source else ""
-    refused = [(name, x.line + 1, x.offset, x.text, x.reason) for x in parsed.rejects]
+    refused = [(name, x.line + 1, x.offset, x.text, x.reason) for name, x in parsed.rejects]
     columns = zip(*refused, strict=True) if refused else ([] for _ in REJECTS.columns)
     return written, pa.table(dict(zip(REJECTS.columns, map(list, columns), strict=True)))
+
+
+def _read_small(
+    archives: Archives,
+    schema: Schema,
+    inputs: Inputs | None,
+    settings: IngestConfig,
+    types: IdTypes,
+) -> Attributes:
+    if schema is MOVIES:
+        sources = open_files(archives, inputs) if inputs else []
+        return read_titles(sources, settings, is_text=types.movie == "STRING")
+    assert inputs is not None
+    if schema is USERS:
+        return read_users(open_files(archives, inputs), settings, is_text=types.user == "STRING")
+    source = open_one(archives, inputs)
+    held_out = read_held_out(source, has_dates=schema is QUALIFYING)
+    return Attributes(
+        held_out.frame,
+        [(source.name, one) for one in held_out.rejects],
+        held_out.num_lines,
+        held_out.num_headers,
+        held_out.num_blanks,
+    )
 
 
 def _counts(loaded: Loaded) -> dict[str, Any]:

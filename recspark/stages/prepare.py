@@ -17,7 +17,7 @@ from recspark.arrays.ids import id_keys, to_list
 from recspark.arrays.lookup import Lookup
 from recspark.cluster.arrow_blocks import Block
 from recspark.cluster.shuffle import shuffle
-from recspark.cluster.tasks import broadcast, commit_parts, spread
+from recspark.cluster.tasks import broadcast, commit_parts, spread, sums_of
 from recspark.config import Config, PrepareConfig
 from recspark.contract import schemas
 from recspark.contract.catalog import PROBE, RATINGS
@@ -81,6 +81,7 @@ def run(config: Config, spark: SparkSession) -> None:
         reads=[paths.ratings, paths.probe],
         scratch=[paths.settled],
         files=files,
+        without_effect=["max_unmatched_pairs"],
     )
     if step.is_done():
         return
@@ -101,11 +102,16 @@ def run(config: Config, spark: SparkSession) -> None:
         storage.remove(step.staging(paths.settled))
         counts = _count(made, config, num_repeats, pairs)
         _check_counts(counts, settings, num_ratings=source.num_rows)
-        for path, schema in outputs:
-            is_split = schema is not None and schema.name in SPLITS
-            manifest = step.publish(path, schema, counts if is_split else None)
-            if schema and is_split and manifest.num_rows != counts[schema.name]:
-                raise DataError(_lost(schema.name, manifest.num_rows, counts[schema.name]))
+        published = step.publish_all(
+            [
+                (path, schema, counts if schema and schema.name in SPLITS else None)
+                for path, schema in outputs
+            ],
+            sums_of(file for part in made.written for file in part.files.values()),
+        )
+        for name, manifest in zip(SPLITS, published[-len(SPLITS) :], strict=True):
+            if manifest.num_rows != counts[name]:
+                raise DataError(_lost(name, manifest.num_rows, counts[name]))
 
 
 @dataclass(frozen=True)

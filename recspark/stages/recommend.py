@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pyspark.sql import SparkSession
 
 from recspark.arrays.lookup import Lookup
-from recspark.cluster.tasks import broadcast, commit_parts, spread
+from recspark.cluster.tasks import broadcast, commit_parts, spread, sums_of
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import TRAIN, VALID
@@ -80,7 +80,8 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
                 .map(lambda bucket: write_lists(shared.value, bucket, root))
                 .collect()
             )
-        commit_parts((part for part, _ in written), root)
+        parts = [part for part, _ in written]
+        commit_parts(parts, root)
         num_lists = sum(count for _, count in written)
         counts = {"users": len(asked), "lists": num_lists, "movies": len(job.candidates)}
         if num_lists < len(asked):
@@ -89,7 +90,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
                 f"{len(asked) - num_lists:,}",
                 f"{len(asked):,}",
             )
-        step.publish(output, schemas.RECOMMENDATIONS, counts)
+        step.publish(output, schemas.RECOMMENDATIONS, counts, sums_of(parts))
 
 
 def _candidates(num_ratings: npt.NDArray[np.int64], min_ratings: int) -> npt.NDArray[np.int32]:

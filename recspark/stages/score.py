@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 
-from recspark.cluster.tasks import commit_parts, spread
+from recspark.cluster.tasks import commit_parts, spread, sums_of
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import TEST
@@ -57,12 +57,13 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     with step:
         source, root = paths.test, step.staging(output)
         work = [item for item in test.bucket_rows.items() if item[1]]
-        parts = spread(spark, work, len(work)).map(
+        scored = spread(spark, work, len(work)).map(
             lambda item: score_bucket(scoring, source, *item, root)
         )
-        num_rows = commit_parts(parts.collect(), root)
+        parts = scored.collect()
+        num_rows = commit_parts(parts, root)
         _check_rows(output, num_rows, test.num_rows)
-        step.publish(output, schemas.PREDICTIONS)
+        step.publish(output, schemas.PREDICTIONS, sums=sums_of(parts))
 
 
 def _check_rows(path: str, found: int, expected: int) -> None:

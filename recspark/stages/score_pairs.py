@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from pyspark.sql import SparkSession
 
-from recspark.cluster.tasks import commit_parts
+from recspark.cluster.tasks import commit_parts, sums_of
 from recspark.config import Config
 from recspark.contract import columns as c
 from recspark.contract import schemas
@@ -16,7 +16,7 @@ from recspark.contract.catalog import QUALIFYING, TRAIN
 from recspark.contract.paths import RunPaths
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import require_manifest
-from recspark.datasets.step import Step
+from recspark.datasets.step import Output, Step
 from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.scoring.contest import PREDICTION_FILE, write_contest
@@ -68,11 +68,12 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             spark, pieces, scoring, user_ids=user_ids, movie_ids=movie_ids, root=root
         )
         num_pairs = commit_parts(written, root)
+        published: list[Output] = [(outputs[0], schemas.SCORED_PAIRS, None)]
         if settings.pairs is None:
             target = posixpath.join(step.staging(outputs[1]), PREDICTION_FILE)
             _check_ratings(target, write_contest(root, target), num_pairs)
-            step.publish(outputs[1], None, {"ratings": num_pairs})
-        step.publish(outputs[0], schemas.SCORED_PAIRS)
+            published.append((outputs[1], None, {"ratings": num_pairs}))
+        step.publish_all(published, sums_of(written))
 
 
 def _short_name(path: str) -> str:

@@ -70,7 +70,7 @@ def _run_as_rank(config: Config, model_name: str) -> None:
     config = replace(config, train=replace(config.train, num_ranks=num_ranks))
     step, train, valid = _plan_step(config, model_name)
     with join_group(config.train) as group, contextlib.ExitStack() as stack:
-        attempt = step.id if group.rank == 0 and not step.is_done() else None
+        attempt = step.attempt if group.rank == 0 and not step.is_done() else None
         if group.rank == 0 and attempt:
             stack.enter_context(step)
         attempt = group.broadcast(attempt)
@@ -127,7 +127,7 @@ def _make_job(
     )
     return TrainJob(
         model_name=model_name,
-        attempt=step.id,
+        attempt=step.attempt,
         folder=step.staging(step.outputs[0]),
         train=paths.train,
         valid=paths.valid,

@@ -23,6 +23,7 @@ from recspark.text.names import partitions_of, without_compression
 
 BOM = b"\xef\xbb\xbf"
 _BLOCK_BYTES = 1024 * 1024
+_START_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,12 @@ def open_text(source: Source) -> Iterator[BinaryIO]:
         text = raw if kind is None else _buffer(_decompress(raw, kind, source.name))
         encoding = find_encoding(start if kind is None else text.peek(2))  # type: ignore[attr-defined]
         yield text if encoding is None else _buffer(_decode(text, source.name))
+
+
+def read_start(source: Source) -> bytes:
+    """Return the first bytes of a file's text."""
+    with open_text(source) as file:
+        return file.read(_START_BYTES)
 
 
 def is_splittable(source: Source) -> bool:

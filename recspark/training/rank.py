@@ -134,7 +134,6 @@ def finish(job: TrainJob) -> dict[str, Any]:
 def _make_card(job: TrainJob, position: Position, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "architecture": job.settings.architecture,
-        "attempt": job.attempt,
         "spec": spec,
         "num_users": job.num_users,
         "num_movies": job.num_movies,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from pyspark.serializers import ChunkedStream, pickle_protocol
 from pyspark.sql import SparkSession
 
 from recspark.arrays.packing import pack
-from recspark.cluster.tasks import _Pickled, broadcast, commit_parts, spread, write_part
+from recspark.cluster.tasks import _Pickled, broadcast, commit_parts, spread, sums_of, write_part
 
 
 @given(sizes=st.lists(st.integers(0, 50)), capacity=st.integers(1, 60))
@@ -39,6 +40,14 @@ def test_only_committed_attempts_show(tmp_path: Path) -> None:
     assert [str(path) for path in Path(root).rglob("*.parquet")] == [kept.target]
     assert not Path(lost.written).exists()
     assert pq.read_table(kept.target, partitioning=None).num_rows == 3
+
+
+def test_sum_of_a_part_is_that_of_the_file_on_disk(tmp_path: Path) -> None:
+    table = pa.table({"x": list(range(5000)), "name": ["ä"] * 5000})
+    part = write_part(table, str(tmp_path), "part-0.parquet", row_group_rows=700)
+    commit_parts([part], str(tmp_path))
+    content = (tmp_path / "part-0.parquet").read_bytes()
+    assert sums_of([part]) == {part.target: [len(content), zlib.crc32(content)]}
 
 
 def test_spread_keeps_neighbours_together(spark: SparkSession) -> None:

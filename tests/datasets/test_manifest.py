@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,11 +46,25 @@ def test_rows_are_counted_from_what_is_on_disk(tmp_path: Path) -> None:
     assert manifest.num_rows == 12
     assert manifest.bucket_rows == {0: 3, 9: 5, 10: 4}
     assert manifest.counts == {"filtered": 2}
-    assert manifest.id == step.id
+    assert manifest.run == step.attempt
     assert manifest.settings == {"seed": 1}
     assert manifest.inputs == {"ratings": "abc"}
     assert manifest.versions["pyarrow"] == pa.__version__
     assert manifest.peak_memory_bytes > 10_000_000
+
+
+def test_files_with_known_sums_are_not_read_again(tmp_path: Path) -> None:
+    step = make_step(tmp_path)
+    with step:
+        output = step.outputs[0]
+        write_rows(step.staging(output), {0: 3, 1: 4})
+        known = f"{step.staging(output)}/bucket=1/part-0.parquet"
+        manifest = step.publish(output, schemas.TRAIN, sums={known: [5, 6]})
+    other = (tmp_path / "train" / "bucket=0" / "part-0.parquet").read_bytes()
+    assert manifest.files == {
+        "bucket=0/part-0.parquet": [len(other), zlib.crc32(other)],
+        "bucket=1/part-0.parquet": [5, 6],
+    }
 
 
 def test_done_only_while_settings_and_inputs_match(tmp_path: Path) -> None:

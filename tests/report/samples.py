@@ -39,6 +39,7 @@ def manifest(stage: str, id_: str, **values: Any) -> Manifest:
         **{
             "stage": stage,
             "id": id_,
+            "run": f"r-{id_}",
             "fingerprint": f"f-{id_}",
             "num_rows": 0,
             "columns": {},

@@ -161,8 +161,14 @@ def test_current_output_is_kept_and_a_new_member_runs_again(
     before = [read_manifest(path) for path in outputs]
     blend.run(copied, spark)
     assert [read_manifest(path) for path in outputs] == before
-    one = dataclasses.replace(presets(copied)["als"], force=True)
-    baseline.run(one, "als", spark)
+    one = presets(copied)["als"]
+    baseline.run(dataclasses.replace(one, force=True), "als", spark)
+    blend.run(copied, spark)  # the same model again
+    assert [read_manifest(path) for path in outputs] == before
+    als = dataclasses.replace(one.baseline.als, reg=0.5)
+    baseline.run(
+        dataclasses.replace(one, baseline=dataclasses.replace(one.baseline, als=als)), "als", spark
+    )
     with pytest.raises(DataError, match=r"predictions/als: found .*earlier.*Run jobs/score\.py"):
         blend.run(copied, spark)
     score.run(one, "als", spark)
@@ -195,7 +201,7 @@ def test_members_of_another_train_or_test_are_refused(spark: SparkSession, copie
         test.publish(paths.test, schemas.TEST)
     with pytest.raises(DataError, match=r"predictions/bias: found .* from an earlier test "):
         blend.run(copied, spark)
-    prepared(spark, Path(copied.root))
+    prepared(spark, Path(copied.root), valid=VALID[1:])
     with pytest.raises(DataError, match=r"models/bias: found .* from an earlier train "):
         blend.run(copied, spark)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark.config import Config, EvaluateConfig, RecommendConfig, ReportConfig
+from recspark.config import BiasConfig, Config, EvaluateConfig, RecommendConfig, ReportConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
@@ -21,7 +21,7 @@ from recspark.datasets.step import Step
 from recspark.errors import DataError, EnvironmentProblem
 from recspark.files import parquet, storage
 from recspark.report.inventory import take_inventory
-from recspark.stages import evaluate, recommend, report, score
+from recspark.stages import baseline, evaluate, recommend, report, score
 from recspark.stages.report import gather
 from tests.pages import read
 from tests.runs import movie_id, user_id
@@ -81,10 +81,10 @@ def page_of(config: Config) -> str:
     return Path(RunPaths(config.root).report, "index.html").read_text(encoding="utf-8")
 
 
-def id_of(config: Config) -> str:
+def run_of(config: Config) -> str:
     manifest = read_manifest(RunPaths(config.root).report)
     assert manifest is not None
-    return manifest.id
+    return manifest.run
 
 
 def test_page_shows_the_run(spark: SparkSession, run: Fitted) -> None:
@@ -134,17 +134,21 @@ def test_page_shows_users_of_the_data(spark: SparkSession, run: Fitted) -> None:
 
 def test_it_is_made_again_when_something_changed(spark: SparkSession, run: Fitted) -> None:
     report.run(run.config, spark)
-    first = id_of(run.config)
+    first = run_of(run.config)
     # Evaluated again, with the same result.
     evaluate.run({name: run.models[name] for name in MODELS}, spark)
     report.run(run.config, spark)
-    assert id_of(run.config) == first
+    assert run_of(run.config) == first
     report.run(dataclasses.replace(run.config, force=True), spark)
-    forced = id_of(run.config)
+    forced = run_of(run.config)
     assert forced != first
-    score.run(dataclasses.replace(run.models["bias"], force=True), "bias", spark)
+    # Scored again with another model.
+    bias = run.models["bias"]
+    changed = dataclasses.replace(bias.baseline, bias=BiasConfig(reg_user=50.0))
+    baseline.run(dataclasses.replace(bias, baseline=changed), "bias", spark)
+    score.run(bias, "bias", spark)
     report.run(run.config, spark)
-    assert id_of(run.config) != forced
+    assert run_of(run.config) != forced
     assert (
         "Not listed, because their current predictions have not been evaluated: als, bias."
         in page_of(run.config)

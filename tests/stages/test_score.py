@@ -214,7 +214,7 @@ def test_without_the_bias_model_score_names_the_command(
 
 
 def test_a_model_of_another_train_is_refused(spark: SparkSession, copied: Config) -> None:
-    prepared(spark, Path(copied.root))  # new train and test, old models
+    prepared(spark, Path(copied.root), num_buckets=2)  # new train and test, old models
     with pytest.raises(DataError, match=r"from an earlier train .*Run jobs/baseline\.py"):
         score.run(preset(copied, "als"), "als", spark)
     with pytest.raises(DataError, match=r"from an earlier test .*Run jobs/score\.py"):
