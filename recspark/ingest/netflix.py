@@ -50,8 +50,8 @@ def is_header(line: bytes) -> bool:
 
 
 def header_movie(line: bytes) -> int:
-    """Return the movie of a header line, or `parsed.LOST` if it names none."""
-    return parse_id(line.rstrip(b" \t\r,")[:-1]) or r.LOST
+    """Return the movie of a header line, 1 or more, or `parsed.LOST` if it names none."""
+    return max(parse_id(line.rstrip(b" \t\r,")[:-1]) or r.LOST, r.LOST)
 
 
 def _parse_clean(data: bytes, movie: int | None) -> Parsed | None:
@@ -113,7 +113,7 @@ def _parse_ratings(
     times = parse_dates(centuries * np.uint64(10) + (middle >> np.uint64(56)), words[:, 3])
     user_words = (words[:, 1] >> np.uint64(24)) | (words[:, 2] << np.uint64(40))
     users = parse_numbers(user_words, (lengths - AFTER_USER).astype(np.uint64))
-    if times is None or users is None or users.min() < 1 or ratings.min() < 1 or ratings.max() > 5:
+    if times is None or users is None or ratings.min() < 1 or ratings.max() > 5:
         return None
     return Ratings(users.view(np.int64), movies, ratings.astype(np.float32), times)
 
@@ -133,7 +133,7 @@ def _movies(
         return None
     ids = [parse_id(name[:-1]) for name in names]
     ends = [*starts.tolist(), num_rows]
-    if None in ids or (ends[0] > 0 and not movie):
+    if None in ids or 0 in ids or (ends[0] > 0 and not movie):
         return None
     return np.repeat(np.array([movie or 0, *ids], dtype=np.int64), np.diff([0, *ends]))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from recspark.config import SparkConfig
 from recspark.errors import ConfigError, describe
-from recspark.text.lines import MAX_ID
 
 # The largest user id of the real set divided by its number of users: ids have gaps.
 ID_SPREAD = 2_649_429 / 480_189
@@ -55,7 +54,7 @@ class GenerateConfig:
         for name in ("probe_share", "qualifying_share"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"--{name}", value, "a share from 0 to 1")
-        _require(self.max_user_id <= MAX_ID, "--num_users", self.num_users, "ids below 2^31")
+        _require(self.max_user_id < 2**31, "--num_users", self.num_users, "ids below 2^31")
         _require(
             self.num_ratings >= self.num_users + self.num_movies,
             "--num_ratings",

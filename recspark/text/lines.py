@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-MAX_ID = 2**31 - 1  # ids are stored in 32 bits
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
 def split_lines(data: bytes) -> list[tuple[int, bytes]]:
@@ -30,9 +30,14 @@ def as_text(line: bytes) -> str:
 
 
 def parse_id(field_: bytes) -> int | None:
-    """Return a positive 32-bit id, or None."""
-    value = parse_whole(field_)
-    return value if value is not None and 1 <= value <= MAX_ID else None
+    """Return a whole number of 64 bits, or None."""
+    text = field_.strip()
+    sign, digits = (-1, text[1:]) if text.startswith(b"-") else (1, text)
+    if not digits.isdigit():
+        return None
+    digits = digits.lstrip(b"0") or b"0"
+    value = sign * int(digits) if len(digits) <= 19 else _LARGEST + 1
+    return value if _SMALLEST <= value <= _LARGEST else None
 
 
 def parse_whole(field_: bytes) -> int | None:

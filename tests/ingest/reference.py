@@ -9,13 +9,13 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-from recspark.arrays.ratings import Ratings
+from recspark.arrays.ratings import NO_TIME, Ratings
 from recspark.ingest.parsed import Parsed
 
 Rating = tuple[int, int, float, int]
-MAX_ID = 2_147_483_647
 EPOCH = date(1970, 1, 1)
-LAST = date(2059, 9, 18)
+# The dates whose seconds since 1970 fit into 32 bits.
+FIRST, LAST = date(1901, 12, 15), date(2038, 1, 18)
 
 
 @dataclass
@@ -57,6 +57,7 @@ def read(data: bytes, separator: str, *, halves: bool = False) -> Reading:
             continue
         if is_netflix and text.rstrip(" \t\r,").endswith(":"):
             movie = number(text.rstrip(" \t\r,")[:-1])
+            movie = movie if movie and movie > 0 else None
             if movie is None:
                 found.rejects.append((found.lines, start, text))
             else:
@@ -84,11 +85,19 @@ def has_digit(text: str) -> bool:
 
 
 def number(text: str) -> int | None:
-    """An id: ASCII digits, 1 to 2^31 - 1."""
-    text = text.strip(" \t\r\n\v\f").lstrip("0")
-    if not text or len(text) > 10 or any(ch not in "0123456789" for ch in text):
+    """An id: ASCII digits, perhaps after a minus, of 64 bits."""
+    text = text.strip(" \t\r\n\v\f")
+    digits = text.removeprefix("-")
+    if not digits or any(ch not in "0123456789" for ch in digits):
         return None
-    return int(text) if int(text) <= MAX_ID else None
+    value = int(digits.lstrip("0")[:25] or 0)
+    value = -value if text.startswith("-") else value
+    return value if -(2**63) <= value < 2**63 else None
+
+
+def seconds_of(day: date) -> int:
+    """The time of a date: unknown where its seconds do not fit."""
+    return (day - EPOCH).days * 86_400 if FIRST <= day <= LAST else NO_TIME
 
 
 def netflix_row(fields: list[str], movie: int | None) -> Rating | None:
@@ -102,7 +111,7 @@ def netflix_row(fields: list[str], movie: int | None) -> Rating | None:
         day = datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
         return None
-    return (user, movie, float(rating), (day - EPOCH).days) if EPOCH <= day <= LAST else None
+    return (user, movie, float(rating), seconds_of(day))
 
 
 def stars(text: str, step: str) -> float | None:
@@ -203,7 +212,7 @@ def quoted_fields(text: str, separator: str) -> list[str] | None:
 
 def as_list(rows: Ratings) -> list[Rating]:
     """Convert the rows of the parser under test to tuples."""
-    columns = (rows.users, rows.movies, rows.ratings, rows.days)
+    columns = (rows.users, rows.movies, rows.ratings, rows.times)
     return [
         (int(user), int(movie), float(rating), int(day))
         for user, movie, rating, day in zip(*columns, strict=True)

@@ -5,8 +5,11 @@ import gzip
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from recspark.config import Config, IngestConfig
 from recspark.contract import columns as c
@@ -47,9 +50,9 @@ def config_for(folder: Path, ratings: str = "", **changes: object) -> Config:
 
 def ratings_of(config: Config, spark: SparkSession) -> list[tuple[int, int, float, date]]:
     frame = parquet.read_dataset(spark, RunPaths(config.root).ratings, schemas.RATINGS)
-    rows = frame.collect()
-    assert all(row[c.RATED_YEAR] == row[c.RATED_ON].year for row in rows)
-    return sorted((row[c.USER_ID], row[c.MOVIE_ID], row[c.RATING], row[c.RATED_ON]) for row in rows)
+    day = F.to_date(c.RATED_AT)
+    rows = frame.select(c.USER_ID, c.MOVIE_ID, c.RATING, day).collect()
+    return sorted(tuple(row) for row in rows)
 
 
 def rejects_of(config: Config, spark: SparkSession) -> list[tuple[str, int, int, str, str]]:
@@ -80,7 +83,7 @@ def test_folder_of_movie_files_some_compressed(folder: Path, spark: SparkSession
     ingest.run(config, spark)
     assert ratings_of(config, spark) == EXPECTED
     movies = parquet.read_dataset(spark, RunPaths(config.root).movies, schemas.MOVIES).collect()
-    assert [tuple(row) for row in movies] == [(1, 2003, "One"), (2, None, "Two")]
+    assert [tuple(row) for row in movies] == [(1, 2003, "One", None), (2, None, "Two", None)]
 
 
 DAMAGED = (
@@ -107,11 +110,14 @@ def test_damaged_lines_are_kept_with_their_position(
     ]
     manifest = read_manifest(RunPaths(config.root).ratings)
     assert manifest is not None
-    assert manifest.counts == {"lines": 10, "ratings": 2, "rejects": 5, "headers": 2, "blanks": 1}
+    counts = {name: number for name, number in manifest.counts.items() if number}
+    reasons = {r.NO_HEADER: 1, r.BAD_RATING: 1, r.BAD_DATE: 2, r.BAD_USER: 1}
+    lines = {"lines": 10, "ratings": 2, "rejects": 5, "headers": 2, "blanks": 1}
+    assert counts == {**lines, "reasons": reasons}
 
 
 @pytest.mark.parametrize("split_bytes", [20, 10_000])
-def test_duplicate_with_the_later_date_wins_wherever_the_ranges_meet(
+def test_every_accepted_line_is_stored_in_the_order_of_the_source(
     folder: Path, spark: SparkSession, split_bytes: int
 ) -> None:
     (folder / "combined_data_1.txt").write_bytes(
@@ -121,17 +127,23 @@ def test_duplicate_with_the_later_date_wins_wherever_the_ranges_meet(
         b"2:\n10,5,2003-06-07\n1:\n10,1,2002-01-01\n11,4,2004-02-03\n"
     )
     config = config_for(folder, split_bytes=split_bytes)
-    killed = Path(config.root, ".ratings.tmp", "_rejects", "part-00000-000.parquet")
+    killed = Path(config.root, ".rejects.tmp", "_parts", "part-00000-000.parquet")
     killed.parent.mkdir(parents=True)
     killed.write_bytes(b"what a run left that was killed while it wrote rejects")
     ingest.run(config, spark)
     assert [path.name for path in Path(config.root).glob(".*")] == []
-    assert ratings_of(config, spark) == EXPECTED
-    assert rejects_of(config, spark) == [
-        ("combined_data_1.txt", 3, 19, "10,2,2004-12-31", r.DUPLICATE),
-        ("combined_data_1.txt", 4, 35, "11,4,2004-02-03", r.DUPLICATE),
-        ("combined_data_2.txt", 4, 22, "10,1,2002-01-01", r.DUPLICATE),
+    files = sorted(Path(RunPaths(config.root).ratings).glob("*.parquet"))
+    columns = [c.USER_ID, c.MOVIE_ID, c.RATING]
+    stored = pa.concat_tables([pq.read_table(file, columns=columns) for file in files])
+    assert list(zip(*stored.to_pydict().values(), strict=True)) == [
+        (10, 1, 3.0),
+        (10, 1, 2.0),
+        (11, 1, 4.0),
+        (10, 2, 5.0),
+        (10, 1, 1.0),
+        (11, 1, 4.0),
     ]
+    assert rejects_of(config, spark) == []
 
 
 def test_movielens(folder: Path, spark: SparkSession) -> None:
@@ -149,9 +161,30 @@ def test_too_many_rejects_fail_but_are_kept(folder: Path, spark: SparkSession) -
         ingest.run(config, spark)
     for line in (6, 7, 8):
         assert f"combined_data_1.txt:{line}: " in str(caught.value)
-    assert len(rejects_of(config, spark)) == 4
-    assert read_manifest(RunPaths(config.root).ratings) is None
+    paths = RunPaths(config.root)
+    assert parquet.read_dataset(spark, paths.failed_rejects, schemas.REJECTS).count() == 4
+    assert read_manifest(paths.ratings) is None
+    assert read_manifest(paths.rejects) is None
     assert not list(Path(config.root).glob(".*"))
+
+
+def test_failed_run_leaves_earlier_data_sets_as_they_were(
+    folder: Path, spark: SparkSession
+) -> None:
+    file = folder / "combined_data_1.txt"
+    file.write_bytes(GOOD + b"bad\n")
+    config = config_for(folder, max_reject_fraction=0.2)
+    ingest.run(config, spark)
+    paths = RunPaths(config.root)
+    before = [read_manifest(path) for path in (paths.ratings, paths.rejects, paths.movies)]
+    file.write_bytes(GOOD + b"bad\n" * 5)
+    with pytest.raises(DataError, match=r"5 of 10 lines refused"):
+        ingest.run(config, spark)
+    assert [read_manifest(x) for x in (paths.ratings, paths.rejects, paths.movies)] == before
+    assert len(rejects_of(config, spark)) == 1
+    file.write_bytes(GOOD)
+    ingest.run(config, spark)  # what the failed run kept goes with the next success
+    assert not Path(paths.failed_rejects).exists()
 
 
 def test_probe_and_qualifying_are_data_sets(folder: Path, spark: SparkSession) -> None:

@@ -64,7 +64,9 @@ def rows_of(spark: SparkSession, path: str, schema: schemas.Schema) -> list[tupl
 
 
 def ratings_of(spark: SparkSession, paths: RunPaths) -> list[tuple[object, ...]]:
-    return [row[:4] for row in rows_of(spark, paths.ratings, schemas.RATINGS)]
+    """Return (user, movie, rating, day)."""
+    rows = rows_of(spark, paths.ratings, schemas.RATINGS)
+    return [(*row[:3], row[3].date() if row[3] else None) for row in rows]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_movielens_1m(tmp_path: Path, spark: SparkSession) -> None:
         tmp_path, spark, format="movielens_1m", ratings=str(raw), movies=str(raw / "movies.dat")
     )
     assert ratings_of(spark, paths) == EXPECTED
-    assert rows_of(spark, paths.movies, schemas.MOVIES) == [(1, 1995, "Café (1995)")]
+    assert rows_of(spark, paths.movies, schemas.MOVIES) == [(1, 1995, "Café (1995)", "Drama|War")]
     assert [row[4] for row in rows_of(spark, paths.rejects, schemas.REJECTS)] == [r.BAD_RATING]
 
 
@@ -210,7 +212,7 @@ def test_movielens_10m_and_25m_as_downloaded(tmp_path: Path, spark: SparkSession
             tmp_path, spark, format=name, ratings=str(archive), movies=f"{archive}!{movies}"
         )
         assert ratings_of(spark, paths) == expected
-        assert rows_of(spark, paths.movies, schemas.MOVIES) == [(1, 1995, title)]
+        assert rows_of(spark, paths.movies, schemas.MOVIES) == [(1, 1995, title, "Drama")]
         assert rows_of(spark, paths.rejects, schemas.REJECTS) == []
 
 

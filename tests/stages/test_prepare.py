@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,22 +20,23 @@ from recspark.files import parquet
 from recspark.stages import prepare
 
 NUM_USERS, NUM_MOVIES = 20, 15
+RATINGS = schemas.RATINGS.with_ids(schemas.IdTypes())
 
 
 @pytest.fixture
 def config(spark: SparkSession, tmp_path: Path) -> Config:
     """A run with ingested ratings: user u rated the movies 1 … u, so counts are 1 … 15."""
     rows = [
-        (user, movie, float(1 + (user + movie) % 5), date(2004, 1, 1 + movie), 2004)
+        (user, movie, float(1 + (user + movie) % 5), datetime(2004, 1, 1 + movie, 12, movie))
         for user in range(1, NUM_USERS + 1)
         for movie in range(1, min(user, NUM_MOVIES) + 1)
     ]
     paths = RunPaths(str(tmp_path))
     step = Step("ingest", {}, {}, [paths.ratings])
     with step:
-        frame = spark.createDataFrame(rows, schemas.RATINGS.ddl)
-        parquet.write_dataset(frame, step.staging(paths.ratings), schemas.RATINGS)
-        step.publish(paths.ratings, schemas.RATINGS)
+        frame = spark.createDataFrame(rows, RATINGS.ddl)
+        parquet.write_dataset(frame, step.staging(paths.ratings), RATINGS)
+        step.publish(paths.ratings, RATINGS)
     return Config(
         name="t",
         run_dir=str(tmp_path),
@@ -56,8 +57,9 @@ def raw_rows(spark: SparkSession, root: str) -> list[tuple[object, ...]]:
     for path in (paths.train, paths.valid, paths.test):
         for row in parquet.read_dataset(spark, path, schemas.TRAIN).collect():
             assert row[c.BUCKET] == row[c.USER_INDEX] % 4
-            day = date.fromordinal(date(1970, 1, 1).toordinal() + row[c.RATED_DAY])
-            found.append((users[row[c.USER_INDEX]], movies[row[c.MOVIE_INDEX]], row[c.RATING], day))
+            time = datetime(1970, 1, 1) + timedelta(seconds=row[c.RATED_AT])
+            raw = users[row[c.USER_INDEX]], movies[row[c.MOVIE_INDEX]]
+            found.append((*raw, row[c.RATING], time))
     return sorted(found)
 
 
@@ -65,7 +67,7 @@ def test_every_rating_comes_out_once_and_unchanged(config: Config, spark: SparkS
     prepare.run(config, spark)
     ratings = parquet.read_dataset(spark, RunPaths(config.root).ratings, schemas.RATINGS)
     expected = sorted(
-        (r[c.USER_ID], r[c.MOVIE_ID], r[c.RATING], r[c.RATED_ON]) for r in ratings.collect()
+        (r[c.USER_ID], r[c.MOVIE_ID], r[c.RATING], r[c.RATED_AT]) for r in ratings.collect()
     )
     assert raw_rows(spark, config.root) == expected
 
@@ -102,7 +104,10 @@ def test_thresholds_filter_on_raw_counts_and_count_the_dropped_ratings(
 def test_pairs_name_the_test_set(config: Config, spark: SparkSession, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("20\t15\n20\t1\n5\t5\n1\t15\n")  # user 1 never rated movie 15
-    prepare.run(with_prepare(config, split="pairs", pairs=str(pairs)), spark)
+    pairs_config = with_prepare(config, split="pairs", pairs=str(pairs))
+    with pytest.raises(DataError, match="1 of 4 pairs that match no rating"):
+        prepare.run(pairs_config, spark)
+    prepare.run(with_prepare(pairs_config, max_unmatched_pairs=0.3), spark)
     manifest = read_manifest(RunPaths(config.root).test)
     assert manifest is not None
     assert manifest.num_rows == 3
@@ -112,7 +117,7 @@ def test_pairs_name_the_test_set(config: Config, spark: SparkSession, tmp_path: 
 def test_time_and_last_splits(config: Config, spark: SparkSession) -> None:
     def days(path: str) -> list[int]:
         frame = parquet.read_dataset(spark, path, schemas.TRAIN)
-        return sorted(row[c.RATED_DAY] for row in frame.collect())
+        return sorted(row[c.RATED_AT] for row in frame.collect())
 
     paths = RunPaths(config.root)
     # Movie m was always rated on January 1 + m; movies 12 … 15 are from the 13th on.
@@ -177,10 +182,88 @@ def test_pairs_that_match_nothing_are_an_error(
 ) -> None:
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("77\t1\n")
-    with pytest.raises(DataError, match=r"prepare \(test\): found no ratings"):
+    with pytest.raises(DataError, match=r"1 of 1 pairs that match no rating \(user 77, movie 1\)"):
         prepare.run(with_prepare(config, split="pairs", pairs=str(pairs)), spark)
 
 
 def test_without_ratings_it_names_the_stage_to_run(tmp_path: Path, spark: SparkSession) -> None:
     with pytest.raises(DataError, match=r"Run jobs/ingest\.py"):
         prepare.run(Config(name="t", run_dir=str(tmp_path)), spark)
+
+
+def write_ratings(spark: SparkSession, config: Config, rows: list[tuple[object, ...]]) -> None:
+    """Replace the ratings of a run; users are text and movies whole numbers."""
+    types = schemas.IdTypes("STRING", "BIGINT")
+    schema, path = schemas.RATINGS.with_ids(types), RunPaths(config.root).ratings
+    with Step("ingest", {}, {}, [path]) as step:
+        frame = spark.createDataFrame(rows, schema.ddl).coalesce(1)
+        parquet.write_dataset(frame, step.staging(path), schema)
+        step.publish(path, schema)
+
+
+def events(repeats: int) -> list[tuple[object, ...]]:
+    """Return ratings of users a … e, of which user a rated movie 1 several times, growing."""
+    once = [(user, movie, 1.0, datetime(2004, 1, movie)) for user in "abcde" for movie in (1, 2, 3)]
+    more = [("a", 1, 2.0 + n, datetime(2005, 1, 1, 0, 0, n)) for n in range(repeats)]
+    return [*more[::-1], *once]
+
+
+@pytest.mark.parametrize(
+    ("policy", "rating"),
+    [("last", 6.0), ("first", 1.0), ("sum", 21.0), ("max", 6.0), ("mean", 3.5)],
+)
+def test_repeats_are_settled_before_anything_is_counted(
+    spark: SparkSession, config: Config, policy: str, rating: float
+) -> None:
+    write_ratings(spark, config, events(5))
+    # User a has eight lines but three ratings, so that a minimum of four would leave nobody.
+    wanted = with_prepare(config, duplicates=policy, test_fraction=0.0, valid_fraction=0.0)
+    prepare.run(wanted, spark)
+    paths = RunPaths(config.root)
+    train = read_manifest(paths.train)
+    assert train is not None
+    assert (train.counts["ratings"], train.counts["train"], train.counts["repeats"]) == (20, 15, 5)
+    index = spark.read.parquet(paths.user_index).orderBy(c.INDEX).collect()
+    assert [tuple(row) for row in index] == [(x, n, 3) for n, x in enumerate("abcde")]
+    movie = spark.read.parquet(paths.movie_index).where(F.col(c.ID) == 1).collect()[0][c.INDEX]
+    rows = parquet.read_dataset(spark, paths.train, schemas.TRAIN)
+    of_pair = rows.where((F.col(c.USER_INDEX) == 0) & (F.col(c.MOVIE_INDEX) == movie)).collect()
+    assert [row[c.RATING] for row in of_pair] == [rating]
+    assert not list(Path(config.root).glob(".*"))
+    with pytest.raises(DataError, match="no users with 4 or more ratings"):
+        prepare.run(with_prepare(wanted, min_ratings_per_user=4), spark)
+
+
+def test_repeats_can_be_refused(spark: SparkSession, config: Config) -> None:
+    write_ratings(spark, config, events(2))
+    refusing = with_prepare(config, duplicates="refuse")
+    with pytest.raises(DataError, match=r"2 ratings that repeat .*user 'a', movie 1: 3, 2, 1\)"):
+        prepare.run(refusing, spark)
+    assert read_manifest(RunPaths(config.root).train) is None
+
+
+def test_whole_users_are_held_out(spark: SparkSession, config: Config) -> None:
+    prepare.run(with_prepare(config, split="users", test_fraction=0.4), spark)
+    paths = RunPaths(config.root)
+    users = {
+        path: {row[c.USER_INDEX] for row in spark.read.parquet(path).collect()}
+        for path in (paths.train, paths.valid, paths.test)
+    }
+    assert len(users[paths.test]) > 2
+    assert not users[paths.test] & (users[paths.train] | users[paths.valid])
+    assert not users[paths.valid] & users[paths.train]
+
+
+def test_each_user_gives_a_share(spark: SparkSession, config: Config) -> None:
+    prepare.run(with_prepare(config, split="user_share", test_fraction=0.4), spark)
+    paths = RunPaths(config.root)
+    heavy = [row[c.INDEX] for row in spark.read.parquet(paths.user_index).collect() if row[2] == 15]
+    test = spark.read.parquet(paths.test).groupBy(c.USER_INDEX).count()
+    assert {row["count"] for row in test.where(F.col(c.USER_INDEX).isin(heavy)).collect()} == {6}
+
+
+def test_without_a_test_part_all_is_train(spark: SparkSession, config: Config) -> None:
+    prepare.run(with_prepare(config, test_fraction=0.0, valid_fraction=0.0), spark)
+    train = read_manifest(RunPaths(config.root).train)
+    assert train is not None
+    assert train.num_rows == 195
