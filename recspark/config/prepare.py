@@ -33,8 +33,12 @@ class PrepareConfig:
     """Share of the ratings, with split users of the users, that goes to test (at least 0, below 1);
     0 trains on all, to make lists. Unused with split pairs, probe and last."""
     pairs: str | None = None
-    """File of held-out pairs: user and movie in the first two columns (separated by tab, comma or
-    ::), or probe.txt."""
+    """File of held-out pairs: CSV and its like or Parquet with column names, text that begins with
+    user and movie, or probe.txt."""
+    pairs_user: str | None = None
+    """Column of users in the file of pairs; null takes the usual names, such as user_id."""
+    pairs_movie: str | None = None
+    """Column of movies in the file of pairs; null takes the usual names, such as movie_id."""
     cut_date: str | None = None
     """With split time: ratings from this day on are test (YYYY-MM-DD); test_fraction is unused."""
     num_last: int = 1

@@ -21,7 +21,6 @@ from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.errors import DataError, describe
 from recspark.notebook.raw_ids import pair_ids
-from recspark.scoring.id_columns import find_indexes
 from recspark.scoring.lineage import require_scoring
 from recspark.scoring.load import read_card
 from recspark.scoring.predict import Scoring, score_pairs
@@ -108,8 +107,8 @@ class Model:
         train = require_manifest(paths.train, TRAIN)
         scorings, card = self._find_scorings()
         indexes = [_Index(path, train.id, train) for path in (paths.user_index, paths.movie_index)]
-        users: Ints = find_indexes(_open_index(indexes[0]), user_ids)
-        movies: Ints = find_indexes(_open_index(indexes[1]), movie_ids)
+        users: Ints = _open_index(indexes[0]).find(user_ids)
+        movies: Ints = _open_index(indexes[1]).find(movie_ids)
         scored = [score_pairs(scoring, users, movies) for scoring in scorings]
         [(prediction, fallback), *_] = scored
         if card is not None:

@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recspark.errors import DataError, describe
-from recspark.scoring.id_columns import WHOLE
 
 Int64s = npt.NDArray[np.int64]
 
-_WHOLE = re.compile(WHOLE)
-# As in WHOLE: whole numbers of up to 18 digits.
+# Whole numbers of up to 18 digits.
+_WHOLE = re.compile(r"^\s*-?[0-9]{1,18}\s*$")
 _LIMIT = 10**18
 
 
