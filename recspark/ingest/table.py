@@ -101,7 +101,9 @@ def place_columns(settings: TableConfig, look: Look) -> tuple[dict[str, str], di
     for role, name in inside.items():
         if name in look.types:
             _check_type(role, name, look.types[name], where)
-    constants = {role: partitions[names[place]] for role, place in found.items() if role not in inside}
+    constants = {
+        role: partitions[names[place]] for role, place in found.items() if role not in inside
+    }
     return inside, constants
 
 

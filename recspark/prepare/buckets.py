@@ -150,7 +150,8 @@ def write_bucket(
         users, movies, layout.user_keys[users], layout.movie_keys[movies], ratings, times
     )
     shuffled, may_repeat = hashed_order(layout.seed, "order", rows.user_keys, rows.movie_keys)
-    num_repeats, repeats = 0, ()
+    num_repeats = 0
+    repeats: tuple[Repeat, ...] = ()
     if may_repeat:
         settled = settle(rows, layout.duplicates)
         rows, num_repeats, repeats = settled.rows, settled.num_dropped, settled.samples

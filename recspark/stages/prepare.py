@@ -200,8 +200,9 @@ def _make_splits(
     blocks = spread(spark, plan, len(plan))
 
     def count(rating_filter: RatingFilter) -> RatingCounts:
-        rows = {"num_rows": source.num_rows, "root": folders["train"]}
-        return count_ratings(spark, blocks, rating_filter, **rows)
+        return count_ratings(
+            spark, blocks, rating_filter, num_rows=source.num_rows, root=folders["train"]
+        )
 
     kept, rating_filter = filter_ratings(count, settings, config.seed)
     users = order_ids(kept.users, kept.user_counts)
