@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import posixpath
 import tempfile
 import uuid
@@ -60,8 +61,23 @@ def resolve(path: str) -> str:
 
 
 def absolute(path: str) -> str:
-    """Return `path` unchanged if it has a scheme, otherwise as an absolute local path."""
-    return path if "://" in path else str(Path(path).resolve())
+    """Return a local path as an absolute one, and a path on another file system unchanged.
+
+    `~` is the home folder, and a local path may begin with `file:` or `file://`.
+    """
+    if "://" in path and not path.startswith("file:"):
+        return path
+    local = path.removeprefix("file:")
+    if local.startswith("//"):
+        local = local[2:]
+    # Unlike Path.expanduser, this leaves ~name as it is where there is no such user.
+    return str(Path(os.path.expanduser(local)).resolve())  # noqa: PTH111
+
+
+def start_of(path: str) -> str:
+    """Return ` from the folder …` for a relative path, for messages that it was not found."""
+    is_relative = "://" not in path and not path.startswith(("/", "~", "file:"))
+    return f" from the folder {Path.cwd()}" if is_relative else ""
 
 
 def exists(path: str) -> bool:

@@ -67,7 +67,9 @@ def read_pairs(settings: PrepareConfig, kinds: Kinds) -> HeldOutIds:
 def require_pairs_file(path: str) -> None:
     """Raise a DataError if a path, a folder or a glob names no file."""
     if not storage.list_files(path):
-        found = "a directory without files" if storage.is_folder(path) else "nothing"
+        found = f"nothing{storage.start_of(path)}"
+        if storage.is_folder(path):
+            found = "a directory without files"
         raise DataError(_message(path, found, "Point prepare.pairs at the file."))
 
 

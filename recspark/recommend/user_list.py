@@ -37,7 +37,7 @@ def require_user_list(path: str) -> None:
     """Raise a DataError unless the file exists."""
     fs, stripped = storage.filesystem(path)
     if not fs.isfile(stripped):
-        raise DataError(_message(path, "no such file"))
+        raise DataError(_message(path, f"no such file{storage.start_of(path)}"))
 
 
 def _message(path: str, found: str) -> str:

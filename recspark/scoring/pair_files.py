@@ -104,7 +104,9 @@ def plan_pieces(
 def require_pair_files(path: str) -> None:
     """Raise a DataError if a path, a folder or a glob names no file, or only empty ones."""
     if not list_sources(path):
-        found = "an empty file" if storage.list_files(path) else "no such file"
+        found = f"no such file{storage.start_of(path)}"
+        if storage.list_files(path):
+            found = "an empty file"
         raise DataError(
             describe(path, found=found, expected="pairs to score", remedy="Name another file.")
         )
