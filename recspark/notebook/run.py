@@ -22,9 +22,8 @@ from recspark.contract.paths import PAGE, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.errors import DataError, describe
-from recspark.evaluation.leaderboard import require_measured
+from recspark.evaluation.leaderboard import read_figures
 from recspark.files import storage
-from recspark.files.storage import require_json
 from recspark.notebook import tables
 from recspark.notebook.model import Model
 from recspark.notebook.raw_ids import read_id
@@ -143,14 +142,7 @@ class Run:
             >>> list(board.columns[:4])
             ['model', 'rmse', 'rmse_low', 'rmse_high']
         """
-        rows = require_json(
-            self._paths.leaderboard,
-            expected="the leaderboard of a run",
-            remedy="Run jobs/evaluate.py with the run's config first.",
-        )
-        for row in rows:
-            self._require_measured(self._paths.leaderboard, row)
-        return tables.make_leaderboard(rows)
+        return tables.make_leaderboard(read_figures(self._paths.leaderboard, self._paths))
 
     def metrics(self, model: str) -> dict[str, Any]:
         """Return all figures of a model, from `metrics/<model>.json`: more than `leaderboard`.
@@ -165,12 +157,11 @@ class Run:
             ('als', True)
         """
         self._require_model(model)
-        found: dict[str, Any] = require_json(
+        found: dict[str, Any] = read_figures(
             self._paths.metrics(model),
-            expected="the figures of a model",
+            self._paths,
             remedy=f"Run jobs/evaluate.py with the run's config and {model} among the models.",
         )
-        self._require_measured(self._paths.metrics(model), found)
         return found
 
     def predictions(self, model: str, spark: SparkSession | None = None) -> Frame:
@@ -256,10 +247,6 @@ class Run:
         """Return the row counts of the ratings and of each finished split."""
         found = {part: read_manifest(f"{self.path}/{part}") for part in _PARTS}
         return {part: manifest.num_rows for part, manifest in found.items() if manifest}
-
-    def _require_measured(self, path: str, metrics: dict[str, Any]) -> None:
-        predictions = self._paths.predictions(metrics["model"])
-        require_measured(path, metrics, require_manifest(predictions, PREDICTIONS))
 
     def _require_model(self, name: str) -> Manifest:
         manifest = read_manifest(self._paths.model(name)) if name else None

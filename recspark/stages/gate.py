@@ -10,7 +10,6 @@ import posixpath
 import re
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import Any
 
 from recspark.config import Config
 from recspark.contract.catalog import MODELS, PREDICTIONS, RATINGS, TEST, TRAIN
@@ -19,9 +18,8 @@ from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import GateError, describe
-from recspark.evaluation.leaderboard import require_measured
+from recspark.evaluation.leaderboard import read_figures
 from recspark.files import storage
-from recspark.files.storage import require_json
 from recspark.gates.accepted import Accepted, Figures
 from recspark.gates.data import find_data_faults
 from recspark.gates.model import find_model_faults
@@ -67,13 +65,12 @@ def _judge_data(config: Config, accepted: Accepted | None) -> None:
 
 def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> None:
     paths = RunPaths(config.root)
-    name = config.gate.model or _find_best(paths)
-    metrics = _read(paths.metrics(name))
+    name = config.gate.model or read_figures(paths.leaderboard, paths)[0]["model"]
+    metrics = read_figures(paths.metrics(name), paths)
     manifest = require_manifest(paths.model(name), MODELS)
     scored = require_manifest(paths.predictions(name), PREDICTIONS)
     test = require_manifest(paths.test, TEST)
     require_current(paths.predictions(name), scored, model=manifest, test=test)
-    require_measured(paths.metrics(name), metrics, scored)
     run_dir = redact(config.root)
     if accepted and (accepted.run_dir, accepted.model_id) == (run_dir, manifest.id):
         logger.info("gate: %s of %s is already the accepted model", name, run_dir)
@@ -99,15 +96,6 @@ def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> Non
     logger.info("gate: %s of %s accepted, RMSE %.4f → %s", name, run_dir, record.rmse, pointer)
 
 
-def _find_best(paths: RunPaths) -> str:
-    """Return the first model of the leaderboard, if all figures in it are current."""
-    rows = _read(paths.leaderboard)
-    for row in rows:
-        scored = require_manifest(paths.predictions(row["model"]), PREDICTIONS)
-        require_measured(paths.leaderboard, row, scored)
-    return str(rows[0]["model"])
-
-
 def _figures(config: Config) -> Figures:
     paths = RunPaths(config.root)
     ratings = require_manifest(paths.ratings, RATINGS)
@@ -127,14 +115,6 @@ def _read_accepted(pointer: str) -> Accepted | None:
         logger.info("gate: no accepted run yet (%s), so only the absolute limits apply", pointer)
         return None
     return Accepted.from_json(storage.read_json(pointer), pointer)
-
-
-def _read(path: str) -> Any:
-    return require_json(
-        path,
-        expected="the figures of a finished run",
-        remedy="Run jobs/evaluate.py with the same --config first.",
-    )
 
 
 def _require(config: Config, faults: list[str], expected: str) -> None:
