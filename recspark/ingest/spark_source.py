@@ -242,7 +242,7 @@ def _plain_path(file: str) -> str:
 @contextlib.contextmanager
 def _in_our_words(name: str) -> Iterator[None]:
     """Raise what Spark raises as a DataError, or as the error that a task raised."""
-    from py4j.protocol import Py4JJavaError
+    from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
     from pyspark.errors import PySparkException
 
     try:
@@ -251,8 +251,8 @@ def _in_our_words(name: str) -> Iterator[None]:
         raised = from_task(error)
         if raised is not None:
             raise raised from error
-        is_java = isinstance(error, Py4JJavaError)
-        words = str(error.java_exception.toString()) if is_java else str(error)
+        java = getattr(error, "java_exception", None)
+        words = str(error) if java is None else str(java.toString())
         first = words.strip().split("\n", 1)[0][:500]
         raise DataError(
             describe(
