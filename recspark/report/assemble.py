@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recspark.contract.paths import PAGE
 from recspark.datasets.prepared import PreparedFacts
-from recspark.explore.page import list_facts
+from recspark.explore.page import describe_span, list_facts
 from recspark.explore.panels import make_panels
 from recspark.page.tables import whole
 from recspark.redact import redact
@@ -63,9 +63,8 @@ def _make_ratings(findings: Findings) -> Chapter:
             "--config."
         )
         return Chapter("data", title, missing=missing)
-    counts = findings.statistics["counts"]
     text = (
-        f"From {counts['first_day']} to {counts['last_day']}. Plots and tables are on a separate "
+        f"{describe_span(findings.statistics)} Plots and tables are on a separate "
         f"page, explore/{PAGE} in the run directory. In short:"
     )
     return Chapter(
