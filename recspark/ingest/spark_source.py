@@ -16,10 +16,12 @@ import numpy as np
 import pyarrow as pa
 
 from recspark.config import IngestConfig
+from recspark.config.spark_source import SparkSourceConfig
 from recspark.errors import DataError, describe, from_task
+from recspark.files import storage
 from recspark.ingest.formats import Format
 from recspark.ingest.header_names import find_columns
-from recspark.ingest.inputs import split_paths
+from recspark.ingest.inputs import Inputs, split_paths
 from recspark.ingest.json_lines import as_text
 from recspark.ingest.parquet import ParquetTable
 from recspark.ingest.rules import make_rules
@@ -56,6 +58,28 @@ class SparkSource:
     name: str
     frame: DataFrame
     format: Format
+
+
+def find_source_files(settings: SparkSourceConfig) -> Inputs:
+    """Return the files of the source, by which a change of it is noticed; none of a table or JDBC.
+
+    Raises:
+        DataError: A path names no file.
+    """
+    inputs = Inputs("ingest.spark.paths", None)
+    for path in split_paths(settings.paths):
+        files = storage.list_tree(path)
+        if not files:
+            raise DataError(
+                describe(
+                    f"ingest.spark.paths {path}",
+                    found="no file",
+                    expected="a file, a folder or a glob",
+                    remedy="Correct ingest.spark.paths.",
+                )
+            )
+        inputs.found.extend((file, None) for file in files)
+    return inputs
 
 
 def open_source(spark: SparkSession, settings: IngestConfig) -> SparkSource:

@@ -37,7 +37,7 @@ from recspark.ingest.formats import FORMATS, Format
 from recspark.ingest.held_out import read_held_out
 from recspark.ingest.inputs import Inputs, find_files, open_files, open_one
 from recspark.ingest.load import Loaded, load_ratings
-from recspark.ingest.spark_source import SparkSource, open_source
+from recspark.ingest.spark_source import SparkSource, find_source_files, open_source
 from recspark.ingest.titles import read_titles
 from recspark.ingest.users import read_users
 from recspark.text.archives import Archives
@@ -67,9 +67,9 @@ def run(config: Config, spark: SparkSession) -> None:
         stage="ingest",
         settings=asdict(settings),
         inputs={},
-        files=[file for one in (inputs, *(x for _, x in small)) if one for file in one.files],
+        files=[*inputs.files, *(file for _, one in small if one for file in one.files)],
         outputs=outputs,
-        force=config.force,
+        force=config.force or not inputs.files,  # a table of Spark may have changed
         root=paths.root,
         scratch=[paths.unpacked, paths.failed_rejects],
         without_effect=_LIMITS,
@@ -118,14 +118,14 @@ def run(config: Config, spark: SparkSession) -> None:
 
 def find_raw_files(
     settings: IngestConfig,
-) -> tuple[Inputs | None, list[tuple[Schema, Inputs | None]]]:
-    """Return the files of ratings, None if Spark reads them, and those of `_find_small`.
+) -> tuple[Inputs, list[tuple[Schema, Inputs | None]]]:
+    """Return the files of ratings, and those of `_find_small`.
 
     Raises:
         DataError: A file is missing or empty.
     """
     if settings.format == "spark":
-        return None, _find_small(settings)
+        return find_source_files(settings.spark), _find_small(settings)
     pattern = table.FILE_PATTERN
     if settings.format != "table":
         pattern = FORMATS[settings.format].file_pattern
@@ -155,10 +155,10 @@ def _find_small(settings: IngestConfig) -> list[tuple[Schema, Inputs | None]]:
 
 
 def _open_ratings(
-    spark: SparkSession, archives: Archives, inputs: Inputs | None, settings: IngestConfig
+    spark: SparkSession, archives: Archives, inputs: Inputs, settings: IngestConfig
 ) -> tuple[list[Source] | SparkSource, Format]:
     """Return what holds the ratings, and how it is parsed."""
-    if inputs is None:
+    if settings.format == "spark":
         source = open_source(spark, settings)
         return source, source.format
     sources = open_files(archives, inputs)

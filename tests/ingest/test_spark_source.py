@@ -126,6 +126,21 @@ def test_a_line_number_counts_the_rows_of_a_file_in_several_tasks(
     assert [row[:2] for row in rejects(spark, paths)] == [("a.csv", 1501)]
 
 
+def test_a_changed_source_is_read_again(tmp_path: Path, spark: SparkSession) -> None:
+    path = tmp_path / "a.json"
+    table = TableConfig(user="user", movie="item", rating=None)
+    source = {"format": "json", "paths": str(path)}
+    for text in ('{"user": 1, "item": 2}', '{"user": 10, "item": 2}'):
+        path.write_text(text)
+        user = int(json.loads(text)["user"])
+        assert ratings(spark, run(tmp_path, spark, source, table)) == [(user, 2, 1.0, None)]
+    for user in (3, 4):
+        frame = spark.createDataFrame([(user, 2)], "user BIGINT, item BIGINT")
+        frame.createOrReplaceTempView("h17_changing")
+        paths = run(tmp_path, spark, {"table": "h17_changing"}, table)
+        assert ratings(spark, paths) == [(user, 2, 1.0, None)]
+
+
 def test_jdbc(tmp_path: Path, spark: SparkSession) -> None:
     url = f"jdbc:derby:{tmp_path}/db;create=true;user=me;password=hush-hush"
     options = {"url": url, "dbtable": "ratings", "driver": "org.apache.derby.jdbc.EmbeddedDriver"}
@@ -143,13 +158,15 @@ def test_jdbc(tmp_path: Path, spark: SparkSession) -> None:
 
 
 def test_what_spark_cannot_read_is_an_error_of_ours(tmp_path: Path, spark: SparkSession) -> None:
+    (tmp_path / "x").write_text("x")
     for source in (
-        {"format": "nosuch", "paths": str(tmp_path)},
-        {"format": "orc", "paths": str(tmp_path / "none")},
+        {"format": "nosuch", "paths": str(tmp_path / "x")},
         {"table": "no_such_table"},
     ):
         with pytest.raises(DataError, match=r"found a source that Spark cannot read .*ingest\.spa"):
             run(tmp_path, spark, source, TABLE)
+    with pytest.raises(DataError, match=r"ingest\.spark\.paths .*none: found no file"):
+        run(tmp_path, spark, {"format": "orc", "paths": str(tmp_path / "none")}, TABLE)
     path = tmp_path / "a.json"
     path.write_text('{"user": 1, "item": 2}\n')
     with pytest.raises(DataError, match=r"no columns stars among item, user"):
