@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
+from recspark.contract.schemas import IdTypes
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.files import parquet
@@ -79,8 +80,14 @@ def write_prepared(
         paths.test: (schemas.TEST, test),
     }
     indexes = {
-        paths.user_index: (schemas.USER_INDEX, [user_id(user) for user in range(num_users)]),
-        paths.movie_index: (schemas.MOVIE_INDEX, [movie_id(movie) for movie in range(num_movies)]),
+        paths.user_index: (
+            schemas.USER_INDEX.with_ids(IdTypes()),
+            [user_id(user) for user in range(num_users)],
+        ),
+        paths.movie_index: (
+            schemas.MOVIE_INDEX.with_ids(IdTypes()),
+            [movie_id(movie) for movie in range(num_movies)],
+        ),
     }
     settings = {**asdict(config.prepare), "seed": config.seed}
     step = Step("prepare", settings, {}, [*indexes, *outputs], True)

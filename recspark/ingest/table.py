@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,15 +13,15 @@ from recspark.errors import DataError, describe
 from recspark.ingest import json_lines
 from recspark.ingest.delimited import Delimited
 from recspark.ingest.formats import Format
-from recspark.ingest.guess_times import find_doubt, guess_time_format
 from recspark.ingest.header_names import find_columns, is_position
 from recspark.ingest.look import Look, look_at
 from recspark.ingest.parquet import ParquetTable, plan_rows
-from recspark.ingest.rating_scales import ANY_NUMBER, as_strings
+from recspark.ingest.rating_scales import as_strings
 from recspark.ingest.raw_ids import is_id_type
+from recspark.ingest.rules import make_rules
 from recspark.ingest.sample import SAMPLE_BYTES, read_samples
 from recspark.ingest.text_table import TextTable
-from recspark.ingest.time_formats import TimeFormat, is_date_type
+from recspark.ingest.time_formats import is_date_type
 from recspark.ingest.values import RowRules
 from recspark.redact import shown
 from recspark.text.sources import Source
@@ -67,7 +66,7 @@ def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
     if first.dialect is not None:
         logger.info("ingest: %s: %s", first.source.name, first.dialect.describe())
     places = [place_columns(settings, look) for look in looks]
-    rules = make_rules(settings, looks, places)
+    rules = make_rules(settings, first.source.name, lambda: _sample_times(looks, places))
     if first.kind == "parquet":
         return _parquet_format(looks, places, rules)
     layouts: list[Delimited | json_lines.JsonLines] = []
@@ -105,51 +104,6 @@ def place_columns(settings: TableConfig, look: Look) -> tuple[dict[str, str], di
         role: partitions[names[place]] for role, place in found.items() if role not in inside
     }
     return inside, constants
-
-
-def make_rules(
-    settings: TableConfig,
-    looks: Sequence[Look],
-    places: Sequence[tuple[dict[str, str], dict[str, str]]],
-) -> RowRules:
-    """Return how values are read; the form of times is guessed if it is not set, and checked.
-
-    Raises:
-        DataError: The form of times is not clear, or another unit than the one set fits.
-    """
-    scale = None
-    if settings.rating is not None:
-        scale = replace(
-            ANY_NUMBER,
-            missing=settings.missing,
-            decimal=settings.decimal,
-            thousands=settings.thousands,
-        )
-    rules = RowRules(settings.ids, settings.ids, scale)
-    if settings.time is None:
-        return rules
-    values = _sample_times(looks, places)
-    where = f"{looks[0].source.name}: column {shown(str(settings.time))}"
-    form, is_date = settings.time_pattern, is_date_type(values.type)
-    if is_date:
-        form = "%Y-%m-%d"
-    elif settings.time_format == "auto":
-        form, why = guess_time_format(values, where)
-        logger.info("ingest: %s: time_format %s (%s)", where, form, why)
-
-    doubt, better = find_doubt(values, form, time.time())
-    if better is not None:
-        raise DataError(
-            describe(
-                where,
-                found=f"{form}, with which {doubt}",
-                expected=f"{better}, with which they do not",
-                remedy=f"Set ingest.table.time_format: {better}.",
-            )
-        )
-    if doubt is not None:
-        logger.warning("ingest: %s: %s (time_format %s); check them", where, doubt, form)
-    return replace(rules, time_format=TimeFormat(form))
 
 
 def make_layout(
