@@ -58,12 +58,6 @@ class Format:
         """Return the format that reads each file whole and record by record, if there is one."""
         return None if self.with_records is None else self.with_records()
 
-    def as_text(self, user: bool, movie: bool) -> Format:
-        return self
-
-    def by_record(self) -> Format | None:
-        return None
-
 
 def _delimited(layout: Delimited, *, file_pattern: str, example: str) -> Format:
     """Return the format of lines that name user, movie and rating themselves."""

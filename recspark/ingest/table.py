@@ -13,6 +13,7 @@ from recspark.config import TableConfig
 from recspark.errors import DataError, describe
 from recspark.ingest import json_lines
 from recspark.ingest.delimited import Delimited
+from recspark.ingest.dialect import guess_dialect
 from recspark.ingest.formats import Format
 from recspark.ingest.guess_times import find_doubt, guess_time_format
 from recspark.ingest.header_names import find_columns, is_position
@@ -38,9 +39,19 @@ _HEADER_BYTES = 4096
 
 
 def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
+    """Return the format of these files, and log what the settings left open; see `choose_format`."""
+    layout, notes = choose_format(settings, sources)
+    for note in notes:
+        logger.info("ingest: %s", note)
+    return layout
+
+
+def choose_format(
+    settings: TableConfig, sources: Sequence[Source]
+) -> tuple[Format, list[str]]:
     """Return the format of these files: each has its own columns, and all have the same values.
 
-    What the settings leave open is guessed from the first lines, and logged.
+    What the settings leave open is guessed from the first lines; the second value says how.
 
     Raises:
         DataError: A mapped column is missing or repeated, its type cannot be what it should be, the
@@ -64,12 +75,13 @@ def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
                 remedy="Ingest files of one kind at a time.",
             )
         )
+    notes = []
     if first.dialect is not None:
-        logger.info("ingest: %s: %s", first.source.name, first.dialect.describe())
+        notes.append(f"{first.source.name}: {first.dialect.describe()}")
     places = [place_columns(settings, look) for look in looks]
-    rules = make_rules(settings, looks, places)
+    rules = make_rules(settings, looks, places, notes)
     if first.kind == "parquet":
-        return _parquet_format(looks, places, rules)
+        return _parquet_format(looks, places, rules), notes
     layouts: list[Delimited | json_lines.JsonLines] = []
     of_source: dict[str, int] = {}
     for look, place in zip(looks, places, strict=True):
@@ -78,7 +90,7 @@ def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
             layouts.append(layout)
         of_source[look.source.name] = layouts.index(layout)
     table = TextTable(tuple(layouts), of_source)
-    return _start_with_text(table, sources).format(FILE_PATTERN, _example(first))
+    return _start_with_text(table, sources).format(FILE_PATTERN, _example(first)), notes
 
 
 def place_columns(settings: TableConfig, look: Look) -> tuple[dict[str, str], dict[str, str]]:
@@ -96,6 +108,10 @@ def place_columns(settings: TableConfig, look: Look) -> tuple[dict[str, str], di
     hint = ""
     if look.dialect is not None:
         hint = f"The separator is taken to be {look.dialect.separator_name}."
+        guessed = guess_dialect(look.start, replace(settings, separator=None), where)
+        if guessed.quoting.separator != look.dialect.quoting.separator:
+            hint = f"Fields seem to be separated by {guessed.separator_name}: set "
+            hint += f"ingest.table.separator to {guessed.quoting.separator.decode()!r}."
     found = find_columns(columns, names, f"{where}:1" if look.dialect else where, hint)
     inside = {role: names[place] for role, place in found.items() if place < len(look.names)}
     for role, name in inside.items():
@@ -109,8 +125,11 @@ def make_rules(
     settings: TableConfig,
     looks: Sequence[Look],
     places: Sequence[tuple[dict[str, str], dict[str, str]]],
+    notes: list[str],
 ) -> RowRules:
     """Return how values are read; the form of times is guessed if it is not set, and checked.
+
+    What is guessed, and what is doubtful, is added to the notes.
 
     Raises:
         DataError: The form of times is not clear, or another unit than the one set fits.
@@ -133,7 +152,7 @@ def make_rules(
         form = "%Y-%m-%d"
     elif settings.time_format == "auto":
         form, why = guess_time_format(values, where)
-        logger.info("ingest: %s: time_format %s (%s)", where, form, why)
+        notes.append(f"{where}: time_format {form} ({why})")
 
     doubt, better = find_doubt(values, form, time.time())
     if better is not None:
@@ -146,7 +165,7 @@ def make_rules(
             )
         )
     if doubt is not None:
-        logger.warning("ingest: %s: %s (time_format %s); check them", where, doubt, form)
+        notes.append(f"{where}: {doubt} (time_format {form}). Check them.")
     return replace(rules, time_format=TimeFormat(form))
 
 
@@ -268,7 +287,7 @@ def _no_names(look: Look, columns: dict[str, str]) -> DataError:
     return DataError(
         describe(
             f"{look.source.name}:1",
-            found=f"{shown(row)!r}, which names no columns{f' ({why})' if why else ''}",
+            found=f"'{shown(row)}', which names no columns{f' ({why})' if why else ''}",
             expected=f"the columns {', '.join(map(shown, columns.values()))}",
             remedy=f"Name columns by position, from 1: ingest.table: {{{positions}}}; or set "
             "ingest.table.header to true.",

@@ -55,7 +55,7 @@ def read_titles(
             line could be read.
     """
     names = settings.movie_columns
-    usual = (fold(settings.table.movie), *_IDS)
+    usual = (fold(str(settings.table.movie)), *_IDS)
     pieces = []
     for source in sources:
         table = open_table(source, known_layouts.MOVIES, names.id, usual)
