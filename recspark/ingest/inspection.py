@@ -34,6 +34,7 @@ from recspark.text.sources import Source
 _NUM_VALUES = 3
 _VALUE_LENGTH = 24
 _NUM_COLUMNS = 40
+_NUM_FIRST = 200  # values of a column that tell its type
 _MAX_UNPACKED_BYTES = 4 * 1024**3
 _MODELS = ["bias", "als", "biased_mf"]
 _PATTERN = f"{FILE_PATTERN}|u\\.(data|item|user|genre)|combined_data.*|mv_.*"
@@ -83,44 +84,38 @@ def inspect_paths(paths: Sequence[str], given: TableConfig | None) -> Generator[
 def inspect_source(source: Source, given: TableConfig | None) -> Inspection:
     """Return what a file is; see `inspect_paths`."""
     one = Inspection(source)
-    name = shown(source.name, 200)
     try:
         look = look_at(source, given or TableConfig())
     except DataError as error:
         one.lines.append(str(error))
         return one
-    one.lines.append(f"{name} ({source.size:,} bytes) {looks_like(look)}")
-    if look.dialect is not None:
-        one.lines.append(f"  form: {look.dialect.describe()}")
     known = suggest_format(look) if given is None else None
-    roles = {} if known else suggest_roles(look)
-    one.lines += _columns(look, roles if given is None else {})
     if known is not None:
         one.settings = {"format": known}
-        parsed = try_format(FORMATS[known], source)
+        _tell_form(one, look, {})
         one.lines.append(f"  layout: ingest.format {known}")
-        _tell(one, Trial(parsed))
-        return one
-    if given is None and _is_titles(source, roles):
+        _tell(one, Trial(try_format(FORMATS[known], source)))
+    elif given is None and _is_titles(source, suggest_roles(look)):
         one.is_titles = True
+        _tell_form(one, look, {})
         one.lines.append("  a file of titles: name it in ingest.movies")
-        return one
-    _try_table(one, look, given)
+    elif given is None:
+        settings, _ = improve(suggest_settings(look, TableConfig()), source)
+        # With better quotes or another separator, columns may look different.
+        look = look_at(source, settings)
+        settings, _ = improve(suggest_settings(look, settings), source)
+        _tell_form(one, look, suggest_roles(look))
+        _try_table(one, settings)
+    else:
+        _tell_form(one, look, {})
+        _try_table(one, given)
     return one
 
 
-def _try_table(one: Inspection, look: Look, given: TableConfig | None) -> None:
+def _try_table(one: Inspection, settings: TableConfig) -> None:
     """Read the first rows as a table, and add what became of them."""
     try:
-        if given is None:
-            settings, trial = improve(suggest_settings(look, TableConfig()), one.source)
-            # With better quotes or another separator, columns may look different.
-            again = look_at(one.source, settings)
-            settings, trial = improve(suggest_settings(again, settings), one.source)
-        else:
-            settings, trial = given, try_table(given, one.source)
-        if trial.parsed is None:
-            trial = try_table(settings, one.source)  # says why
+        trial = try_table(settings, one.source)
     except DataError as error:
         one.lines.append(f"  would not be read: {error}")
         return
@@ -130,6 +125,15 @@ def _try_table(one: Inspection, look: Look, given: TableConfig | None) -> None:
     _tell(one, trial)
     if trial.num_rows:
         one.settings = {"format": "table", "table": changed(settings, TableConfig())}
+
+
+def _tell_form(one: Inspection, look: Look, roles: dict[str, tuple[str, str]]) -> None:
+    """Add what a file looks like, and its columns with what they are used for."""
+    size = f"{one.source.size:,} bytes"
+    one.lines.append(f"{shown(one.source.name, 200)} ({size}) {looks_like(look)}")
+    if look.dialect is not None:
+        one.lines.append(f"  form: {look.dialect.describe()}")
+    one.lines += _columns(look, roles)
 
 
 def _tell(one: Inspection, trial: Trial) -> None:
@@ -164,23 +168,21 @@ def _ids(parsed: Parsed) -> str:
 
 def _columns(look: Look, roles: dict[str, tuple[str, str]]) -> Iterator[str]:
     """Yield a line for each column: its name, type, first values and role."""
-    uses = {name: f"{role}, {why}" for role, (name, why) in roles.items()}
-    width = min(30, max((len(shown(name, 30)) for name in look.names), default=0))
-    for place, name in enumerate(look.names[:_NUM_COLUMNS]):
-        values = look.values(name) if look.kind != "text" or name in look.names[: place + 1] else None
-        first = [] if values is None else [x for x in values.slice(0, 50).to_pylist() if x is not None]
-        texts = ", ".join(shown(str(x), _VALUE_LENGTH) for x in first[:_NUM_VALUES])
-        kind = look.types.get(name) or (_kind_of(values) if values is not None else "")
-        label = shown(name, 30) if look.has_names else f"{place + 1}"
-        use = f"  ← {uses[name]}" if name in uses else ""
-        yield f"  {label:<{width}}  {kind!s:<14} {texts}{use}"
+    uses = {name: f"  ← {role}, {why}" for role, (name, why) in roles.items()}
+    width = max((len(shown(name, 30)) for name in look.names), default=0)
+    for name in look.names[:_NUM_COLUMNS]:
+        values = look.values(name)
+        first = [one for one in values.slice(0, _NUM_FIRST).to_pylist() if one is not None]
+        texts = ", ".join(shown(str(one), _VALUE_LENGTH) for one in first[:_NUM_VALUES])
+        kind = look.types.get(name) or _kind_of(values)
+        yield f"  {shown(name, 30):<{width}}  {kind!s:<13}  {texts}{uses.get(name, '')}"
     if len(look.names) > _NUM_COLUMNS:
         yield f"  … {len(look.names):,} columns in all"
 
 
 def _kind_of(values: pa.Array) -> str:
     """Return what texts are, in words."""
-    texts = [text.strip() for text in values.slice(0, 200).to_pylist() if text and text.strip()]
+    texts = [text.strip() for text in values.slice(0, _NUM_FIRST).to_pylist() if text and text.strip()]
     if not texts:
         return "empty"
     if all(text.lstrip("-").isdigit() for text in texts):
