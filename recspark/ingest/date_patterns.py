@@ -59,7 +59,9 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         is_adjacent = (number >= 2 and not pieces[number - 1]) or (
             number + 2 < len(pieces) and not pieces[number + 1]
         )
-        regex += rf"(?P<{letter}>\d{{2}})" if letter in _SHORT and is_adjacent else _DIRECTIVES[letter]
+        regex += (
+            rf"(?P<{letter}>\d{{2}})" if letter in _SHORT and is_adjacent else _DIRECTIVES[letter]
+        )
     if not re.search("%[HI]", pattern):
         regex += _TIME_OF_DAY
     return re.compile(regex, re.ASCII | re.IGNORECASE)

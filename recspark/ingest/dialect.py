@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from recspark.config.table import TableConfig
+from recspark.ingest.fields import is_utf8
 from recspark.ingest.header_names import find_column, is_position, suggest_columns
 from recspark.ingest.quotes import Quoting
 from recspark.text.names import without_compression
@@ -116,12 +117,10 @@ def is_number(text: str) -> bool:
 
 
 def _guess_encoding(start: bytes, reasons: dict[str, str]) -> str:
-    try:
-        start.decode("utf-8")
-    except UnicodeDecodeError:
-        reasons["encoding"] = "it is not UTF-8"
-        return "cp1252"
-    return "utf-8"
+    if is_utf8(start):
+        return "utf-8"
+    reasons["encoding"] = "it is not UTF-8"
+    return "cp1252"
 
 
 def _guess_separator(

@@ -182,7 +182,9 @@ def _columns(look: Look, roles: dict[str, tuple[str, str]]) -> Iterator[str]:
 
 def _kind_of(values: pa.Array) -> str:
     """Return what texts are, in words."""
-    texts = [text.strip() for text in values.slice(0, _NUM_FIRST).to_pylist() if text and text.strip()]
+    texts = [
+        text.strip() for text in values.slice(0, _NUM_FIRST).to_pylist() if text and text.strip()
+    ]
     if not texts:
         return "empty"
     if all(text.lstrip("-").isdigit() for text in texts):

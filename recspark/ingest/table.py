@@ -46,9 +46,7 @@ def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
     return layout
 
 
-def choose_format(
-    settings: TableConfig, sources: Sequence[Source]
-) -> tuple[Format, list[str]]:
+def choose_format(settings: TableConfig, sources: Sequence[Source]) -> tuple[Format, list[str]]:
     """Return the format of these files: each has its own columns, and all have the same values.
 
     What the settings leave open is guessed from the first lines; the second value says how.
@@ -117,7 +115,9 @@ def place_columns(settings: TableConfig, look: Look) -> tuple[dict[str, str], di
     for role, name in inside.items():
         if name in look.types:
             _check_type(role, name, look.types[name], where)
-    constants = {role: partitions[names[place]] for role, place in found.items() if role not in inside}
+    constants = {
+        role: partitions[names[place]] for role, place in found.items() if role not in inside
+    }
     return inside, constants
 
 
