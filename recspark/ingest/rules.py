@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,11 +16,13 @@ from recspark.ingest.time_formats import TimeFormat, is_date_type
 from recspark.ingest.values import RowRules
 from recspark.redact import shown
 
-logger = logging.getLogger(__name__)
 
+def make_rules(
+    settings: TableConfig, name: str, sample_times: Callable[[], pa.Array]
+) -> tuple[RowRules, list[str]]:
+    """Return how values are read, and notes on what was guessed or is doubtful.
 
-def make_rules(settings: TableConfig, name: str, sample_times: Callable[[], pa.Array]) -> RowRules:
-    """Return how values are read; the form of times is guessed if it is not set, and checked.
+    The form of times is guessed if it is not set, and checked.
 
     Args:
         settings: What the config says.
@@ -41,8 +42,9 @@ def make_rules(settings: TableConfig, name: str, sample_times: Callable[[], pa.A
             thousands=settings.thousands,
         )
     rules = RowRules(settings.ids, settings.ids, scale)
+    notes: list[str] = []
     if settings.time is None:
-        return rules
+        return rules, notes
     values = sample_times()
     where = f"{name}: column {shown(str(settings.time))}"
     form, is_date = settings.time_pattern, is_date_type(values.type)
@@ -50,7 +52,7 @@ def make_rules(settings: TableConfig, name: str, sample_times: Callable[[], pa.A
         form = "%Y-%m-%d"
     elif settings.time_format == "auto":
         form, why = guess_time_format(values, where)
-        logger.info("ingest: %s: time_format %s (%s)", where, form, why)
+        notes.append(f"{where}: time_format {form} ({why})")
     doubt, better = find_doubt(values, form, time.time())
     if better is not None:
         raise DataError(
@@ -62,5 +64,5 @@ def make_rules(settings: TableConfig, name: str, sample_times: Callable[[], pa.A
             )
         )
     if doubt is not None:
-        logger.warning("ingest: %s: %s (time_format %s); check them", where, doubt, form)
-    return replace(rules, time_format=TimeFormat(form))
+        notes.append(f"{where}: {doubt} (time_format {form}). Check them.")
+    return replace(rules, time_format=TimeFormat(form)), notes

@@ -93,7 +93,9 @@ def open_source(spark: SparkSession, settings: IngestConfig) -> SparkSource:
     with _in_our_words(name):
         frame = _read(spark, settings)
         found = _select_roles(frame, settings, name)
-        rules = make_rules(settings.table, name, lambda: _sample_times(found))
+        rules, notes = make_rules(settings.table, name, lambda: _sample_times(found))
+    for note in notes:
+        logger.info("ingest: %s", note)
     return SparkSource(name, found, _make_format(ParquetTable({}, {}, rules)))
 
 

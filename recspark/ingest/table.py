@@ -12,6 +12,7 @@ from recspark.config import TableConfig
 from recspark.errors import DataError, describe
 from recspark.ingest import json_lines
 from recspark.ingest.delimited import Delimited
+from recspark.ingest.dialect import guess_dialect
 from recspark.ingest.formats import Format
 from recspark.ingest.header_names import find_columns, is_position
 from recspark.ingest.look import Look, look_at
@@ -37,9 +38,17 @@ _HEADER_BYTES = 4096
 
 
 def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
+    """Return the format of these files, as `choose_format`, and log what the settings left open."""
+    layout, notes = choose_format(settings, sources)
+    for note in notes:
+        logger.info("ingest: %s", note)
+    return layout
+
+
+def choose_format(settings: TableConfig, sources: Sequence[Source]) -> tuple[Format, list[str]]:
     """Return the format of these files: each has its own columns, and all have the same values.
 
-    What the settings leave open is guessed from the first lines, and logged.
+    What the settings leave open is guessed from the first lines; the second value says how.
 
     Raises:
         DataError: A mapped column is missing or repeated, its type cannot be what it should be, the
@@ -63,12 +72,14 @@ def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
                 remedy="Ingest files of one kind at a time.",
             )
         )
+    notes = []
     if first.dialect is not None:
-        logger.info("ingest: %s: %s", first.source.name, first.dialect.describe())
+        notes.append(f"{first.source.name}: {first.dialect.describe()}")
     places = [place_columns(settings, look) for look in looks]
-    rules = make_rules(settings, first.source.name, lambda: _sample_times(looks, places))
+    rules, found = make_rules(settings, first.source.name, lambda: _sample_times(looks, places))
+    notes += found
     if first.kind == "parquet":
-        return _parquet_format(looks, places, rules)
+        return _parquet_format(looks, places, rules), notes
     layouts: list[Delimited | json_lines.JsonLines] = []
     of_source: dict[str, int] = {}
     for look, place in zip(looks, places, strict=True):
@@ -77,7 +88,7 @@ def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
             layouts.append(layout)
         of_source[look.source.name] = layouts.index(layout)
     table = TextTable(tuple(layouts), of_source)
-    return _start_with_text(table, sources).format(FILE_PATTERN, _example(first))
+    return _start_with_text(table, sources).format(FILE_PATTERN, _example(first)), notes
 
 
 def place_columns(settings: TableConfig, look: Look) -> tuple[dict[str, str], dict[str, str]]:
@@ -95,6 +106,10 @@ def place_columns(settings: TableConfig, look: Look) -> tuple[dict[str, str], di
     hint = ""
     if look.dialect is not None:
         hint = f"The separator is taken to be {look.dialect.separator_name}."
+        guessed = guess_dialect(look.start, replace(settings, separator=None), where)
+        if guessed.quoting.separator != look.dialect.quoting.separator:
+            hint = f"Fields seem to be separated by {guessed.separator_name}: set "
+            hint += f"ingest.table.separator to {guessed.quoting.separator.decode()!r}."
     found = find_columns(columns, names, f"{where}:1" if look.dialect else where, hint)
     inside = {role: names[place] for role, place in found.items() if place < len(look.names)}
     for role, name in inside.items():
@@ -159,7 +174,7 @@ def _parquet_format(
 
 
 def _start_with_text(table: TextTable, sources: Sequence[Source]) -> TextTable:
-    """Return the table with ids read as text from the start if the first lines show that some are."""
+    """Return the table with those ids read as text that the first lines show to be text."""
     user = movie = False
     for source, text in read_samples(sources):
         parsed = table.layouts[table.of_source[source.name]].parse(text)
@@ -224,7 +239,7 @@ def _no_names(look: Look, columns: dict[str, str]) -> DataError:
     return DataError(
         describe(
             f"{look.source.name}:1",
-            found=f"{shown(row)!r}, which names no columns{f' ({why})' if why else ''}",
+            found=f"'{shown(row)}', which names no columns{f' ({why})' if why else ''}",
             expected=f"the columns {', '.join(map(shown, columns.values()))}",
             remedy=f"Name columns by position, from 1: ingest.table: {{{positions}}}; or set "
             "ingest.table.header to true.",

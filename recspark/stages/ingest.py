@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
@@ -32,6 +31,7 @@ from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
 from recspark.ingest import table
 from recspark.ingest.attributes import Attributes
+from recspark.ingest.first_contact import explain_refusals
 from recspark.ingest.format_check import check_format
 from recspark.ingest.formats import FORMATS, Format
 from recspark.ingest.held_out import read_held_out
@@ -99,7 +99,7 @@ def run(config: Config, spark: SparkSession) -> None:
         refused_small = pa.concat_tables(refused, promote_options="default")
         parquet.write_table(refused_small, step.staging(paths.rejects), REJECTS)
         counts = _counts(loaded)
-        _check_fraction(step, paths, loaded, counts, settings.max_reject_fraction)
+        _check_fraction(step, paths, loaded, counts, settings, sources)
         _tell(loaded, paths)
         ratings, rejects, *_ = step.publish_all(
             [
@@ -236,37 +236,33 @@ def _check_balance(loaded: Loaded) -> None:
 
 
 def _check_fraction(
-    step: Step, paths: RunPaths, loaded: Loaded, counts: dict[str, Any], allowed: float
+    step: Step,
+    paths: RunPaths,
+    loaded: Loaded,
+    counts: dict[str, Any],
+    settings: IngestConfig,
+    sources: list[Source],
 ) -> None:
     """Fail, and keep the refused lines, if they are too many or nothing else is there."""
     lines, rejects = loaded.counts.lines, loaded.counts.rejects
-    fraction = rejects / max(lines, 1)
+    fraction, allowed = rejects / max(lines, 1), settings.max_reject_fraction
     if fraction <= allowed and loaded.counts.ratings:
         return
-    remedy = "Correct the files or the settings"
+    found, remedy = explain_refusals(sources, settings, loaded.reasons, loaded.samples)
     if rejects:
         storage.move(step.staging(paths.rejects), step.staging(paths.failed_rejects))
         step.publish(paths.failed_rejects, REJECTS, counts)
-        remedy = f"All refused lines are in {paths.failed_rejects}. {remedy}"
+        remedy += f" All refused lines are in {paths.failed_rejects}."
     if loaded.counts.ratings:
-        remedy += ", or raise ingest.max_reject_fraction"
+        remedy += " Or raise ingest.max_reject_fraction."
     raise DataError(
         describe(
             "ingest",
-            found=f"{rejects:,} of {lines:,} lines refused ({fraction:.1%}){_reasons(loaded)}",
+            found=f"{rejects:,} of {lines:,} lines refused ({fraction:.1%}): {found}",
             expected=f"at most {allowed:.1%}" if loaded.counts.ratings else "ratings",
-            remedy=f"{remedy}.",
+            remedy=remedy,
         )
     )
-
-
-def _reasons(loaded: Loaded) -> str:
-    """Return the commonest reasons, each with its number and a line, as the end of a sentence."""
-    shown = []
-    for reason, number in Counter(loaded.reasons).most_common(3):
-        sample = next(x for x in loaded.samples if x.reason == reason)
-        shown.append(f"{number:,} × {reason} ({sample.file}:{sample.line}: {sample.text[:200]!r})")
-    return f": {'; '.join(shown)}" if shown else ""
 
 
 def _tell(loaded: Loaded, paths: RunPaths) -> None:
