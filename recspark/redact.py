@@ -24,6 +24,15 @@ def redact(text: str) -> str:
     return _ASSIGNED.sub(rf"\1{HIDDEN}", _USER_INFO.sub(rf"\1{HIDDEN}@", text))
 
 
+def shown(text: str, limit: int = 80) -> str:
+    """Return text of somebody else's for a message: no control characters, at most `limit` long."""
+    plain = "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in text[: limit + 1]
+    )
+    return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
+
+
 def redact_values(value: Any) -> Any:
     """Return JSON-like data with every text redacted, keys included.
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recspark.arrays.ids import Ids, to_column
 from recspark.arrays.user_buckets import locate
 from recspark.cluster.tasks import PartFile, write_batches
 from recspark.contract import columns as c
@@ -22,14 +23,7 @@ from recspark.scoring.predictors import Ints
 MOVIE_BLOCK = 32_768
 USER_BLOCK = 512
 
-_SCHEMA = pa.schema(
-    [
-        (c.USER_ID, pa.int32()),
-        (c.RANK, pa.int32()),
-        (c.MOVIE_ID, pa.int32()),
-        (c.SCORE, pa.float32()),
-    ]
-)
+_COLUMNS = (c.USER_ID, c.RANK, c.MOVIE_ID, c.SCORE)
 
 
 @dataclass(frozen=True)
@@ -43,8 +37,9 @@ class ListJob:
     """Paths of data sets of ratings; the movies that a user rated in them are left out."""
     candidates: npt.NDArray[np.int32]
     """`movie_index` of the movies that may be listed, ascending."""
-    user_ids: npt.NDArray[np.int32]
-    movie_ids: npt.NDArray[np.int32]
+    user_ids: Ids
+    """Raw id of each `user_index`."""
+    movie_ids: Ids
     wanted: npt.NDArray[np.bool_] | None
     """[users], whether a user gets a list; None for all."""
 
@@ -66,11 +61,24 @@ def write_lists(job: ListJob, bucket: int, root: str) -> tuple[PartFile, int]:
         nonlocal num_lists
         for users, rank, movies, scores in _find(job, bucket):
             num_lists += len(np.unique(users))
-            columns = [job.user_ids[users], rank.astype(np.int32), job.movie_ids[movies], scores]
-            yield pa.RecordBatch.from_arrays([pa.array(x) for x in columns], schema=_SCHEMA)
+            yield _to_batch(job, users, rank, movies, scores)
 
+    nobody = np.zeros(0, np.int64)
+    schema = _to_batch(job, nobody, nobody, nobody, np.zeros(0, np.float32)).schema
     name = f"part-{bucket:05d}.parquet"
-    return write_batches(batches(), _SCHEMA, root, name, distinct=[c.SCORE]), num_lists
+    return write_batches(batches(), schema, root, name, distinct=[c.SCORE]), num_lists
+
+
+def _to_batch(
+    job: ListJob, users: Ints, rank: Ints, movies: Ints, scores: npt.NDArray[np.float32]
+) -> pa.RecordBatch:
+    columns = [
+        to_column(job.user_ids[users]),
+        pa.array(rank.astype(np.int32)),
+        to_column(job.movie_ids[movies]),
+        pa.array(scores),
+    ]
+    return pa.RecordBatch.from_arrays(columns, list(_COLUMNS))
 
 
 def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]]:

@@ -28,6 +28,7 @@ Group = Mapping[str, Any]
 
 # Other columns are named after models and fallbacks. The space prevents a collision.
 _NAME = " name"
+_NO_TIME = "no time"
 _ITSELF = {slices.MODEL: "the model itself"}
 
 _UNMEASURED = "No model has been evaluated. Run jobs/evaluate.py with the same --config."
@@ -69,8 +70,8 @@ _STYLES = {
         lambda group: number(group["rating"], "g"),
     ),
     slices.MONTH: _Style(
-        "month", "Month of rating", lambda group: str(group["month"]),
-        lambda group: str(group["month"]),
+        "month", "Month of rating", lambda group: group["month"] or _NO_TIME,
+        lambda group: group["month"] or _NO_TIME,
     ),
 }  # fmt: skip
 
@@ -103,6 +104,12 @@ def _drawn(board: Board) -> list[str]:
 def _slice_panel(board: Board, name: str, style: _Style) -> Panel:
     best = next(iter(board.metrics))
     groups: list[Group] = board.metrics[best]["cuts"][name]
+    if all(style.name(group) == _NO_TIME for group in groups):
+        return Panel(
+            f"errors-{name}",
+            f"By {style.title}: no test rating has a time",
+            "The source has no times, or no setting names their column.",
+        )
     by_model = {
         model: {style.name(group): group["rmse"] for group in one["cuts"][name]}
         for model, one in board.metrics.items()

@@ -87,7 +87,7 @@ def test_every_test_row_has_one_prediction_in_range(
     assert set(found) == {(user, movie) for user, movie, _ in TEST}
     for (user, movie), row in found.items():
         assert 1 <= row[c.PREDICTION] <= 5
-        assert (row[c.RATING], row[c.RATED_DAY], row[c.BUCKET]) == (3.0, 100, user % 4)
+        assert (row[c.RATING], row[c.RATED_AT], row[c.BUCKET]) == (3.0, 100, user % 4)
         flags = {
             (True, True): None,
             (False, True): "movie_effect",
