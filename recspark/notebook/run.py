@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recspark.blend.card import BLEND
 from recspark.contract import columns as c
+from recspark.contract import schemas
 from recspark.contract.catalog import (
     PREDICTIONS,
     RECOMMENDATIONS,
@@ -22,7 +23,7 @@ from recspark.contract.paths import PAGE, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.errors import DataError, describe
-from recspark.files import storage
+from recspark.files import parquet, storage
 from recspark.files.storage import require_json
 from recspark.notebook import tables
 from recspark.notebook.model import Model
@@ -172,8 +173,8 @@ class Run:
     def predictions(self, model: str, spark: SparkSession | None = None) -> Frame:
         """Return the test ratings with a model's predictions, one row each, in stored order.
 
-        Columns: `user_id`, `movie_id`, `rating`, `rated_on`, `prediction`, and `fallback`, which is
-        null where the model itself predicted. Memory without `spark`: about 100 bytes per row.
+        Columns: `user_id`, `movie_id`, `rating`, `rated_at` (UTC, null where unknown), `prediction`,
+        and `fallback`, which is null where the model itself predicted. Memory without `spark`: about 100 bytes per row.
 
         Raises:
             DataError: There is no such model, it is not scored, or its test set has changed.
@@ -217,7 +218,7 @@ class Run:
     def similar(
         self,
         model: str,
-        movie_id: int | None = None,
+        movie_id: int | str | None = None,
         n: int = 10,
         spark: SparkSession | None = None,
     ) -> Frame:
@@ -233,7 +234,8 @@ class Run:
             spark: A session, to get a Spark frame.
 
         Raises:
-            DataError: There is no such model, it has no lists, or they do not hold the movie.
+            DataError: There is no such model, it has no lists, or they do not hold the movie, or
+                its id is not of the run's kind.
 
         Examples:
             >>> import recspark
@@ -243,7 +245,8 @@ class Run:
         """
         path = self._paths.similar_movies(model)
         self._require_made(path, model, SIMILAR_MOVIES, f" and --similar.models {model}")
-        movie = None if movie_id is None else read_id(c.MOVIE_ID, movie_id)
+        is_text = parquet.stored_id_types(path, schemas.SIMILAR_MOVIES).movie == "STRING"
+        movie = None if movie_id is None else read_id(c.MOVIE_ID, movie_id, is_text=is_text)
         if spark is not None:
             return tables.read_similar_in_spark(path, movie, n, spark)
         return tables.read_similar(path, movie, n)
