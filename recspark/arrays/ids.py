@@ -57,7 +57,7 @@ def concatenate_ids(blocks: Sequence[Ids]) -> Ids:
     """Return the ids of all blocks, one after the other; blocks are all whole or all text."""
     texts = [block for block in blocks if isinstance(block, TextIds)]
     if not texts:
-        return np.concatenate(list(blocks))  # type: ignore[arg-type]
+        return np.concatenate(list(blocks))
     together = pa.chunked_array([to_arrow(text) for text in texts]).unify_dictionaries()
     return TextIds.of(pa.concat_arrays(together.chunks))
 

@@ -41,6 +41,17 @@ class Lookup:
         order = np.argsort(ordered_ids, kind="stable").astype(np.int32)
         return Lookup(ordered_ids[order].astype(np.int64), order)
 
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def ordered(self) -> Ids:
+        """Return the ids in the order of their index, as `of` was given them."""
+        if isinstance(self.ids, TextIds):
+            return self.ids
+        ordered = np.empty_like(self.ids)
+        ordered[self.indexes] = self.ids
+        return ordered
+
     def find(self, ids: Ids) -> npt.NDArray[np.int32]:
         """Return the index of each id, or -1 if it is unknown; int32 [ids].
 

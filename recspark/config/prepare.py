@@ -51,12 +51,19 @@ class PrepareConfig:
     max_unmatched_pairs: float = 0.01
     """Share of held-out pairs (0 to 1) that may match no rating; with more, the job fails. Pairs
     whose user or movie the settings filter out are not counted."""
-    num_buckets: int = 8
-    """Buckets of users (count, 1 or more): 8 for small data, 64 or more for the Netflix set."""
+    num_buckets: int | None = None
+    """Buckets of users (count, 1 or more); null chooses by the number of ratings: 8 up to 16
+    million, 64 for the Netflix set."""
 
     def __post_init__(self) -> None:
-        for name in ("min_ratings_per_user", "min_ratings_per_movie", "num_buckets", "num_last"):
+        for name in ("min_ratings_per_user", "min_ratings_per_movie", "num_last"):
             require(getattr(self, name) >= 1, f"prepare.{name}", getattr(self, name), "≥ 1")
+        require(
+            self.num_buckets is None or self.num_buckets >= 1,
+            "prepare.num_buckets",
+            self.num_buckets,
+            "≥ 1, or null",
+        )
         require_share("prepare.test_fraction", self.test_fraction)
         require_share("prepare.valid_fraction", self.valid_fraction)
         require(

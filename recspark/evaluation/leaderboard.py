@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from recspark.datasets.manifest import Manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.bootstrap import Comparison, compare
 
@@ -76,6 +77,26 @@ def compare_models(one: Metrics, other: Metrics) -> Comparison:
         other["rmse"],
         np.array(other["bootstrap"]["rmse"]),
     )
+
+
+def require_measured(path: str, metrics: Metrics, predictions: Manifest) -> None:
+    """Raise a DataError if a model's figures were not computed from its current predictions.
+
+    Args:
+        path: The file of the figures, for the message.
+        metrics: The figures, as in metrics/<model>.json or a row of the leaderboard.
+        predictions: The manifest of the model's predictions.
+    """
+    if metrics.get("predictions") != predictions.id:
+        raise DataError(
+            describe(
+                path,
+                found=f"figures of earlier predictions of {metrics['model']} "
+                f"({metrics.get('predictions')})",
+                expected=f"those of the current ones ({predictions.id})",
+                remedy="Run jobs/evaluate.py with the same --config again.",
+            )
+        )
 
 
 def _describe_resamples(metrics: Metrics) -> str:

@@ -37,6 +37,6 @@ def _share(start: bytes, layout: Format) -> float:
     """Return the share of the whole lines in `start` that a layout can parse."""
     whole = start[: start.rfind(b"\n") + 1] or start
     # Movie 1 is assumed above the text: a damaged header must not hide that the rest parses.
-    parsed = layout.parse_lines(whole, 1)
+    parsed = layout.parse(whole, 1)
     num_understood = parsed.num_lines - len(parsed.rejects)
     return num_understood / max(parsed.num_lines, 1)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from recspark.ingest.delimited import Delimited
+from recspark.ingest.quotes import Quoting
 from recspark.ingest.rating_scales import HALF_STARS, WHOLE_STARS, Scale
 from recspark.ingest.time_formats import TimeFormat
+from recspark.ingest.values import ROLES, RowRules
 
 
 def _layout(separator: bytes, scale: Scale) -> Delimited:
     return Delimited(
-        separator=separator,
-        num_columns=4,
-        user=0,
-        movie=1,
-        rating=2,
-        time=3,
-        scale=scale,
-        time_format=TimeFormat("seconds"),
+        quoting=Quoting(separator),
+        num_columns=len(ROLES),
+        positions={role: position for position, role in enumerate(ROLES)},
+        rules=RowRules(scale=scale, time_format=TimeFormat("seconds")),
+        padding=b"" if separator == b"," else b" ,",
     )
 
 

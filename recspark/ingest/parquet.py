@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.arrays.packing import pack
-from recspark.arrays.ratings import NO_RATINGS, Ratings
-from recspark.ingest import parsed as r
-from recspark.ingest.delimited import Delimited
 from recspark.ingest.parsed import Parsed, Reject
-from recspark.text.lines import MAX_ID
+from recspark.ingest.values import RowRules, collect, fill_constants
 from recspark.text.ranges import Range
 from recspark.text.sources import Source, damaged, open_raw
 
@@ -30,11 +25,6 @@ def read_schema(source: Source) -> pa.Schema:
     """
     with open_raw(source) as file:
         return _open(file, source).schema_arrow
-
-
-def is_day(kind: pa.DataType) -> bool:
-    """Return whether a column holds dates or timestamps, as opposed to numbers or text."""
-    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
 
 
 def plan_rows(sources: Sequence[Source], split_bytes: int) -> list[list[Range]]:
@@ -59,15 +49,26 @@ class ParquetTable:
     """A mapping of columns.
 
     Attributes:
-        names: Columns of user, movie, rating and, if there is one, time.
-        layout: The rules for values that are not plain numbers or dates; the same as for text.
+        names: The column of each role, by the name of the file; nested ones have dots.
+        constants: The value of roles that a file does not hold but its folder does, by its name.
+        rules: How values are read, the same as in text.
     """
 
-    names: tuple[str, ...]
-    layout: Delimited
+    names: dict[str, dict[str, str]]
+    constants: dict[str, dict[str, str]]
+    rules: RowRules
+
+    def as_text(self, user: bool, movie: bool) -> ParquetTable:
+        """Return the same table with ids read as text."""
+        return replace(self, rules=self.rules.as_text(user, movie))
 
     def read(self, one: Range) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Yield (position of the first row in the file, rows) of a range's row groups."""
+        """Yield (position of the first row in the file, rows) of a range, with a column a role.
+
+        Raises:
+            DataError: A page of the file is damaged.
+        """
+        names = self.names[one.source.name]
         with open_raw(one.source) as raw:
             file = _open(raw, one.source)
             first = 0
@@ -75,109 +76,66 @@ class ParquetTable:
                 num_rows = file.metadata.row_group(number).num_rows
                 if one.start <= first < one.end:
                     position = first
-                    for batch in file.iter_batches(BATCH_ROWS, [number], list(self.names)):
-                        yield position, self._pick(batch)
-                        position += batch.num_rows
+                    try:
+                        for batch in file.iter_batches(BATCH_ROWS, [number], list(names.values())):
+                            yield position, self._pick(batch, one.source.name)
+                            position += batch.num_rows
+                    except (pa.ArrowInvalid, OSError) as error:
+                        raise damaged(one.source.name, "Parquet file", error) from error
                 first += num_rows
 
-    def _pick(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = [batch.column(name) for name in self.names]
-        plain = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in columns]
-        return pa.RecordBatch.from_arrays(plain, list(self.names))
+    def _pick(self, batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
+        columns = {role: find_column(batch, name) for role, name in self.names[source].items()}
+        fill_constants(columns, self.constants[source], batch.num_rows)
+        return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
     def parse(self, batch: pa.RecordBatch, movie: int | None = None) -> Parsed:
-        """Return the ratings and refused rows of a batch."""
-        return self._parse_clean(batch) or self.parse_lines(batch)
-
-    def parse_lines(self, batch: pa.RecordBatch, movie: int | None = None) -> Parsed:
-        """Return the same as `parse`, row by row, treating each value as text."""
-        values: list[tuple[int, int, float, int]] = []
+        """Return the ratings and refused rows of a batch with a column for each role."""
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        ratings, num_unrated, num_untimed, problems = collect(self.rules.read(columns), self.rules)
         parsed = Parsed(
-            NO_RATINGS, num_lines=batch.num_rows, num_headers=0, num_blanks=0, movie=None
-        )
-        for number, fields in enumerate(_texts(batch)):
-            user, movie_id, rating, *time = (field.encode() for field in fields)
-            value = self.layout.parse_fields(user, movie_id, rating, time[0] if time else None)
-            if isinstance(value, str):
-                parsed.rejects.append(Reject(number, number, ",".join(fields), value))
-            else:
-                values.append(value)
-                parsed.row_lines.append(number)
-        parsed.rows = Ratings.of(values)
-        return parsed
-
-    def locate(
-        self, batch: pa.RecordBatch, movie: int | None, positions: list[int]
-    ) -> list[Reject]:
-        """Return the rows (without a reason) that made the ratings at these positions."""
-        numbers, texts = self.parse_lines(batch).row_lines, _texts(batch)
-        lines = (numbers[position] for position in positions)
-        return [Reject(number, number, ",".join(texts[number]), "") for number in lines]
-
-    def _parse_clean(self, batch: pa.RecordBatch) -> Parsed | None:
-        if any(column.null_count for column in batch.columns):
-            return None
-        users, movies = (_integers(batch.column(position)) for position in (0, 1))
-        ratings = batch.column(2)
-        if not (pa.types.is_floating(ratings.type) or pa.types.is_integer(ratings.type)):
-            return None
-        numbers = ratings.to_numpy(zero_copy_only=False).astype(np.float64)
-        days: npt.NDArray[np.int32] | None = np.zeros(batch.num_rows, np.int32)
-        if len(self.names) > 3:
-            days = self._days(batch.column(3))
-        if users is None or movies is None or days is None or not self.layout.scale.holds(numbers):
-            return None
-        return Parsed(
-            rows=Ratings(users, movies, numbers.astype(np.float32), days),
+            ratings,
             num_lines=batch.num_rows,
             num_headers=0,
             num_blanks=0,
             movie=None,
+            num_unrated=num_unrated,
+            num_untimed=num_untimed,
         )
+        for row, reason in sorted(problems.items()):
+            text = ",".join(_text(column[row].as_py()) for column in batch.columns)
+            parsed.refuse(Reject(row, row, text, reason))
+        return parsed
 
-    def _days(self, column: pa.Array) -> npt.NDArray[np.int32] | None:
-        if is_day(column.type):
-            days = _day_numbers(column)
-            fits = not len(days) or (days.min() >= r.FIRST_DAY and days.max() <= r.LAST_DAY)
-            return days.astype(np.int32) if fits else None
-        if column.type != self.layout.time_format.arrow_type:
-            return None
-        return self.layout.time_format.days(pa.chunked_array([column]))
+
+def list_columns(schema: pa.Schema, prefix: str = "") -> dict[str, pa.DataType]:
+    """Return the types of all columns by name; those inside a struct have names with dots."""
+    found: dict[str, pa.DataType] = {}
+    for item in schema:
+        if pa.types.is_struct(item.type):
+            inside = pa.schema([item.type.field(n) for n in range(item.type.num_fields)])
+            found |= list_columns(inside, f"{prefix}{item.name}.")
+        else:
+            found[prefix + item.name] = item.type
+    return found
+
+
+def find_column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    """Return a column of a batch; a name with dots leads into structs."""
+    if name in batch.schema.names:
+        return batch.column(name)
+    first, *rest = name.split(".")
+    column = batch.column(first)
+    for part in rest:
+        column = column.flatten()[column.type.get_field_index(part)]  # a null struct has nulls
+    return column
 
 
 def _open(file: object, source: Source) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(file)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise damaged(source.name, "Parquet file", error) from error
-
-
-def _integers(column: pa.Array) -> npt.NDArray[np.int32] | None:
-    """Return ids as 32-bit integers; None if a value is not an id or the type is not integer."""
-    if not pa.types.is_integer(column.type):
-        return None
-    values = column.to_numpy(zero_copy_only=False)
-    if len(values) and not (values.min() >= 1 and values.max() <= MAX_ID):
-        return None
-    return values.astype(np.int32)
-
-
-def _day_numbers(column: pa.Array) -> npt.NDArray[np.int64]:
-    """Return days since 1970-01-01 of dates or timestamps (with a time zone: the day in UTC)."""
-    values = column.to_numpy(zero_copy_only=False)
-    return values.astype("M8[D]").astype(np.int64)
-
-
-def _texts(batch: pa.RecordBatch) -> list[tuple[str, ...]]:
-    """Return each row's values as text: null is empty, dates and timestamps are ISO dates."""
-    columns = []
-    for column in batch.columns:
-        if is_day(column.type):
-            days = column.to_numpy(zero_copy_only=False).astype("M8[D]")
-            columns.append(days.astype(str).tolist())
-        else:
-            columns.append([_text(value) for value in column.to_pylist()])
-    return list(zip(*columns, strict=True))
 
 
 def _text(value: object) -> str:

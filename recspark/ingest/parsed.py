@@ -31,6 +31,9 @@ BAD_JSON = "not a JSON object on one line"
 BAD_HEADER = "movie header without a movie id"
 NO_HEADER = "rating before any movie header"
 LOST_HEADER = "rating below a damaged movie header"
+# Not refused: the file is to be read again, with these ids as text.
+TEXT_USER = "user id is text"
+TEXT_MOVIE = "movie id is text"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,15 @@ class Parsed:
     """The same for movie ids."""
     has_open_quote: bool = False
     """Whether a line leaves a quote open: the file is to be read with `Format.by_record`."""
+
+    def refuse(self, reject: Reject) -> None:
+        """Add a line that is no row; the reason may also be TEXT_USER or TEXT_MOVIE."""
+        if reject.reason == TEXT_USER:
+            self.text_user = self.text_user or reject
+        elif reject.reason == TEXT_MOVIE:
+            self.text_movie = self.text_movie or reject
+        else:
+            self.rejects.append(reject)
 
 
 LOST = 0

@@ -1,147 +1,284 @@
-"""Format table: CSV, TSV or Parquet files whose columns the config names."""
+"""Format table: CSV and its like, JSON lines or Parquet, with the columns that the config names."""
 
 from __future__ import annotations
 
-import difflib
+import logging
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
 from recspark.config import TableConfig
 from recspark.errors import DataError, describe
-from recspark.ingest import parquet
-from recspark.ingest.delimited import Delimited, split_fields
-from recspark.ingest.formats import Format, delimited_format
-from recspark.ingest.rating_scales import ANY_NUMBER
-from recspark.ingest.time_formats import ISO_DATE, TimeFormat
-from recspark.text.sources import BOM, Source, open_text
+from recspark.ingest import json_lines
+from recspark.ingest.delimited import Delimited
+from recspark.ingest.formats import Format
+from recspark.ingest.guess_times import find_doubt, guess_time_format
+from recspark.ingest.header_names import find_columns, is_position
+from recspark.ingest.look import Look, look_at
+from recspark.ingest.parquet import ParquetTable, plan_rows
+from recspark.ingest.rating_scales import ANY_NUMBER, as_strings
+from recspark.ingest.raw_ids import is_id_type
+from recspark.ingest.sample import SAMPLE_BYTES, read_samples
+from recspark.ingest.text_table import TextTable
+from recspark.ingest.time_formats import TimeFormat, is_date_type
+from recspark.ingest.values import RowRules
+from recspark.redact import shown
+from recspark.text.sources import Source
 
-FILE_PATTERN = r".+\.((csv|tsv|txt)(\.gz)?|parquet)"
-_MAX_HEADER_BYTES = 1024 * 1024
+logger = logging.getLogger(__name__)
+
+FILE_PATTERN = (
+    r"(.+\.(csv|tsv|tab|psv|txt|dat|data|inter|jsonl|ndjson|json|parquet|pq)|part-\d+[^.]*)"
+)
+# Files of which more than the line of names is read before the tasks start.
+_NUM_SAMPLED = 8
+_HEADER_BYTES = 4096
 
 
 def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
-    """Return the format of these files, after checking the column names of each.
+    """Return the format of these files: each has its own columns, and all have the same values.
 
-    In CSV and TSV a field may be in double quotes but must end on its own line.
+    What the settings leave open is guessed from the first lines, and logged.
 
     Raises:
-        DataError: A mapped column is missing or repeated, or the files have different columns.
+        DataError: A mapped column is missing or repeated, its type cannot be what it should be, the
+            form of times is not clear, or files are of different kinds.
     """
-    if sources[0].name.endswith(".parquet"):
-        return _parquet_format(settings, sources)
-    separator = (settings.separator or ("\t" if ".tsv" in sources[0].name else ",")).encode()
-    header = _first_line(sources[0])
-    names = [
-        name.decode("utf-8", "backslashreplace") for name in split_fields(header, separator) or []
+    looks = [
+        look_at(one, settings, SAMPLE_BYTES if number < _NUM_SAMPLED else _HEADER_BYTES)
+        for number, one in enumerate(sources)
     ]
-    user, movie, rating, *time = _positions(settings, names, sources[0])
-    for other in sources[1:]:
-        if _first_line(other) != header:
-            raise _differs(
-                other, _first_line(other).decode("utf-8", "backslashreplace"), sources[0]
-            )
-    layout = Delimited(
-        separator=separator,
-        num_columns=len(names),
-        user=user,
-        movie=movie,
-        rating=rating,
-        time=time[0] if time else None,
-        scale=ANY_NUMBER,
-        time_format=_time_format(settings),
-        header=header,
-        padding=b"",
-        is_quoted=True,
-    )
-    return delimited_format(
-        layout, file_pattern=FILE_PATTERN, example=f"{len(names)} fields as in its first line"
-    )
-
-
-def _parquet_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
-    wanted = _mapping(settings).values()
-    schema = parquet.read_schema(sources[0])
-    _positions(settings, schema.names, sources[0])
-    kinds = [schema.field(name).type for name in wanted]
-    for other in sources[1:]:
-        found = parquet.read_schema(other)
-        _positions(settings, found.names, other)
-        if [found.field(name).type for name in wanted] != kinds:
-            raise _differs(other, f"types {[str(found.field(n).type) for n in wanted]}", sources[0])
-    has_days = settings.time is not None and parquet.is_day(kinds[3])
-    table = parquet.ParquetTable(
-        names=tuple(wanted),
-        layout=Delimited(
-            separator=b",",
-            num_columns=len(kinds),
-            user=0,
-            movie=1,
-            rating=2,
-            time=3 if settings.time else None,
-            scale=ANY_NUMBER,
-            time_format=TimeFormat(ISO_DATE) if has_days else _time_format(settings),
-        ),
-    )
-    return Format(
-        table.parse,
-        table.parse_lines,
-        table.locate,
-        FILE_PATTERN,
-        example="rows with ids, ratings and times",
-        plan=parquet.plan_rows,
-        read=table.read,
-        size=_num_bytes,
-    )
-
-
-def _num_bytes(batch: pa.RecordBatch) -> int:
-    return int(batch.nbytes)
-
-
-def _time_format(settings: TableConfig) -> TimeFormat:
-    return TimeFormat(ISO_DATE if settings.time_format == "date" else settings.time_format)
-
-
-def _mapping(settings: TableConfig) -> dict[str, str]:
-    """Return setting → column, in the order user, movie, rating, time."""
-    mapping = {"user": settings.user, "movie": settings.movie, "rating": settings.rating}
-    return mapping if settings.time is None else {**mapping, "time": settings.time}
-
-
-def _positions(settings: TableConfig, names: list[str], source: Source) -> list[int]:
-    """Return the positions of the mapped columns among the file's columns."""
-    for setting, name in _mapping(settings).items():
-        if names.count(name) == 1:
-            continue
-        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        folded = [other for other in names if other.lower() == name.lower()]
-        hint = f"Did you mean {(folded or nearest)[0]}? " if folded or nearest else ""
-        if name in names:
-            hint = "Rename one of them. "
+    # A file without a row says nothing about its columns.
+    filled = [look for look in looks if look.kind == "parquet" or look.start.strip()] or looks[:1]
+    first = filled[0]
+    looks = [look if look in filled else replace(first, source=look.source) for look in looks]
+    other = next((look for look in looks if look.kind != first.kind), None)
+    if other is not None:
         raise DataError(
             describe(
-                source.name,
-                found=f"{names.count(name) or 'no'} columns {name} among {', '.join(names)}",
-                expected="one",
-                remedy=f"{hint}Set ingest.table.{setting} (or ingest.table.separator).",
+                other.source.name,
+                found=f"a file of the kind {other.kind}",
+                expected=f"{first.kind}, as {first.source.name}",
+                remedy="Ingest files of one kind at a time.",
             )
         )
-    return [names.index(name) for name in _mapping(settings).values()]
+    if first.dialect is not None:
+        logger.info("ingest: %s: %s", first.source.name, first.dialect.describe())
+    places = [place_columns(settings, look) for look in looks]
+    rules = make_rules(settings, looks, places)
+    if first.kind == "parquet":
+        return _parquet_format(looks, places, rules)
+    layouts: list[Delimited | json_lines.JsonLines] = []
+    of_source: dict[str, int] = {}
+    for look, place in zip(looks, places, strict=True):
+        layout = make_layout(look, place, rules)
+        if layout not in layouts:
+            layouts.append(layout)
+        of_source[look.source.name] = layouts.index(layout)
+    table = TextTable(tuple(layouts), of_source)
+    return _start_with_text(table, sources).format(FILE_PATTERN, _example(first))
 
 
-def _first_line(source: Source) -> bytes:
-    with open_text(source) as file:
-        line = file.readline(_MAX_HEADER_BYTES)
-    return line.removeprefix(BOM).rstrip(b"\r\n")
+def place_columns(settings: TableConfig, look: Look) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the column of each role that a file has, and the value of each that its folder has.
+
+    Raises:
+        DataError: A column is missing, repeated, or of a type that it cannot have.
+    """
+    columns, where = settings.columns, look.source.name
+    partitions = look.source.partitions
+    by_name = [name for name in columns.values() if not is_position(name)]
+    if not look.has_names and not set(by_name) <= set(partitions):
+        raise _no_names(look, columns)
+    names = [*look.names, *(key for key in partitions if key not in look.names)]
+    hint = ""
+    if look.dialect is not None:
+        hint = f"The separator is taken to be {look.dialect.separator_name}."
+    found = find_columns(columns, names, f"{where}:1" if look.dialect else where, hint)
+    inside = {role: names[place] for role, place in found.items() if place < len(look.names)}
+    for role, name in inside.items():
+        if name in look.types:
+            _check_type(role, name, look.types[name], where)
+    constants = {
+        role: partitions[names[place]] for role, place in found.items() if role not in inside
+    }
+    return inside, constants
 
 
-def _differs(source: Source, found: str, first: Source) -> DataError:
+def make_rules(
+    settings: TableConfig,
+    looks: Sequence[Look],
+    places: Sequence[tuple[dict[str, str], dict[str, str]]],
+) -> RowRules:
+    """Return how values are read; the form of times is guessed if it is not set, and checked.
+
+    Raises:
+        DataError: The form of times is not clear, or another unit than the one set fits.
+    """
+    scale = None
+    if settings.rating is not None:
+        scale = replace(
+            ANY_NUMBER,
+            missing=settings.missing,
+            decimal=settings.decimal,
+            thousands=settings.thousands,
+        )
+    rules = RowRules(settings.ids, settings.ids, scale)
+    if settings.time is None:
+        return rules
+    values = _sample_times(looks, places)
+    where = f"{looks[0].source.name}: column {shown(str(settings.time))}"
+    form, is_date = settings.time_pattern, is_date_type(values.type)
+    if is_date:
+        form = "%Y-%m-%d"
+    elif settings.time_format == "auto":
+        form, why = guess_time_format(values, where)
+        logger.info("ingest: %s: time_format %s (%s)", where, form, why)
+
+    doubt, better = find_doubt(values, form, time.time())
+    if better is not None:
+        raise DataError(
+            describe(
+                where,
+                found=f"{form}, with which {doubt}",
+                expected=f"{better}, with which they do not",
+                remedy=f"Set ingest.table.time_format: {better}.",
+            )
+        )
+    if doubt is not None:
+        logger.warning("ingest: %s: %s (time_format %s); check them", where, doubt, form)
+    return replace(rules, time_format=TimeFormat(form))
+
+
+def make_layout(
+    look: Look, place: tuple[dict[str, str], dict[str, str]], rules: RowRules
+) -> Delimited | json_lines.JsonLines:
+    """Return how the text of a file is read."""
+    names, constants = place
+    if look.dialect is None:
+        kinds = {}
+        for role, name in names.items():
+            values = [
+                json_lines.walk(one, name)
+                for one in map(json_lines.parse_object, look.start.split(b"\n"))
+                if one is not None
+            ]
+            kinds[role] = json_lines.guess_kind(values)
+        return json_lines.JsonLines(names, kinds, rules, constants)
+    return Delimited(
+        quoting=look.dialect.quoting,
+        num_columns=look.dialect.num_columns,
+        positions={role: look.names.index(name) for role, name in names.items()},
+        rules=rules,
+        headers=look.dialect.headers,
+        encoding=look.dialect.encoding,
+        constants=constants,
+    )
+
+
+def _parquet_format(
+    looks: Sequence[Look],
+    places: Sequence[tuple[dict[str, str], dict[str, str]]],
+    rules: RowRules,
+) -> Format:
+    table = ParquetTable(
+        {look.source.name: names for look, (names, _) in zip(looks, places, strict=True)},
+        {look.source.name: constants for look, (_, constants) in zip(looks, places, strict=True)},
+        rules,
+    )
+
+    def make(user: bool, movie: bool) -> Format:
+        chosen = table.as_text(user, movie)
+        return Format(
+            chosen.parse,
+            FILE_PATTERN,
+            example="rows with ids, ratings and times",
+            plan=plan_rows,
+            read=chosen.read,
+            size=lambda batch: int(batch.nbytes),
+            with_text=lambda also_user, also_movie: make(user or also_user, movie or also_movie),
+        )
+
+    return make(False, False)
+
+
+def _start_with_text(table: TextTable, sources: Sequence[Source]) -> TextTable:
+    """Return the table with ids read as text from the start if the first lines show that some are."""
+    user = movie = False
+    for source, text in read_samples(sources):
+        parsed = table.layouts[table.of_source[source.name]].parse(text)
+        user, movie = user or parsed.text_user is not None, movie or parsed.text_movie is not None
+    return table.as_text(user, movie)
+
+
+def _sample_times(
+    looks: Sequence[Look], places: Sequence[tuple[dict[str, str], dict[str, str]]]
+) -> pa.Array:
+    """Return times from all over the files, as text unless the first file holds dates."""
+    of_source = {look.source.name: (look, place) for look, place in zip(looks, places, strict=True)}
+    if looks[0].kind == "parquet":
+        sampled = [(look.source, None) for look in looks[:_NUM_SAMPLED]]
+    else:
+        sampled = list(read_samples([look.source for look in looks]))  # type: ignore[arg-type]
+    found = []
+    for source, text in sampled:
+        look, (names, constants) = of_source[source.name]
+        if "time" in constants:
+            found.append(pa.array([constants["time"]], pa.string()))
+            continue
+        values = look.values(names["time"], text)
+        if is_date_type(values.type):
+            return values
+        if not pa.types.is_string(values.type):
+            values = _as_text(values)
+        found.append(values)
+    return pa.concat_arrays([as_strings(one) for one in found])
+
+
+def _as_text(values: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(values.type):
+        return values.dictionary_decode()
+    return pa.array([json_lines.as_text(one) for one in values.to_pylist()], pa.string())
+
+
+def _check_type(role: str, name: str, kind: pa.DataType, where: str) -> None:
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    fits = is_id_type(kind)
+    if role == "rating":
+        fits = (is_id_type(kind) and not pa.types.is_fixed_size_binary(plain)) or (
+            pa.types.is_boolean(plain)
+        )
+    if role == "time":
+        fits = is_date_type(plain) or is_id_type(kind)
+    if not fits:
+        raise DataError(
+            describe(
+                where,
+                found=f"{kind} in the column {shown(name)}",
+                expected="numbers or text" + (" or dates" if role == "time" else ""),
+                remedy=f"Set ingest.table.{role} to another column, or convert this one.",
+            )
+        )
+
+
+def _no_names(look: Look, columns: dict[str, str]) -> DataError:
+    row = look.start.split(b"\n", 1)[0].decode("utf-8", "backslashreplace").strip()
+    positions = ", ".join(f"{role}: {place}" for place, role in enumerate(columns, start=1))
+    why = look.dialect.reasons.get("header") if look.dialect else None
     return DataError(
         describe(
-            source.name,
-            found=f"{found}",
-            expected=f"the columns of {first.name}",
-            remedy="Ingest files of one kind at a time, or name the right ones in ingest.ratings.",
+            f"{look.source.name}:1",
+            found=f"{shown(row)!r}, which names no columns{f' ({why})' if why else ''}",
+            expected=f"the columns {', '.join(map(shown, columns.values()))}",
+            remedy=f"Name columns by position, from 1: ingest.table: {{{positions}}}; or set "
+            "ingest.table.header to true.",
         )
     )
+
+
+def _example(look: Look) -> str:
+    if look.dialect is None:
+        return "a JSON object on each line"
+    return f"{look.dialect.num_columns} fields, separated by {look.dialect.separator_name}"

@@ -1,32 +1,45 @@
-"""How a layout writes the time of a rating, and the day that a time falls on (in UTC)."""
+"""How a layout writes the time of a rating: numbers since 1970, or dates by a pattern."""
 
 from __future__ import annotations
 
-import functools
-import re
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from recspark.arrays.ratings import FIRST_TIME, LAST_TIME, NO_TIME
 from recspark.ingest import parsed as r
-from recspark.text.lines import parse_whole
+from recspark.ingest.date_patterns import parse_dates
+from recspark.ingest.rating_scales import as_strings
 
-UNITS = {"seconds": 1, "milliseconds": 1000}
+UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 ISO_DATE = "%Y-%m-%d"
-_SECONDS_A_DAY = 86_400
-_TIME_OF_DAY = r"([T ].*)?"
+# What programs write where there is no time.
+NO_TIME_WORDS = (
+    *("", "NULL", "null", "\\N", "NaN", "nan", "NaT", "<NA>", "NA", "N/A", "None", "none"),
+    *("0000-00-00", "0000-00-00 00:00:00"),
+)
+_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_INTEGER = r"^-?[0-9]{1,18}$"
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """Times, int32 [n]: seconds since 1970 UTC or NO_TIME; and which values are no times at all."""
+
+    seconds: npt.NDArray[np.int32]
+    is_bad: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class TimeFormat:
-    """Times as whole numbers since 1970, or as dates.
+    """Times as numbers since 1970, or as dates.
 
     Attributes:
-        form: `seconds`, `milliseconds`, or a date such as %Y-%m-%d or %d.%m.%Y, which a time of
-            day may follow.
+        form: `seconds`, `milliseconds`, `microseconds`, `nanoseconds`, or a pattern of a date such
+            as %Y-%m-%d or %d.%m.%Y; a time of day may follow if the pattern has none.
     """
 
     form: str
@@ -36,58 +49,98 @@ class TimeFormat:
         """Why any other text is refused."""
         if self.form in UNITS:
             return r.BAD_TIME.replace("seconds", self.form)
-        return r.BAD_DATE
+        return f"{r.BAD_DATE} of the form {self.form}"
 
     @property
-    def arrow_type(self) -> pa.DataType:
-        """The type to read the column as, before `days` converts it."""
-        return pa.int64() if self.form in UNITS else pa.string()
+    def is_epoch(self) -> bool:
+        """Whether times are numbers since 1970."""
+        return self.form in UNITS
 
-    def parse(self, field: bytes) -> int | None:
-        """Return the day since 1970-01-01 that a text names, or None."""
-        if self.form in UNITS:
-            number = parse_whole(field)
-            if number is None:
-                return None
-            day = number // (UNITS[self.form] * _SECONDS_A_DAY)
+    def read(self, column: pa.Array) -> TimeColumn:
+        """Return the times of a column of numbers, text, dates or timestamps.
+
+        Dates and timestamps know their own form. A timestamp without a zone is taken for UTC.
+        """
+        if pa.types.is_dictionary(column.type):
+            return self._read_texts(column)
+        if is_date_type(column.type):
+            return _of_whole(*_seconds_of_dates(column))
+        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if is_number and self.is_epoch:
+            return self._read_numbers(column)
+        if is_number or pa.types.is_decimal(column.type):
+            column = pc.replace_substring_regex(column.cast(pa.string()), r"\.0*$", "")
+        return self._read_texts(column)
+
+    def _read_numbers(self, column: pa.Array) -> TimeColumn:
+        is_known = column.is_valid().to_numpy(zero_copy_only=False)
+        if pa.types.is_floating(column.type):
+            numbers = column.to_numpy(zero_copy_only=False).astype(np.float64)
+            is_known = np.isfinite(numbers)
+            seconds = np.floor(np.where(is_known, numbers, 0) / UNITS[self.form])
+            return _of_whole(seconds, is_known)
+        if column.null_count:
+            column = column.fill_null(0)
+        values = column.to_numpy(zero_copy_only=False)
+        unit = UNITS[self.form]
+        return _of_whole(values if unit == 1 else values // unit, is_known)
+
+    def _read_texts(self, column: pa.Array) -> TimeColumn:
+        """Return the times of a column of text, of which only distinct values are looked at."""
+        coded = column
+        if not pa.types.is_dictionary(column.type):
+            coded = as_strings(column).dictionary_encode()
+        codes = coded.indices.fill_null(0).to_numpy(zero_copy_only=False)
+        texts = pc.utf8_trim_whitespace(as_strings(coded.dictionary))
+        if not len(texts):
+            return _of_whole(np.zeros(len(codes), np.int64), np.zeros(len(codes), bool))
+        is_known = ~pc.is_in(texts, pa.array(NO_TIME_WORDS)).to_numpy(zero_copy_only=False)
+        if self.is_epoch:
+            found, is_time = self._parse_numbers(texts)
         else:
-            match = _pattern(self.form).fullmatch(field.strip().decode("latin-1"))
-            if match is None:
-                return None
-            try:
-                named = date(*(int(match[part]) for part in "Ymd"))
-            except ValueError:
-                return None
-            day = named.toordinal() - r.EPOCH
-        return day if r.FIRST_DAY <= day <= r.LAST_DAY else None
+            seconds, is_time = parse_dates(texts, self.form)
+            found = _of_whole(seconds, is_known & is_time).seconds
+        times = np.where(is_known, found, NO_TIME).astype(np.int32)[codes]
+        is_bad = (is_known & ~is_time)[codes]
+        if coded.null_count:
+            is_null = coded.is_null().to_numpy(zero_copy_only=False)
+            times[is_null], is_bad[is_null] = NO_TIME, False
+        return TimeColumn(times, is_bad)
 
-    def days(self, column: pa.ChunkedArray) -> npt.NDArray[np.int32] | None:
-        """Return what `parse` returns for each value, or None if one is refused."""
-        if self.form in UNITS:
-            numbers = column.to_numpy()
-            # Arrow reads -0 as 0, but `parse` refuses it: leave these to `parse`.
-            if len(numbers) and numbers.min() < 1:
-                return None
-            days = numbers // (UNITS[self.form] * _SECONDS_A_DAY)
-            if len(days) and days.max() > r.LAST_DAY:
-                return None
-            return days.astype(np.int32)
-        # There are few different days, each occurring many times.
-        coded = column.combine_chunks().dictionary_encode()
-        values = [self.parse(text.encode()) for text in coded.dictionary.to_pylist()]
-        if None in values:
-            return None
-        return np.array(values, dtype=np.int32)[coded.indices.to_numpy()]
+    def _parse_numbers(
+        self, texts: pa.StringArray
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+        is_number = pc.match_substring_regex(texts, _NUMBER)
+        is_integer = pc.match_substring_regex(texts, _INTEGER)
+        integers = pc.if_else(is_integer, texts, "0").cast(pa.int64())
+        is_other = pc.and_(is_number, pc.invert(is_integer))
+        floats = pa.array(
+            [float(text) for text in pc.if_else(is_other, texts, "nan").to_pylist()], pa.float64()
+        )
+        has_integer = is_integer.to_numpy(zero_copy_only=False)
+        found = np.where(
+            has_integer, self._read_numbers(integers).seconds, self._read_numbers(floats).seconds
+        )
+        return found, is_number.to_numpy(zero_copy_only=False)
 
 
-@functools.cache
-def _pattern(form: str) -> re.Pattern[str]:
-    """Return the regular expression with the groups Y, m and d.
+def is_date_type(kind: pa.DataType) -> bool:
+    """Return whether a column holds dates or timestamps, as opposed to numbers or text."""
+    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
 
-    Except in ISO_DATE, day and month may have one digit if separators stand between all parts.
-    """
-    short = r"\d{2}" if re.search(r"%[Ymd]%[Ymd]", form) or form == ISO_DATE else r"\d{1,2}"
-    parts = {"%Y": r"(?P<Y>\d{4})", "%m": f"(?P<m>{short})", "%d": f"(?P<d>{short})"}
-    pieces = re.split("(%[Ymd])", form)
-    text = "".join(parts.get(piece, re.escape(piece)) for piece in pieces)
-    return re.compile(text + _TIME_OF_DAY, re.ASCII | re.DOTALL)
+
+def _of_whole(seconds: npt.NDArray, is_known: npt.NDArray[np.bool_]) -> TimeColumn:
+    """Return times; those unknown or out of range are NO_TIME."""
+    fits = is_known & (seconds >= FIRST_TIME) & (seconds <= LAST_TIME)
+    times = np.where(fits, seconds, NO_TIME).astype(np.int32)
+    return TimeColumn(times, np.zeros(len(times), bool))
+
+
+def _seconds_of_dates(column: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    is_known = column.is_valid().to_numpy(zero_copy_only=False)
+    if pa.types.is_date32(column.type):
+        days = column.cast(pa.int32()).fill_null(0).to_numpy(zero_copy_only=False)
+        return days.astype(np.int64) * 86_400, is_known
+    unit = "ms" if pa.types.is_date64(column.type) else column.type.unit
+    values = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return values // {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit], is_known

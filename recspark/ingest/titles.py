@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 BAD_YEAR = "year is neither NULL nor a number from 1850 to 2100"
 
 _TITLES = (
-    "title", "movietitle", "itemtitle", "producttitle", "booktitle", "moviename", "itemname",
+    c.TITLE, "movietitle", "itemtitle", "producttitle", "booktitle", "moviename", "itemname",
     "productname", "name", "originaltitle",
 )  # fmt: skip
 _YEARS = (
-    "year", "releaseyear", "movieyear", "yearofrelease", "yearofpublication", "releasedate",
+    c.YEAR, "releaseyear", "movieyear", "yearofrelease", "yearofpublication", "releasedate",
     "published",
 )  # fmt: skip
-_GENRES = ("genres", "genre", "genrelist", "class", "categories", "category")
+_GENRES = (c.GENRES, "genre", "genrelist", "class", "categories", "category")
 
 _YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
 _YEAR = re.compile(r"(?<!\d)(18[5-9]\d|19\d\d|20\d\d|2100)(?!\d)")
@@ -52,7 +52,7 @@ def read_titles(
             line could be read.
     """
     names = settings.movie_columns
-    usual = (fold(settings.table.movie), *MOVIE_IDS, "id")
+    usual = (fold(settings.table.movie), *MOVIE_IDS, c.ID)
     pieces = []
     for source in sources:
         table = open_table(source, known_layouts.MOVIES, names.id, usual)

@@ -74,8 +74,8 @@ class Model:
             float32 [pairs] in rating units, or the DataFrame, in the order of the pairs.
 
         Raises:
-            DataError: A value is not an id of the run's kind, the lengths differ, or the model was made from other
-                data than the run now holds.
+            DataError: A value is not an id of the run's kind, the lengths differ, or the model was
+                made from other data than the run now holds.
 
         Examples:
             >>> import recspark

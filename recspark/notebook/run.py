@@ -23,6 +23,7 @@ from recspark.contract.paths import PAGE, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.errors import DataError, describe
+from recspark.evaluation.leaderboard import require_measured
 from recspark.files import parquet, storage
 from recspark.files.storage import require_json
 from recspark.notebook import tables
@@ -135,7 +136,7 @@ class Run:
         the best), `num_rows` of test, and `protocol`.
 
         Raises:
-            DataError: The run is not evaluated.
+            DataError: The run is not evaluated, or a model was scored anew since.
 
         Examples:
             >>> import recspark
@@ -148,13 +149,15 @@ class Run:
             expected="the leaderboard of a run",
             remedy="Run jobs/evaluate.py with the run's config first.",
         )
+        for row in rows:
+            self._require_measured(self._paths.leaderboard, row)
         return tables.make_leaderboard(rows)
 
     def metrics(self, model: str) -> dict[str, Any]:
         """Return all figures of a model, from `metrics/<model>.json`: more than `leaderboard`.
 
         Raises:
-            DataError: There is no such model, or it is not evaluated.
+            DataError: There is no such model, or its current predictions are not evaluated.
 
         Examples:
             >>> import recspark
@@ -168,13 +171,15 @@ class Run:
             expected="the figures of a model",
             remedy=f"Run jobs/evaluate.py with the run's config and {model} among the models.",
         )
+        self._require_measured(self._paths.metrics(model), found)
         return found
 
     def predictions(self, model: str, spark: SparkSession | None = None) -> Frame:
         """Return the test ratings with a model's predictions, one row each, in stored order.
 
-        Columns: `user_id`, `movie_id`, `rating`, `rated_at` (UTC, null where unknown), `prediction`,
-        and `fallback`, which is null where the model itself predicted. Memory without `spark`: about 100 bytes per row.
+        Columns: `user_id`, `movie_id`, `rating`, `rated_at` (UTC, null where unknown),
+        `prediction`, and `fallback`, which is null where the model itself predicted. Memory without
+        `spark`: about 100 bytes per row, more with text ids.
 
         Raises:
             DataError: There is no such model, it is not scored, or its test set has changed.
@@ -255,6 +260,10 @@ class Run:
         """Return the row counts of the ratings and of each finished split."""
         found = {part: read_manifest(f"{self.path}/{part}") for part in _PARTS}
         return {part: manifest.num_rows for part, manifest in found.items() if manifest}
+
+    def _require_measured(self, path: str, metrics: dict[str, Any]) -> None:
+        predictions = self._paths.predictions(metrics["model"])
+        require_measured(path, metrics, require_manifest(predictions, PREDICTIONS))
 
     def _require_model(self, name: str) -> Manifest:
         manifest = read_manifest(self._paths.model(name)) if name else None

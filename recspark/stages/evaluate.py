@@ -93,10 +93,12 @@ def _measure(
     measured = measure_models(spark, predictions, frame, test.bucket_rows)
     metrics: list[Metrics] = []
     for name, figures in measured.items():
+        lists = read_manifest(paths.recommendations(name))
         one = {
             "model": name,
             "protocol": describe_protocol(config.name, test.settings),
             "predictions": scored[name].id,
+            "recommendations": lists.id if lists else None,
             "seconds": round(_count_seconds(config, name), 3),
             **figures,
             "top_n": _measure_lists(

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import logging
 import posixpath
+import re
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
 from recspark.config import Config
-from recspark.contract.catalog import MODELS, PREDICTIONS, RATINGS, TRAIN
+from recspark.contract.catalog import MODELS, PREDICTIONS, RATINGS, TEST, TRAIN
 from recspark.contract.paths import RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import GateError, describe
+from recspark.evaluation.leaderboard import require_measured
 from recspark.files import storage
 from recspark.files.storage import require_json
 from recspark.gates.accepted import Accepted, Figures
@@ -28,7 +30,11 @@ from recspark.redact import redact
 
 logger = logging.getLogger(__name__)
 
-ACCEPTED = "accepted.json"
+
+def default_pointer(config: Config) -> str:
+    """Return the pointer beside the run directory that all runs of this name share."""
+    name = re.sub(r"[^\w.-]+", "_", config.name)
+    return posixpath.join(posixpath.dirname(config.root.rstrip("/")), f"accepted-{name}.json")
 
 
 def run(config: Config) -> None:
@@ -36,11 +42,9 @@ def run(config: Config) -> None:
 
     Raises:
         GateError: A limit is exceeded; the message names each.
-        DataError: What is to be judged is missing.
+        DataError: What is to be judged is missing, or was made from other data than the run holds.
     """
-    pointer = config.gate.accepted or posixpath.join(
-        posixpath.dirname(config.root.rstrip("/")), ACCEPTED
-    )
+    pointer = config.gate.accepted or default_pointer(config)
     accepted = _read_accepted(pointer)
     if config.gate.check == "data":
         _judge_data(config, accepted)
@@ -63,11 +67,13 @@ def _judge_data(config: Config, accepted: Accepted | None) -> None:
 
 def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> None:
     paths = RunPaths(config.root)
-    name = config.gate.model or _read(paths.leaderboard)[0]["model"]
+    name = config.gate.model or _find_best(paths)
     metrics = _read(paths.metrics(name))
     manifest = require_manifest(paths.model(name), MODELS)
     scored = require_manifest(paths.predictions(name), PREDICTIONS)
-    require_current(paths.predictions(name), scored, model=manifest)
+    test = require_manifest(paths.test, TEST)
+    require_current(paths.predictions(name), scored, model=manifest, test=test)
+    require_measured(paths.metrics(name), metrics, scored)
     run_dir = redact(config.root)
     if accepted and (accepted.run_dir, accepted.model_id) == (run_dir, manifest.id):
         logger.info("gate: %s of %s is already the accepted model", name, run_dir)
@@ -93,10 +99,20 @@ def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> Non
     logger.info("gate: %s of %s accepted, RMSE %.4f → %s", name, run_dir, record.rmse, pointer)
 
 
+def _find_best(paths: RunPaths) -> str:
+    """Return the first model of the leaderboard, if all figures in it are current."""
+    rows = _read(paths.leaderboard)
+    for row in rows:
+        scored = require_manifest(paths.predictions(row["model"]), PREDICTIONS)
+        require_measured(paths.leaderboard, row, scored)
+    return str(rows[0]["model"])
+
+
 def _figures(config: Config) -> Figures:
     paths = RunPaths(config.root)
     ratings = require_manifest(paths.ratings, RATINGS)
     train = require_manifest(paths.train, TRAIN)
+    require_current(paths.train, train, ratings=ratings)
     counts = LineCounts(**ratings.counts)
     return Figures(
         num_lines=counts.lines,

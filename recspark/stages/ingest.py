@@ -126,7 +126,10 @@ def find_raw_files(
     pattern = table.FILE_PATTERN
     if settings.format != "table":
         pattern = FORMATS[settings.format].file_pattern
-    return find_files("ingest.ratings", settings.ratings, pattern), _find_small(settings)
+    inputs, small = find_files("ingest.ratings", settings.ratings, pattern), _find_small(settings)
+    read = {file.path for _, one in small if one for file in one.files}
+    inputs.passed_over[:] = [path for path in inputs.passed_over if path not in read]
+    return inputs, small
 
 
 def _find_small(settings: IngestConfig) -> list[tuple[Schema, Inputs | None]]:
