@@ -183,7 +183,8 @@ def test_predicting_leaves_the_threads_of_torch_alone(run: recspark.Run) -> None
 )
 def test_ids_of_many_forms(ids: Any) -> None:
     users, movies = pair_ids(ids, ids, are_text=(False, False))
-    assert not isinstance(users, TextIds) and users.dtype == np.int64
+    assert not isinstance(users, TextIds)
+    assert users.dtype == np.int64
     assert to_list(users) == to_list(movies) == [1, 2, 3]
 
 
