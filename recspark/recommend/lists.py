@@ -44,8 +44,19 @@ class ListJob:
     """[users], whether a user gets a list; None for all."""
 
 
-def write_lists(job: ListJob, bucket: int, root: str) -> tuple[PartFile, int]:
-    """Write the lists of one bucket; return the file and the number of lists.
+@dataclass(frozen=True)
+class WrittenLists:
+    """What one task wrote."""
+
+    file: PartFile
+    num_lists: int
+    """Users with a list, which holds at least one movie."""
+    num_users: int
+    """Users who are wanted and have a rating in train."""
+
+
+def write_lists(job: ListJob, bucket: int, root: str) -> WrittenLists:
+    """Write the lists of one bucket.
 
     Lists are for users with a rating in train. Memory: the bucket's ratings, 40 bytes each, and one
     block of scores.
@@ -55,18 +66,23 @@ def write_lists(job: ListJob, bucket: int, root: str) -> tuple[PartFile, int]:
         bucket: The bucket.
         root: Staging folder.
     """
+    rated = [read_bucket(path, bucket, [c.USER_INDEX, c.MOVIE_INDEX]) for path in job.seen]
+    listed = np.unique(rated[0][0])  # train comes first: the model knows its users
+    if job.wanted is not None:
+        listed = listed[job.wanted[listed]]
     num_lists = 0
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal num_lists
-        for users, rank, movies, scores in _find(job, bucket):
+        for users, rank, movies, scores in _find(job, bucket, listed, rated):
             num_lists += len(np.unique(users))
             yield _to_batch(job, users, rank, movies, scores)
 
     nobody = np.zeros(0, np.int64)
     schema = _to_batch(job, nobody, nobody, nobody, np.zeros(0, np.float32)).schema
     name = f"part-{bucket:05d}.parquet"
-    return write_batches(batches(), schema, root, name, distinct=[c.SCORE]), num_lists
+    file = write_batches(batches(), schema, root, name, distinct=[c.SCORE])
+    return WrittenLists(file, num_lists, len(listed))
 
 
 def _to_batch(
@@ -81,13 +97,18 @@ def _to_batch(
     return pa.RecordBatch.from_arrays(columns, list(_COLUMNS))
 
 
-def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]]:
-    """Yield (user_index, rank, movie_index, score) of one block of users after another."""
+def _find(
+    job: ListJob, bucket: int, listed: Ints, rated: list[list[npt.NDArray[np.int32]]]
+) -> Iterator[tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]]:
+    """Yield (user_index, rank, movie_index, score) of one block of users after another.
+
+    Args:
+        job: What to list.
+        bucket: The bucket.
+        listed: `user_index` of the users to list for, ascending.
+        rated: User and movie of the ratings whose movies are left out.
+    """
     num_buckets, num_candidates = job.model.num_buckets, len(job.candidates)
-    rated = [read_bucket(path, bucket, [c.USER_INDEX, c.MOVIE_INDEX]) for path in job.seen]
-    listed = np.unique(rated[0][0])  # train comes first: the model knows its users
-    if job.wanted is not None:
-        listed = listed[job.wanted[listed]]
     position = np.full(len(job.movie_ids), -1, np.int32)
     position[job.candidates] = np.arange(num_candidates)
     owner, movie = _seen(listed, rated, position)

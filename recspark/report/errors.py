@@ -31,8 +31,6 @@ _NAME = " name"
 _NO_TIME = "no time"
 _ITSELF = {slices.MODEL: "the model itself"}
 
-_UNMEASURED = "No model has been evaluated. Run jobs/evaluate.py with the same --config."
-
 _ROWS = Column("num_rows", "Test ratings", whole)
 _ERROR = Column("mean_error", "Mean error", lambda value: number(value, "+.3f"))
 _HALF = Column("half_width", "± 95%", lambda value: number(value, ".3f"))
@@ -80,11 +78,16 @@ def _count(value: int) -> str:
     return f"{value // 1024} k" if value >= 1024 else str(value)
 
 
-def make_errors(board: Board | None) -> Chapter:
-    """Return the chapter. Plots show the best and the reference model, tables show all models."""
+def make_errors(board: Board | None, missing: str) -> Chapter:
+    """Return the chapter. Plots show the best and the reference model, tables show all models.
+
+    Args:
+        board: The leaderboard, if there is one.
+        missing: Why there is none.
+    """
     title = "Where the errors are"
     if board is None:
-        return Chapter("errors", title, missing=_UNMEASURED)
+        return Chapter("errors", title, missing=missing)
     panels = [_slice_panel(board, name, style) for name, style in _STYLES.items()]
     text = (
         f"RMSE of the test ratings by group. Plots show {' and '.join(_drawn(board))}, with 95% "
@@ -221,11 +224,11 @@ def _answered(group: Group | None) -> str:
     return f"{rmse(group['rmse'])} ({whole(group['num_rows'])})" if group else "–"
 
 
-def make_calibration(board: Board | None) -> Chapter:
-    """Return the chapter that compares predicted with given ratings."""
+def make_calibration(board: Board | None, missing: str) -> Chapter:
+    """Return the chapter that compares predicted with given ratings; see `make_errors`."""
     title = "Calibration"
     if board is None:
-        return Chapter("calibrated", title, missing=_UNMEASURED)
+        return Chapter("calibrated", title, missing=missing)
     best = next(iter(board.metrics))
     panel = Panel(
         "calibration",

@@ -35,7 +35,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
 
     Movies that the user rated in train or valid are left out: both are known ratings, and only test
     stands for later ones. Users without a rating in train get no list, because the model has not
-    learned from them; they are counted.
+    learned from them, nor do users who have rated all movies; both are counted.
 
     Raises:
         DataError: An input is missing, the model belongs to another train, the file of users is
@@ -84,18 +84,24 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
                 .map(lambda bucket: write_lists(shared.value, bucket, root))
                 .collect()
             )
-        parts = [part for part, _ in written]
+        parts = [one.file for one in written]
         commit_parts(parts, root)
-        num_lists = sum(count for _, count in written)
+        num_lists = sum(one.num_lists for one in written)
+        num_known = sum(one.num_users for one in written)
         counts = {"users": len(asked), "lists": num_lists, "movies": len(job.candidates)}
-        if num_lists < len(asked):
-            logger.warning(
-                "recommend: %s of %s users have no rating in train, and no list",
-                f"{len(asked) - num_lists:,}",
-                f"{len(asked):,}",
-            )
+        _warn_of_users_without("have no rating in train", len(asked) - num_known, len(asked))
+        reason = "have rated every movie that may be listed"
+        _warn_of_users_without(reason, num_known - num_lists, len(asked))
         types = IdTypes(id_type(user_ids), id_type(movie_ids))
         step.publish(output, schemas.RECOMMENDATIONS.with_ids(types), counts, sums_of(parts))
+
+
+def _warn_of_users_without(reason: str, count: int, num_asked: int) -> None:
+    if count:
+        logger.warning(
+            "recommend: %s of %s users get no list: they %s",
+            *(f"{count:,}", f"{num_asked:,}", reason),
+        )
 
 
 def _candidates(num_ratings: npt.NDArray[np.int64], min_ratings: int) -> npt.NDArray[np.int32]:
