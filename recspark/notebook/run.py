@@ -8,8 +8,6 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from recspark.blend.card import BLEND
-from recspark.contract import columns as c
-from recspark.contract import schemas
 from recspark.contract.catalog import (
     PREDICTIONS,
     RECOMMENDATIONS,
@@ -24,11 +22,10 @@ from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.leaderboard import require_measured
-from recspark.files import parquet, storage
+from recspark.files import storage
 from recspark.files.storage import require_json
 from recspark.notebook import tables
 from recspark.notebook.model import Model
-from recspark.notebook.raw_ids import read_id
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -250,11 +247,9 @@ class Run:
         """
         path = self._paths.similar_movies(model)
         self._require_made(path, model, SIMILAR_MOVIES, f" and --similar.models {model}")
-        is_text = parquet.stored_id_types(path, schemas.SIMILAR_MOVIES).movie == "STRING"
-        movie = None if movie_id is None else read_id(c.MOVIE_ID, movie_id, is_text=is_text)
         if spark is not None:
-            return tables.read_similar_in_spark(path, movie, n, spark)
-        return tables.read_similar(path, movie, n)
+            return tables.read_similar_in_spark(path, movie_id, n, spark)
+        return tables.read_similar(path, movie_id, n)
 
     def _rows(self) -> dict[str, int]:
         """Return the row counts of the ratings and of each finished split."""
@@ -288,24 +283,3 @@ class Run:
         made = require_manifest(path, kind, options)
         require_current(path, made, model=fitted)
         return made
-
-
-def open_model(path: str | os.PathLike[str]) -> Model:
-    """Return the model of a folder `<run>/models/<name>`.
-
-    Raises:
-        DataError: The path is not such a folder, or as in `Run.model`.
-    """
-    folder = storage.absolute(os.fspath(path)).rstrip("/")
-    models, name = posixpath.split(folder)
-    root = posixpath.dirname(models)
-    if RunPaths(root).model(name) != folder:
-        raise DataError(
-            describe(
-                folder,
-                found="a path that does not name a model",
-                expected="the folder of a model, <run>/models/<name>",
-                remedy="Pass such a folder, or open the run: recspark.Run(path).model(name).",
-            )
-        )
-    return Run(root).model(name)

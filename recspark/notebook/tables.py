@@ -18,6 +18,7 @@ from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.leaderboard import REFERENCE_MODEL
 from recspark.files import parquet
+from recspark.notebook.raw_ids import read_id
 from recspark.redact import shown
 
 if TYPE_CHECKING:
@@ -98,12 +99,12 @@ def read_similar(path: str, movie_id: int | str | None, n: int) -> pd.DataFrame:
     """Return up to n rows of each movie's list, or of one movie's, by movie and rank.
 
     Raises:
-        DataError: There is no list for the movie.
+        DataError: There is no list for the movie, or its id is not of the run's kind.
     """
-    table = _require_listed(path, movie_id)
+    table, movie = _open_similar(path, movie_id)
     table = table.filter(pc.less_equal(table[c.RANK], n))
-    if movie_id is not None:
-        table = table.filter(pc.equal(table[c.MOVIE_ID], movie_id))
+    if movie is not None:
+        table = table.filter(pc.equal(table[c.MOVIE_ID], movie))
     return table.sort_by([(c.MOVIE_ID, "ascending"), (c.RANK, "ascending")]).to_pandas()
 
 
@@ -111,26 +112,30 @@ def read_similar_in_spark(
     path: str, movie_id: int | str | None, n: int, spark: SparkSession
 ) -> DataFrame:
     """Return the same as a Spark frame, in no order."""
-    _require_listed(path, movie_id)
+    _, movie = _open_similar(path, movie_id)
     frame = parquet.read_dataset(spark, path, schemas.SIMILAR_MOVIES)
     frame = frame.where(frame[c.RANK] <= n)
-    return frame if movie_id is None else frame.where(frame[c.MOVIE_ID] == movie_id)
+    return frame if movie is None else frame.where(frame[c.MOVIE_ID] == movie)
 
 
-def _require_listed(path: str, movie_id: int | str | None) -> pa.Table:
+def _open_similar(path: str, movie_id: int | str | None) -> tuple[pa.Table, int | str | None]:
+    """Return the lists of similar movies, and the id of the movie that is asked for."""
     table = read_table(path, schemas.SIMILAR_MOVIES)
+    if movie_id is None:
+        return table, None
     listed = table[c.MOVIE_ID]
-    if movie_id is not None and not pc.any(pc.equal(listed, movie_id)).as_py():
+    movie = read_id(c.MOVIE_ID, movie_id, is_text=not pa.types.is_integer(listed.type))
+    if not pc.any(pc.equal(listed, movie)).as_py():
         raise DataError(
             describe(
                 path,
-                found=f"no list for movie {shown(str(movie_id))}",
+                found=f"no list for movie {shown(str(movie))}",
                 expected=f"one of the {pc.count_distinct(listed).as_py():,} movies with a list",
                 remedy="Name another movie: this one has fewer ratings in train than "
                 "similar.min_ratings, or its id does not occur in the data.",
             )
         )
-    return table
+    return table, movie
 
 
 def make_leaderboard(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
