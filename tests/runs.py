@@ -74,6 +74,7 @@ def write_prepared(
         rating_std=float(np.std(ratings)),
         rating_values=tuple(sorted(set(ratings))),
     )
+    types = IdTypes()
     outputs = {
         paths.train: (schemas.TRAIN, train),
         paths.valid: (schemas.VALID, valid),
@@ -81,11 +82,11 @@ def write_prepared(
     }
     indexes = {
         paths.user_index: (
-            schemas.USER_INDEX.with_ids(IdTypes()),
+            schemas.USER_INDEX.with_ids(types),
             [user_id(user) for user in range(num_users)],
         ),
         paths.movie_index: (
-            schemas.MOVIE_INDEX.with_ids(IdTypes()),
+            schemas.MOVIE_INDEX.with_ids(types),
             [movie_id(movie) for movie in range(num_movies)],
         ),
     }
