@@ -197,6 +197,7 @@ MOVIELENS_MIXED = [
     b"::",
 ]
 
+
 def texts(
     good: st.SearchStrategy[bytes], bad: st.SearchStrategy[bytes], max_lines: int = 12
 ) -> st.SearchStrategy[bytes]:

@@ -110,8 +110,13 @@ def test_dates_agree_with_datetime(values: list[tuple[datetime, int, str, bool]]
     [
         pa.array([date(2005, 1, 31), None]),
         pa.array([datetime(2005, 1, 31), None], pa.date64()),
-        *(pa.array([datetime(2005, 1, 31), None], pa.timestamp(unit)) for unit in "s ms us ns".split()),
-        pa.array([datetime(2005, 1, 31, tzinfo=timezone.utc), None], pa.timestamp("us", "US/Pacific")),
+        *(
+            pa.array([datetime(2005, 1, 31), None], pa.timestamp(unit))
+            for unit in "s ms us ns".split()
+        ),
+        pa.array(
+            [datetime(2005, 1, 31, tzinfo=timezone.utc), None], pa.timestamp("us", "US/Pacific")
+        ),
         pa.array(["2005-01-31", None]).dictionary_encode(),
         pa.array(["2005-01-31", "NaT"]),
     ],
@@ -174,9 +179,7 @@ def test_days_and_months_that_cannot_be_told_apart_are_refused() -> None:
         (["soon"], ISO_DATE, None, None),
     ],
 )
-def test_unlikely_times(
-    texts: list[str], form: str, doubt: str | None, better: str | None
-) -> None:
+def test_unlikely_times(texts: list[str], form: str, doubt: str | None, better: str | None) -> None:
     found, unit = find_doubt(pa.array(texts), form, NOW)
     assert (found or "").startswith(doubt or "")
     assert (found is None, unit) == (doubt is None, better)
