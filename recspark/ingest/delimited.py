@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from recspark.arrays.ratings import Ratings
 from recspark.ingest.fields import Splitter, one_byte_separator, read_csv
 from recspark.ingest.lines import Lines
 from recspark.ingest.parsed import Parsed, Reject, is_column_names

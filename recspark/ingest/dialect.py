@@ -137,7 +137,7 @@ def _guess_separator(
     for place, text in enumerate(_SEPARATORS):
         separator = text.encode()
         rows = [Quoting(separator, quote).split(line) or line.split(separator) for line in lines]
-        if not rows or len(rows[0]) < 2 and max(map(len, rows)) < 2:
+        if not rows or (len(rows[0]) < 2 and max(map(len, rows)) < 2):
             continue
         usual, count = Counter(map(len, rows[1:] or rows)).most_common(1)[0]
         if usual < 2:

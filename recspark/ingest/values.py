@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from recspark.arrays.ratings import NO_TIME, Ratings
 from recspark.ingest.parsed import TEXT_BOTH, TEXT_MOVIE, TEXT_USER
-from recspark.ingest.raw_ids import FINE, NOT_WHOLE, REASONS, read_ids
 from recspark.ingest.rating_scales import Scale
+from recspark.ingest.raw_ids import FINE, NOT_WHOLE, REASONS, read_ids
 from recspark.ingest.time_formats import TimeFormat
 
 IdKind = Literal["auto", "whole", "text"]

@@ -163,7 +163,7 @@ class Obvious:
         ):
             return None
         user, movie = self.identity(fields[self.user]), self.identity(fields[self.movie])
-        rating: float | None | str = 1.0
+        rating: float | str | None = 1.0
         if self.rating is not None:
             rating = self.number(fields[self.rating])
         time: int | None = NO_TIME
@@ -198,7 +198,7 @@ class Obvious:
                 return value
         return "text?" if self.ids == "auto" else None
 
-    def number(self, field_: bytes) -> float | None | str:
+    def number(self, field_: bytes) -> float | str | None:
         text = field_.decode("utf-8", "replace").strip()
         if text in self.missing:
             return "unrated"

@@ -112,7 +112,7 @@ def test_dates_agree_with_datetime(values: list[tuple[datetime, int, str, bool]]
         pa.array([datetime(2005, 1, 31), None], pa.date64()),
         *(
             pa.array([datetime(2005, 1, 31), None], pa.timestamp(unit))
-            for unit in "s ms us ns".split()
+            for unit in ["s", "ms", "us", "ns"]
         ),
         pa.array(
             [datetime(2005, 1, 31, tzinfo=timezone.utc), None], pa.timestamp("us", "US/Pacific")
