@@ -92,8 +92,11 @@ def inspect_source(source: Source, given: TableConfig | None) -> Inspection:
     known = suggest_format(look) if given is None else None
     if known is not None:
         one.settings = {"format": known}
-        _tell_form(one, look, {})
-        one.lines.append(f"  layout: ingest.format {known}")
+        if known == "netflix":  # its lines are no table
+            one.lines.append(f"{shown(source.name, 200)} ({source.size:,} bytes)")
+        else:
+            _tell_form(one, look, {})
+        one.lines.append(f"  layout: ingest.format {known}, lines like {FORMATS[known].example}")
         _tell(one, Trial(try_format(FORMATS[known], source)))
     elif given is None and _is_titles(source, suggest_roles(look)):
         one.is_titles = True
