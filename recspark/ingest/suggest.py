@@ -106,16 +106,15 @@ def improve(settings: TableConfig, source: Source) -> tuple[TableConfig, Trial]:
 
 def changed(settings: TableConfig, base: TableConfig) -> dict[str, Any]:
     """Return the settings that differ from others, as plain values for YAML."""
-    plain = {name: value for name, value in asdict(settings).items()}
     others = asdict(base)
     return {
         name: list(value) if isinstance(value, tuple) else value
-        for name, value in plain.items()
+        for name, value in asdict(settings).items()
         if value != others[name]
     }
 
 
-def as_yaml(values: dict[str, Any], width: int = 100) -> str:
+def as_yaml(values: dict[str, Any]) -> str:
     """Return settings as one line of YAML, `{user: 1, movie: 2}`."""
     text: str = yaml.safe_dump(
         values, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10_000
