@@ -8,7 +8,10 @@ from typing import Any
 
 HIDDEN = "***"
 
-_NAMES = r"(?:secret|passw(?:or)?d|token|credential|signature|(?:access|account|api)[._-]?key)"
+_NAMES = (
+    r"(?:secret|passw(?:or)?d|pwd|passphrase|token|credential|signature"
+    r"|(?:access|account|api|private)[._-]?key)"
+)
 # scheme://user:password@host. An account alone is no secret: abfss://container@account.host/.
 _USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@:'\"]*:[^\s/@'\"]+@", re.IGNORECASE)
 # name=value, name: value, "name": "value"; also …?X-Amz-Signature=… and …&sig=… of signed URLs.
@@ -16,12 +19,15 @@ _ASSIGNED = re.compile(
     rf"""((?:[\w.-]*{_NAMES}[\w.-]*|(?<=[?&])sig)["']?\s*[=:]\s*["']?)[^\s"'&,;}})\]]+""",
     re.IGNORECASE,
 )
+# jdbc:oracle:thin:user/password@host
+_ORACLE = re.compile(r"(jdbc:oracle:\w+:[^/\s@]*/)[^@\s]+@", re.IGNORECASE)
 _SECRET_KEY = re.compile(_NAMES, re.IGNORECASE)
 
 
 def redact(text: str) -> str:
     """Return the text with passwords in URLs and the values of credential-like names hidden."""
-    return _ASSIGNED.sub(rf"\1{HIDDEN}", _USER_INFO.sub(rf"\1{HIDDEN}@", text))
+    text = _ORACLE.sub(rf"\1{HIDDEN}@", _USER_INFO.sub(rf"\1{HIDDEN}@", text))
+    return _ASSIGNED.sub(rf"\1{HIDDEN}", text)
 
 
 def shown(text: str, limit: int = 80) -> str:

@@ -4,9 +4,9 @@
          → score → blend, if it has members → evaluate → (model_gate ∥ report)
 
 A run's outputs lie in `<root>/<logical date>/`, and a stage whose output is up to
-date is skipped, so retries, re-runs and backfills do no work twice. `<root>/accepted.json` points
-to the run whose model passed last. A task succeeds only if the manifests of its data sets name the
-current inputs; exit code 0 of spark-submit is not enough.
+date is skipped, so retries, re-runs and backfills do no work twice. `<root>/accepted-<name>.json`
+points to the run whose model passed last. A task succeeds only if the manifests of its data sets
+name the current inputs; exit code 0 of spark-submit is not enough.
 
 Workers need `spark-submit` and the project's Python on the PATH (docs/airflow.md).
 """

@@ -57,7 +57,7 @@ def concatenate_ids(blocks: Sequence[Ids]) -> Ids:
     """Return the ids of all blocks, one after the other; blocks are all whole or all text."""
     texts = [block for block in blocks if isinstance(block, TextIds)]
     if not texts:
-        return np.concatenate(list(blocks))  # type: ignore[arg-type]
+        return np.concatenate(list(blocks))
     together = pa.chunked_array([to_arrow(text) for text in texts]).unify_dictionaries()
     return TextIds.of(pa.concat_arrays(together.chunks))
 
@@ -67,6 +67,12 @@ def to_arrow(ids: Ids) -> pa.Array:
     if isinstance(ids, TextIds):
         return pa.DictionaryArray.from_arrays(pa.array(ids.codes, pa.int32()), ids.values)
     return pa.array(ids.astype(np.int64, copy=False))
+
+
+def to_column(ids: Ids) -> pa.Array:
+    """Return ids as a column to store: int64, or strings without a dictionary."""
+    column = to_arrow(ids)
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def from_arrow(column: pa.Array | pa.ChunkedArray) -> Ids:

@@ -16,6 +16,7 @@ from recspark.arrays.ids import Ids, TextIds
 # above it, ids are found by a binary search.
 MAX_SPARSITY = 20
 MAX_DENSE_ID = 50_000_000
+_WHOLE = "^(0|-?[1-9][0-9]{0,17})$"
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,31 @@ class Lookup:
         order = np.argsort(ordered_ids, kind="stable").astype(np.int32)
         return Lookup(ordered_ids[order].astype(np.int64), order)
 
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def ordered(self) -> Ids:
+        """Return the ids in the order of their index, as `of` was given them."""
+        if isinstance(self.ids, TextIds):
+            return self.ids
+        ordered = np.empty_like(self.ids)
+        ordered[self.indexes] = self.ids
+        return ordered
+
     def find(self, ids: Ids) -> npt.NDArray[np.int32]:
-        """Return the index of each id, or -1 if it is unknown; int32 [ids]."""
-        if len(self.ids) == 0 or isinstance(ids, TextIds) != isinstance(self.ids, TextIds):
+        """Return the index of each id, or -1 if it is unknown; int32 [ids].
+
+        Among whole numbers, text may name one.
+        """
+        if len(self.ids) == 0:
             return np.full(len(ids), -1, dtype=np.int32)
+        if isinstance(ids, TextIds) and not isinstance(self.ids, TextIds):
+            is_whole = pc.match_substring_regex(ids.values, _WHOLE)
+            numbers = pc.if_else(is_whole, ids.values, "0").cast(pa.int64()).to_numpy()
+            found = np.where(is_whole.to_numpy(zero_copy_only=False), self.find(numbers), -1)
+            return found.astype(np.int32)[ids.codes]
+        if isinstance(self.ids, TextIds) and not isinstance(ids, TextIds):
+            return self.find(TextIds.of(map(str, ids.tolist())))
         if isinstance(ids, TextIds):
             known = pc.index_in(ids.values, value_set=self._known_texts)
             found = pc.fill_null(known, -1).to_numpy(zero_copy_only=False).astype(np.int32)

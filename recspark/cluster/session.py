@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
@@ -13,6 +15,8 @@ from recspark.cluster.environment import check_worker_python
 from recspark.cluster.java import ensure_java
 from recspark.config import SparkConfig
 from recspark.errors import EnvironmentProblem, describe
+
+logger = logging.getLogger(__name__)
 
 # The properties that a job needs unless they are set elsewhere, each with its reason.
 DEFAULTS = {
@@ -62,6 +66,13 @@ LOCAL_DEFAULTS = {
 }
 
 
+# What the driver's JVM is started with, and the options of spark-submit for it.
+_JVM_PROPERTIES = {
+    "spark.driver.memory": "--driver-memory",
+    "spark.driver.extraJavaOptions": "--driver-java-options",
+    "spark.driver.extraClassPath": "--driver-class-path",
+}
+
 CLUSTER_DEFAULTS = {
     # torchrun's log folders: below the executor's work folder, as they would stay in /tmp for ever.
     "spark.executorEnv.PET_LOG_DIR": "torchrun",
@@ -82,11 +93,14 @@ def create_session(config: SparkConfig, app_name: str, *, is_light: bool = False
     # Executors and driver must use the same Python, whatever `python3` on the PATH is.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     conf = _submitted_conf()
+    _warn_of_late_properties(conf, config.properties)
+    for name, value in config.properties.items():
+        conf.setIfMissing(name, value)
     conf.setIfMissing("spark.master", config.master)
     conf.setIfMissing("spark.driver.memory", config.driver_memory)
     conf.setIfMissing("spark.sql.shuffle.partitions", str(config.shuffle_partitions))
     conf.setIfMissing("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
-    for name, value in {**DEFAULTS, **WORKER_MEMORY, **config.properties}.items():
+    for name, value in {**DEFAULTS, **WORKER_MEMORY}.items():
         conf.setIfMissing(name, value)
     for name, value in QUICK_JVM.items() if is_light else ():
         conf.setIfMissing(name, value)
@@ -127,12 +141,28 @@ def _start(conf: SparkConf) -> SparkSession:
         ) from error
 
 
+def _warn_of_late_properties(conf: SparkConf, properties: Mapping[str, str]) -> None:
+    """Tell which properties come too late, because spark-submit has started the driver's JVM."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return
+    for name, option in _JVM_PROPERTIES.items():
+        if name in properties and conf.get(name, None) != properties[name]:
+            logger.warning(
+                "spark.properties: %s has no effect, because spark-submit starts the driver. Give "
+                "spark-submit %s instead",
+                *(name, option),
+            )
+
+
 def _submitted_conf() -> SparkConf:
     """Return the conf given to spark-submit, or an empty one if plain python is running."""
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         # Under spark-submit the JVM already runs and knows its properties.
         SparkContext._ensure_initialized()
         return SparkConf(loadDefaults=True)
+    if os.environ.get("LC_ALL") in ("C", "POSIX"):
+        # Python reads and writes UTF-8 then, but Java would turn the names of files into ASCII.
+        os.environ["LC_ALL"] = "C.UTF-8"
     ensure_java()
     settings = Path(__file__).resolve().parents[2] / "conf"
     if (settings / "spark-defaults.conf").exists():

@@ -1,7 +1,8 @@
 """Distributes plain Python items over Spark tasks, and lets tasks write files themselves.
 
-Each task attempt writes under its own name. Once all tasks have finished, the driver moves the
-files of the successful attempts into place. Files of failed or speculative attempts never appear.
+Each task attempt writes under its own name, beside the data set. Once all tasks have finished, the
+driver moves the files of the successful attempts into place. Files of failed or speculative
+attempts never appear, even if such an attempt is still writing.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ Item = TypeVar("Item")
 Shared = TypeVar("Shared")
 
 _SPARK_ARCHIVE = re.compile(r"(pyspark\.zip|py4j-[0-9.]+-src\.zip|spark-core_[^/]+\.jar)(/|$)")
-ATTEMPTS = "_attempts"
+ATTEMPTS = ".attempts"
+"""What follows the name of a data set's folder in that of the folder of its tasks' attempts."""
 ROW_GROUP_ROWS = 1_000_000
 
 
@@ -124,7 +126,7 @@ def write_batches(
 
     Each batch becomes a row group, so batches should be large (up to ROW_GROUP_ROWS).
     """
-    written = posixpath.join(root, ATTEMPTS, uuid.uuid4().hex, posixpath.basename(name))
+    written = posixpath.join(root + ATTEMPTS, uuid.uuid4().hex, posixpath.basename(name))
     fs, stripped = storage.filesystem(written)
     fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
     num_rows = 0
@@ -151,12 +153,15 @@ def sums_of(parts: Iterable[PartFile]) -> Mapping[str, FileSum]:
 
 
 def commit_parts(parts: Iterable[PartFile], root: str) -> int:
-    """Move the files of finished tasks into place, delete all others, and return the row count."""
+    """Move the files of finished tasks into place, delete all others, and return the row count.
+
+    What a losing attempt writes meanwhile may stay; the step that owns the data set clears it.
+    """
     num_rows = 0
     for part in parts:
         storage.move(part.written, part.target)
         num_rows += part.num_rows
-    storage.remove(posixpath.join(root, ATTEMPTS))
+    storage.discard(root + ATTEMPTS)
     return num_rows
 
 

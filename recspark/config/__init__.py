@@ -10,7 +10,7 @@ from typing import Literal
 
 from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
 from recspark.config.blend import BlendConfig
-from recspark.config.checks import require
+from recspark.config.checks import require, require_run_dir
 from recspark.config.evaluate import EvaluateConfig
 from recspark.config.gate import GateConfig
 from recspark.config.ingest import IngestConfig
@@ -75,6 +75,7 @@ class Config:
     gate: GateConfig = field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
+        require_run_dir(self.root)
         require(
             self.prepare.split not in ("time", "last")
             or self.ingest.format != "table"

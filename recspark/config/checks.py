@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from recspark.errors import ConfigError, describe
+
+# Hadoop takes the first ones for patterns and backslashes for slashes; # begins a URL's fragment.
+_SPECIAL = "*?[]{}\\#"
+_ONE_SLASH = re.compile(r"(?!file:)[a-z][a-z0-9]+:/(?!/)")
 
 
 def require(holds: bool, where: str, found: object, expected: str) -> None:
@@ -18,6 +23,32 @@ def require(holds: bool, where: str, found: object, expected: str) -> None:
 def require_share(where: str, value: float) -> None:
     """Require a share of at least 0 and below 1."""
     require(0 <= value < 1, where, value, "a share of at least 0 and below 1")
+
+
+def require_run_dir(path: str) -> None:
+    """Require a run directory that Spark and the readers of Parquet take by its letter."""
+    bad = [one for one in path if one in _SPECIAL or not one.isprintable()]
+    if "::" in path:
+        bad.append("::")  # fsspec's chains of file systems
+    if bad:
+        raise ConfigError(
+            describe(
+                "run_dir",
+                found=f"{bad[0]!r} in {path!r}",
+                expected=f"a path without {' '.join(_SPECIAL)} :: or control characters, which "
+                "Spark or fsspec would take for a pattern or an address",
+                remedy="Choose another --run_dir, or rename the folder.",
+            )
+        )
+    if _ONE_SLASH.match(path):
+        raise ConfigError(
+            describe(
+                "run_dir",
+                found=f"{path!r}, an address with one slash",
+                expected="two slashes, as in hdfs://host/path or hdfs:///path",
+                remedy="Correct --run_dir.",
+            )
+        )
 
 
 def is_date(text: str) -> bool:

@@ -13,6 +13,7 @@ from recspark.config.fields import list_sections
 from recspark.config.presets import list_presets
 from recspark.config.words import CONFIG_SUFFIXES, is_config_file
 from recspark.errors import ConfigError, describe
+from recspark.files import storage
 
 
 def require_config_files(argv: Sequence[str], section: type) -> None:
@@ -20,7 +21,7 @@ def require_config_files(argv: Sequence[str], section: type) -> None:
     for path in _named(argv):
         file = Path(path)
         if not file.is_file():
-            found = "a folder" if file.is_dir() else "no such file"
+            found = "a folder" if file.is_dir() else f"no such file{storage.start_of(path)}"
             raise _refused(path, found, _find_hint(file) or "Correct the path.")
         content = _read(path)
         if not isinstance(content, Mapping):

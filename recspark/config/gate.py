@@ -21,7 +21,8 @@ class GateConfig:
     """The day the run is for (YYYY-MM-DD); a run never replaces an accepted run of a later
     day."""
     accepted: str | None = None
-    """The pointer to the accepted run; null means accepted.json beside the run directory."""
+    """The pointer to the accepted run; null means accepted-<name>.json beside the run
+    directory, with the run's name."""
     max_reject_fraction: float = 0.01
     """Largest share of refused lines (0 to 1)."""
     min_ratings: int = 1

@@ -33,8 +33,12 @@ class PrepareConfig:
     """Share of the ratings, with split users of the users, that goes to test (at least 0, below 1);
     0 trains on all, to make lists. Unused with split pairs, probe and last."""
     pairs: str | None = None
-    """File of held-out pairs: user and movie in the first two columns (separated by tab, comma or
-    ::), or probe.txt."""
+    """File of held-out pairs: CSV and its like or Parquet with column names, text that begins with
+    user and movie, or probe.txt."""
+    pairs_user: str | None = None
+    """Column of users in the file of pairs; null takes the usual names, such as user_id."""
+    pairs_movie: str | None = None
+    """Column of movies in the file of pairs; null takes the usual names, such as movie_id."""
     cut_date: str | None = None
     """With split time: ratings from this day on are test (YYYY-MM-DD); test_fraction is unused."""
     num_last: int = 1
@@ -47,12 +51,19 @@ class PrepareConfig:
     max_unmatched_pairs: float = 0.01
     """Share of held-out pairs (0 to 1) that may match no rating; with more, the job fails. Pairs
     whose user or movie the settings filter out are not counted."""
-    num_buckets: int = 8
-    """Buckets of users (count, 1 or more): 8 for small data, 64 or more for the Netflix set."""
+    num_buckets: int | None = None
+    """Buckets of users (count, 1 or more); null chooses by the number of ratings: 8 up to 16
+    million, 64 for the Netflix set."""
 
     def __post_init__(self) -> None:
-        for name in ("min_ratings_per_user", "min_ratings_per_movie", "num_buckets", "num_last"):
+        for name in ("min_ratings_per_user", "min_ratings_per_movie", "num_last"):
             require(getattr(self, name) >= 1, f"prepare.{name}", getattr(self, name), "≥ 1")
+        require(
+            self.num_buckets is None or self.num_buckets >= 1,
+            "prepare.num_buckets",
+            self.num_buckets,
+            "≥ 1, or null",
+        )
         require_share("prepare.test_fraction", self.test_fraction)
         require_share("prepare.valid_fraction", self.valid_fraction)
         require(

@@ -25,7 +25,7 @@ class SparkConfig:
     log_level: Literal["ERROR", "WARN", "INFO", "DEBUG"] = "ERROR"
     """Level of the JVM's own log."""
     properties: dict[str, str] = field(default_factory=dict)
-    """Further Spark properties, name to value."""
+    """Further Spark properties, name to value. They win over the settings above."""
 
     def __post_init__(self) -> None:
         require(

@@ -33,6 +33,7 @@ EFFECT = "effect"
 NEIGHBOR_INDEX = "neighbor_index"
 SIMILARITY = "similarity"
 
+DAY = "day"
 RATING_SUM = "rating_sum"
 NUM_MEMBERS = "num_members"
 BIN = "bin"

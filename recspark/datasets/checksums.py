@@ -34,7 +34,7 @@ def sum_files(root: str, known: Mapping[str, FileSum]) -> dict[str, FileSum]:
     by_name = {storage.filesystem(path)[1]: one for path, one in known.items()}
 
     def look_up(name: str) -> FileSum:
-        return by_name.get(name) or sum_file(fs.unstrip_protocol(name))
+        return by_name.get(name) or sum_file(storage.full_path(fs, name, root))
 
     with ThreadPoolExecutor(_THREADS) as pool:
         sums = pool.map(look_up, names)

@@ -15,6 +15,7 @@ abandoned.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -37,6 +38,7 @@ BEAT_SECONDS = 10.0
 LEASE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.05
 _SWEEP = "clearing up"
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
 _WAITING, _HELD = ".claim-", ".held-"
 
 
@@ -66,7 +68,7 @@ class RunLock:
         self._owner = Owner.here(self.root, self.stage, self.writes, self.reads)
         waiting = self._path(_WAITING)
         try:
-            storage.write_bytes(waiting, json.dumps(asdict(self._owner)).encode())
+            _write_first(self.root, waiting, json.dumps(asdict(self._owner)).encode())
             abandoned = self._resolve_conflicts(waiting)
             storage.move(waiting, self._path(_HELD))
             self.clear()
@@ -167,6 +169,23 @@ def sweep(root: str) -> None:
             writes = [posixpath.join(root, path) for path in other.writes]
             with contextlib.suppress(InUseError), RunLock(root, _SWEEP, writes):
                 pass
+
+
+def _write_first(root: str, path: str, content: bytes) -> None:
+    """Write the first file of a job, and explain a run directory that cannot be written to."""
+    try:
+        storage.write_bytes(path, content)
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        raise DataError(
+            describe(
+                root,
+                found=f"no way to write there ({error.strerror})",
+                expected="a folder that this user may create and write to",
+                remedy="Choose another --run_dir, or change the rights.",
+            )
+        ) from error
 
 
 def _clear(root: str, writes: Sequence[str]) -> None:

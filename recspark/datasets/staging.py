@@ -85,9 +85,10 @@ def clear(output: str) -> None:
     if _is_cut_short(output, start, old):
         storage.remove(output)
     for path in list_names(posixpath.dirname(output)):
-        if path.startswith(start):
-            with contextlib.suppress(FileNotFoundError):
-                storage.remove(path)
+        if path == start:
+            storage.remove(path)
+        elif path.startswith(start):
+            storage.discard(path)
     if not storage.exists(old):
         return
     if _is_whole(old) and not storage.exists(output):
@@ -127,10 +128,10 @@ def _old_path(output: str) -> str:
 def _is_cut_short(output: str, staged: str, old: str) -> bool:
     """Return whether an output is part of a move that a kill cut short.
 
-    Only where a folder is moved file by file, with its manifest last; a local rename is one step.
+    Only where a folder is moved file by file, with its manifest last; a rename is one step.
     """
     fs, _ = storage.filesystem(output)
-    if storage.is_local(fs) or _is_whole(output) or not storage.exists(output):
+    if storage.has_rename(fs) or _is_whole(output) or not storage.exists(output):
         return False
     return _is_whole(staged) or _is_whole(old)
 

@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from recspark.contract.catalog import PREDICTIONS
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import require_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.bootstrap import Comparison, compare
+from recspark.files.storage import require_json
 
 # One model's figures: the content of metrics/<model>.json (recspark.evaluation.metrics).
 Metrics = dict[str, Any]
@@ -76,6 +80,39 @@ def compare_models(one: Metrics, other: Metrics) -> Comparison:
         other["rmse"],
         np.array(other["bootstrap"]["rmse"]),
     )
+
+
+def read_figures(
+    path: str,
+    paths: RunPaths,
+    *,
+    remedy: str = "Run jobs/evaluate.py with the same --config first.",
+) -> Any:
+    """Return the content of `metrics/<model>.json`, or the rows of `leaderboard.json`.
+
+    Args:
+        path: The file.
+        paths: The run that it belongs to.
+        remedy: How to create the file.
+
+    Raises:
+        DataError: The file is missing or damaged, or the current predictions of a model are not
+            those that its figures were computed from.
+    """
+    found = require_json(path, expected="the figures of an evaluated run", remedy=remedy)
+    for one in found if isinstance(found, list) else [found]:
+        predictions = require_manifest(paths.predictions(one["model"]), PREDICTIONS)
+        if one.get("predictions") != predictions.id:
+            raise DataError(
+                describe(
+                    path,
+                    found=f"figures of earlier predictions of {one['model']} "
+                    f"({one.get('predictions')})",
+                    expected=f"those of the current ones ({predictions.id})",
+                    remedy="Run jobs/evaluate.py with the same --config again.",
+                )
+            )
+    return found
 
 
 def _describe_resamples(metrics: Metrics) -> str:

@@ -8,8 +8,9 @@ the top-N figures (`recspark.evaluation.top_n`):
     rmse_interval            [low, high], 95 % of the resamples of the users
     coverage, num_fallbacks  share of rows that the model answered itself (0 to 1); rows it did not
     cuts                     the slices: user_activity, movie_popularity (by ratings in train,
-                             `from` – `to`), rating_value, month, fallbacks
-                             (`answered_by`: model, or the fallback)
+                             `from` – `to`), rating_value, month (null: rows
+                             without a time), fallbacks (`answered_by`: model, or the
+                             fallback)
     calibration              by predicted rating, `from` – `to`: mean_prediction against mean_rating
     bootstrap                resamples, seed, level, and the RMSE in each resample
 

@@ -8,11 +8,15 @@ from typing import Any
 
 
 def describe_protocol(data_set: str, settings: Mapping[str, Any]) -> str:
-    """Return e.g. `ml; split pairs u1.test; min ratings user 1 movie 1; valid 0.05; seed 42`.
+    """Return e.g. `ml; split pairs u1.test (d0a1f3b7); min ratings user 1 movie 1; …; seed 42`.
+
+    Held-out pairs are named by their content. Other splits draw from whatever ratings there are, so
+    that the figures of two days are comparable.
 
     Args:
         data_set: Name of the run, which stands for its data.
-        settings: What prepare recorded in the manifest of test: its section and the seed.
+        settings: What prepare recorded in the manifest of test: its section, the seed, and
+            `held_out`, which stands for the content of held-out pairs.
     """
     minimum = f"user {settings['min_ratings_per_user']} movie {settings['min_ratings_per_movie']}"
     repeated = " k-core" if settings["filter"] == "k_core" else ""
@@ -23,6 +27,8 @@ def describe_protocol(data_set: str, settings: Mapping[str, Any]) -> str:
         f"valid {settings['valid_fraction']}",
         f"seed {settings['seed']}",
     ]
+    if settings["duplicates"] != "last":
+        parts.insert(2, f"duplicates {settings['duplicates']}")
     if settings["user_fraction"] < 1:
         parts.insert(1, f"users {settings['user_fraction']}")
     return "; ".join(parts)
@@ -30,9 +36,9 @@ def describe_protocol(data_set: str, settings: Mapping[str, Any]) -> str:
 
 def _split_detail(settings: Mapping[str, Any]) -> str:
     if settings["split"] == "probe":
-        return ""
+        return f"({settings['held_out']})"
     if settings["split"] == "pairs":
-        return posixpath.basename(settings["pairs"])
+        return f"{posixpath.basename(settings['pairs'])} ({settings['held_out']})"
     if settings["split"] == "last":
         return str(settings["num_last"])
     if settings["cut_date"]:

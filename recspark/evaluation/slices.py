@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recspark.arrays.ratings import LAST_TIME, NO_TIME
+
 FloatArray = npt.NDArray[np.float64]
 Key = int | str
 # Key of a group to the sums over its rows, in the order of MEASURES.
@@ -31,11 +33,18 @@ MODEL = "model"
 _RATING_STEPS = 2
 _CALIBRATION_STEPS = 4
 
-# Month (since 1970-01) of each SMALLINT day, day 0 in the middle.
-_FIRST_DAY = -(2**15)
+_DAY = 86_400
+_NO_DAY = NO_TIME // _DAY
+# Of rows without a time: above every month.
+_NO_MONTH = 10_000
+# Month (since 1970-01) of each day that 32 bits of seconds reach, the day of NO_TIME first.
 _MONTHS = (
-    np.arange(_FIRST_DAY, -_FIRST_DAY).astype("datetime64[D]").astype("datetime64[M]").astype(int)
+    np.arange(_NO_DAY, LAST_TIME // _DAY + 1)
+    .astype("datetime64[D]")
+    .astype("datetime64[M]")
+    .astype(int)
 )
+_MONTHS[0] = _NO_MONTH
 
 
 def measure_rows(rating: npt.NDArray, prediction: npt.NDArray) -> FloatArray:
@@ -82,9 +91,9 @@ def calibration_key(prediction: npt.NDArray) -> npt.NDArray[np.int32]:
     return np.rint(prediction * _CALIBRATION_STEPS).astype(np.int32)
 
 
-def month_key(rated_day: npt.NDArray[np.int16]) -> npt.NDArray[np.int64]:
-    """Return the months since 1970-01 of days since 1970-01-01."""
-    return _MONTHS[rated_day.astype(np.int32) - _FIRST_DAY]
+def month_key(rated_at: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return the months since 1970-01 of seconds since 1970; rows with NO_TIME have a key above."""
+    return _MONTHS[rated_at // _DAY - _NO_DAY]
 
 
 def _describe_support(key: Any) -> dict[str, Any]:
@@ -92,7 +101,7 @@ def _describe_support(key: Any) -> dict[str, Any]:
 
 
 def _describe_month(key: Any) -> dict[str, Any]:
-    return {"month": str(np.datetime64(int(key), "M"))}
+    return {"month": None if key == _NO_MONTH else str(np.datetime64(int(key), "M"))}
 
 
 def _describe_calibration(key: Any) -> dict[str, Any]:

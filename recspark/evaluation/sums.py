@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recspark.arrays.ratings import NO_TIME
 from recspark.arrays.user_buckets import locate, users_of
 from recspark.contract import columns as c
 from recspark.contract.paths import bucket_folder
@@ -24,7 +25,7 @@ from recspark.files import parquet
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer]
 
-_NUMBERS = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT, c.PREDICTION)
+_NUMBERS = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.PREDICTION)
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,11 @@ def _sum_rows(
     """Return the sums over a bucket's rows, and rows and Σ error² of each user, [users, 2]."""
     sums = Sums(0, {}, 0, np.empty((0, 2)))
     by_user = np.zeros((len(support), 2))
-    for batch in parquet.read_batches(folder, [*_NUMBERS, c.FALLBACK]):
+    for batch in parquet.read_batches(folder, [*_NUMBERS, c.RATED_AT, c.FALLBACK]):
         kept = _drop_bad(batch)
         sums.num_bad += batch.num_rows - kept.num_rows
-        user, movie, rating, day, prediction = (kept.column(n).to_numpy() for n in _NUMBERS)
+        user, movie, rating, prediction = (kept.column(n).to_numpy() for n in _NUMBERS)
+        rated_at = kept.column(c.RATED_AT).fill_null(NO_TIME).to_numpy()
         _check_ids(folder, user, movie, bucket, frame)
         row = locate(user, frame.num_buckets)[1]
         measures = slices.measure_rows(rating, prediction)
@@ -127,7 +129,7 @@ def _sum_rows(
             slices.USER_ACTIVITY: slices.support_key(support)[row],
             slices.MOVIE_POPULARITY: slices.support_key(frame.movie_support)[movie],
             slices.RATING_VALUE: slices.rating_key(rating),
-            slices.MONTH: slices.month_key(day),
+            slices.MONTH: slices.month_key(rated_at),
             slices.CALIBRATION: slices.calibration_key(prediction),
         }
         for name, key in keys.items():

@@ -14,8 +14,11 @@ from recspark.contract import columns as c
 
 
 def count_by_day(ratings: DataFrame) -> DataFrame:
-    """Return one row per (day, rating value): `rated_day` since 1970, `rating`, `num_ratings`."""
-    day = F.datediff(c.RATED_ON, F.lit("1970-01-01").cast("date")).alias(c.RATED_AT)
+    """Return one row per (UTC day, rating value): `day`, `rating`, `num_ratings`.
+
+    `day` counts from 1970-01-01, and is null for ratings without a time.
+    """
+    day = F.floor(F.unix_timestamp(c.RATED_AT) / F.lit(86_400)).cast("int").alias(c.DAY)
     return ratings.groupBy(day, c.RATING).agg(F.count(F.lit(1)).alias(c.NUM_RATINGS))
 
 

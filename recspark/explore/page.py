@@ -26,11 +26,16 @@ def render_page(name: str, statistics: dict[str, Any], date: str = "") -> str:
         name=name,
         date=date,
         navigation=[(panel.name, panel.name.replace("_", " ").capitalize()) for panel in panels],
-        first_day=statistics["counts"]["first_day"],
-        last_day=statistics["counts"]["last_day"],
+        span=describe_span(statistics),
         facts=list_facts(statistics),
         panels=panels,
     )
+
+
+def describe_span(statistics: dict[str, Any]) -> str:
+    """Return a sentence on the first and the last day of the ratings."""
+    first, last = (statistics["counts"][name] for name in ("first_day", "last_day"))
+    return f"From {first} to {last}." if first else "No rating has a time."
 
 
 def draw_panels(statistics: dict[str, Any]) -> list[Panel]:
@@ -48,7 +53,7 @@ def list_facts(statistics: dict[str, Any]) -> list[tuple[str, str]]:
         ("Movies with ratings", whole(counts["movies"])),
         ("Listed movies without ratings", whole(counts["movies_without_ratings"])),
         ("Rated movies without title", whole(counts["movies_without_title"])),
-        ("Cells without a rating", percent(counts["sparsity"])),
+        ("Cells without a rating, at least", percent(counts["sparsity"])),
         ("Mean rating", stars(counts["mean_rating"])),
         ("Standard deviation", stars(counts["std_rating"])),
         ("Median ratings per user", plain(statistics["per_user"]["quantiles"]["50 %"])),

@@ -58,24 +58,39 @@ def _ratings(statistics: Statistics) -> Panel:
     )
 
 
+_NO_TIMES = "No rating has a time"
+_WHY_NO_TIMES = "The source has no times, or no setting names their column."
+
+
+def _count_untimed(statistics: Statistics) -> str:
+    """Return a sentence on the ratings without a time, nothing if there are none."""
+    untimed = statistics["counts"]["ratings_without_time"]
+    return f" {whole(untimed)} ratings without a time are left out." if untimed else ""
+
+
 def _days(statistics: Statistics) -> Panel:
     rows = statistics["days"]
+    if not rows:
+        return Panel("days", f"{_NO_TIMES}: no ratings by day", _WHY_NO_TIMES)
     most = max(rows, key=lambda row: row["ratings"])
     return Panel(
         "days",
         f"Ratings per day reach {whole(most['ratings'])}, on {most['day']}",
-        "Ratings on every day from the first to the last; days without a rating count as 0.",
+        "Ratings on every day (UTC) from the first to the last; days without a rating count as 0."
+        + _count_untimed(statistics),
         [make_table("Ratings by day", rows, Column("day", "Day", plain, is_text=True), _RATINGS)],
     )
 
 
 def _months(statistics: Statistics) -> Panel:
     rows = statistics["months"]
+    if not rows:
+        return Panel("months", f"{_NO_TIMES}: no means by month", _WHY_NO_TIMES)
     return Panel(
         "months",
         _trend_heading("The mean rating goes", rows, statistics, "month"),
         "Mean rating per month. The bars show how far chance alone moves the mean of that many "
-        f"ratings (95%). {_FEW}",
+        f"ratings (95%). {_FEW}{_count_untimed(statistics)}",
         [
             make_table(
                 "Ratings by month",

@@ -33,11 +33,12 @@ SMOOTH_DAYS = 28
 
 
 def draw_plots(statistics: Statistics) -> dict[str, Drawing]:
-    """Return every plot by its name. The plot of release years is left out if none is known."""
+    """Return every plot by its name.
+
+    Plots of release years, and of days and months, are left out if no year or no time is known.
+    """
     marks: dict[str, Callable[..., None]] = {
         "ratings": _shares,
-        "days": _days,
-        "months": _months,
         "movies": _movies,
         "users": _users,
         "means": _means,
@@ -46,6 +47,8 @@ def draw_plots(statistics: Statistics) -> dict[str, Drawing]:
     }
     if any(row["year"] is not None for row in statistics["release_years"]):
         marks["years"] = _years
+    if statistics["days"]:
+        marks |= {"days": _days, "months": _months}
     return {name: draw(name, partial(mark, statistics=statistics)) for name, mark in marks.items()}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -32,7 +31,7 @@ def compute_statistics(ratings: DataFrame, movies: DataFrame) -> dict[str, Any]:
     keep one row per user and one per movie for a second pass.
 
     Args:
-        ratings: The `ratings` data set, one row per (user, movie), at least one.
+        ratings: The `ratings` data set, at least one row; repeats of a (user, movie) each count.
         movies: The `movies` data set, one row per movie; it may be empty.
 
     Returns:
@@ -89,20 +88,25 @@ def _count(
     movies_without_ratings: int,
     movies_without_title: int,
 ) -> Record:
-    """Return the totals; `sparsity` is the share of (user, rated movie) cells without a rating."""
+    """Return the totals; `first_day` and `last_day` are None if no rating has a time.
+
+    `sparsity` is the share of (user, rated movie) cells without a rating if no rating repeats; with
+    repeats the true share is higher, and it is 0 where ratings outnumber cells.
+    """
     num_ratings, mean, deviation = moments(days)
-    first, last = np.array([days[c.RATED_AT].min(), days[c.RATED_AT].max()], "datetime64[D]")
+    per_day = count_per_day(days)
     return {
         "ratings": num_ratings,
         "users": users,
         "movies": movies,
         "movies_without_ratings": movies_without_ratings,
         "movies_without_title": movies_without_title,
-        "first_day": str(first),
-        "last_day": str(last),
+        "ratings_without_time": num_ratings - sum(row["ratings"] for row in per_day),
+        "first_day": per_day[0]["day"] if per_day else None,
+        "last_day": per_day[-1]["day"] if per_day else None,
         "mean_rating": mean,
         "std_rating": deviation,
-        "sparsity": 1 - num_ratings / (users * movies),
+        "sparsity": max(1 - num_ratings / (users * movies), 0.0),
     }
 
 

@@ -36,7 +36,7 @@ def share_ratings(days: pd.DataFrame) -> list[Record]:
     """Return the number and share of ratings by rating value, ascending.
 
     Args:
-        days: `rated_day`, `rating`, `num_ratings`, one row per day and rating value.
+        days: `day`, `rating`, `num_ratings`, one row per day and rating value.
     """
     sums = days.groupby(c.RATING)[c.NUM_RATINGS].sum()
     total = sums.sum()
@@ -47,9 +47,12 @@ def share_ratings(days: pd.DataFrame) -> list[Record]:
 
 
 def count_per_day(days: pd.DataFrame) -> list[Record]:
-    """Return the number of ratings by day (YYYY-MM-DD), without days that have none."""
-    sums = days.groupby(c.RATED_AT)[c.NUM_RATINGS].sum()
-    dates = sums.index.to_numpy().astype("datetime64[D]")
+    """Return the number of ratings by day (YYYY-MM-DD), without days that have none.
+
+    Ratings without a time are left out.
+    """
+    sums = days.dropna(subset=c.DAY).groupby(c.DAY)[c.NUM_RATINGS].sum()
+    dates = sums.index.to_numpy().astype("int64").astype("datetime64[D]")
     return [
         {"day": str(day), "ratings": int(count)} for day, count in zip(dates, sums, strict=True)
     ]
@@ -58,13 +61,15 @@ def count_per_day(days: pd.DataFrame) -> list[Record]:
 def summarise_months(days: pd.DataFrame) -> list[Record]:
     """Return number, mean and standard deviation of ratings by month (YYYY-MM), in rating units.
 
-    Months without a rating are left out.
+    Months without a rating are left out, and so are ratings without a time.
     """
-    month = days[c.RATED_AT].to_numpy().astype("datetime64[D]").astype("datetime64[M]")
+    dated = days.dropna(subset=c.DAY)
+    day = dated[c.DAY].to_numpy().astype("int64").astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
     months = sorted(set(month.tolist()))
     found = []
     for one in months:
-        part = days[month == np.datetime64(one, "M")]
+        part = dated[month == np.datetime64(one, "M")]
         count, mean, deviation = moments(part)
         name = f"{one:%Y-%m}"
         found.append({"month": name, "ratings": count, "mean_rating": mean, "std": deviation})

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from recspark.contract.schemas import MOVIE, USER, IdTypes, Schema
 from recspark.errors import SchemaError, describe
-from recspark.files.storage import filesystem, is_local
+from recspark.files.storage import filesystem, full_path
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -39,7 +39,7 @@ def parquet_files(path: str) -> list[str]:
         for name in fs.find(stripped)
         if name.endswith(".parquet") and not posixpath.basename(name).startswith((".", "_"))
     ]
-    return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+    return [full_path(fs, name, path) for name in sorted(names)]
 
 
 @dataclass(frozen=True)

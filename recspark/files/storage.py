@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import posixpath
 import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import fsspec
 
 from recspark.errors import DataError, describe
 
-if TYPE_CHECKING:
-    pass
+# Their "rename" copies every file, in any order, so it is done here in an order that is safe.
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"}
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,48 @@ def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return fsspec.core.url_to_fs(path.replace("s3a://", "s3://", 1))
 
 
+def full_path(fs: fsspec.AbstractFileSystem, name: str, beside: str) -> str:
+    """Return the path that `filesystem` accepts for a name that a file system listed.
+
+    Args:
+        fs: The file system.
+        name: The name.
+        beside: A path in the same file system, whose scheme and host are taken.
+    """
+    if is_local(fs):
+        return name
+    stripped = filesystem(beside)[1]
+    # fsspec's own way to add the scheme forgets the host of hdfs://host:port.
+    start = beside.removesuffix("/").removesuffix(stripped.removesuffix("/"))
+    return start + name if start != beside else str(fs.unstrip_protocol(name))
+
+
 def resolve(path: str) -> str:
     """Return one spelling of a path: absolute, local links followed, without a trailing slash."""
     fs, stripped = filesystem(path)
-    return str(Path(stripped).resolve()) if is_local(fs) else fs.unstrip_protocol(stripped)
+    if is_local(fs):
+        return str(Path(stripped).resolve())
+    return full_path(fs, stripped, path.replace("s3a://", "s3://", 1)).rstrip("/")
 
 
 def absolute(path: str) -> str:
-    """Return `path` unchanged if it has a scheme, otherwise as an absolute local path."""
-    return path if "://" in path else str(Path(path).resolve())
+    """Return a local path as an absolute one, and a path on another file system unchanged.
+
+    `~` is the home folder, and a local path may begin with `file:` or `file://`.
+    """
+    if "://" in path and not path.startswith("file:"):
+        return path
+    local = path.removeprefix("file:")
+    if local.startswith("//"):
+        local = local[2:]
+    # Unlike Path.expanduser, this leaves ~name as it is where there is no such user.
+    return str(Path(os.path.expanduser(local)).resolve())  # noqa: PTH111
+
+
+def start_of(path: str) -> str:
+    """Return ` from the folder …` for a relative path, for messages that it was not found."""
+    is_relative = "://" not in path and not path.startswith(("/", "~", "file:"))
+    return f" from the folder {Path.cwd()}" if is_relative else ""
 
 
 def exists(path: str) -> bool:
@@ -59,6 +93,12 @@ def remove(path: str) -> None:
         fs.rm(stripped, recursive=True)
 
 
+def discard(path: str) -> None:
+    """Delete a file or folder as far as possible, while others may still be writing into it."""
+    with contextlib.suppress(OSError):
+        remove(path)
+
+
 def move(source: str, target: str) -> None:
     """Rename a file or folder; the target must not exist, and its parent folder is created."""
     fs, stripped = filesystem(source)
@@ -66,8 +106,10 @@ def move(source: str, target: str) -> None:
     fs.makedirs(posixpath.dirname(stripped_target), exist_ok=True)
     if is_local(fs):
         Path(stripped).rename(stripped_target)
+    elif has_rename(fs):
+        fs.mv(stripped, stripped_target)
     else:
-        move_files(fs, stripped, stripped_target)
+        _move_files(fs, stripped, stripped_target)
 
 
 def make_folder(path: str) -> None:
@@ -120,16 +162,22 @@ def require_json(path: str, *, expected: str, remedy: str) -> Any:
 
 def write_json(path: str, value: Any) -> None:
     """Write `value` as JSON; a concurrent reader sees the old file or the new one in full."""
+    content = (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
     fs, stripped = filesystem(path)
     parent, name = posixpath.split(stripped)
     fs.makedirs(parent, exist_ok=True)
+    if not has_rename(fs):
+        fs.pipe_file(stripped, content)  # object stores show a file once it is written in full
+        return
     temporary = posixpath.join(parent, f".{name}.tmp-{uuid.uuid4().hex[:8]}")
     with fs.open(temporary, "wb") as file:
-        file.write((json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+        file.write(content)
     if is_local(fs):
         Path(temporary).replace(stripped)
-    else:
-        fs.mv(temporary, stripped)
+        return
+    if fs.exists(stripped):  # HDFS does not rename to a name that is taken
+        fs.rm(stripped)
+    fs.mv(temporary, stripped)
 
 
 def list_files(pattern: str) -> list[FileInfo]:
@@ -161,6 +209,14 @@ def list_entries(path: str) -> list[str]:
     return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
 
 
+def list_tree(path: str) -> list[FileInfo]:
+    """Return all files in a folder and the folders below, or that a glob names, by path."""
+    fs, stripped = filesystem(path)
+    roots = [stripped] if fs.exists(stripped) else fs.glob(stripped)
+    names = {str(name) for root in roots for name in fs.find(root)}
+    return [_file_info(fs, name) for name in sorted(names)]
+
+
 def is_file(path: str) -> bool:
     """Return whether a path is a file, or a link to one."""
     fs, stripped = filesystem(path)
@@ -185,7 +241,7 @@ def list_folders(path: str) -> list[str]:
     if not fs.isdir(stripped):
         return []
     names = [e["name"] for e in fs.ls(stripped, detail=True) if e["type"] == "directory"]
-    return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+    return [full_path(fs, name, path) for name in sorted(names)]
 
 
 def _is_file(fs: fsspec.AbstractFileSystem, entry: dict[str, Any]) -> bool:
@@ -223,7 +279,14 @@ def is_local(fs: fsspec.AbstractFileSystem) -> bool:
     return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
 
-def move_files(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None:
+def has_rename(fs: fsspec.AbstractFileSystem) -> bool:
+    """Return whether a file system moves a folder in one step, as disks and HDFS do."""
+    protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
+    is_own = type(fs).mv is not fsspec.AbstractFileSystem.mv  # which copies
+    return is_local(fs) or (is_own and not _OBJECT_STORES & set(protocols))
+
+
+def _move_files(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None:
     """Copy a file or folder to another path in the same store, then delete the original.
 
     Files named `_…` mark a folder as complete. They are copied last and deleted first, so a folder

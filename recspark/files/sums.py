@@ -1,12 +1,15 @@
-"""The size and CRC-32 checksum of a file, taken while it is written or by reading it."""
+"""Checksums of files, taken while they are written or by reading them."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zlib
+from collections.abc import Sequence
 from typing import IO
 
 from recspark.files import storage
+from recspark.files.storage import FileInfo
 
 _BLOCK_BYTES = 1 << 20
 
@@ -44,6 +47,17 @@ class SummingFile(io.RawIOBase):
         self._crc = zlib.crc32(block, self._crc)
         self._size += len(block)
         return len(block)
+
+
+def name_content(files: Sequence[FileInfo]) -> str:
+    """Return eight characters that stand for the content of files, whatever they are called."""
+    digest = hashlib.sha256()
+    for one in files:
+        fs, stripped = storage.filesystem(one.path)
+        with fs.open(stripped, "rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest()[:8]
 
 
 def sum_file(path: str) -> FileSum:

@@ -28,7 +28,7 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """The content of `accepted.json`: the accepted model, and the figures it was accepted on."""
+    """The content of the pointer: the accepted model, and the figures it was accepted on."""
 
     run_dir: str
     model: str

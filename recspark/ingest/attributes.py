@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from recspark.arrays.ids import to_list
 from recspark.errors import DataError, describe
+from recspark.ingest.column_names import find_column
 from recspark.ingest.parsed import Reject
 from recspark.ingest.raw_ids import FINE, REASONS, read_ids
-from recspark.ingest.small_tables import Layout, Row, SmallTable, find_column, read_table
+from recspark.ingest.small_tables import Layout, Row, SmallTable, read_table
 from recspark.text.lines import as_text
 from recspark.text.sources import Source
 
@@ -128,7 +129,8 @@ def collect(
         table, rejects = piece.table, list(piece.table.rejects)
         texts = pa.array([row.fields[piece.identity] for row in table.rows], pa.string())
         column = read_ids(texts, as_text=is_text)
-        for row, one, problem in zip(table.rows, to_list(column.ids), column.problems, strict=True):
+        found_ids: Sequence[int | str] = to_list(column.ids)
+        for row, one, problem in zip(table.rows, found_ids, column.problems, strict=True):
             value = piece.values(row) if problem == FINE else REASONS[kind][problem]
             if not isinstance(value, str) and one in seen:
                 value = REPEATED

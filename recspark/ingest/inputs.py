@@ -229,7 +229,7 @@ def _open_archive(
 
 def _nothing(inputs: Inputs, path: str) -> DataError:
     """Return the error for a path that names no file."""
-    found, expected = "no file", "a file"
+    found, expected = f"no file{storage.start_of(path)}", "a file"
     if storage.is_folder(path):
         found = "a directory without such files" if inputs.pattern else "a directory"
         expected = f"files named {inputs.pattern}" if inputs.pattern else "a file"

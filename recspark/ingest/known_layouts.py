@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from recspark.contract import columns as c
 from recspark.ingest.small_tables import Layout, split_at
 
 # The flags of u.item, in their order (u.genre).
@@ -39,20 +40,20 @@ def _split_dat(text: str) -> list[str] | None:
     return [number, title, genres] if mark else None
 
 
-NETFLIX_TITLES = Layout(re.compile(r"-?\d+,(?:\d{4}|NULL),."), ("id", "year", "title"),
+NETFLIX_TITLES = Layout(re.compile(r"-?\d+,(?:\d{4}|NULL),."), (c.ID, c.YEAR, c.TITLE),
                         _split_netflix)  # fmt: skip
-MOVIES_DAT = Layout(re.compile(r"[^,|]*::"), ("id", "title", "genres"), _split_dat)
-ITEM = Layout(re.compile(r"\d+\|[^|]+\|"), ("id", "title", "release date"), _split_item)
+MOVIES_DAT = Layout(re.compile(r"[^,|]*::"), (c.ID, c.TITLE, c.GENRES), _split_dat)
+ITEM = Layout(re.compile(r"\d+\|[^|]+\|"), (c.ID, c.TITLE, "release date"), _split_item)
 MOVIES = (MOVIES_DAT, ITEM, NETFLIX_TITLES)
 
 U_USER = Layout(
     re.compile(r"\d+\|\d+\|[MF]\|"),
-    ("user_id", "age", "gender", "occupation", "zip_code"),
+    (c.USER_ID, "age", "gender", "occupation", "zip_code"),
     split_at("|", 5),
 )
 USERS_DAT = Layout(
     re.compile(r"\d+::[MF]::\d+::"),
-    ("user_id", "gender", "age", "occupation", "zip_code"),
+    (c.USER_ID, "gender", "age", "occupation", "zip_code"),
     split_at("::", 5),
 )
 USERS = (U_USER, USERS_DAT)

@@ -96,11 +96,6 @@ def read_table(
     return _read_text(data, encoding, layouts, is_header)
 
 
-def fold(name: str) -> str:
-    """Return a column name without case, spaces, `_`, `-`, `.`, and RecBole's type after `:`."""
-    return re.sub(r"[\s_.\-\"']", "", name.partition(":")[0]).lower()
-
-
 def split_at(separator: str, num_fields: int | None = None) -> Split:
     """Return the split of lines whose fields are never quoted."""
 
@@ -120,7 +115,7 @@ def _read_text(
     found = _SEP_LINE.match(texts[first]) if texts else None
     separators = (found[1],) if found else _SEPARATORS
     at = first + bool(found)
-    split = [(_split_quoted(texts[at], one) or [], one) for one in separators] if texts else []
+    split = [(split_quoted(texts[at], one) or [], one) for one in separators] if texts else []
     headers = [(fields, one) for fields, one in split if is_header(fields)]
     if headers:
         names, separator = max(headers, key=lambda one: len(one[0]))
@@ -179,18 +174,18 @@ def _split_record(texts: list[str], number: int, separator: str) -> tuple[list[s
 
     A quote that no later line closes spoils its own line only.
     """
-    fields = _split_quoted(texts[number], separator)
+    fields = split_quoted(texts[number], separator)
     if fields is not None or '"' not in texts[number]:
         return fields, 1
     text = texts[number]
     for more, line in enumerate(texts[number + 1 : number + _MAX_RECORD_LINES], 2):
         text += "\n" + line
-        if '"' in line and (fields := _split_quoted(text, separator)) is not None:
+        if '"' in line and (fields := split_quoted(text, separator)) is not None:
             return fields, more
     return None, 1
 
 
-def _split_quoted(text: str, separator: str) -> list[str] | None:
+def split_quoted(text: str, separator: str) -> list[str] | None:
     """Return the fields of a record without their quotes; None if the quotes are not valid."""
     if '"' not in text or len(separator) > 1:
         return text.split(separator)
@@ -278,17 +273,3 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def find_column(names: Sequence[str], wanted: Sequence[str]) -> int | None:
-    """Return the position of the first column wanted that the file has; None if it has none.
-
-    A name counts as spelled; failing that, case, spaces, `_` and `-` do not matter.
-    """
-    folded = [fold(name) for name in names]
-    for name in wanted:
-        if name in names:
-            return list(names).index(name)
-        if fold(name) in folded:
-            return folded.index(fold(name))
-    return None

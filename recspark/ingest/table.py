@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,16 +13,15 @@ from recspark.errors import DataError, describe
 from recspark.ingest import json_lines
 from recspark.ingest.delimited import Delimited
 from recspark.ingest.formats import Format
-from recspark.ingest.guess_times import find_doubt, guess_time_format
 from recspark.ingest.look import Look, look_at
 from recspark.ingest.parquet import ParquetTable, plan_rows
 from recspark.ingest.places import Place, place_columns
-from recspark.ingest.rating_scales import ANY_NUMBER, as_strings
+from recspark.ingest.rating_scales import as_strings
+from recspark.ingest.rules import make_rules
 from recspark.ingest.sample import SAMPLE_BYTES, read_samples
 from recspark.ingest.text_table import TextTable
-from recspark.ingest.time_formats import TimeFormat, is_date_type
+from recspark.ingest.time_formats import is_date_type
 from recspark.ingest.values import RowRules
-from recspark.redact import shown
 from recspark.text.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -37,7 +35,7 @@ _HEADER_BYTES = 4096
 
 
 def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
-    """Return the format of files as `choose_format` does, and log what was guessed."""
+    """Return the format of these files, as `choose_format`, and log what the settings left open."""
     layout, notes = choose_format(settings, sources)
     for note in notes:
         logger.info("ingest: %s", note)
@@ -74,7 +72,8 @@ def choose_format(settings: TableConfig, sources: Sequence[Source]) -> tuple[For
     if first.dialect is not None:
         notes.append(f"{first.source.name}: {first.dialect.describe()}")
     places = [place_columns(settings, look) for look in looks]
-    rules = make_rules(settings, looks, places, notes)
+    rules, found = make_rules(settings, first.source.name, lambda: _sample_times(looks, places))
+    notes += found
     if first.kind == "parquet":
         return _parquet_format(looks, places, rules), notes
     layouts: dict[str, Delimited | json_lines.JsonLines] = {}
@@ -88,54 +87,6 @@ def choose_format(settings: TableConfig, sources: Sequence[Source]) -> tuple[For
         tuple(layouts.values()), {name: numbers[key] for name, key in of_source.items()}
     )
     return _start_with_text(table, sources).format(FILE_PATTERN, _example(first)), notes
-
-
-def make_rules(
-    settings: TableConfig,
-    looks: Sequence[Look],
-    places: Sequence[Place],
-    notes: list[str],
-) -> RowRules:
-    """Return how values are read; the form of times is guessed if it is not set, and checked.
-
-    What is guessed, and what is doubtful, is added to the notes.
-
-    Raises:
-        DataError: The form of times is not clear, or another unit than the one set fits.
-    """
-    scale = None
-    if settings.rating is not None:
-        scale = replace(
-            ANY_NUMBER,
-            missing=settings.missing,
-            decimal=settings.decimal,
-            thousands=settings.thousands,
-        )
-    rules = RowRules(settings.ids, settings.ids, scale)
-    if settings.time is None:
-        return rules
-    values = _sample_times(looks, places)
-    where = f"{looks[0].source.name}: column {shown(str(settings.time))}"
-    form, is_date = settings.time_pattern, is_date_type(values.type)
-    if is_date:
-        form = "%Y-%m-%d"
-    elif settings.time_format == "auto":
-        form, why = guess_time_format(values, where)
-        notes.append(f"{where}: time_format {form} ({why})")
-
-    doubt, better = find_doubt(values, form, time.time())
-    if better is not None:
-        raise DataError(
-            describe(
-                where,
-                found=f"{form}, with which {doubt}",
-                expected=f"{better}, with which they do not",
-                remedy=f"Set ingest.table.time_format: {better}.",
-            )
-        )
-    if doubt is not None:
-        notes.append(f"{where}: {doubt} (time_format {form}). Check them.")
-    return replace(rules, time_format=TimeFormat(form))
 
 
 def make_layout(look: Look, place: Place, rules: RowRules) -> Delimited | json_lines.JsonLines:
@@ -188,7 +139,7 @@ def _parquet_format(
 
 
 def _start_with_text(table: TextTable, sources: Sequence[Source]) -> TextTable:
-    """Return the table with ids read as text if the first lines show that some are."""
+    """Return the table with those ids read as text that the first lines show to be text."""
     user = movie = False
     for source, text in read_samples(sources):
         parsed = table.layouts[table.of_source[source.name]].parse(text)

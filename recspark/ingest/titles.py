@@ -11,26 +11,23 @@ from recspark.config import IngestConfig
 from recspark.contract import columns as c
 from recspark.ingest import known_layouts
 from recspark.ingest.attributes import Attributes, Piece, collect, open_table, position, positions
-from recspark.ingest.small_tables import Row, SmallTable, find_column, fold
+from recspark.ingest.column_names import MOVIE_IDS, find_column, fold
+from recspark.ingest.small_tables import Row, SmallTable
 from recspark.text.sources import Source
 
 logger = logging.getLogger(__name__)
 
 BAD_YEAR = "year is neither NULL nor a number from 1850 to 2100"
 
-_IDS = (
-    "movieid", "itemid", "filmid", "productid", "bookid", "animeid", "gameid", "asin", "isbn",
-    "movie", "item", "film", "product", "book", "id",
-)  # fmt: skip
 _TITLES = (
-    "title", "movietitle", "itemtitle", "producttitle", "booktitle", "moviename", "itemname",
+    c.TITLE, "movietitle", "itemtitle", "producttitle", "booktitle", "moviename", "itemname",
     "productname", "name", "originaltitle",
 )  # fmt: skip
 _YEARS = (
-    "year", "releaseyear", "movieyear", "yearofrelease", "yearofpublication", "releasedate",
+    c.YEAR, "releaseyear", "movieyear", "yearofrelease", "yearofpublication", "releasedate",
     "published",
 )  # fmt: skip
-_GENRES = ("genres", "genre", "genrelist", "class", "categories", "category")
+_GENRES = (c.GENRES, "genre", "genrelist", "class", "categories", "category")
 
 _YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
 _YEAR = re.compile(r"(?<!\d)(18[5-9]\d|19\d\d|20\d\d|2100)(?!\d)")
@@ -55,25 +52,16 @@ def read_titles(
             line could be read.
     """
     names = settings.movie_columns
-    usual = (fold(str(settings.table.movie)), *_IDS)
+    usual = (fold(str(settings.table.movie)), *MOVIE_IDS, c.ID)
     pieces = []
     for source in sources:
         table = open_table(source, known_layouts.MOVIES, names.id, usual)
-
-        def find(setting: str, wanted: str | None, usual: Sequence[str]) -> int:
-            option = f"ingest.movie_columns.{setting}"
-            return position(source, table, option, wanted, usual)  # noqa: B023
-
-        identity = find("id", names.id, usual)
+        identity = position(source, table, "ingest.movie_columns.id", names.id, usual)
         columns = _Columns(
             table,
-            title=find("title", names.title, _TITLES),
-            year=find("year", names.year, ()) if names.year else find_column(table.names, _YEARS),
-            genres=(
-                find("genres", names.genres, ())
-                if names.genres
-                else find_column(table.names, _GENRES)
-            ),
+            title=position(source, table, "ingest.movie_columns.title", names.title, _TITLES),
+            year=_optional(source, table, "year", names.year, _YEARS),
+            genres=_optional(source, table, "genres", names.genres, _GENRES),
             attributes=positions(
                 source, table, "ingest.movie_attributes", settings.movie_attributes
             ),
@@ -89,6 +77,15 @@ def read_titles(
     found = collect("movie", pieces, own, settings.movie_attributes, is_text=is_text)
     found.frame[c.YEAR] = found.frame[c.YEAR].astype("Int32")
     return found
+
+
+def _optional(
+    source: Source, table: SmallTable, setting: str, wanted: str | None, usual: Sequence[str]
+) -> int | None:
+    """Return the position of a column that a file may lack unless a setting names it."""
+    if wanted is None:
+        return find_column(table.names, usual)
+    return position(source, table, f"ingest.movie_columns.{setting}", wanted, ())
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from recspark.config import IngestConfig
 from recspark.contract import columns as c
 from recspark.ingest import known_layouts
 from recspark.ingest.attributes import Attributes, Piece, collect, open_table, position, positions
-from recspark.ingest.small_tables import Row, fold
+from recspark.ingest.column_names import USER_IDS, fold
+from recspark.ingest.small_tables import Row
 from recspark.text.sources import Source
-
-_IDS = ("userid", "customerid", "reviewerid", "memberid", "user", "customer", "reviewer", "id")
 
 
 def read_users(
@@ -30,7 +29,7 @@ def read_users(
         DataError: A file has no column of ids or of a name in the settings; or not one line could
             be read.
     """
-    usual = (fold(str(settings.table.user)), *_IDS)
+    usual = (fold(str(settings.table.user)), *USER_IDS, c.ID)
     wanted, names = settings.user_columns.id, list(settings.user_attributes)
     pieces = []
     for source in sources:

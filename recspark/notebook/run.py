@@ -8,7 +8,6 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from recspark.blend.card import BLEND
-from recspark.contract import columns as c
 from recspark.contract.catalog import (
     PREDICTIONS,
     RECOMMENDATIONS,
@@ -22,11 +21,10 @@ from recspark.contract.paths import PAGE, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.errors import DataError, describe
+from recspark.evaluation.leaderboard import read_figures
 from recspark.files import storage
-from recspark.files.storage import require_json
 from recspark.notebook import tables
 from recspark.notebook.model import Model
-from recspark.notebook.raw_ids import read_id
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -134,7 +132,7 @@ class Run:
         the best), `num_rows` of test, and `protocol`.
 
         Raises:
-            DataError: The run is not evaluated.
+            DataError: The run is not evaluated, or a model was scored anew since.
 
         Examples:
             >>> import recspark
@@ -142,18 +140,13 @@ class Run:
             >>> list(board.columns[:4])
             ['model', 'rmse', 'rmse_low', 'rmse_high']
         """
-        rows = require_json(
-            self._paths.leaderboard,
-            expected="the leaderboard of a run",
-            remedy="Run jobs/evaluate.py with the run's config first.",
-        )
-        return tables.make_leaderboard(rows)
+        return tables.make_leaderboard(read_figures(self._paths.leaderboard, self._paths))
 
     def metrics(self, model: str) -> dict[str, Any]:
         """Return all figures of a model, from `metrics/<model>.json`: more than `leaderboard`.
 
         Raises:
-            DataError: There is no such model, or it is not evaluated.
+            DataError: There is no such model, or its current predictions are not evaluated.
 
         Examples:
             >>> import recspark
@@ -162,9 +155,9 @@ class Run:
             ('als', True)
         """
         self._require_model(model)
-        found: dict[str, Any] = require_json(
+        found: dict[str, Any] = read_figures(
             self._paths.metrics(model),
-            expected="the figures of a model",
+            self._paths,
             remedy=f"Run jobs/evaluate.py with the run's config and {model} among the models.",
         )
         return found
@@ -172,8 +165,9 @@ class Run:
     def predictions(self, model: str, spark: SparkSession | None = None) -> Frame:
         """Return the test ratings with a model's predictions, one row each, in stored order.
 
-        Columns: `user_id`, `movie_id`, `rating`, `rated_on`, `prediction`, and `fallback`, which is
-        null where the model itself predicted. Memory without `spark`: about 100 bytes per row.
+        Columns: `user_id`, `movie_id`, `rating`, `rated_at` (UTC, null where unknown),
+        `prediction`, and `fallback`, which is null where the model itself predicted. Memory without
+        `spark`: about 100 bytes per row, more with text ids.
 
         Raises:
             DataError: There is no such model, it is not scored, or its test set has changed.
@@ -217,7 +211,7 @@ class Run:
     def similar(
         self,
         model: str,
-        movie_id: int | None = None,
+        movie_id: int | str | None = None,
         n: int = 10,
         spark: SparkSession | None = None,
     ) -> Frame:
@@ -233,7 +227,8 @@ class Run:
             spark: A session, to get a Spark frame.
 
         Raises:
-            DataError: There is no such model, it has no lists, or they do not hold the movie.
+            DataError: There is no such model, it has no lists, or they do not hold the movie, or
+                its id is not of the run's kind.
 
         Examples:
             >>> import recspark
@@ -243,10 +238,9 @@ class Run:
         """
         path = self._paths.similar_movies(model)
         self._require_made(path, model, SIMILAR_MOVIES, f" and --similar.models {model}")
-        movie = None if movie_id is None else read_id(c.MOVIE_ID, movie_id)
         if spark is not None:
-            return tables.read_similar_in_spark(path, movie, n, spark)
-        return tables.read_similar(path, movie, n)
+            return tables.read_similar_in_spark(path, movie_id, n, spark)
+        return tables.read_similar(path, movie_id, n)
 
     def _rows(self) -> dict[str, int]:
         """Return the row counts of the ratings and of each finished split."""
@@ -276,24 +270,3 @@ class Run:
         made = require_manifest(path, kind, options)
         require_current(path, made, model=fitted)
         return made
-
-
-def open_model(path: str | os.PathLike[str]) -> Model:
-    """Return the model of a folder `<run>/models/<name>`.
-
-    Raises:
-        DataError: The path is not such a folder, or as in `Run.model`.
-    """
-    folder = storage.absolute(os.fspath(path)).rstrip("/")
-    models, name = posixpath.split(folder)
-    root = posixpath.dirname(models)
-    if RunPaths(root).model(name) != folder:
-        raise DataError(
-            describe(
-                folder,
-                found="a path that does not name a model",
-                expected="the folder of a model, <run>/models/<name>",
-                remedy="Pass such a folder, or open the run: recspark.Run(path).model(name).",
-            )
-        )
-    return Run(root).model(name)

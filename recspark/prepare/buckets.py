@@ -6,6 +6,7 @@ Spark's shuffle would move every rating separately.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recspark.arrays.hashing import hashed_order
+from recspark.arrays.ids import id_keys
 from recspark.arrays.lookup import Lookup
 from recspark.arrays.ratings import NO_TIME, Ratings
 from recspark.arrays.user_buckets import locate
@@ -25,6 +27,7 @@ from recspark.prepare.bucket_rows import BucketRows
 from recspark.prepare.repeats import Policy, Repeat, settle
 from recspark.prepare.split import SPLITS, TRAIN, LastSplit, Split
 
+MIN_BUCKETS, BUCKET_ROWS = 8, 2_000_000
 # Rating scales have few distinct values; without a scale, not all values need to be known.
 MAX_VALUES = 1000
 # The streaming feed reads whole row groups and holds one of each bucket: 100 MB with 64 buckets.
@@ -46,18 +49,28 @@ class Layout:
     """How the rows of a bucket are split and ordered.
 
     Attributes:
-        user_keys: `id_keys` of each user_index, uint64 [num_users].
-        movie_keys: `id_keys` of each movie_index, uint64 [num_movies].
+        users: Raw user ids → user_index.
+        movies: Raw movie ids → movie_index.
         split: Assigns rows to train, valid and test.
         duplicates: What becomes of several ratings of a pair.
         seed: Seed of the order, which hashes raw ids, so that another filter does not change it.
     """
 
-    user_keys: npt.NDArray[np.uint64]
-    movie_keys: npt.NDArray[np.uint64]
+    users: Lookup
+    movies: Lookup
     split: Split
     duplicates: Policy
     seed: int
+
+    @functools.cached_property
+    def user_keys(self) -> npt.NDArray[np.uint64]:
+        """`id_keys` of each user_index, [num_users]."""
+        return id_keys(self.users.ordered())
+
+    @functools.cached_property
+    def movie_keys(self) -> npt.NDArray[np.uint64]:
+        """`id_keys` of each movie_index, [num_movies]."""
+        return id_keys(self.movies.ordered())
 
 
 @dataclass(frozen=True)
@@ -83,14 +96,26 @@ class Written:
         return self.files[split].num_rows if split in self.files else 0
 
 
-def partition(block: Ratings, users: Lookup, movies: Lookup, num_buckets: int) -> Iterator[Block]:
+def choose_num_buckets(num_ratings: int) -> int:
+    """Return how many buckets suit a number of ratings: a power of two, 8 or more.
+
+    A bucket then has at most BUCKET_ROWS ratings, unless there are fewer than eight times as many.
+    """
+    num_buckets = MIN_BUCKETS
+    while num_buckets * BUCKET_ROWS < num_ratings:
+        num_buckets *= 2
+    return num_buckets
+
+
+def partition(block: Ratings, layout: Layout, num_buckets: int) -> Iterator[Block]:
     """Yield the rows of a block whose user and movie are known, by bucket.
 
     The bucket is `user_index mod num_buckets`. Users are indexed by activity, so every bucket gets
     an even share of heavy and light users. A user's row inside a bucket is
     `user_index // num_buckets`, which needs no lookup table as a hash would.
     """
-    user_index, movie_index = users.find(block.users), movies.find(block.movies)
+    user_index = layout.users.find(block.users)
+    movie_index = layout.movies.find(block.movies)
     known = (user_index >= 0) & (movie_index >= 0)
     columns: list[npt.NDArray[np.generic]] = [
         user_index,
@@ -125,7 +150,8 @@ def write_bucket(
         users, movies, layout.user_keys[users], layout.movie_keys[movies], ratings, times
     )
     shuffled, may_repeat = hashed_order(layout.seed, "order", rows.user_keys, rows.movie_keys)
-    num_repeats, repeats = 0, ()
+    num_repeats = 0
+    repeats: tuple[Repeat, ...] = ()
     if may_repeat:
         settled = settle(rows, layout.duplicates)
         rows, num_repeats, repeats = settled.rows, settled.num_dropped, settled.samples

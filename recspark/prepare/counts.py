@@ -91,6 +91,7 @@ def count_ratings(
         found = shuffle(spark, sent, num_reducers, lambda _, rows: _receive(rows), root)
     together = {kind: _concatenate([one[kind] for one in found if kind in one]) for kind in _KINDS}
     days, day_counts = together["days"]
+    assert not isinstance(days, TextIds)
     order = np.argsort(days)
     return RatingCounts(
         *together["users"],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pyspark.sql import SparkSession
 
 from recspark.arrays.ids import Ids, to_list
@@ -105,11 +106,10 @@ def read_held_out_pairs(
         DataError: The file is unusable.
     """
     if settings.pairs is not None:
-        frame = read_pairs(settings.pairs)
-        source = settings.pairs
-    else:
-        source = paths.probe
-        probe = parquet.read_dataset(spark, source, schemas.PROBE)
-        frame = probe.select(c.USER_ID, c.MOVIE_ID).distinct().toPandas()
+        found = read_pairs(settings, (types.user == "STRING", types.movie == "STRING"))
+        return HeldOutPairs(settings.pairs, found.users, found.movies)
+    source = paths.probe
+    probe = parquet.read_dataset(spark, source, schemas.PROBE)
+    frame: pd.DataFrame = probe.select(c.USER_ID, c.MOVIE_ID).distinct().toPandas()
     users, movies = (frame[name].to_numpy().astype(np.int64) for name in (c.USER_ID, c.MOVIE_ID))
     return HeldOutPairs(source, users, movies)

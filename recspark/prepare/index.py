@@ -60,8 +60,8 @@ def save_indexer(spark: SparkSession, table: pa.Table, path: str) -> None:
         table: `id, index, num_ratings`, ordered by index.
         path: Where to save it.
     """
-    jvm: Any = spark.sparkContext._jvm
-    labels = spark.sparkContext._gateway.new_array(jvm.java.lang.String, 1)
+    context: Any = spark.sparkContext
+    labels = context._gateway.new_array(context._jvm.java.lang.String, 1)
     labels[0] = ""
     model: StringIndexerModel = StringIndexerModel._create_from_java_class(
         "org.apache.spark.ml.feature.StringIndexerModel", labels

@@ -1,85 +1,94 @@
-"""Files of held-out user-movie pairs: Netflix's probe.txt, or two leading columns."""
+"""Files of held-out user-movie pairs: Netflix's probe.txt, CSV and its like, Parquet."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 
-import fsspec
-import numpy as np
-import pandas as pd
-
-from recspark.contract import columns as c
+from recspark.arrays.ids import Ids, concatenate_ids
+from recspark.config import PrepareConfig
 from recspark.errors import DataError, describe
 from recspark.files import storage
-from recspark.ingest.held_out import read_held_out
-from recspark.text.lines import MAX_ID
-from recspark.text.sources import Source
+from recspark.ingest.pair_files import (
+    NUM_SAMPLES,
+    Piece,
+    describe_bad,
+    list_sources,
+    read_piece,
+    split_files,
+)
+from recspark.ingest.pairs import Kinds, PairColumns, Pairs
 
-_HEADER = re.compile(r"(\d+):")
-_SEPARATOR = re.compile(r"\t|::|,")
-_COLUMNS = [c.USER_ID, c.MOVIE_ID]
-_NUM_SAMPLES = 3
+
+@dataclass(frozen=True)
+class HeldOutIds:
+    """Pairs of raw ids, in the file's order.
+
+    Ids are text where those of the ratings are, and where some of the file are no whole numbers.
+    """
+
+    users: Ids
+    movies: Ids
 
 
-def read_pairs(path: str) -> pd.DataFrame:
-    """Return `user_id, movie_id` (int32) of a pairs file, in the file's order.
+def read_pairs(settings: PrepareConfig, kinds: Kinds) -> HeldOutIds:
+    """Return the pairs of the file `prepare.pairs`. Runs on the driver.
 
-    The first line tells two layouts apart: Netflix's probe (`1234:` for the movie, then one user id
-    per line) and delimited rows that begin with user and movie (`u1.test`, CSV; a first row that is
-    not numeric is a header). The file name's suffix says whether the file is compressed.
+    Columns are found by their names. A file without names begins with user and movie, or is a probe
+    (`1234:` for the movie, then one user id per line).
+
+    Args:
+        settings: Names the file and its columns.
+        kinds: Whether the ids of the ratings are text.
 
     Raises:
-        DataError: The file is missing or empty, or some lines are not pairs (the message gives
-            their count and samples).
+        DataError: The file is missing, empty or damaged, has no such columns, or some rows are not
+            pairs (the message gives their count and samples).
     """
+    path = settings.pairs or ""
     require_pairs_file(path)
-    with fsspec.open(path, "rt", encoding="utf-8", errors="replace", compression="infer") as file:
-        lines = [line.strip() for line in file]
-    first = next((line for line in lines if line), None)
-    if first is None:
+    columns = PairColumns(
+        settings.pairs_user, settings.pairs_movie, ("prepare.pairs_user", "prepare.pairs_movie")
+    )
+    pieces = list(split_files(list_sources(path), columns, kinds))
+    found, shown, num_bad = _read(pieces, kinds)
+    if num_bad:
+        raise describe_bad(path, num_bad, shown, columns, kinds)
+    wider = tuple(kind or any(one.has_text[at] for one in found) for at, kind in enumerate(kinds))
+    if wider != kinds:
+        found, _, _ = _read(pieces, (wider[0], wider[1]))
+    if not any(len(one.users) for one in found):
         raise DataError(_message(path, "an empty file", "Point prepare.pairs at the real file."))
-    is_probe = _HEADER.fullmatch(first) is not None
-    pairs, bad = _parse_probe(path) if is_probe else _parse_columns(lines)
-    if bad:
-        samples = "; ".join(
-            f"{path}:{number}: {lines[number - 1]!r}" for number in bad[:_NUM_SAMPLES]
-        )
-        raise DataError(
-            _message(path, f"{len(bad)} lines that are not pairs ({samples})", "Correct them.")
-        )
-    return pd.DataFrame(np.asarray(pairs, dtype=np.int32).reshape(-1, 2), columns=_COLUMNS)
+    return HeldOutIds(
+        concatenate_ids([one.users for one in found]),
+        concatenate_ids([one.movies for one in found]),
+    )
 
 
 def require_pairs_file(path: str) -> None:
-    """Raise a DataError unless the path is a file."""
-    fs, stripped = storage.filesystem(path)
-    if not fs.isfile(stripped):
-        found = "a directory" if fs.isdir(stripped) else "nothing"
+    """Raise a DataError if a path, a folder or a glob names no file."""
+    if not storage.list_files(path):
+        found = f"nothing{storage.start_of(path)}"
+        if storage.is_folder(path):
+            found = "a directory without files"
         raise DataError(_message(path, found, "Point prepare.pairs at the file."))
 
 
-def _parse_probe(path: str) -> tuple[list[tuple[int, int]], list[int]]:
-    [file] = storage.list_files(path)
-    found = read_held_out(Source.of(file), has_dates=False)
-    pairs = found.frame[_COLUMNS].to_numpy().tolist()
-    return pairs, [reject.line + 1 for reject in found.rejects]
-
-
-def _parse_columns(lines: list[str]) -> tuple[list[tuple[int, int]], list[int]]:
-    pairs, bad = [], []
-    for number, line in enumerate(lines, start=1):
-        fields = _SEPARATOR.split(line)
-        if len(fields) >= 2 and _is_id(fields[0]) and _is_id(fields[1]):
-            pairs.append((int(fields[0]), int(fields[1])))
-        elif line and number > 1:
-            bad.append(number)
-    return pairs, bad
-
-
-def _is_id(text: str) -> bool:
-    return text.isdecimal() and int(text) <= MAX_ID
+def _read(pieces: list[Piece], kinds: Kinds) -> tuple[list[Pairs], list[str], int]:
+    """Return the pairs, some of the rows that are none as `file:line: 'text'`, and their number."""
+    found: list[Pairs] = []
+    shown: list[str] = []
+    num_bad, name, line = 0, "", 1
+    for piece in pieces:
+        line = line if piece.source.name == name else 1
+        name = piece.source.name
+        for pairs in read_piece(piece, kinds):
+            found.append(pairs)
+            shown += [f"{name}:{line + x.row}: {x.text!r}" for x in pairs.bad[:NUM_SAMPLES]]
+            num_bad += len(pairs.bad)
+            line += pairs.num_lines
+    return found, shown, num_bad
 
 
 def _message(path: str, found: str, remedy: str) -> str:
-    expected = "user-movie pairs (probe.txt, or rows that begin with user and movie)"
+    expected = "user-movie pairs (columns of users and movies, or probe.txt)"
     return describe(path, found=found, expected=expected, remedy=remedy)

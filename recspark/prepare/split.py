@@ -150,7 +150,7 @@ class UserShareSplit:
         self,
         purpose: str,
         rows: BucketRows,
-        wanted: npt.NDArray[np.float64],
+        wanted: npt.NDArray[np.floating],
         most: npt.NDArray[np.int64],
     ) -> npt.NDArray[np.int64]:
         draw = uniform(self.seed, f"share of {purpose}", rows.user_keys, 0 * rows.user_keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recspark.contract.paths import PAGE
 from recspark.datasets.prepared import PreparedFacts
-from recspark.explore.page import list_facts
+from recspark.explore.page import describe_span, list_facts
 from recspark.explore.panels import make_panels
 from recspark.page.tables import whole
 from recspark.redact import redact
@@ -14,7 +14,7 @@ from recspark.report.findings import Findings
 from recspark.report.inventory import Inventory
 from recspark.report.page import render_report
 from recspark.report.people import make_examples, make_map, make_neighbors
-from recspark.report.results import make_results
+from recspark.report.results import make_results, why_unmeasured
 from recspark.report.training_curves import make_training_curves
 from recspark.report.what_ran import gibibytes, list_steps, make_what_ran, minute
 
@@ -22,11 +22,12 @@ from recspark.report.what_ran import gibibytes, list_steps, make_what_ran, minut
 def make_report(findings: Findings) -> str:
     """Return the report as HTML text."""
     board = findings.leaderboards.main
+    missing = why_unmeasured(findings.inventory)
     known = (findings.embedding, findings.movies)
     chapters = [
         make_results(findings.inventory, findings.leaderboards),
-        make_errors(board),
-        make_calibration(board),
+        make_errors(board, missing),
+        make_calibration(board, missing),
         make_training_curves(findings.inventory, findings.trainings),
         _make_examples(findings),
         make_neighbors(*known, findings.min_ratings),
@@ -63,9 +64,8 @@ def _make_ratings(findings: Findings) -> Chapter:
             "--config."
         )
         return Chapter("data", title, missing=missing)
-    counts = findings.statistics["counts"]
     text = (
-        f"From {counts['first_day']} to {counts['last_day']}. Plots and tables are on a separate "
+        f"{describe_span(findings.statistics)} Plots and tables are on a separate "
         f"page, explore/{PAGE} in the run directory. In short:"
     )
     return Chapter(

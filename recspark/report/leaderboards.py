@@ -74,6 +74,9 @@ def read_leaderboards(inventory: Inventory) -> Leaderboards:
         ):
             unmeasured.append(name)
             continue
+        lists = inventory.made_by(name, "recommendations")
+        if lists is None or one.get("recommendations") != lists.id:
+            one = {**one, "top_n": None}  # figures of earlier lists
         drawn = one["bootstrap"]
         key = tuple(map(str, (one["protocol"], one["num_rows"], drawn["resamples"], drawn["seed"])))
         groups.setdefault(key, []).append(one)

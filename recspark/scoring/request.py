@@ -20,20 +20,19 @@ from recspark.cluster.shuffle import Received, group, shuffle
 from recspark.cluster.tasks import PartFile, broadcast, spread, write_part
 from recspark.contract import columns as c
 from recspark.errors import DataError, describe
-from recspark.scoring.id_columns import PAIRS, find_indexes
-from recspark.scoring.pair_files import Piece, read_pairs
+from recspark.scoring.pair_files import PAIRS, Planned, read_pairs, to_batch
 from recspark.scoring.predict import Scoring, score_pairs
 
 # Rows of one output file: what a task holds at a time, about 60 bytes each.
 PART_ROWS = 1_000_000
 
-_INDEXED = [*PAIRS.names, c.USER_INDEX, c.MOVIE_INDEX]
-_SCORED = [*PAIRS.names, c.PREDICTION, c.FALLBACK]
+_INDEXED = [*PAIRS, c.USER_INDEX, c.MOVIE_INDEX]
+_SCORED = [*PAIRS, c.PREDICTION, c.FALLBACK]
 
 
 def score_request(
     spark: SparkSession,
-    pieces: list[Piece],
+    pieces: list[Planned],
     scoring: Scoring,
     *,
     user_ids: Ids,
@@ -64,7 +63,7 @@ def score_request(
     def score(buckets: Iterable[Received]) -> Iterator[Block]:
         for batch in (batch for _, batches in buckets for batch in batches):
             user, movie = (batch.column(name).to_numpy() for name in (c.USER_INDEX, c.MOVIE_INDEX))
-            columns = [batch.column(name) for name in PAIRS.names]
+            columns = [batch.column(name) for name in PAIRS]
             columns += score_pairs(scoring, user, movie)
             parts = batch.column(c.POSITION).to_numpy() // part_rows
             yield from partition_rows(
@@ -97,13 +96,13 @@ def score_request(
 
 
 def _index_pairs(
-    pieces: Iterable[Piece], users: Lookup, movies: Lookup, num_buckets: int
+    pieces: Iterable[Planned], users: Lookup, movies: Lookup, num_buckets: int
 ) -> Iterator[Block]:
     """Yield the pairs of the pieces, with their indices, in blocks for the buckets of the users."""
     for piece in pieces:
-        batch = read_pairs(piece)
-        user = find_indexes(users, batch.column(c.USER_ID).to_numpy())
-        movie = find_indexes(movies, batch.column(c.MOVIE_ID).to_numpy())
+        user_ids, movie_ids = read_pairs(piece)
+        user, movie = users.find(user_ids), movies.find(movie_ids)
+        batch = to_batch(piece, user_ids, movie_ids)
         # Unknown users need no bucket: they are spread by their position.
         spread_out = batch.column(c.POSITION).to_numpy() % num_buckets
         buckets = np.where(user < 0, spread_out, locate(user, num_buckets)[0])

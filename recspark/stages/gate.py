@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import logging
 import posixpath
+import re
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import Any
 
 from recspark.config import Config
-from recspark.contract.catalog import MODELS, PREDICTIONS, RATINGS, TRAIN
+from recspark.contract.catalog import MODELS, PREDICTIONS, RATINGS, TEST, TRAIN
 from recspark.contract.paths import RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import GateError, describe
+from recspark.evaluation.leaderboard import read_figures
 from recspark.files import storage
-from recspark.files.storage import require_json
 from recspark.gates.accepted import Accepted, Figures
 from recspark.gates.data import find_data_faults
 from recspark.gates.model import find_model_faults
@@ -28,7 +28,11 @@ from recspark.redact import redact
 
 logger = logging.getLogger(__name__)
 
-ACCEPTED = "accepted.json"
+
+def default_pointer(config: Config) -> str:
+    """Return the pointer beside the run directory that all runs of this name share."""
+    name = re.sub(r"[^\w.-]+", "_", config.name)
+    return posixpath.join(posixpath.dirname(config.root.rstrip("/")), f"accepted-{name}.json")
 
 
 def run(config: Config) -> None:
@@ -36,11 +40,9 @@ def run(config: Config) -> None:
 
     Raises:
         GateError: A limit is exceeded; the message names each.
-        DataError: What is to be judged is missing.
+        DataError: What is to be judged is missing, or was made from other data than the run holds.
     """
-    pointer = config.gate.accepted or posixpath.join(
-        posixpath.dirname(config.root.rstrip("/")), ACCEPTED
-    )
+    pointer = config.gate.accepted or default_pointer(config)
     accepted = _read_accepted(pointer)
     if config.gate.check == "data":
         _judge_data(config, accepted)
@@ -63,11 +65,12 @@ def _judge_data(config: Config, accepted: Accepted | None) -> None:
 
 def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> None:
     paths = RunPaths(config.root)
-    name = config.gate.model or _read(paths.leaderboard)[0]["model"]
-    metrics = _read(paths.metrics(name))
+    name = config.gate.model or read_figures(paths.leaderboard, paths)[0]["model"]
+    metrics = read_figures(paths.metrics(name), paths)
     manifest = require_manifest(paths.model(name), MODELS)
     scored = require_manifest(paths.predictions(name), PREDICTIONS)
-    require_current(paths.predictions(name), scored, model=manifest)
+    test = require_manifest(paths.test, TEST)
+    require_current(paths.predictions(name), scored, model=manifest, test=test)
     run_dir = redact(config.root)
     if accepted and (accepted.run_dir, accepted.model_id) == (run_dir, manifest.id):
         logger.info("gate: %s of %s is already the accepted model", name, run_dir)
@@ -97,6 +100,7 @@ def _figures(config: Config) -> Figures:
     paths = RunPaths(config.root)
     ratings = require_manifest(paths.ratings, RATINGS)
     train = require_manifest(paths.train, TRAIN)
+    require_current(paths.train, train, ratings=ratings)
     counts = LineCounts(**ratings.counts)
     return Figures(
         num_lines=counts.lines,
@@ -111,14 +115,6 @@ def _read_accepted(pointer: str) -> Accepted | None:
         logger.info("gate: no accepted run yet (%s), so only the absolute limits apply", pointer)
         return None
     return Accepted.from_json(storage.read_json(pointer), pointer)
-
-
-def _read(path: str) -> Any:
-    return require_json(
-        path,
-        expected="the figures of a finished run",
-        remedy="Run jobs/evaluate.py with the same --config first.",
-    )
 
 
 def _require(config: Config, faults: list[str], expected: str) -> None:

@@ -37,6 +37,7 @@ from recspark.ingest.formats import FORMATS, Format
 from recspark.ingest.held_out import read_held_out
 from recspark.ingest.inputs import Inputs, find_files, open_files, open_one
 from recspark.ingest.load import Loaded, load_ratings
+from recspark.ingest.spark_source import SparkSource, find_source_files, open_source
 from recspark.ingest.titles import read_titles
 from recspark.ingest.users import read_users
 from recspark.text.archives import Archives
@@ -68,7 +69,7 @@ def run(config: Config, spark: SparkSession) -> None:
         inputs={},
         files=[*inputs.files, *(file for _, one in small if one for file in one.files)],
         outputs=outputs,
-        force=config.force,
+        force=config.force or not inputs.files,  # a table of Spark may have changed
         root=paths.root,
         scratch=[paths.unpacked, paths.failed_rejects],
         without_effect=_LIMITS,
@@ -78,11 +79,11 @@ def run(config: Config, spark: SparkSession) -> None:
         return
     unpacked = Archives(step.staging(paths.unpacked), settings.max_unpacked_bytes)
     with step, unpacked as archives:
-        sources = open_files(archives, inputs)
+        sources, layout = _open_ratings(spark, archives, inputs, settings)
         loaded = load_ratings(
             spark,
             sources,
-            _choose_layout(settings, sources),
+            layout,
             split_bytes=settings.split_bytes,
             ratings_root=step.staging(paths.ratings),
             rejects_root=step.staging(paths.rejects),
@@ -123,10 +124,15 @@ def find_raw_files(
     Raises:
         DataError: A file is missing or empty.
     """
+    if settings.format == "spark":
+        return find_source_files(settings.spark), _find_small(settings)
     pattern = table.FILE_PATTERN
     if settings.format != "table":
         pattern = FORMATS[settings.format].file_pattern
-    return find_files("ingest.ratings", settings.ratings, pattern), _find_small(settings)
+    inputs, small = find_files("ingest.ratings", settings.ratings, pattern), _find_small(settings)
+    read = {file.path for _, one in small if one for file in one.files}
+    inputs.passed_over[:] = [path for path in inputs.passed_over if path not in read]
+    return inputs, small
 
 
 def _find_small(settings: IngestConfig) -> list[tuple[Schema, Inputs | None]]:
@@ -148,11 +154,18 @@ def _find_small(settings: IngestConfig) -> list[tuple[Schema, Inputs | None]]:
     return found
 
 
-def _choose_layout(settings: IngestConfig, sources: list[Source]) -> Format:
+def _open_ratings(
+    spark: SparkSession, archives: Archives, inputs: Inputs, settings: IngestConfig
+) -> tuple[list[Source] | SparkSource, Format]:
+    """Return what holds the ratings, and how it is parsed."""
+    if settings.format == "spark":
+        source = open_source(spark, settings)
+        return source, source.format
+    sources = open_files(archives, inputs)
     if settings.format == "table":
-        return table.table_format(settings.table, sources)
+        return sources, table.table_format(settings.table, sources)
     check_format(sources[0], settings.format)
-    return FORMATS[settings.format]
+    return sources, FORMATS[settings.format]
 
 
 def _write_small(

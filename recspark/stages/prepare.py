@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyspark import RDD, Broadcast
 from pyspark.sql import SparkSession
 
-from recspark.arrays.ids import id_keys, to_list
+from recspark.arrays.ids import to_list
 from recspark.arrays.lookup import Lookup
 from recspark.cluster.arrow_blocks import Block
 from recspark.cluster.shuffle import shuffle
@@ -29,7 +29,14 @@ from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
 from recspark.files.parquet import RowGroup
-from recspark.prepare.buckets import Layout, Written, partition, write_bucket
+from recspark.files.sums import name_content
+from recspark.prepare.buckets import (
+    Layout,
+    Written,
+    choose_num_buckets,
+    partition,
+    write_bucket,
+)
 from recspark.prepare.counts import RatingCounts, count_ratings, count_seconds
 from recspark.prepare.held_out import HeldOutPairs, read_held_out_pairs
 from recspark.prepare.index import ids_of, order_ids, save_indexer
@@ -64,8 +71,10 @@ def run(config: Config, spark: SparkSession) -> None:
     source = require_manifest(paths.ratings, RATINGS)
     inputs = {"ratings": source.id}
     files = storage.list_files(settings.pairs) if settings.pairs else []
+    held_out = name_content(files) if files else None
     if settings.split == "probe":
         inputs["probe"] = require_manifest(paths.probe, PROBE).id
+        held_out = inputs["probe"][:8]
     types = IdTypes.of(source.columns)
     outputs = [
         (path, schema.with_ids(types) if schema else None)
@@ -73,7 +82,7 @@ def run(config: Config, spark: SparkSession) -> None:
     ]
     step = Step(
         stage="prepare",
-        settings={**asdict(settings), "seed": config.seed},
+        settings={**asdict(settings), "seed": config.seed, "held_out": held_out},
         inputs=inputs,
         outputs=[path for path, _ in outputs],
         force=config.force,
@@ -118,11 +127,13 @@ def run(config: Config, spark: SparkSession) -> None:
 class _Made:
     """Splits that were written, and what is known of them."""
 
-    kept: RatingCounts
-    users: pa.Table
-    movies: pa.Table
-    split: Split
+    layout: Layout
+    num_buckets: int
     written: list[Written]
+    num_read: int
+    """Ratings before the filters."""
+    num_kept: int
+    """Ratings after the filters, repeats included."""
 
     @property
     def num_repeats(self) -> int:
@@ -189,8 +200,9 @@ def _make_splits(
     blocks = spread(spark, plan, len(plan))
 
     def count(rating_filter: RatingFilter) -> RatingCounts:
-        rows = {"num_rows": source.num_rows, "root": folders["train"]}
-        return count_ratings(spark, blocks, rating_filter, **rows)
+        return count_ratings(
+            spark, blocks, rating_filter, num_rows=source.num_rows, root=folders["train"]
+        )
 
     kept, rating_filter = filter_ratings(count, settings, config.seed)
     users = order_ids(kept.users, kept.user_counts)
@@ -198,21 +210,23 @@ def _make_splits(
     lookups = Lookup.of(ids_of(users)), Lookup.of(ids_of(movies))
     if pairs is not None:
         pairs.find(*lookups)
-    split = _choose_split(config, kept, pairs, blocks, rating_filter)
     layout = Layout(
-        user_keys=id_keys(ids_of(users)),
-        movie_keys=id_keys(ids_of(movies)),
-        split=split,
+        *lookups,
+        split=_choose_split(config, kept, pairs, blocks, rating_filter),
         duplicates=settings.duplicates,
         seed=config.seed,
     )
-    with ThreadPoolExecutor(1) as beside:  # the driver's own work, while tasks write the splits
+    num_buckets = settings.num_buckets or choose_num_buckets(kept.num_ratings)
+    made = _Made(layout, num_buckets, [], kept.num_read, kept.num_ratings)
+    del kept, rating_filter  # as large as the index tables
+    with broadcast(spark.sparkContext, layout) as shared, ThreadPoolExecutor(1) as beside:
+        # The driver's own work, while tasks write the splits.
         types = IdTypes.of(source.columns)
         indexed = beside.submit(_stage_indexes, spark, step, paths, types, users, movies)
-        with broadcast(spark.sparkContext, (layout, *lookups)) as shared:
-            written = _write_splits(spark, blocks, shared, settings.num_buckets, folders)
+        del users, movies
+        written = _write_splits(spark, blocks, shared, num_buckets, folders)
         indexed.result()
-    return _Made(kept, users, movies, split, written)
+    return replace(made, written=written)
 
 
 def _stage_indexes(
@@ -268,19 +282,18 @@ def _seconds_since_1970(day: str) -> int:
 def _write_splits(
     spark: SparkSession,
     blocks: RDD[list[RowGroup]],
-    shared: Broadcast[tuple[Layout, Lookup, Lookup]],
+    shared: Broadcast[Layout],
     num_buckets: int,
     folders: dict[str, str],
 ) -> list[Written]:
     """Stage train, valid and test; return what each bucket's task wrote."""
 
     def partition_blocks(items: Iterable[list[RowGroup]]) -> Iterator[Block]:
-        _, users, movies = shared.value
         for groups in items:
-            yield from partition(read_block(groups), users, movies, num_buckets)
+            yield from partition(read_block(groups), shared.value, num_buckets)
 
     def write(bucket: int, received: Iterator[pa.RecordBatch]) -> Written:
-        return write_bucket(bucket, received, shared.value[0], folders)
+        return write_bucket(bucket, received, shared.value, folders)
 
     partitioned = blocks.mapPartitions(partition_blocks)
     written = shuffle(spark, partitioned, num_buckets, write, folders["train"])
@@ -294,14 +307,14 @@ def _count(
     made: _Made, config: Config, num_repeats: int, pairs: HeldOutPairs | None
 ) -> dict[str, Any]:
     """Return what the manifests of the splits record besides their rows."""
-    written, kept = made.written, made.kept
+    written = made.written
     rows = {name: made.num_rows(name) for name in SPLITS}
     mean = sum(one.rating_sum for one in written) / max(rows["train"], 1)
     squares = sum(one.rating_squares for one in written) / max(rows["train"], 1)
     facts = PreparedFacts(
-        num_users=len(made.users),
-        num_movies=len(made.movies),
-        num_buckets=config.prepare.num_buckets,
+        num_users=len(made.layout.users),
+        num_movies=len(made.layout.movies),
+        num_buckets=made.num_buckets,
         rating_min=min(one.rating_min for one in written),
         rating_max=max(one.rating_max for one in written),
         rating_mean=mean,
@@ -309,13 +322,13 @@ def _count(
         rating_values=tuple(sorted({value for one in written for value in one.rating_values})),
     )
     counts = {
-        "ratings": kept.num_read + num_repeats,
+        "ratings": made.num_read + num_repeats,
         **rows,
-        "filtered": kept.num_read - kept.num_ratings,
+        "filtered": made.num_read - made.num_kept,
         "repeats": num_repeats,
         **facts.to_counts(),
     }
-    if isinstance(made.split, LastSplit):
+    if isinstance(made.layout.split, LastSplit):
         counts["ties"] = sum(one.num_ties for one in written)
         if counts["ties"]:
             logger.info(
@@ -370,7 +383,7 @@ def _warn_of_large_parts(counts: dict[str, Any], settings: PrepareConfig) -> Non
 
 def _refusal(made: _Made) -> str:
     """Return the message about repeats with three samples by raw id."""
-    users, movies = ids_of(made.users), ids_of(made.movies)
+    users, movies = made.layout.users.ordered(), made.layout.movies.ordered()
     samples = [repeat for one in made.written for repeat in one.repeats][:3]
     shown = "; ".join(
         f"user {to_list(users[[one.user_index]])[0]!r}, movie "

@@ -8,17 +8,20 @@ from dataclasses import asdict
 
 from pyspark.sql import SparkSession
 
+from recspark.arrays.ids import is_text
 from recspark.cluster.tasks import commit_parts, sums_of
 from recspark.config import Config
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.catalog import QUALIFYING, TRAIN
 from recspark.contract.paths import RunPaths
+from recspark.contract.schemas import IdTypes
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Output, Step
 from recspark.errors import DataError, describe
 from recspark.files import storage
+from recspark.ingest.pairs import PairColumns
 from recspark.scoring.contest import PREDICTION_FILE, write_contest
 from recspark.scoring.lineage import FALLBACK_MODEL, require_scoring
 from recspark.scoring.pair_files import plan_pieces
@@ -39,11 +42,17 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     train = require_manifest(paths.train, TRAIN)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
-    columns = (settings.user_column, settings.movie_column)
+    columns = PairColumns(
+        settings.user_column,
+        settings.movie_column,
+        ("score_pairs.user_column", "score_pairs.movie_column"),
+    )
+    kinds = is_text(user_ids), is_text(movie_ids)
     files: list[storage.FileInfo] = []
     if settings.pairs is None:
         inputs["pairs"] = require_manifest(paths.qualifying, QUALIFYING).id
-        source, columns = paths.qualifying, (c.USER_ID, c.MOVIE_ID)
+        source = paths.qualifying
+        columns = PairColumns(c.USER_ID, c.MOVIE_ID, columns.settings)
         outputs = [paths.scored_pairs("qualifying", model_name), paths.contest(model_name)]
     else:
         source = settings.pairs
@@ -62,13 +71,15 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     if step.is_done():
         return
     with step:
-        pieces = plan_pieces(spark, source, columns)
+        pieces = plan_pieces(spark, source, columns, kinds)
         root = step.staging(outputs[0])
         written = score_request(
             spark, pieces, scoring, user_ids=user_ids, movie_ids=movie_ids, root=root
         )
         num_pairs = commit_parts(written, root)
-        published: list[Output] = [(outputs[0], schemas.SCORED_PAIRS, None)]
+        types = ["STRING" if one else "BIGINT" for one in pieces[0].kinds]
+        schema = schemas.SCORED_PAIRS.with_ids(IdTypes(*types))
+        published: list[Output] = [(outputs[0], schema, None)]
         if settings.pairs is None:
             target = posixpath.join(step.staging(outputs[1]), PREDICTION_FILE)
             _check_ratings(target, write_contest(root, target), num_pairs)

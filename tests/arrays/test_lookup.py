@@ -37,6 +37,8 @@ def test_text_is_found_as_well(ordered: list[str], asked: list[str]) -> None:
     ]
 
 
-def test_ids_of_the_other_kind_are_unknown() -> None:
-    assert Lookup.of(TextIds.of(["1", "2"])).find(np.array([1, 2])).tolist() == [-1, -1]
-    assert Lookup.of(np.array([1, 2])).find(TextIds.of(["1"])).tolist() == [-1]
+def test_text_may_name_a_whole_number_and_the_other_way_round() -> None:
+    whole = Lookup.of(np.array([7, -3, 10**12]))
+    text = TextIds.of(["x", "7", "007", "1000000000000", "-3", "8", "99999999999999999999"])
+    assert whole.find(text).tolist() == [-1, 0, -1, 2, 1, -1, -1]
+    assert Lookup.of(TextIds.of(["b", "7"])).find(np.array([7, 8])).tolist() == [1, -1]

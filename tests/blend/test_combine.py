@@ -18,10 +18,15 @@ FIRST = random_sample(1)
 
 def other_model(order: np.ndarray) -> Sample:
     """Return other predictions for the same rows, stored in another order."""
-    rows = {n: getattr(FIRST, n)[order] for n in ("user", "movie", "rating", "day")}
+    rows = {n: getattr(FIRST, n)[order] for n in ("user", "movie", "rating")}
+    times = [FIRST.rated_at[row] for row in order]
     flags = ["bias" if row % 3 else None for row in order]
     return dataclasses.replace(
-        FIRST, **rows, prediction=(5 - FIRST.prediction / 2)[order], fallback=flags
+        FIRST,
+        **rows,
+        rated_at=times,
+        prediction=(5 - FIRST.prediction / 2)[order],
+        fallback=flags,
     )
 
 
@@ -44,7 +49,7 @@ def test_rows_are_matched_whatever_their_order(tmp_path: Path) -> None:
         first = float(FIRST.prediction[row])
         expected = -0.5 + 0.3 * first + 0.9 * (5 - first / 2)
         assert one[c.PREDICTION] == pytest.approx(expected, abs=1e-5)
-        assert (one[c.RATING], one[c.RATED_DAY]) == (FIRST.rating[row], FIRST.day[row])
+        assert (one[c.RATING], one[c.RATED_AT]) == (FIRST.rating[row], FIRST.rated_at[row])
         assert one[c.BUCKET] == FIRST.user[row] % 3
         by_both = FIRST.fallback[row] is not None and row % 3
         assert one[c.FALLBACK] == (FIRST.fallback[row] if by_both else None)

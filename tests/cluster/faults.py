@@ -148,7 +148,7 @@ def leftovers(run_dir: Path) -> list[str]:
         str(path.relative_to(run_dir))
         for path in run_dir.rglob("*")
         if (path.name.startswith(".") and path.suffix != ".crc")
-        or path.name in ("_attempts", "_temporary")
+        or path.name == "_temporary"
         or (path.name == "checkpoints" and any(path.iterdir()))
     ]
 

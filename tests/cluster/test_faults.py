@@ -114,7 +114,7 @@ def test_executor_killed(
     before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("_MANIFEST.json")}
     words = ("--config", config, "--run_dir", run_dir, "--force")
     with started(*cluster.command(job, *words), **cluster.settings) as struck:
-        attempts = run_dir / staged / "_attempts"
+        attempts = run_dir / f"{staged}.attempts"
         struck.wait_for(lambda: attempts.exists() and any(attempts.iterdir()))
         executors(cluster)[0].kill()
         at = time.monotonic()
@@ -169,15 +169,15 @@ def test_worker_killed_while_training(
 
 # A log line, and the path whose appearance triggers the kill; None kills right after the line.
 BLOWS = [
-    ("ingest: start", ".ratings.tmp/_attempts"),
+    ("ingest: start", ".ratings.tmp.attempts"),
     ("ingest: done", None),
-    ("prepare: start", ".train.tmp/_attempts"),
+    ("prepare: start", ".train.tmp.attempts"),
     ("prepare: done", None),
     ("baseline: start", "models/.bias.tmp"),
     ("baseline: done", None),
     ("train: start", "checkpoints/biased_mf"),
     ("train: done", None),
-    ("score: start", "predictions/.bias.tmp/_attempts"),
+    ("score: start", "predictions/.bias.tmp.attempts"),
     ("score: done", None),
     ("evaluate: bias has RMSE", None),
 ]

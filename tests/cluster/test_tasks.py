@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
+import threading
 import zlib
 from pathlib import Path
 
@@ -40,6 +42,33 @@ def test_only_committed_attempts_show(tmp_path: Path) -> None:
     assert [str(path) for path in Path(root).rglob("*.parquet")] == [kept.target]
     assert not Path(lost.written).exists()
     assert pq.read_table(kept.target, partitioning=None).num_rows == 3
+
+
+def test_losing_attempt_that_still_writes_stops_nothing(tmp_path: Path) -> None:
+    root, table, stop = str(tmp_path / "set"), pa.table({"x": [1, 2, 3]}), threading.Event()
+    num_written = 0
+
+    def write_on() -> None:
+        nonlocal num_written
+        while not stop.is_set():
+            attempt = Path(f"{root}.attempts", "loser")
+            with contextlib.suppress(FileNotFoundError):  # it was removed meanwhile
+                attempt.mkdir(parents=True, exist_ok=True)
+                (attempt / f"part-{num_written}").touch()
+                num_written += 1
+
+    loser = threading.Thread(target=write_on)
+    loser.start()
+    try:
+        parts = []
+        for number in range(5):
+            parts.append(write_part(table, root, f"part-{number}.parquet"))
+            assert commit_parts([parts[-1]], root) == 3
+    finally:
+        stop.set()
+        loser.join()
+    assert num_written > 10
+    assert sorted(str(path) for path in Path(root).iterdir()) == [part.target for part in parts]
 
 
 def test_sum_of_a_part_is_that_of_the_file_on_disk(tmp_path: Path) -> None:

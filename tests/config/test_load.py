@@ -279,3 +279,44 @@ def test_every_config_in_the_repository_is_valid() -> None:
     for path in folder.glob("*.yaml"):
         if not path.name.startswith("generate"):
             assert load_model_configs(["--config", str(path)], prog="test.py")
+
+
+@pytest.mark.parametrize("run_dir", ["runs/it's 50%, é=1 (new)", "s3://bucket/a", "hdfs:///a/b"])
+def test_run_directory_may_have_an_odd_name(config_file: str, run_dir: str) -> None:
+    assert load("--config", config_file, "--run_dir", run_dir).root.endswith(run_dir)
+
+
+@pytest.mark.parametrize(
+    ("run_dir", "character"),
+    [
+        ("runs/#1", "'#'"),
+        ("runs/a[1]", r"'\['"),
+        ("runs/{a}", "'{'"),
+        ("runs/what?", r"'\?'"),
+        ("runs/*", r"'\*'"),
+        (r"runs\a", r"'\\\\'"),
+        ("runs/a\tb", r"'\\t'"),
+        ("runs/a::b", "'::'"),
+    ],
+)
+def test_run_directory_that_spark_would_misread_is_refused(
+    config_file: str, run_dir: str, character: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"run_dir: found {character} in .*--run_dir"):
+        load("--config", config_file, "--run_dir", run_dir)
+
+
+def test_address_with_one_slash_is_not_taken_for_a_folder(config_file: str) -> None:
+    with pytest.raises(ConfigError, match=r"run_dir: found 'hdfs:/x', an address with one slash"):
+        load("--config", config_file, "--run_dir", "hdfs:/x")
+
+
+def test_run_directory_below_home(config_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/tmp/at home")
+    assert load("--config", config_file, "--run_dir", "~/x").root == "/tmp/at home/x"
+
+
+def test_missing_config_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=rf"no such file from the folder {tmp_path}"):
+        load("--config", "conf/none.yaml")

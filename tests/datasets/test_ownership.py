@@ -119,3 +119,11 @@ def test_move_that_a_kill_cut_short_on_an_object_store_is_made_again() -> None:
             publish("memory://cut")
     finally:
         memory.rm("/cut", recursive=True)
+
+
+@pytest.mark.parametrize("place", ["{root}/file/run", "/proc/recspark/run"])
+def test_run_directory_that_cannot_be_written_is_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("x")
+    root = place.format(root=tmp_path)
+    with pytest.raises(DataError, match=rf"{root}: found no way to write there.*--run_dir"):
+        publish(root)

@@ -14,6 +14,7 @@ from recspark.contract import columns as c
 from recspark.evaluation.sums import Frame
 
 NUM_USERS, NUM_MOVIES, NUM_ROWS = 60, 40, 900
+_TIMES = -40 * 86_400, 13_000 * 86_400
 
 
 @dataclass
@@ -23,7 +24,7 @@ class Sample:
     user: npt.NDArray[np.int32]
     movie: npt.NDArray[np.int32]
     rating: npt.NDArray[np.float32]
-    day: npt.NDArray[np.int16]
+    rated_at: list[int | None]
     prediction: npt.NDArray[np.float32]
     fallback: list[str | None]
     train_user: npt.NDArray[np.int32]
@@ -46,7 +47,7 @@ def random_sample(seed: int) -> Sample:
         user=user,
         movie=movie,
         rating=(rng.integers(1, 11, NUM_ROWS) / 2).astype(np.float32),
-        day=rng.integers(-40, 13_000, NUM_ROWS).astype(np.int16),
+        rated_at=[None if n % 9 == 0 else int(n) for n in rng.integers(*_TIMES, NUM_ROWS)],
         prediction=rng.uniform(1, 5, NUM_ROWS).astype(np.float32),
         fallback=[flag or None for flag in flags],
         train_user=skewed.astype(np.int32),
@@ -76,7 +77,7 @@ def write_predictions(path: Path, sample: Sample, num_buckets: int) -> dict[int,
         c.USER_INDEX: sample.user,
         c.MOVIE_INDEX: sample.movie,
         c.RATING: sample.rating,
-        c.RATED_DAY: sample.day,
+        c.RATED_AT: pa.array(sample.rated_at, pa.int32()),
         c.PREDICTION: sample.prediction,
         c.FALLBACK: pa.array(sample.fallback, pa.string()),
     }

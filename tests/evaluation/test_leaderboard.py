@@ -110,6 +110,8 @@ PREPARE = {
     "valid_fraction": 0.05,
     "num_buckets": 8,
     "seed": 42,
+    "duplicates": "last",
+    "held_out": None,
 }
 
 
@@ -118,8 +120,13 @@ PREPARE = {
     [
         ({}, "ml; split random 0.1; min ratings user 1 movie 2; valid 0.05; seed 42"),
         (
-            {"split": "pairs", "pairs": "data/u1.test"},
-            "ml; split pairs u1.test; min ratings user 1 movie 2; valid 0.05; seed 42",
+            {"split": "pairs", "pairs": "data/u1.test", "held_out": "d0a1f3b7"},
+            "ml; split pairs u1.test (d0a1f3b7); min ratings user 1 movie 2; valid 0.05; seed 42",
+        ),
+        (
+            {"split": "probe", "held_out": "0123abcd", "duplicates": "mean"},
+            "ml; split probe (0123abcd); duplicates mean; min ratings user 1 movie 2; valid 0.05; "
+            "seed 42",
         ),
         (
             {"split": "last", "filter": "k_core"},

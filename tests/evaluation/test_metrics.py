@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,12 @@ def expected_group(sample: Sample, chosen: np.ndarray) -> dict[str, Any]:
     }
 
 
+def month_of(seconds: int | None) -> str | None:
+    if seconds is None:
+        return None
+    return str(datetime(1970, 1, 1) + timedelta(seconds=seconds))[:7]
+
+
 def check_groups(
     rows: list[dict[str, Any]], sample: Sample, chooser: Callable[[dict[str, Any]], np.ndarray]
 ) -> None:
@@ -92,7 +98,8 @@ def test_slices_are_those_of_numpy(
     activity = np.bincount(sample.train_user, minlength=NUM_USERS)[sample.user]
     popularity = np.bincount(sample.train_movie, minlength=NUM_MOVIES)[sample.movie]
     flags = np.array([flag or "model" for flag in sample.fallback])
-    months = np.array([str(date(1970, 1, 1) + timedelta(days=int(d)))[:7] for d in sample.day])
+    months = np.array([month_of(seconds) for seconds in sample.rated_at])
+    assert None in months
     assert 0 in activity
     assert 0 in popularity
     for key, values in (("user_activity", activity), ("movie_popularity", popularity)):
@@ -104,6 +111,9 @@ def test_slices_are_those_of_numpy(
         )
     check_groups(by_slice["rating_value"], sample, lambda row: sample.rating == row["rating"])
     check_groups(by_slice["month"], sample, lambda row: months == row["month"])
+    assert [row["month"] is None for row in by_slice["month"]].index(True) + 1 == len(
+        by_slice["month"]
+    )
     check_groups(by_slice["fallbacks"], sample, lambda row: flags == row["answered_by"])
     check_groups(
         figures[name]["calibration"],

@@ -32,12 +32,12 @@ def make_ratings(
     size = len(frame)
     frame[c.RATING] = draw.integers(1, 11, size) / 2 if half_stars else draw.integers(1, 6, size)
     frame[c.RATING] = frame[c.RATING].astype("float32")
-    frame[c.RATED_DAY] = 12_000 + (400 * draw.random(size)).astype(int)
+    frame[c.DAY] = 12_000 + (400 * draw.random(size)).astype(int)
     return frame.reset_index(drop=True)
 
 
 def count_by_day(ratings: pd.DataFrame) -> pd.DataFrame:
-    counts = ratings.groupby([c.RATED_DAY, c.RATING]).size()
+    counts = ratings.groupby([c.DAY, c.RATING], dropna=False).size()
     return counts.rename(c.NUM_RATINGS).reset_index()
 
 
@@ -77,8 +77,9 @@ def make_statistics(ratings: pd.DataFrame, titles: dict[int, str]) -> dict[str, 
             "movies": ratings[c.MOVIE_ID].nunique(),
             "movies_without_ratings": 1,
             "movies_without_title": 2,
-            "first_day": per_day[0]["day"],
-            "last_day": per_day[-1]["day"],
+            "ratings_without_time": int(ratings[c.DAY].isna().sum()),
+            "first_day": per_day[0]["day"] if per_day else None,
+            "last_day": per_day[-1]["day"] if per_day else None,
             "mean_rating": mean,
             "std_rating": deviation,
             "sparsity": 0.9,

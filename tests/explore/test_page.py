@@ -102,6 +102,26 @@ def test_without_release_years_their_plot_is_left_out(statistics: dict[str, Any]
     assert "No release years are known" in reader.headings
 
 
+def test_without_times_their_plots_are_left_out() -> None:
+    ratings = samples.make_ratings()
+    page = render_page("t", samples.make_statistics(ratings.assign(**{c.DAY: float("nan")}), {}))
+    reader = read(page)
+    assert set(reader.svgs) == PLOTS - {"days", "months"}
+    assert [text for text in reader.headings if text.startswith("No rating has a time")] == [
+        "No rating has a time: no ratings by day",
+        "No rating has a time: no means by month",
+    ]
+    assert "No rating has a time. Every" in page
+    assert "None" not in page
+
+
+def test_ratings_without_a_time_are_counted_beside_the_plots() -> None:
+    ratings = samples.make_ratings()
+    some = ratings.assign(**{c.DAY: ratings[c.DAY].where(ratings.index >= 7)})
+    page = render_page("t", samples.make_statistics(some, {}))
+    assert page.count("7 ratings without a time are left out.") == 2
+
+
 def test_movies_without_title_are_shown_by_id(statistics: dict[str, Any]) -> None:
     nameless = [{**statistics["top_by_ratings"][0], "title": None, "year": None, c.MOVIE_ID: 4711}]
     cells = read(render_page("t", {**statistics, "top_by_ratings": nameless})).cells

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recspark.contract import columns as c
 from recspark.contract import schemas
+from recspark.contract.schemas import IdTypes
 from recspark.explore import aggregates
 from recspark.explore.statistics import compute_statistics
 from tests.explore import samples
@@ -19,20 +20,25 @@ from tests.explore import samples
 TITLES = {movie: (1980 + movie % 9 if movie < 49 else None) for movie in range(1, 51)}
 
 
-def to_spark(spark: SparkSession, ratings: pd.DataFrame) -> DataFrame:
-    days = [datetime.date(1970, 1, 1) + datetime.timedelta(int(n)) for n in ratings[c.RATED_DAY]]
+def to_spark(spark: SparkSession, ratings: pd.DataFrame, types: IdTypes | None = None) -> DataFrame:
+    """Return ratings late in the evening of their days (UTC), or without a time."""
+    evening = datetime.datetime(1970, 1, 1, 23, 59, 59, tzinfo=datetime.timezone.utc)
     rows = [
-        (int(user), int(movie), float(rating), day, day.year)
+        (user, movie, float(rating), None if pd.isna(day) else evening + datetime.timedelta(day))
         for user, movie, rating, day in zip(
-            ratings[c.USER_ID], ratings[c.MOVIE_ID], ratings[c.RATING], days, strict=True
+            ratings[c.USER_ID].tolist(),
+            ratings[c.MOVIE_ID].tolist(),
+            ratings[c.RATING],
+            ratings[c.DAY].tolist(),
+            strict=True,
         )
     ]
-    return spark.createDataFrame(rows, schemas.RATINGS.ddl)
+    return spark.createDataFrame(rows, schemas.RATINGS.with_ids(types or IdTypes()).ddl)
 
 
 def movies_frame(spark: SparkSession, years: dict[int, int | None]) -> DataFrame:
-    rows = [(movie, year, f"Title, of {movie}") for movie, year in years.items()]
-    return spark.createDataFrame(rows, schemas.MOVIES.ddl)
+    rows = [(movie, year, f"Title, of {movie}", None) for movie, year in years.items()]
+    return spark.createDataFrame(rows, schemas.MOVIES.with_ids(IdTypes()).ddl)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +60,8 @@ def test_counts(found: dict[str, Any], ratings: pd.DataFrame) -> None:
         "movies": len(rated),
         "movies_without_ratings": len(set(TITLES) - rated),
         "movies_without_title": len(rated - set(TITLES)),
-        "first_day": str(np.datetime64(int(ratings[c.RATED_DAY].min()), "D")),
-        "last_day": str(np.datetime64(int(ratings[c.RATED_DAY].max()), "D")),
+        "first_day": str(np.datetime64(int(ratings[c.DAY].min()), "D")),
+        "last_day": str(np.datetime64(int(ratings[c.DAY].max()), "D")),
     }
     counts = found["counts"]
     assert {name: counts[name] for name in expected} == expected
@@ -71,7 +77,7 @@ def test_shares_days_and_months_come_from_all_rows(
 ) -> None:
     for name in ("rating_shares", "days", "months"):
         assert sum(row["ratings"] for row in found[name]) == len(ratings)
-    per_day = ratings.groupby(c.RATED_DAY).size()
+    per_day = ratings.groupby(c.DAY).size()
     days = [str(np.datetime64(int(day), "D")) for day in per_day.index]
     assert [(row["day"], row["ratings"]) for row in found["days"]] == list(
         zip(days, per_day, strict=True)
@@ -133,6 +139,35 @@ def test_without_titles(spark: SparkSession, ratings: pd.DataFrame) -> None:
     assert {row["title"] for row in found["top_by_ratings"]} == {None}
 
 
+def test_text_ids_and_ratings_without_a_time(spark: SparkSession, ratings: pd.DataFrame) -> None:
+    named = ratings.assign(
+        **{name: [f"{name} <{one}>" for one in ratings[name]] for name in (c.USER_ID, c.MOVIE_ID)}
+    )
+    types = IdTypes("STRING", "STRING")
+    movies = spark.createDataFrame(
+        [("movie_id <1>", 1999, None, None)], schemas.MOVIES.with_ids(types).ddl
+    )
+    untimed = named.assign(**{c.DAY: named[c.DAY].astype(float).where(named.index % 3 > 0)})
+    found = compute_statistics(to_spark(spark, untimed, types), movies)
+    days = untimed[c.DAY].dropna()
+    assert found["counts"]["ratings_without_time"] == len(ratings) - len(days)
+    assert sum(row["ratings"] for row in found["days"]) == len(days)
+    assert found["counts"]["last_day"] == str(np.datetime64(int(days.max()), "D"))
+    assert found["counts"]["ratings"] == len(ratings)
+    most = ratings[c.MOVIE_ID].value_counts().max()
+    assert found["top_by_ratings"][0]["ratings"] == most
+    assert isinstance(found["top_by_ratings"][0][c.MOVIE_ID], str)
+    none = compute_statistics(to_spark(spark, named.assign(**{c.DAY: float("nan")}), types), movies)
+    assert (none["days"], none["months"], none["counts"]["first_day"]) == ([], [], None)
+    assert json.loads(json.dumps(none, allow_nan=False)) == none
+
+
+def test_events_may_outnumber_the_cells(spark: SparkSession, ratings: pd.DataFrame) -> None:
+    repeated = pd.concat([ratings.head(1)] * 3)
+    found = compute_statistics(to_spark(spark, repeated), movies_frame(spark, TITLES))
+    assert (found["counts"]["ratings"], found["counts"]["sparsity"]) == (3, 0)
+
+
 def test_a_single_rating(spark: SparkSession, ratings: pd.DataFrame) -> None:
     found = compute_statistics(to_spark(spark, ratings.head(1)), movies_frame(spark, TITLES))
     assert found["counts"]["ratings"] == 1
@@ -143,7 +178,7 @@ def test_a_single_rating(spark: SparkSession, ratings: pd.DataFrame) -> None:
 def test_activity_is_bounded_by_distinct_counts(spark: SparkSession) -> None:
     # 1,000 users with two ratings each give one row, not a thousand.
     cells = [(user, movie, 3.0, 12_000) for user in range(1000) for movie in (1, 2)]
-    names = [c.USER_ID, c.MOVIE_ID, c.RATING, c.RATED_DAY]
+    names = [c.USER_ID, c.MOVIE_ID, c.RATING, c.DAY]
     frame = to_spark(spark, pd.DataFrame(cells, columns=names))
     rows = aggregates.count_activity(aggregates.count_by_member(frame, c.USER_ID)).collect()
     assert [row.asDict() for row in rows] == [

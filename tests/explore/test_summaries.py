@@ -63,7 +63,7 @@ def test_shares_days_and_months_against_pandas(half_stars: bool) -> None:
     assert [row["share"] for row in found] == pytest.approx(shares.tolist())
     assert len(found) == (10 if half_stars else 5)
 
-    dates = pd.to_datetime(ratings[c.RATED_DAY], unit="D")
+    dates = pd.to_datetime(ratings[c.DAY], unit="D")
     per_day = ratings.groupby(dates.dt.strftime("%Y-%m-%d")).size()
     expected_days = [{"day": day, "ratings": count} for day, count in per_day.items()]
     assert summaries.count_per_day(days) == expected_days
@@ -77,12 +77,21 @@ def test_shares_days_and_months_against_pandas(half_stars: bool) -> None:
 
 
 def test_days_before_1970_keep_their_date() -> None:
-    days = pd.DataFrame({c.RATED_DAY: [-1, -36_524], c.RATING: [3.0, 4.0], c.NUM_RATINGS: [1, 2]})
+    days = pd.DataFrame({c.DAY: [-1, -36_524], c.RATING: [3.0, 4.0], c.NUM_RATINGS: [1, 2]})
     assert summaries.count_per_day(days) == [
         {"day": "1870-01-01", "ratings": 2},
         {"day": "1969-12-31", "ratings": 1},
     ]
     assert [row["month"] for row in summaries.summarise_months(days)] == ["1870-01", "1969-12"]
+
+
+def test_ratings_without_a_time_are_in_no_day_and_no_month() -> None:
+    days = pd.DataFrame({c.DAY: [0.0, np.nan], c.RATING: [3.0, 4.0], c.NUM_RATINGS: [1, 2]})
+    assert summaries.count_per_day(days) == [{"day": "1970-01-01", "ratings": 1}]
+    assert [row["ratings"] for row in summaries.summarise_months(days)] == [1]
+    assert [row["ratings"] for row in summaries.share_ratings(days)] == [1, 2]
+    none = days[days[c.DAY].isna()]
+    assert summaries.count_per_day(none) == summaries.summarise_months(none) == []
 
 
 def test_deciles_of_twenty_movies_are_pairs() -> None:

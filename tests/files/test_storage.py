@@ -85,3 +85,36 @@ def test_linked_files_of_a_folder_are_listed_with_the_size_of_their_target(tmp_p
     (folder / "a.csv").symlink_to(tmp_path / "store")
     (folder / "lost.csv").symlink_to(tmp_path / "nothing")
     assert [(Path(x.path).name, x.size) for x in storage.list_files(str(folder))] == [("a.csv", 5)]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("~/x", "{home}/x"),
+        ("file:/a/x", "/a/x"),
+        ("file:///a/x", "/a/x"),
+        ("file:~/x", "{home}/x"),
+        ("x", "{cwd}/x"),
+        ("../x", "{parent}/x"),
+        ("hdfs://host/a", "hdfs://host/a"),
+        ("s3a://b/a", "s3a://b/a"),
+    ],
+)
+def test_absolute_path_means_what_it_says(
+    given: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "now").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "now")
+    places = {"home": tmp_path / "home", "cwd": tmp_path / "now", "parent": tmp_path}
+    assert storage.absolute(given) == expected.format(**places)
+
+
+def test_relative_path_is_shown_with_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert storage.start_of("data/x.csv") == f" from the folder {tmp_path}"
+    for path in ("/data/x.csv", "~/x.csv", "s3://b/x.csv", "file:/x.csv"):
+        assert storage.start_of(path) == ""

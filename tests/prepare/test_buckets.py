@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from recspark.arrays.lookup import Lookup
 from recspark.arrays.ratings import NO_TIME, Ratings
 from recspark.cluster.tasks import commit_parts
 from recspark.contract import columns as c
-from recspark.prepare.buckets import Layout, partition, write_bucket
+from recspark.prepare.buckets import Layout, choose_num_buckets, partition, write_bucket
 from recspark.prepare.repeats import Repeat
 from recspark.prepare.split import SPLITS, RandomSplit, Split
 from tests.prepare.blocks import block_of, grid
@@ -25,20 +26,16 @@ def lookup(size: int) -> Lookup:
 
 
 def layout(split: Split, seed: int) -> Layout:
-    descending = [np.arange(size, dtype=np.uint64)[::-1].copy() for size in (30, 20)]
-    return Layout(
-        user_keys=descending[0],
-        movie_keys=descending[1],
-        split=split,
-        duplicates="last",
-        seed=seed,
-    )
+    return Layout(lookup(30), lookup(20), split=split, duplicates="last", seed=seed)
+
+
+ONLY_TRAIN = layout(RandomSplit(0.0, 0.0, 1), seed=1)
 
 
 def partitioned(blocks: list[Ratings]) -> dict[int, list[pa.RecordBatch]]:
     received: dict[int, list[pa.RecordBatch]] = {bucket: [] for bucket in range(NUM_BUCKETS)}
     for block in blocks:
-        for bucket, payload in partition(block, lookup(30), lookup(20), NUM_BUCKETS):
+        for bucket, payload in partition(block, ONLY_TRAIN, NUM_BUCKETS):
             received[bucket].append(payload)
     return received
 
@@ -87,33 +84,32 @@ def test_order_is_shuffled_and_does_not_depend_on_the_blocks(tmp_path: Path) -> 
 
 
 def test_unknown_users_and_movies_are_filtered() -> None:
-    known_users, known_movies = lookup(3), lookup(2)
-    payloads = partition(BLOCK, known_users, known_movies, NUM_BUCKETS)
+    few = dataclasses.replace(ONLY_TRAIN, users=lookup(3), movies=lookup(2))
+    payloads = partition(BLOCK, few, NUM_BUCKETS)
     assert sum(batch.num_rows for _, batch in payloads) == 3 * 2
 
 
 def test_rating_range_is_that_of_train(tmp_path: Path) -> None:
     ratings = np.where(BLOCK.movies == 0, 1.0, 4.0).astype(np.float32)
     block = Ratings(BLOCK.users, BLOCK.movies, ratings, BLOCK.times)
-    payloads = [payload for _, payload in partition(block, lookup(30), lookup(20), 1)]
-    only_train = layout(RandomSplit(0.0, 0.0, 1), seed=1)
-    written = write_bucket(0, payloads, only_train, {"train": str(tmp_path)})
+    payloads = [payload for _, payload in partition(block, ONLY_TRAIN, 1)]
+    written = write_bucket(0, payloads, ONLY_TRAIN, {"train": str(tmp_path)})
     assert (written.rating_min, written.rating_max) == (1.0, 4.0)
     assert written.rating_sum == pytest.approx(30 * 1.0 + 30 * 19 * 4.0)
 
 
 def test_buckets_beyond_16_bits_keep_their_users_apart() -> None:
     block = block_of([(0, 0), (3, 0), (69_999, 0)])
-    ids = Lookup.of(np.arange(70_000, dtype=np.int32))
-    found = [bucket for bucket, _ in partition(block, ids, lookup(1), num_buckets=70_000)]
+    many = dataclasses.replace(ONLY_TRAIN, users=Lookup.of(np.arange(70_000)))
+    found = [bucket for bucket, _ in partition(block, many, num_buckets=70_000)]
     assert found == [0, 3, 69_999]
 
 
 def test_time_that_is_not_known_is_null(tmp_path: Path) -> None:
     block = block_of([(0, 0), (1, 1)], time=NO_TIME)
-    payloads = [payload for _, payload in partition(block, lookup(30), lookup(20), 1)]
+    payloads = [payload for _, payload in partition(block, ONLY_TRAIN, 1)]
     folders = {"train": str(tmp_path)}
-    written = write_bucket(0, payloads, layout(RandomSplit(0.0, 0.0, 1), seed=1), folders)
+    written = write_bucket(0, payloads, ONLY_TRAIN, folders)
     commit_parts([written.files["train"]], str(tmp_path))
     table = pq.read_table(written.files["train"].target, partitioning=None)
     assert table.column(c.RATED_AT).to_pylist() == [None, None]
@@ -122,15 +118,21 @@ def test_time_that_is_not_known_is_null(tmp_path: Path) -> None:
 def test_repeats_are_settled_and_counted(tmp_path: Path) -> None:
     older, newer = block_of([(0, 0), (1, 1)], 2.0, 50), block_of([(0, 0)], 5.0, 60)
     payloads = [
-        payload
-        for block in (newer, older)
-        for _, payload in partition(block, lookup(30), lookup(20), 1)
+        payload for block in (newer, older) for _, payload in partition(block, ONLY_TRAIN, 1)
     ]
     folders = {"train": str(tmp_path)}
-    written = write_bucket(0, payloads, layout(RandomSplit(0.0, 0.0, 1), seed=1), folders)
+    written = write_bucket(0, payloads, ONLY_TRAIN, folders)
     commit_parts([written.files["train"]], str(tmp_path))
     table = pq.read_table(written.files["train"].target, partitioning=None)
     assert sorted(table.column(c.RATING).to_pylist()) == [2.0, 5.0]
     assert written.num_repeats == 1
     # Ids 0 have the indexes 29 and 19. The ratings are shown in the order of the source.
     assert written.repeats == (Repeat(29, 19, (5.0, 2.0)),)
+
+
+@pytest.mark.parametrize(
+    ("num_ratings", "num_buckets"),
+    [(1, 8), (16_000_000, 8), (16_000_001, 16), (100_480_507, 64), (10**9, 512)],
+)
+def test_buckets_follow_the_number_of_ratings(num_ratings: int, num_buckets: int) -> None:
+    assert choose_num_buckets(num_ratings) == num_buckets

@@ -7,6 +7,7 @@ import gzip
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,8 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.step import Step
 from recspark.errors import DataError
 from recspark.files import parquet
-from recspark.scoring import pair_files, request
+from recspark.ingest import pair_files
+from recspark.scoring import request
 from recspark.stages import score_pairs
 from tests.runs import movie_id, user_id
 from tests.stages.fitted import NUM_USERS, UNSEEN_MOVIE, UNSEEN_USER, Fitted, expected
@@ -120,12 +122,12 @@ def test_qualifying_is_written_in_the_form_of_the_contest(
     [
         (
             "user_id,movie_id\n1,2\nanna,3\n\n4,\n5,6\n7\n8,9,10\n",
-            r"4 rows without two ids \(.*x.csv:3: 'anna,3'; .*:5: '4,'; .*:7: '7'\)",
+            r"3 rows without two ids \(.*x.csv:5: '4,'; .*:7: '7'; .*:8: '8,9,10'\)",
         ),
-        ("1,2\n3,0x4\n", r"1 rows without two ids \(.*x.csv:2: '3,0x4'\)"),
-        ("customer,film\n1,2\n", r"x.csv:1: found 'customer,film', expected the columns user_id"),
+        ("1,2\n3,null\n", r"1 rows without two ids \(.*x.csv:2: '3,null'\)"),
+        ("who,what\n1,2\n", r"x.csv:1: found 'who,what', expected the names of a user and a movie"),
         ("user_id,movie_id\n", "found no pairs"),
-        ("", "found no pairs|found ''"),
+        ("", "found an empty file"),
     ],
 )
 def test_an_invalid_csv_is_refused_with_its_lines(
@@ -136,6 +138,21 @@ def test_an_invalid_csv_is_refused_with_its_lines(
         run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
 
 
+def test_ids_of_another_form_are_unknown_and_answered_in_their_place(
+    spark: SparkSession, fitted: Fitted, tmp_path: Path
+) -> None:
+    """A uint64 beyond 64 bits with a sign is one of them; the answer's ids are then text."""
+    pairs = [(0, 3), (0, 29)]
+    large = pa.array(np.array([raw(pairs[0])[0], 2**63 + 1, raw(pairs[1])[0]], np.uint64))
+    movies = pa.array([raw(pairs[0])[1], raw(pairs[0])[1], raw(pairs[1])[1]])
+    pq.write_table(pa.table({"movie_id": movies, "user_id": large}), tmp_path / "x.parquet")
+    rows = run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.parquet"))
+    assert [row[c.USER_ID] for row in rows] == [str(one) for one in large.to_pylist()]
+    assert [row[c.MOVIE_ID] for row in rows] == movies.to_pylist()
+    for row, pair in zip(rows, [pairs[0], (-1, 3), pairs[1]], strict=True):
+        assert row[c.PREDICTION] == pytest.approx(expected(fitted.config, "bias", *pair)[0])
+
+
 def test_a_missing_file_is_refused(spark: SparkSession, fitted: Fitted, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x\.csv: found no such file"):
         run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
@@ -144,10 +161,9 @@ def test_a_missing_file_is_refused(spark: SparkSession, fitted: Fitted, tmp_path
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"user_id": [1], "movie": [2]}, r"x.parquet: found columns \['user_id', 'movie'\]"),
-        ({"user_id": ["1", "b"], "movie_id": [2, 3]}, r"x.parquet:2: 'b,3'"),
+        ({"user_id": [1], "what": [2]}, r"x.parquet: found columns \['user_id', 'what'\]"),
         ({"user_id": [1, None], "movie_id": [2, 3]}, r"x.parquet:2: 'None,3'"),
-        ({"user_id": [1.5], "movie_id": [2]}, "a column of double for ids"),
+        ({"user_id": [True], "movie_id": [2]}, "a column of bool for ids"),
     ],
 )
 def test_a_parquet_file_without_ids_is_refused(
