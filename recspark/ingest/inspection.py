@@ -68,15 +68,16 @@ def inspect_paths(paths: Sequence[str], given: TableConfig | None) -> Generator[
         given: Settings to read them with; None guesses all of them.
     """
     found: list[tuple[str, Inspection]] = []
-    with tempfile.TemporaryDirectory(prefix="recspark-inspect-") as scratch:
-        with Archives(f"{scratch}/unpacked", _MAX_UNPACKED_BYTES) as archives:
-            for path in paths:
-                inputs = find_files("FILE", path, _PATTERN)
-                for source in open_files(archives, inputs):
-                    one = inspect_source(source, given)
-                    found.append((path, one))
-                    yield from one.lines
-                    yield ""
+    with (
+        tempfile.TemporaryDirectory(prefix="recspark-inspect-") as scratch,
+        Archives(f"{scratch}/unpacked", _MAX_UNPACKED_BYTES) as archives,
+    ):
+        for path in paths:
+            for source in open_files(archives, find_files("FILE", path, _PATTERN)):
+                one = inspect_source(source, given)
+                found.append((path, one))
+                yield from one.lines
+                yield ""
     yield from _start_with(found)
     return any(one.settings for _, one in found)
 
@@ -92,8 +93,11 @@ def inspect_source(source: Source, given: TableConfig | None) -> Inspection:
     known = suggest_format(look) if given is None else None
     if known is not None:
         one.settings = {"format": known}
-        _tell_form(one, look, {})
-        one.lines.append(f"  layout: ingest.format {known}")
+        if known == "netflix":  # its lines are no table
+            one.lines.append(f"{shown(source.name, 200)} ({source.size:,} bytes)")
+        else:
+            _tell_form(one, look, {})
+        one.lines.append(f"  layout: ingest.format {known}, lines like {FORMATS[known].example}")
         _tell(one, Trial(try_format(FORMATS[known], source)))
     elif given is None and _is_titles(source, suggest_roles(look)):
         one.is_titles = True

@@ -48,6 +48,11 @@ class Look:
     types: dict[str, pa.DataType] = field(default_factory=dict)
 
     @property
+    def has_lines(self) -> bool:
+        """Whether the file has any line."""
+        return self.kind == "parquet" or bool(self.start.strip())
+
+    @property
     def has_names(self) -> bool:
         """Whether the file names its columns."""
         return self.dialect is None or self.dialect.names is not None

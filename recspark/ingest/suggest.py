@@ -28,6 +28,7 @@ _ROLES = ("user", "movie", "rating", "time")
 _NUMBER = r"^[+-]?(?:[0-9]+[.,]?[0-9]*|\.[0-9]+)$"
 _MOVIELENS_NAMES = ("userId", "movieId", "rating", "timestamp")
 _MAX_RATING = 1000
+_MAX_STARS = 10
 _MAX_DISTINCT = 201  # 0, 0.05, …, 10
 # Of the lines, how many a known format must read to be suggested.
 _SURE = 0.95
@@ -41,7 +42,8 @@ def suggest_format(look: Look) -> str | None:
     best = max(shares, key=lambda name: shares[name])
     has_rows = len(FORMATS[best].parse(look.start, 1).rows) > 0
     # The names of its columns make another file a table.
-    fits = not look.has_names or set(_MOVIELENS_NAMES) <= set(look.names)
+    is_named = look.has_names and best != "netflix"
+    fits = not is_named or set(_MOVIELENS_NAMES) <= set(look.names)
     return best if shares[best] >= _SURE and has_rows and fits else None
 
 
@@ -61,12 +63,11 @@ def suggest_roles(look: Look) -> dict[str, tuple[str, str]]:
             roles["time"] = (time, "its values are times")
             free.remove(time)
     if "rating" not in roles and len(free) > 2:
-        numbers = {name: _num_ratings(values[name]) for name in free}
-        likely = {name: number for name, number in numbers.items() if number}
+        ranks = {name: _rank_as_rating(values[name]) for name in free}
+        likely = [name for name in free if ranks[name] is not None]
         if likely:
-            fewest = min(likely.values())
-            rating = [name for name, number in likely.items() if number == fewest][-1]
-            roles["rating"] = (rating, f"it has {fewest} different numbers")
+            rating = min(reversed(likely), key=lambda name: ranks[name] or 0)
+            roles["rating"] = (rating, "its numbers are small or few")
             free.remove(rating)
     for role in ("user", "movie"):
         if role not in roles and free:
@@ -105,16 +106,15 @@ def improve(settings: TableConfig, source: Source) -> tuple[TableConfig, Trial]:
 
 def changed(settings: TableConfig, base: TableConfig) -> dict[str, Any]:
     """Return the settings that differ from others, as plain values for YAML."""
-    plain = asdict(settings)
     others = asdict(base)
     return {
         name: list(value) if isinstance(value, tuple) else value
-        for name, value in plain.items()
+        for name, value in asdict(settings).items()
         if value != others[name]
     }
 
 
-def as_yaml(values: dict[str, Any], width: int = 100) -> str:
+def as_yaml(values: dict[str, Any]) -> str:
     """Return settings as one line of YAML, `{user: 1, movie: 2}`."""
     text: str = yaml.safe_dump(
         values, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10_000
@@ -139,8 +139,8 @@ def _changes(settings: TableConfig) -> Iterator[TableConfig]:
         "escape": (None,),
         "encoding": (None,),
         "header": ("auto",),
-        "decimal": (",",),
         "thousands": (",", "."),
+        "decimal": (",",),
     }
     for name, values in options.items():
         for value in values:
@@ -167,19 +167,23 @@ def _is_time(values: pa.Array) -> bool:
     return find_doubt(values, form, 4e9)[0] is None
 
 
-def _num_ratings(values: pa.Array) -> int:
-    """Return how many different numbers a column has if they may be ratings, otherwise 0."""
+def _rank_as_rating(values: pa.Array) -> int | None:
+    """Return a rank among columns of ratings, best first; None if the values are no ratings.
+
+    Columns of small numbers come first; then those with the fewest different numbers.
+    """
     if _is_number_type(values.type):
         values = pa.array([None if one is None else str(one) for one in values.to_pylist()])
     if not pa.types.is_string(values.type):
-        return 0
+        return None
     texts = pc.utf8_trim_whitespace(as_strings(values))
     texts = texts.filter(pc.invert(pc.is_in(texts, pa.array(NO_ID)))).unique()
     if not len(texts) or not pc.all(pc.match_substring_regex(texts, _NUMBER)).as_py():
-        return 0
+        return None
     numbers = np.array([float(text.replace(",", ".")) for text in texts.to_pylist()])
-    is_likely = np.abs(numbers).max() <= _MAX_RATING and len(numbers) <= _MAX_DISTINCT
-    return len(numbers) if is_likely else 0
+    if np.abs(numbers).max() > _MAX_RATING or len(numbers) > _MAX_DISTINCT:
+        return None
+    return 0 if np.abs(numbers).max() <= _MAX_STARS else len(numbers)
 
 
 def _is_number_type(kind: pa.DataType) -> bool:

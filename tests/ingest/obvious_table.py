@@ -1,4 +1,4 @@
-"""A slow, obvious reader of separated fields, a character at a time, to check the parser against."""
+"""A slow, obvious reader of separated fields, to check the parser against."""
 
 from __future__ import annotations
 
