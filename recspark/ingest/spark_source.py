@@ -205,7 +205,7 @@ def _select_roles(frame: DataFrame, settings: IngestConfig, name: str) -> DataFr
     from pyspark.sql import functions as F
 
     columns = _list_columns(frame)
-    found = find_columns(settings.table.columns, list(columns), name)
+    found = find_columns(settings.table.columns, list(columns), name, lambda: "")
     names = list(columns)
     roles = [F.col(columns[names[place]]).alias(role) for role, place in found.items()]
     try:

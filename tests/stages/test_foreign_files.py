@@ -41,7 +41,7 @@ FOREIGN = (
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a project of a user's own, with ratings, and a run directory that he keeps things in."""
+    """Return a project with ratings, and a run directory that the user keeps things in."""
     for name in FOREIGN:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"mine: {name}")
