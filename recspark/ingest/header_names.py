@@ -71,7 +71,7 @@ def is_position(wanted: str) -> bool:
 
 
 def find_columns(
-    columns: Mapping[str, str], names: Sequence[str], where: str, hint: Callable[[], str]
+    columns: Mapping[str, str], names: Sequence[str], where: str, hint: Callable[[], str] = str
 ) -> dict[str, int]:
     """Return the position of each role's column.
 
