@@ -1,4 +1,4 @@
-"""Hides credentials in everything shown or stored: logs, errors, manifests, reports."""
+"""What is shown or stored of other people's text: without credentials or control characters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "***"
+MAX_MESSAGE = 20_000
+"""Longest message of a log line or an error (characters)."""
+
+# Controls except tabs and line ends, marks that end a line or reverse its direction in some
+# programs, and halves of surrogate pairs, as in names of files that are not UTF-8.
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 _NAMES = (
     r"(?:secret|passw(?:or)?d|pwd|passphrase|token|credential|signature"
@@ -28,6 +36,13 @@ def redact(text: str) -> str:
     """Return the text with passwords in URLs and the values of credential-like names hidden."""
     text = _ORACLE.sub(rf"\1{HIDDEN}@", _USER_INFO.sub(rf"\1{HIDDEN}@", text))
     return _ASSIGNED.sub(rf"\1{HIDDEN}", text)
+
+
+def printable(text: str) -> str:
+    """Return a message, whose lines stay, with control characters spelled out, and not too long."""
+    if len(text) > MAX_MESSAGE:
+        text = f"{text[: MAX_MESSAGE - 1]}…"
+    return CONTROLS.sub(lambda one: one[0].encode("unicode_escape").decode(), text)
 
 
 def shown(text: str, limit: int = 80) -> str:

@@ -39,14 +39,14 @@ def explain_refusals(
     """Return what was found, and the remedy, for an error about refused lines.
 
     Args:
-        sources: The raw files; none if Spark read the source.
+        sources: The raw files; none for a source that Spark reads.
         settings: How they were read.
         reasons: Refused lines by reason.
         samples: Some refused lines, at least one of each of the commonest reasons.
     """
     parts = [_reason(reason, number, samples) for reason, number in commonest(reasons)]
     if not sources:
-        return "; ".join(parts), _CORRECT
+        return "; ".join(parts), "Correct the columns in ingest.table, or ingest.spark."
     source = next((one for one in sources if any(x.file == one.name for x in samples)), sources[0])
     try:
         look = look_at(source, TableConfig())

@@ -45,7 +45,6 @@ def _plain(name: str) -> str:
 _LEVELS: tuple[Callable[[str], str], ...] = (
     lambda name: name,
     _plain,
-    lambda name: _plain(name).casefold(),
     lambda name: _TYPE_SUFFIX.sub("", _plain(name).casefold()),  # RecBole's user_id:token
 )
 

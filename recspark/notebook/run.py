@@ -8,6 +8,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from recspark.blend.card import BLEND
+from recspark.config.checks import is_model_name
 from recspark.contract.catalog import (
     PREDICTIONS,
     RECOMMENDATIONS,
@@ -25,6 +26,7 @@ from recspark.evaluation.leaderboard import read_figures
 from recspark.files import storage
 from recspark.notebook import tables
 from recspark.notebook.model import Model
+from recspark.redact import shown
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -248,18 +250,18 @@ class Run:
         return {part: manifest.num_rows for part, manifest in found.items() if manifest}
 
     def _require_model(self, name: str) -> Manifest:
-        manifest = read_manifest(self._paths.model(name)) if name else None
+        manifest = read_manifest(self._paths.model(name)) if is_model_name(name) else None
         if manifest is None:
             known = self.models
             nearest = difflib.get_close_matches(name, known, n=1)
             raise DataError(
                 describe(
-                    f"{self.path}, model {name!r}",
+                    f"{self.path}, model {shown(name)!r}",
                     found="no finished model of that name",
                     expected=f"one of {', '.join(known)}" if known else "some models",
                     remedy=f"Did you mean {nearest[0]}?"
                     if nearest
-                    else f"Name one of them, or fit it: jobs/pipeline.py with {name} in models.",
+                    else "Name one of them, or fit it: jobs/pipeline.py with it in models.",
                 )
             )
         return manifest

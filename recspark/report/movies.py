@@ -13,6 +13,10 @@ import numpy.typing as npt
 from recspark.contract import columns as c
 from recspark.contract.paths import RunPaths
 from recspark.files import parquet
+from recspark.page.tables import clip
+
+# Of a title.
+_MOST_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def name_movie(movie_id: object, title: str | None, year: int | None) -> str:
     """Return e.g. `Toy Story (1995)`. The title alone is not a key, because many titles repeat."""
     if not title:
         return f"movie {movie_id}"
+    title = clip(title, _MOST_LETTERS)
     return title if year is None or title.endswith(f"({year})") else f"{title} ({year})"
 
 

@@ -242,14 +242,18 @@ def _check_fraction(
     loaded: Loaded,
     counts: dict[str, Any],
     settings: IngestConfig,
-    sources: list[Source],
+    sources: list[Source] | SparkSource,
 ) -> None:
     """Fail, and keep the refused lines, if they are too many or nothing else is there."""
     lines, rejects = loaded.counts.lines, loaded.counts.rejects
     fraction, allowed = rejects / max(lines, 1), settings.max_reject_fraction
     if fraction <= allowed and loaded.counts.ratings:
         return
-    found, remedy = explain_refusals(sources, settings, loaded.reasons, loaded.samples)
+    files = sources if isinstance(sources, list) else []
+    found, remedy = explain_refusals(files, settings, loaded.reasons, loaded.samples)
+    refused = f"{rejects:,} of {lines:,} lines refused ({fraction:.1%})"
+    if not rejects:
+        refused = f"no rating in {lines:,} lines"
     if rejects:
         storage.move(step.staging(paths.rejects), step.staging(paths.failed_rejects))
         step.publish(paths.failed_rejects, REJECTS, counts)
@@ -259,7 +263,7 @@ def _check_fraction(
     raise DataError(
         describe(
             "ingest",
-            found=f"{rejects:,} of {lines:,} lines refused ({fraction:.1%}): {found}",
+            found=f"{refused}: {found}" if found else refused,
             expected=f"at most {allowed:.1%}" if loaded.counts.ratings else "ratings",
             remedy=remedy,
         )
