@@ -374,7 +374,8 @@ def test_json_lines(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, lines)))
     expected = [(1, "B01", 5.0, DAY), (2, "0002", 4.0, NO_TIME)]
     assert read(path, settings) == (expected, [])
-    twice = write(tmp_path / "c.jsonl", path.read_text().replace("\n", ""))
+    text = path.read_text()
+    twice = write(tmp_path / "c.jsonl", text + "\n" + text.replace("\n", ""))
     assert [x[3] for x in read(twice, settings)[1]] == [r.BAD_JSON]
     # As JSON writes it elsewhere: ids of mixed types, blank lines, rubbish.
     text = '{"user":{"id":"1.0"},"asin":"B01","overall":"5","when":"2005-01-31"}\n\nrubbish\n[1]\n'
