@@ -224,6 +224,11 @@ def test_text_ids_need_one_text_id(tmp_path: Path) -> None:
     assert read(path, TableConfig(ids="text"))[0][-1] == ("B00X", "12.0", 1.0, NO_TIME)
 
 
+def test_row_names_of_r_have_no_name_in_the_header(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", '"user_id","movie_id","rating"\n"1",5,6,3\n"2",7,8,4\n')
+    assert read(path, TableConfig())[0] == [(5, 6, 3.0, NO_TIME), (7, 8, 4.0, NO_TIME)]
+
+
 def test_header_that_fits_the_rows_is_never_one(tmp_path: Path) -> None:
     text = "user_id,movie_id\na,b\n"
     path = write(tmp_path / "a.csv", text + "x,y\n" * 70_000 + text)
