@@ -44,15 +44,15 @@ def describe_type(kind: Any) -> str:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Literal:
         *first, last = (
-            f"`{str(one).lower() if one is True or one is False else one}`" for one in arguments
+            f"`{str(one).lower() if isinstance(one, bool) else one}`" for one in arguments
         )
         return f"{', '.join(first)} or {last}"
     if origin in (typing.Union, types.UnionType):
         kinds = [describe_type(one) for one in arguments if one is not type(None)]
-        return " or ".join([*kinds, "null"] if type(None) in arguments else kinds)
+        return " or ".join([*kinds, *(["null"] if type(None) in arguments else [])])
     if origin is tuple:
-        words = describe_type(arguments[0]).split(" or ")
-        return f"list of {' or '.join(f'{word}s' for word in words)}"
+        kinds = describe_type(arguments[0]).split(" or ")
+        return f"list of {' or '.join(f'{one}s' for one in kinds)}"
     if origin is dict:
         return f"mapping of {WORDS[arguments[0]]} to {WORDS[arguments[1]]}"
     return WORDS[kind]

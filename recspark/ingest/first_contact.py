@@ -14,6 +14,7 @@ from recspark.text.sources import Source
 
 _NUM_REASONS = 3
 _ROW_LENGTH = 120
+_CORRECT = "Correct these lines, or the settings of ingest."
 
 
 class RefusedLine(Protocol):
@@ -107,7 +108,7 @@ def _remedy(look: Look, settings: IngestConfig, reasons: Mapping[str, int]) -> s
             return f"Set ingest.format: table and ingest.table: {values}."
     if not reasons:
         return "Name a file with ratings in ingest.ratings."
-    return "Correct these lines, or the settings of ingest."
+    return _CORRECT
 
 
 def _list(names: Sequence[str]) -> str:

@@ -45,7 +45,6 @@ def _plain(name: str) -> str:
 _LEVELS: tuple[Callable[[str], str], ...] = (
     lambda name: name,
     _plain,
-    lambda name: _plain(name).casefold(),
     lambda name: _TYPE_SUFFIX.sub("", _plain(name).casefold()),  # RecBole's user_id:token
 )
 
@@ -71,7 +70,7 @@ def is_position(wanted: str) -> bool:
 
 
 def find_columns(
-    columns: Mapping[str, str], names: Sequence[str], where: str, hint: Callable[[], str]
+    columns: Mapping[str, str], names: Sequence[str], where: str, hint: Callable[[], str] = str
 ) -> dict[str, int]:
     """Return the position of each role's column.
 

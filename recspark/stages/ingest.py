@@ -90,7 +90,8 @@ def run(config: Config, spark: SparkSession) -> None:
         refused_small = pa.concat_tables(refused, promote_options="default")
         parquet.write_table(refused_small, step.staging(paths.rejects), REJECTS)
         counts = _counts(loaded)
-        _check_fraction(step, paths, loaded, counts, settings, sources)
+        files = sources if isinstance(sources, list) else []
+        _check_fraction(step, paths, loaded, counts, settings, files)
         _tell(loaded, paths)
         ratings, rejects, *_ = step.publish_all(
             [

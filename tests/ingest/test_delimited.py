@@ -331,6 +331,16 @@ def test_quote_that_is_never_closed_refuses_its_line_only() -> None:
     parsed = table(is_by_record=True).parse(data)
     assert len(parsed.rows) == 1200
     assert [(x.line, x.reason) for x in parsed.rejects] == [(0, r.BAD_QUOTES)]
+    # What closes it comes too late.
+    parsed = table(is_by_record=True).parse(data + b'end",3,7,2005-01-31\n')
+    assert len(parsed.rows) == 1200
+    assert [x.line for x in parsed.rejects] == [0, 1201]
+
+
+@pytest.mark.filterwarnings("error")
+def test_lines_that_are_not_utf_8_are_refused_quietly() -> None:
+    parsed = table().parse(b"1,\xe9,3,7,2005-01-31\n\xe9\n")
+    assert (len(parsed.rows), [x.text for x in parsed.rejects]) == (1, ["\\xe9"])
 
 
 def test_other_encodings() -> None:

@@ -159,8 +159,8 @@ def test_too_many_rejects_fail_but_are_kept(folder: Path, spark: SparkSession) -
     config = config_for(folder, max_reject_fraction=0.1)
     with pytest.raises(DataError, match=r"4 of 9 lines refused \(44\.4%\)") as caught:
         ingest.run(config, spark)
-    for line in (6, 7, 8):
-        assert f"combined_data_1.txt:{line}: " in str(caught.value)
+    assert "4 × wrong number of fields" in str(caught.value)
+    assert "combined_data_1.txt:6: '1,1'" in str(caught.value)
     paths = RunPaths(config.root)
     assert parquet.read_dataset(spark, paths.rejects_of_failed_run, schemas.REJECTS).count() == 4
     assert read_manifest(paths.ratings) is None
