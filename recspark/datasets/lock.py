@@ -30,7 +30,7 @@ from recspark.datasets import staging
 from recspark.datasets.lock_owner import Owner
 from recspark.datasets.process_identity import is_this_process, machine_id, process_start
 from recspark.errors import DataError, InUseError, describe
-from recspark.files import storage
+from recspark.files import json_files, storage
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ def _read_locks(root: str, now: float | None) -> list[tuple[str, Owner]]:
         if not posixpath.basename(path).startswith((_WAITING, _HELD)):
             continue
         try:
-            found.append((path, Owner.read(storage.read_json(path))))
+            found.append((path, Owner.read(json_files.read_json(path))))
         except FileNotFoundError:
             return _read_locks(root, now)  # released, or renamed because it is now held
         except (ValueError, TypeError):

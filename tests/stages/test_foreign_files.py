@@ -53,7 +53,12 @@ def project(tmp_path: Path) -> Path:
 
 def config_of(project: Path, **ingest: object) -> Config:
     table = TableConfig(user="user", movie="item", rating="stars", time="when")
-    settings = {"format": "table", "ratings": str(project / "data" / "ratings.csv"), "table": table, **ingest}
+    settings = {
+        "format": "table",
+        "ratings": str(project / "data" / "ratings.csv"),
+        "table": table,
+        **ingest,
+    }
     return Config(
         name="t",
         run_dir=str(project / "run"),

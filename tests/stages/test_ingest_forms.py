@@ -100,7 +100,10 @@ def test_netflix_in_one_archive(
         (f"{archive}!{second}", 3, 19, "bad", r.WRONG_FIELDS),
         (f"{archive}!qualifying.txt", 1, 0, "q", r.WRONG_FIELDS),
     }
-    assert rows_of(spark, paths.movies, schemas.MOVIES) == [(1, 2003, "One", None), (2, None, "Two", None)]
+    assert rows_of(spark, paths.movies, schemas.MOVIES) == [
+        (1, 2003, "One", None),
+        (2, None, "Two", None),
+    ]
     assert rows_of(spark, paths.probe, schemas.PROBE) == [(0, 10, 1, None)]
 
 
@@ -130,7 +133,7 @@ def test_members_by_glob_and_errors_that_name_the_archive(
     for ratings, titles, message in (
         (f"{archive}!nothing.txt", movies, r"netflix\.zip: found no such file in the archive"),
         (str(archive), str(archive), r"ingest\.movies .*!name-or-glob"),
-        (str(archive), f"{archive}!*.txt", r"found 5 files: .*expected one"),
+        (str(archive), f"{archive}!*.txt", r"combined_data_1.txt:1: found the columns '1:'"),
     ):
         with pytest.raises(DataError, match=message):
             run(tmp_path, spark, ratings=ratings, movies=titles)
@@ -219,7 +222,8 @@ def test_movielens_10m_and_25m_as_downloaded(tmp_path: Path, spark: SparkSession
 def test_table_without_times_and_titles(tmp_path: Path, spark: SparkSession) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(
-        b'item,note,user,score\n7,"a, b",1,9.5\n8,"c\n9,x,3,4\nd",2,1\n7,,1,10\n9,x,text,1\n7,,5,x\n'
+        b'item,note,user,score\n7,"a, b",1,9.5\n8,"c\n9,x,3,4\nd",2,1\n'
+        b"7,,1,10\n9,x,text,1\n7,,5,x\n"
     )
     mapping = TableConfig(user="user", movie="item", rating="score")
     paths = run(tmp_path, spark, format="table", ratings=str(path), table=mapping)
