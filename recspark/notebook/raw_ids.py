@@ -117,7 +117,7 @@ def _as_number(value: Any) -> int | None:
     elif isinstance(value, numbers.Integral):
         number = int(value)
     elif isinstance(value, (float, np.floating)) and float(value).is_integer():
-        number = int(value) if abs(value) <= _EXACT else None
+        number = int(value) if abs(float(value)) <= _EXACT else None
     return number if number is not None and _SMALLEST <= number <= _LARGEST else None
 
 

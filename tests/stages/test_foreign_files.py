@@ -68,15 +68,26 @@ def config_of(project: Path, **ingest: object) -> Config:
     )
 
 
-def foreign_files(project: Path) -> dict[str, str]:
-    """Return the content of every file that is in no data set with a manifest."""
+def contents(project: Path) -> dict[str, str]:
+    """Return a checksum of every file."""
+    return {
+        str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(project.rglob("*"))
+        if path.is_file()
+    }
+
+
+def changes(project: Path, before: dict[str, str]) -> list[str]:
+    """Return what of before has changed, and the new files that are in no data set of ours."""
     ours = {path.parent for path in project.rglob(MANIFEST)}
-    found = {}
-    for path in sorted(project.rglob("*")):
-        is_ours = any(parent in ours for parent in path.parents)
-        if path.is_file() and not is_ours:
-            found[str(path.relative_to(project))] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
+    after = contents(project)
+    changed = [name for name, sum_ in before.items() if after.get(name) != sum_]
+    new = [
+        name
+        for name in sorted(set(after) - set(before) - {"run/leaderboard.json"})
+        if not any(parent in ours for parent in (project / name).parents)
+    ]
+    return changed + new
 
 
 def run(config: Config, spark: SparkSession) -> None:
@@ -85,18 +96,16 @@ def run(config: Config, spark: SparkSession) -> None:
 
 
 def test_nothing_of_the_user_changes_whatever_is_run(spark: SparkSession, project: Path) -> None:
-    before = foreign_files(project)
+    before = contents(project)
     config = config_of(project)
     run(config, spark)
-    # The files that recspark keeps outside of data sets are its own as well.
-    own = {"run/leaderboard.json"}
-    assert {k: v for k, v in foreign_files(project).items() if k not in own} == before
+    assert changes(project, before) == []
     run(dataclasses.replace(config, force=True), spark)
-    (project / "data" / "ratings.csv").write_text("user,item,stars,when\na,b,c,d\n")
+    assert changes(project, before) == []
+    (project / "data" / "ratings.csv").write_text("user,item,stars,when\na,b,c,2005-01-01\n")
     with pytest.raises(DataError, match="1 of 2 lines refused"):
         run(config, spark)
-    before["data/ratings.csv"] = foreign_files(project)["data/ratings.csv"]
-    assert {k: v for k, v in foreign_files(project).items() if k not in own} == before
+    assert changes(project, before) == ["data/ratings.csv"]
 
 
 @pytest.mark.parametrize("name", ["ratings", "train", "user_index", "report", "movies"])
@@ -106,21 +115,20 @@ def test_folder_of_the_user_in_the_place_of_an_output_stops_the_run(
     mine = project / "run" / name / "mine.parquet"
     mine.parent.mkdir()
     mine.write_text("mine")
-    before = foreign_files(project)
+    before = contents(project)
     with pytest.raises(DataError, match="files that recspark did not write"):
         run(config_of(project), spark)
-    after = foreign_files(project)
-    assert {k: v for k, v in after.items() if k in before} == before
+    assert changes(project, before) == []
 
 
 def test_input_inside_an_output_is_refused(spark: SparkSession, project: Path) -> None:
     inside = project / "run" / "ratings"
     inside.mkdir()
     (inside / "ratings.csv").write_bytes((project / "data" / "ratings.csv").read_bytes())
-    before = foreign_files(project)
+    before = contents(project)
     with pytest.raises(DataError, match="which this job replaces"):
         run(config_of(project, ratings=str(inside)), spark)
-    assert foreign_files(project) == before
+    assert changes(project, before) == []
 
 
 def test_scratch_of_prepare_is_not_taken_for_the_user(spark: SparkSession, project: Path) -> None:
