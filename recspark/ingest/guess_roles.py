@@ -34,6 +34,8 @@ def suggest_roles(look: Look) -> dict[str, tuple[str, str]]:
     roles: dict[str, tuple[str, str]] = {}
     if look.has_names:
         roles = {role: (name, BY_NAME) for role, name in suggest_columns(look.names).items()}
+    for role, name in suggest_columns(list(look.source.partitions)).items():
+        roles.setdefault(role, (name, BY_NAME))
     is_known = "user" in roles and "movie" in roles
     if is_known and "time" in roles:
         return roles

@@ -35,6 +35,7 @@ from recspark.text.sources import Source
 _NUM_VALUES = 3
 _VALUE_LENGTH = 24
 _NUM_COLUMNS = 40
+_NUM_FILES = 20  # of a folder or an archive
 _NUM_FIRST = 200  # values of a column that tell its type
 _MAX_UNPACKED_BYTES = 4 * 1024**3
 _MODELS = ["bias", "als", "biased_mf"]
@@ -78,10 +79,14 @@ def inspect_paths(paths: Sequence[str], given: TableConfig | None) -> Generator[
         Archives(f"{scratch}/unpacked", _MAX_UNPACKED_BYTES) as archives,
     ):
         for path in paths:
-            for source in open_files(archives, find_files("FILE", path, _PATTERN)):
+            sources = open_files(archives, find_files("FILE", path, _PATTERN))
+            for source in sources[:_NUM_FILES]:
                 one = inspect_source(source, given)
                 found.append((path, one))
                 yield from one.lines
+                yield ""
+            if len(sources) > _NUM_FILES:
+                yield f"… and {len(sources) - _NUM_FILES:,} more files of {path}, not looked at"
                 yield ""
     yield from _start_with(found)
     return any(one.settings for _, one in found)
@@ -202,6 +207,9 @@ def _columns(look: Look, roles: dict[str, tuple[str, str]]) -> Iterator[str]:
         texts = ", ".join(shown(str(one), _VALUE_LENGTH) for one in first[:_NUM_VALUES])
         kind = look.types.get(name) or _kind_of(values)
         yield f"  {shown(name, 30):<{width}}  {kind!s:<13}  {texts}{uses.get(name, '')}"
+    for name, value in look.source.partitions.items():
+        text = shown(value, _VALUE_LENGTH)
+        yield f"  {shown(name, 30):<{width}}  {'of the folder':<13}  {text}{uses.get(name, '')}"
     if len(look.names) > _NUM_COLUMNS:
         yield f"  … {len(look.names):,} columns in all"
 

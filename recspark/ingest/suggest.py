@@ -46,7 +46,9 @@ def suggest_settings(look: Look, known: TableConfig) -> TableConfig:
     """
     columns: dict[str, Any] = {role: name for role, (name, _) in suggest_roles(look).items()}
     if not look.has_names:
-        columns = {role: int(name) for role, name in columns.items()}
+        columns = {
+            role: int(name) if name in look.names else name for role, name in columns.items()
+        }
     rest = {"rating": None, "time": None}
     return replace(known, **{**rest, **columns})
 
