@@ -63,7 +63,7 @@ def load_model(path: str | PathLike[str]) -> Model:
         >>> model.predict([1, 2], [10, 20]).shape
         (2,)
     """
-    from recspark.notebook.run import open_model
+    from recspark.notebook.model_folder import open_model
 
     return open_model(path)
 

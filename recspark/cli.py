@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from recspark import __version__
 from recspark.cluster.environment import check_environment, prefer_installed_pyspark
 from recspark.errors import ConfigError, RecsparkError, describe, from_task
+from recspark.jobs import inspect
 from recspark.jobs.job import Job, Request
 from recspark.jobs.registry import JOBS
 from recspark.logs import configure_logging
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{PROG} {__version__}")
         return 0
     name, *rest = words
+    if name == inspect.NAME:
+        return inspect.main(rest, f"{PROG} {name}")
     if name not in JOBS:
         print(_explain_unknown(name), file=sys.stderr)
         return ConfigError.exit_code
@@ -140,13 +143,16 @@ def _list_jobs() -> str:
             "jobs:",
             *lines,
             "",
+            "before the first job:",
+            f"  {inspect.NAME:<{width}}{inspect.SUMMARY}",
+            "",
             f"`{PROG} <job> --help` shows the settings of a job, `{PROG} --version` the version.",
         ]
     )
 
 
 def _explain_unknown(name: str) -> str:
-    nearest = difflib.get_close_matches(name, JOBS, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(name, [*JOBS, inspect.NAME], n=1, cutoff=0.5)
     remedy = f"Did you mean {nearest[0]}?" if nearest else f"{PROG} --help lists them."
     if name.startswith("-"):
         remedy = f"Name the job first: {PROG} <job> {name} ..."

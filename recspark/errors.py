@@ -6,19 +6,20 @@ import errno
 import os
 import re
 
-from recspark.redact import redact
+from recspark.redact import printable, redact
 
 
 class RecsparkError(Exception):
     """Base of all errors that recspark raises on purpose; each class has an exit code.
 
-    Its text shows no credentials, even if a URL in the message contains some.
+    Its text shows no credentials, even if a URL in the message contains some, and no control
+    characters of a file's name or content.
     """
 
     exit_code = 1
 
     def __str__(self) -> str:
-        return redact(super().__str__())
+        return printable(redact(super().__str__()))
 
 
 class EnvironmentProblem(RecsparkError):

@@ -8,7 +8,7 @@ import threading
 import time
 from types import TracebackType
 
-from recspark.redact import redact
+from recspark.redact import printable, redact
 
 logger = logging.getLogger(__name__)
 
@@ -19,10 +19,14 @@ _DATE = "%Y-%m-%d %H:%M:%S"
 
 
 class _Redacted(logging.Formatter):
-    """Hides credentials in the finished line, tracebacks included."""
+    """Hides credentials in the finished line, tracebacks included, and spells out controls."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return printable(redact(super().format(record)))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the message with its further lines indented, so that none looks like a record."""
+        return super().formatMessage(record).replace("\n", "\n    ")
 
 
 class _Lines(logging.StreamHandler):

@@ -1,4 +1,4 @@
-"""Hides credentials in everything shown or stored: logs, errors, manifests, reports."""
+"""What is shown or stored of other people's text: without credentials or control characters."""
 
 from __future__ import annotations
 
@@ -7,8 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "***"
+MAX_MESSAGE = 20_000
+"""Longest message of a log line or an error (characters)."""
 
-_NAMES = r"(?:secret|passw(?:or)?d|token|credential|signature|(?:access|account|api)[._-]?key)"
+# Controls except tabs and line ends, marks that end a line or reverse its direction in some
+# programs, and halves of surrogate pairs, as in names of files that are not UTF-8.
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+_NAMES = (
+    r"(?:secret|passw(?:or)?d|pwd|passphrase|token|credential|signature"
+    r"|(?:access|account|api|private)[._-]?key)"
+)
 # scheme://user:password@host. An account alone is no secret: abfss://container@account.host/.
 _USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@:'\"]*:[^\s/@'\"]+@", re.IGNORECASE)
 # name=value, name: value, "name": "value"; also …?X-Amz-Signature=… and …&sig=… of signed URLs.
@@ -16,12 +27,22 @@ _ASSIGNED = re.compile(
     rf"""((?:[\w.-]*{_NAMES}[\w.-]*|(?<=[?&])sig)["']?\s*[=:]\s*["']?)[^\s"'&,;}})\]]+""",
     re.IGNORECASE,
 )
+# jdbc:oracle:thin:user/password@host
+_ORACLE = re.compile(r"(jdbc:oracle:\w+:[^/\s@]*/)[^@\s]+@", re.IGNORECASE)
 _SECRET_KEY = re.compile(_NAMES, re.IGNORECASE)
 
 
 def redact(text: str) -> str:
     """Return the text with passwords in URLs and the values of credential-like names hidden."""
-    return _ASSIGNED.sub(rf"\1{HIDDEN}", _USER_INFO.sub(rf"\1{HIDDEN}@", text))
+    text = _ORACLE.sub(rf"\1{HIDDEN}@", _USER_INFO.sub(rf"\1{HIDDEN}@", text))
+    return _ASSIGNED.sub(rf"\1{HIDDEN}", text)
+
+
+def printable(text: str) -> str:
+    """Return a message, whose lines stay, with control characters spelled out, and not too long."""
+    if len(text) > MAX_MESSAGE:
+        text = f"{text[: MAX_MESSAGE - 1]}…"
+    return CONTROLS.sub(lambda one: one[0].encode("unicode_escape").decode(), text)
 
 
 def shown(text: str, limit: int = 80) -> str:

@@ -184,7 +184,7 @@ def checksum_text(path: Path, damaged: set[tuple[str, int]]) -> Checksum:
                     number_at(text, starts[good], ends_of - 13),
                     movies[good],
                     text[ends_of - 12].astype(np.int64) - ord("0"),
-                    days_at(text, ends_of),
+                    86_400 * days_at(text, ends_of),
                 )
             )
     return combine(iter(sums))
@@ -213,16 +213,17 @@ def checksum_parquet(path: str) -> Checksum:
     """Return the checksum of a Parquet file of ratings."""
     sums = []
     for batch in pq.ParquetFile(path).iter_batches():
-        days = batch.column(c.RATED_ON).cast(pa.int32())
-        columns = (batch.column(c.USER_ID), batch.column(c.MOVIE_ID), batch.column(c.RATING), days)
+        seconds = batch.column(c.RATED_AT).cast(pa.timestamp("s", "UTC")).cast(pa.int64())
+        ids = batch.column(c.USER_ID), batch.column(c.MOVIE_ID)
+        columns = (*ids, batch.column(c.RATING), seconds)
         sums.append(checksum_rows(*(column.to_numpy().astype(np.int64) for column in columns)))
     return combine(iter(sums))
 
 
-def checksum_rows(users: Numbers, movies: Numbers, ratings: Numbers, days: Numbers) -> Checksum:
+def checksum_rows(users: Numbers, movies: Numbers, ratings: Numbers, times: Numbers) -> Checksum:
     """Return the checksum of these rows."""
     values = np.zeros(len(users), np.uint64)
-    for column in (users, movies, ratings, days):
+    for column in (users, movies, ratings, times):
         values = (values ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
         values ^= values >> np.uint64(29)
     return len(users), int(values.sum(dtype=np.uint64))

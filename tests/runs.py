@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
+from recspark.contract.schemas import IdTypes
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.files import parquet
@@ -73,14 +74,21 @@ def write_prepared(
         rating_std=float(np.std(ratings)),
         rating_values=tuple(sorted(set(ratings))),
     )
+    types = IdTypes()
     outputs = {
         paths.train: (schemas.TRAIN, train),
         paths.valid: (schemas.VALID, valid),
         paths.test: (schemas.TEST, test),
     }
     indexes = {
-        paths.user_index: (schemas.USER_INDEX, [user_id(user) for user in range(num_users)]),
-        paths.movie_index: (schemas.MOVIE_INDEX, [movie_id(movie) for movie in range(num_movies)]),
+        paths.user_index: (
+            schemas.USER_INDEX.with_ids(types),
+            [user_id(user) for user in range(num_users)],
+        ),
+        paths.movie_index: (
+            schemas.MOVIE_INDEX.with_ids(types),
+            [movie_id(movie) for movie in range(num_movies)],
+        ),
     }
     settings = {**asdict(config.prepare), "seed": config.seed}
     step = Step("prepare", settings, {}, [*indexes, *outputs], True)

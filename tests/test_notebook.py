@@ -19,10 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 import recspark
 import recspark.notebook.model
 import recspark.notebook.run
+from recspark.arrays.ids import TextIds, to_list
 from recspark.contract.paths import RunPaths
 from recspark.errors import ConfigError, DataError
 from recspark.notebook.pipeline import read_settings
@@ -104,9 +106,12 @@ def stored(run: recspark.Run, model: str) -> pd.DataFrame:
     return frame
 
 
-def raw_ratings(home: Path) -> dict[tuple[int, int], float]:
+def raw_ratings(home: Path) -> dict[tuple[int, int], tuple[float, int]]:
+    """Return rating and seconds since 1970 of each user and movie."""
     rows = (line.split("\t") for line in (home / "raw" / "u.data").read_text().splitlines())
-    return {(int(user), int(movie)): float(rating) for user, movie, rating, _ in rows}
+    return {
+        (int(user), int(movie)): (float(rating), int(time)) for user, movie, rating, time in rows
+    }
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -177,9 +182,49 @@ def test_predicting_leaves_the_threads_of_torch_alone(run: recspark.Run) -> None
     ids=lambda ids: type(ids).__name__,
 )
 def test_ids_of_many_forms(ids: Any) -> None:
-    users, movies = pair_ids(ids, ids)
-    assert users.dtype == movies.dtype == np.int64
-    assert users.tolist() == movies.tolist() == [1, 2, 3]
+    users, movies = pair_ids(ids, ids, are_text=(False, False))
+    assert not isinstance(users, TextIds)
+    assert users.dtype == np.int64
+    assert to_list(users) == to_list(movies) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("value", [0, -5, 2**63 - 1, -(2**63)])
+def test_whole_numbers_of_64_bits(value: int) -> None:
+    for given in (value, [value], np.int64(value), np.array([value]), str(value), f" {value}.0"):
+        assert to_list(pair_ids(given, 1, are_text=(False, False))[0]) == [value]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["a", " b", "007"],
+        np.array(["a", "b ", "007"]),
+        np.array(["a", "b", "007"], object),
+        pd.Series(["a", "b", "007"], index=[7, 8, 9]),
+        pd.Series(["a", "b", "007"], dtype="category"),
+        pa.array(["a", "b", "007"]),
+    ],
+    ids=lambda ids: type(ids).__name__,
+)
+def test_text_ids_of_many_forms(ids: Any) -> None:
+    users, movies = pair_ids(ids, 7, are_text=(True, False))
+    assert to_list(users) == ["a", "b", "007"]
+    assert to_list(movies) == [7, 7, 7]
+
+
+@pytest.mark.parametrize(("value", "found"), [(7, "7"), (None, "None"), ("", "''"), (2.5, "2.5")])
+def test_ids_of_the_wrong_kind_are_refused_by_kind(value: Any, found: str) -> None:
+    with pytest.raises(
+        DataError, match=rf"users\[1\]: found {found}, expected an id, which is text in this run"
+    ):
+        pair_ids(["a", value], ["b", "c"], are_text=(True, True))
+
+
+def test_a_refused_value_is_shown_in_short_and_without_control_characters() -> None:
+    with pytest.raises(DataError, match="a whole number of 64 bits") as raised:
+        pair_ids("\x1b[31m\n" + 10_000 * "x", 1, are_text=(False, False))
+    assert len(str(raised.value)) < 300
+    assert str(raised.value).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -197,7 +242,9 @@ def test_ids_of_many_forms(ids: Any) -> None:
         (["1", "u2"], r"users\[1\]", "'u2'"),
         (["1", ""], r"users\[1\]", "''"),
         ([1, [2]], r"users\[1\]", r"\[2\]"),
-        ([1, 10**18], r"users\[1\]", "1000000000000000000"),
+        ([1, 2**63], r"users\[1\]", "9223372036854775808"),
+        (np.array([1, 2**63], np.uint64), r"users\[1\]", "9223372036854775808"),
+        ([1, 2.0**60], r"users\[1\]", "1.15"),
         (np.array(["2020-01-01", "2020-01-02"], "M8[ns]"), r"users\[0\]", "2020-01-01"),
         (None, "users", "None"),
         (b"1", "users", "b'1'"),
@@ -213,29 +260,44 @@ def test_values_that_are_not_ids_are_refused_by_place_and_value(
     ids: Any, where: str, found: str
 ) -> None:
     with pytest.raises(DataError, match=rf"^{where}: found .*{found}.*, expected"):
-        pair_ids(ids, [1, 2])
+        pair_ids(ids, [1, 2], are_text=(False, False))
     if where.startswith("users"):
         with pytest.raises(DataError, match=where.replace("users", "movies")):
-            pair_ids([1, 2], ids)
+            pair_ids([1, 2], ids, are_text=(False, False))
 
 
 def test_predictions_have_raw_ids(home: Path, run: recspark.Run, spark: SparkSession) -> None:
     ratings = raw_ratings(home)
     found = run.predictions("als")
     assert list(found.columns) == [
-        *("user_id", "movie_id", "rating", "rated_on", "prediction", "fallback")
+        *("user_id", "movie_id", "rating", "rated_at", "prediction", "fallback")
     ]
     assert len(found) == len(pq.read_table(f"{run.path}/test"))
     for row in found.itertuples():
-        assert ratings[row.user_id, row.movie_id] == row.rating
-    assert set(found["rated_on"]) == {pd.Timestamp("1997-11-20")}
+        rating, seconds = ratings[row.user_id, row.movie_id]
+        assert (row.rating, row.rated_at) == (rating, pd.Timestamp(seconds, unit="s"))
     in_spark = run.predictions("als", spark=spark)
     assert in_spark.columns == list(found.columns)
-    rows = sorted(map(tuple, in_spark.drop("fallback", "rated_on").collect()))
-    assert rows == sorted(
-        map(tuple, found.drop(columns=["fallback", "rated_on"]).itertuples(index=False))
+    assert in_spark.schema["rated_at"].dataType.simpleString() == "timestamp"
+    timed = in_spark.withColumn("rated_at", F.unix_timestamp("rated_at")).drop("fallback")
+    seconds = found["rated_at"].astype("datetime64[s]").astype("int64")
+    expected = found.assign(rated_at=seconds).drop(columns="fallback")
+    assert sorted(map(tuple, timed.collect())) == sorted(
+        expected.itertuples(index=False, name=None)
     )
-    assert {str(row["rated_on"]) for row in in_spark.collect()} == {"1997-11-20"}
+
+
+def test_predictions_without_a_time_have_none(copied: Path, spark: SparkSession) -> None:
+    for file in (copied / "predictions" / "als").rglob("*.parquet"):
+        table = pq.read_table(file, partitioning=None)
+        at = table.schema.get_field_index("rated_at")
+        nothing = pa.nulls(table.num_rows, pa.int32())
+        pq.write_table(table.set_column(at, table.schema.field(at), nothing), file)
+    found = recspark.Run(copied).predictions("als")
+    assert found["rated_at"].isna().all()
+    assert found["rated_at"].dtype.kind == "M"
+    in_spark = recspark.Run(copied).predictions("als", spark=spark)
+    assert {row["rated_at"] for row in in_spark.collect()} == {None}
 
 
 def test_recommendations_carry_titles(run: recspark.Run, spark: SparkSession) -> None:

@@ -28,6 +28,10 @@ SECRET = "hunter2ABC"
         ("fs.s3a.secret.key: hunter2ABC", "fs.s3a.secret.key: ***"),
         ("{'password': 'hunter2ABC', 'a': 1}", "{'password': '***', 'a': 1}"),
         ("spark.authenticate.secret=hunter2ABC", "spark.authenticate.secret=***"),
+        ("jdbc:derby:db;user=me;password=hunter2ABC;x=1", "jdbc:derby:db;user=me;password=***;x=1"),
+        ("jdbc:sqlserver://h;Pwd=hunter2ABC", "jdbc:sqlserver://h;Pwd=***"),
+        ("jdbc:oracle:thin:me/hunter2ABC@h:1521:x", "jdbc:oracle:thin:me/***@h:1521:x"),
+        ("pem_private_key: hunter2ABC", "pem_private_key: ***"),
     ],
 )
 def test_credentials_are_hidden(text: str, shown: str) -> None:

@@ -69,6 +69,12 @@ def to_arrow(ids: Ids) -> pa.Array:
     return pa.array(ids.astype(np.int64, copy=False))
 
 
+def to_column(ids: Ids) -> pa.Array:
+    """Return ids as a column to store: int64, or strings without a dictionary."""
+    column = to_arrow(ids)
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
 def from_arrow(column: pa.Array | pa.ChunkedArray) -> Ids:
     """Return the ids of a column of integers, or of text (encoded by a dictionary or not)."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type

@@ -10,7 +10,7 @@ from typing import Literal
 
 from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
 from recspark.config.blend import BlendConfig
-from recspark.config.checks import require, require_run_dir
+from recspark.config.checks import require, require_model_names, require_run_dir, require_run_name
 from recspark.config.evaluate import EvaluateConfig
 from recspark.config.gate import GateConfig
 from recspark.config.ingest import IngestConfig
@@ -75,6 +75,8 @@ class Config:
     gate: GateConfig = field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
+        require_run_name(self.name, is_folder=self.run_dir is None)
+        require_model_names("models", self.models)
         require_run_dir(self.root)
         require(
             self.prepare.split not in ("time", "last")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recspark.config.checks import require
+from recspark.config.checks import require, require_model_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,7 @@ class BlendConfig:
     cross-validation over the users of valid."""
 
     def __post_init__(self) -> None:
+        require_model_names("blend.members", self.members)
         found = ", ".join(self.members)
         require(len(self.members) != 1, "blend.members", found, "two or more models, or none")
         require(

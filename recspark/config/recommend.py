@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recspark.config.checks import require
+from recspark.config.checks import require, require_model_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,5 +21,6 @@ class RecommendConfig:
     """Movies with fewer ratings in train than this are not recommended (count, 1 or more)."""
 
     def __post_init__(self) -> None:
+        require_model_names("recommend.models", self.models)
         for name in ("top_n", "min_ratings"):
             require(getattr(self, name) >= 1, f"recommend.{name}", getattr(self, name), "≥ 1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recspark.config.checks import require
+from recspark.config.checks import require, require_model_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,5 +20,6 @@ class SimilarConfig:
     the embedding of a movie that few rated says little."""
 
     def __post_init__(self) -> None:
+        require_model_names("similar.models", self.models)
         for name in ("top_n", "min_ratings"):
             require(getattr(self, name) >= 1, f"similar.{name}", getattr(self, name), "≥ 1")

@@ -5,12 +5,17 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recspark.arrays.ids import Ids, from_arrow
+from recspark.arrays.ids import Ids, from_arrow, is_text
 from recspark.contract import columns as c
 from recspark.contract.catalog import USER_INDEX
 from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
+
+
+def id_type(ids: Ids) -> str:
+    """Return the Spark SQL type of ids."""
+    return "STRING" if is_text(ids) else "BIGINT"
 
 
 def read_index_ids(path: str, train: Manifest) -> Ids:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from recspark.datasets.manifest import Manifest
 from recspark.errors import DataError, describe
+
+logger = logging.getLogger(__name__)
+
+
+def is_left_out(stage: str, test: Manifest) -> bool:
+    """Return whether a stage has nothing to do because test is empty, and log so."""
+    if test.num_rows:
+        return False
+    logger.warning("%s: left out, because test has no ratings: prepare.test_fraction is 0", stage)
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)

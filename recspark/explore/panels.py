@@ -279,4 +279,6 @@ def _top(statistics: Statistics) -> list[Panel]:
 
 
 def _movie_table(title: str, rows: list[dict[str, Any]], *figures: Column) -> Table:
-    return make_table(title, rows, Column(c.MOVIE_ID, "Id", plain), *_MOVIE, *figures)
+    is_text = any(isinstance(row[c.MOVIE_ID], str) for row in rows)
+    identity = Column(c.MOVIE_ID, "Id", plain, is_text=is_text)
+    return make_table(title, rows, identity, *_MOVIE, *figures)

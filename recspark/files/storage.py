@@ -209,6 +209,14 @@ def list_entries(path: str) -> list[str]:
     return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
 
 
+def list_tree(path: str) -> list[FileInfo]:
+    """Return all files in a folder and the folders below, or that a glob names, by path."""
+    fs, stripped = filesystem(path)
+    roots = [stripped] if fs.exists(stripped) else fs.glob(stripped)
+    names = {str(name) for root in roots for name in fs.find(root)}
+    return [_file_info(fs, name) for name in sorted(names)]
+
+
 def is_file(path: str) -> bool:
     """Return whether a path is a file, or a link to one."""
     fs, stripped = filesystem(path)

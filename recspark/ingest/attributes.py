@@ -129,7 +129,8 @@ def collect(
         table, rejects = piece.table, list(piece.table.rejects)
         texts = pa.array([row.fields[piece.identity] for row in table.rows], pa.string())
         column = read_ids(texts, as_text=is_text)
-        for row, one, problem in zip(table.rows, to_list(column.ids), column.problems, strict=True):
+        found_ids: Sequence[int | str] = to_list(column.ids)
+        for row, one, problem in zip(table.rows, found_ids, column.problems, strict=True):
             value = piece.values(row) if problem == FINE else REASONS[kind][problem]
             if not isinstance(value, str) and one in seen:
                 value = REPEATED

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from recspark.config.table import TableConfig
+from recspark.ingest.fields import is_utf8
 from recspark.ingest.header_names import find_column, is_position, suggest_columns
 from recspark.ingest.quotes import Quoting
 from recspark.text.names import without_compression
@@ -116,12 +117,10 @@ def is_number(text: str) -> bool:
 
 
 def _guess_encoding(start: bytes, reasons: dict[str, str]) -> str:
-    try:
-        start.decode("utf-8")
-    except UnicodeDecodeError:
-        reasons["encoding"] = "it is not UTF-8"
-        return "cp1252"
-    return "utf-8"
+    if is_utf8(start):
+        return "utf-8"
+    reasons["encoding"] = "it is not UTF-8"
+    return "cp1252"
 
 
 def _guess_separator(
@@ -137,7 +136,7 @@ def _guess_separator(
     best, best_score = b",", (0.0, 0.0, 0.0, 0.0)
     for place, text in enumerate(_SEPARATORS):
         separator = text.encode()
-        rows = [Quoting(separator, quote).split(line) or [b""] for line in lines]
+        rows = [Quoting(separator, quote).split(line) or line.split(separator) for line in lines]
         if not rows or (len(rows[0]) < 2 and max(map(len, rows)) < 2):
             continue
         usual, count = Counter(map(len, rows[1:] or rows)).most_common(1)[0]

@@ -127,6 +127,8 @@ class Splitter:
             odd |= set(lines.equal_to(header))
         if data.count(b"\r") != data.count(b"\r\n"):  # a lone CR ends a line for Arrow
             odd |= set(lines.with_byte(b"\r"))
+        if not is_utf8(data):  # Arrow cannot tell which of these lines are invalid
+            odd |= {line for line in range(len(lines)) if not is_utf8(lines[line])}
         return odd
 
     def _split_with_arrow(
@@ -170,6 +172,15 @@ class Splitter:
             return nothing, np.zeros(0, np.int64), filled.tolist()
         columns = [table.column(str(position)).combine_chunks() for position in self.wanted]
         return columns, filled[is_row], filled[~is_row].tolist()
+
+
+def is_utf8(data: bytes) -> bool:
+    """Return whether bytes are valid UTF-8."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def one_byte_separator(text: bytes, separator: bytes) -> tuple[bytes, bytes] | None:

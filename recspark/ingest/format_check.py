@@ -15,7 +15,7 @@ def check_format(source: Source, name: str) -> None:
     """
     start = read_start(source)
     require_text(source.name, start)
-    shares = {other: _share(start, FORMATS[other]) for other in FORMATS}
+    shares = {other: share_read(start, FORMATS[other]) for other in FORMATS}
     if shares[name] >= 0.5:
         return
     best = max(shares, key=lambda other: shares[other])
@@ -33,7 +33,7 @@ def check_format(source: Source, name: str) -> None:
     )
 
 
-def _share(start: bytes, layout: Format) -> float:
+def share_read(start: bytes, layout: Format) -> float:
     """Return the share of the whole lines in `start` that a layout can parse."""
     whole = start[: start.rfind(b"\n") + 1] or start
     # Movie 1 is assumed above the text: a damaged header must not hide that the rest parses.

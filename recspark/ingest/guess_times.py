@@ -127,4 +127,4 @@ def _share(texts: pa.Array, form: str) -> float:
 
 
 def _swapped(form: str) -> str:
-    return form.translate(str.maketrans({"d": "m", "m": "d"}))
+    return form.translate(str.maketrans("dm", "md"))

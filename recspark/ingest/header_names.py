@@ -71,7 +71,7 @@ def is_position(wanted: str) -> bool:
 
 
 def find_columns(
-    columns: Mapping[str, str], names: Sequence[str], where: str, hint: str = ""
+    columns: Mapping[str, str], names: Sequence[str], where: str, hint: Callable[[], str]
 ) -> dict[str, int]:
     """Return the position of each role's column.
 
@@ -79,7 +79,7 @@ def find_columns(
         columns: The names or positions of the columns, by role.
         names: The names in the file.
         where: The file, for messages.
-        hint: What else may be wrong.
+        hint: Says what else may be wrong.
 
     Raises:
         DataError: A column is missing, or occurs more than once; or two roles have the same one.
@@ -88,7 +88,7 @@ def find_columns(
     for role, wanted in columns.items():
         position = find_column(names, wanted)
         if position is None:
-            raise _no_column(role, wanted, names, where, hint)
+            raise _no_column(role, wanted, names, where, hint())
         found[role] = position
     taken = list(found.values())
     for role, position in found.items():

@@ -22,6 +22,7 @@ from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
 from recspark.ingest.formats import Format
 from recspark.ingest.part import RANGE, LineCounts, Part, Place, ingest_ranges
+from recspark.ingest.spark_source import SparkSource, map_ranges
 from recspark.text.ranges import Range
 from recspark.text.sources import Source
 
@@ -62,7 +63,7 @@ class Loaded:
 
 def load_ratings(
     spark: SparkSession,
-    sources: Sequence[Source],
+    sources: Sequence[Source] | SparkSource,
     layout: Format,
     *,
     split_bytes: int,
@@ -77,36 +78,41 @@ def load_ratings(
 
     Args:
         spark: The session.
-        sources: The files, in order.
+        sources: The files, in order, or what Spark reads.
         layout: How lines are parsed.
         split_bytes: Text per task, and per part file (bytes).
         ratings_root: Staging folder of ratings.
         rejects_root: Staging folder of rejects.
     """
 
-    def parse(tasks: list[list[Range]], layout: Format) -> list[Part]:
+    def ingest(number: int, ranges: Iterable[Range], layout: Format) -> list[Part]:
+        parts = ingest_ranges(
+            number,
+            ranges,
+            layout,
+            part_bytes=split_bytes,
+            ratings_root=ratings_root,
+            rejects_root=rejects_root,
+        )
+        return list(parts)
+
+    def parse(layout: Format) -> tuple[list[list[Range]], list[Part]]:
+        """Return the ranges of each task, and the parts that the tasks wrote."""
+        if isinstance(sources, SparkSource):
+            tasks, found = map_ranges(sources, layout, ingest)
+            return tasks, [part for parts in found for part in parts]
+
         def run(items: Iterable[tuple[int, list[Range]]]) -> Iterator[tuple[int, list[Part]]]:
             for number, ranges in items:
-                yield (
-                    number,
-                    list(
-                        ingest_ranges(
-                            number,
-                            ranges,
-                            layout,
-                            part_bytes=split_bytes,
-                            ratings_root=ratings_root,
-                            rejects_root=rejects_root,
-                        )
-                    ),
-                )
+                yield number, ingest(number, ranges, layout)
 
-        found = spread(spark, list(enumerate(tasks)), len(tasks)).mapPartitions(run).collect()
-        return [part for _, parts in sorted(found, key=operator.itemgetter(0)) for part in parts]
+        tasks = layout.plan(sources, split_bytes)
+        done = spread(spark, list(enumerate(tasks)), len(tasks)).mapPartitions(run).collect()
+        in_order = sorted(done, key=operator.itemgetter(0))
+        return tasks, [part for _, parts in in_order for part in parts]
 
     while True:
-        tasks = layout.plan(sources, split_bytes)
-        parts = parse(tasks, layout)
+        tasks, parts = parse(layout)
         better = _choose_better(layout, parts, tasks)
         if better is None:
             break

@@ -16,7 +16,7 @@ from recspark.ingest.dialect import Dialect, guess_dialect
 from recspark.ingest.fields import Splitter
 from recspark.ingest.lines import Lines
 from recspark.ingest.rating_scales import as_strings
-from recspark.ingest.sample import SAMPLE_BYTES, read_start
+from recspark.ingest.sample import SAMPLE_BYTES, read_first_lines
 from recspark.redact import shown
 from recspark.text.kinds import PARQUET
 from recspark.text.names import without_compression
@@ -46,6 +46,11 @@ class Look:
     start: bytes = b""
     dialect: Dialect | None = None
     types: dict[str, pa.DataType] = field(default_factory=dict)
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether the file has any line."""
+        return self.kind == "parquet" or bool(self.start.strip())
 
     @property
     def has_names(self) -> bool:
@@ -86,7 +91,7 @@ def look_at(source: Source, settings: TableConfig, num_bytes: int = SAMPLE_BYTES
     if magic == PARQUET:
         types = parquet.list_columns(parquet.read_schema(source))
         return Look(source, "parquet", list(types), types=types)
-    start = read_start(source, num_bytes)
+    start = read_first_lines(source, num_bytes)
     if _is_json(source, start):
         objects = [json_lines.parse_object(line) for line in start.split(b"\n") if line.strip()]
         names = json_lines.list_names([one for one in objects if one is not None])
@@ -107,7 +112,7 @@ def _is_json(source: Source, start: bytes) -> bool:
 
 def _not_json_lines(source: Source, start: bytes) -> DataError:
     first = start.lstrip()[:80].decode("utf-8", "backslashreplace")
-    found, remedy = f"{shown(first)!r}", "Write one JSON object a line."
+    found, remedy = f"'{shown(first)}'", "Write one JSON object a line."
     if first.startswith("["):
         found = "one JSON array"
         remedy = "Write one object a line, e.g. with jq -c '.[]' file.json > file.jsonl."

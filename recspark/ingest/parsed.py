@@ -34,6 +34,7 @@ LOST_HEADER = "rating below a damaged movie header"
 # Not refused: the file is to be read again, with these ids as text.
 TEXT_USER = "user id is text"
 TEXT_MOVIE = "movie id is text"
+TEXT_BOTH = "user id and movie id are text"
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,12 @@ class Parsed:
     """Whether a line leaves a quote open: the file is to be read with `Format.by_record`."""
 
     def refuse(self, reject: Reject) -> None:
-        """Add a line that is no row; the reason may also be TEXT_USER or TEXT_MOVIE."""
-        if reject.reason == TEXT_USER:
+        """Add a line that is no row; the reason may also be TEXT_USER, TEXT_MOVIE or TEXT_BOTH."""
+        if reject.reason in (TEXT_USER, TEXT_BOTH):
             self.text_user = self.text_user or reject
-        elif reject.reason == TEXT_MOVIE:
+        if reject.reason in (TEXT_MOVIE, TEXT_BOTH):
             self.text_movie = self.text_movie or reject
-        else:
+        if reject.reason not in (TEXT_USER, TEXT_MOVIE, TEXT_BOTH):
             self.rejects.append(reject)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -107,7 +107,7 @@ class _Pending:
 
 def ingest_ranges(
     task: int,
-    ranges: list[Range],
+    ranges: Iterable[Range],
     layout: Format,
     *,
     part_bytes: int,

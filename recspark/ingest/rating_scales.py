@@ -40,7 +40,10 @@ class Scale:
     def allows(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Return which numbers are allowed; NaN is not."""
         allowed = (values >= self.lowest) & (values <= self.highest)
-        return allowed if self.step is None else allowed & (values % self.step == 0)
+        if self.step is None:
+            return allowed
+        with np.errstate(invalid="ignore"):  # inf has no remainder
+            return allowed & (values % self.step == 0)
 
     def read(self, column: pa.Array) -> RatingColumn:
         """Return the ratings of a column of numbers or text."""

@@ -10,7 +10,7 @@ SAMPLE_BYTES = 64 * 1024
 _NUM_SOURCES = 8
 
 
-def read_start(source: Source, num_bytes: int = SAMPLE_BYTES) -> bytes:
+def read_first_lines(source: Source, num_bytes: int = SAMPLE_BYTES) -> bytes:
     """Return the first whole lines of a file, without a byte order mark."""
     with open_text(source) as file:
         start = file.read(num_bytes).removeprefix(BOM)
@@ -27,7 +27,7 @@ def read_samples(sources: Sequence[Source]) -> list[tuple[Source, bytes]]:
     step = max(1, len(sources) // _NUM_SOURCES)
     samples = []
     for source in sources[::step][:_NUM_SOURCES]:
-        samples.append((source, read_start(source)))
+        samples.append((source, read_first_lines(source)))
         if source.size > 3 * SAMPLE_BYTES and is_splittable(source):
             for position in (source.size // 2, source.size - SAMPLE_BYTES):
                 with open_raw(source) as file:

@@ -52,7 +52,7 @@ def read_titles(
             line could be read.
     """
     names = settings.movie_columns
-    usual = (fold(settings.table.movie), *MOVIE_IDS, c.ID)
+    usual = (fold(str(settings.table.movie)), *MOVIE_IDS, c.ID)
     pieces = []
     for source in sources:
         table = open_table(source, known_layouts.MOVIES, names.id, usual)

@@ -29,7 +29,7 @@ def read_users(
         DataError: A file has no column of ids or of a name in the settings; or not one line could
             be read.
     """
-    usual = (fold(settings.table.user), *USER_IDS, c.ID)
+    usual = (fold(str(settings.table.user)), *USER_IDS, c.ID)
     wanted, names = settings.user_columns.id, list(settings.user_attributes)
     pieces = []
     for source in sources:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recspark.arrays.ratings import NO_TIME, Ratings
-from recspark.ingest.parsed import TEXT_MOVIE, TEXT_USER
+from recspark.ingest.parsed import TEXT_BOTH, TEXT_MOVIE, TEXT_USER
 from recspark.ingest.rating_scales import Scale
 from recspark.ingest.raw_ids import FINE, NOT_WHOLE, REASONS, read_ids
 from recspark.ingest.time_formats import TimeFormat
@@ -19,7 +19,7 @@ IdKind = Literal["auto", "whole", "text"]
 ROLES = ("user", "movie", "rating", "time")
 UNRATED = "not rated"
 _USER, _MOVIE = 10, 20  # the codes of their problems begin here
-_BAD_RATING, _BAD_TIME, _UNRATED, _TEXT_USER, _TEXT_MOVIE = 30, 31, 32, 33, 34
+_BAD_RATING, _BAD_TIME, _UNRATED, _TEXT_USER, _TEXT_MOVIE, _TEXT_BOTH = range(30, 36)
 
 
 @dataclass(frozen=True)
@@ -82,23 +82,27 @@ class RowRules:
                 ratings = rated.values.astype(np.float32)
             problems[rated.is_bad] = _BAD_RATING
             problems[rated.is_unrated & (problems == 0)] = _UNRATED
-        for kind, start, text, found_ids in (
-            (self.movie_ids, _MOVIE, _TEXT_MOVIE, movies),
-            (self.user_ids, _USER, _TEXT_USER, users),
+        is_fine = problems == 0
+        # A row that is refused anyway does not decide what ids are.
+        for kind, start, found_ids in (
+            (self.movie_ids, _MOVIE, movies),
+            (self.user_ids, _USER, users),
         ):
-            if not found_ids.problems.any():
-                continue
             wrong = found_ids.problems != FINE
             if kind == "auto":
-                # A row that is refused anyway does not decide what ids are.
-                is_text = found_ids.problems == NOT_WHOLE
-                problems[is_text & (problems == 0)] = text
-                wrong &= ~is_text
-            problems[wrong] = start + found_ids.problems[wrong].astype(np.uint8)
+                wrong &= found_ids.problems != NOT_WHOLE
+            if wrong.any():
+                problems[wrong] = start + found_ids.problems[wrong].astype(np.uint8)
+                is_fine &= ~wrong
+        if self.movie_ids == "auto":
+            problems[is_fine & (movies.problems == NOT_WHOLE)] = _TEXT_MOVIE
+        if self.user_ids == "auto":
+            is_text = is_fine & (users.problems == NOT_WHOLE)
+            problems[is_text] = np.where(problems[is_text] == 0, _TEXT_USER, _TEXT_BOTH)
         return Rows(Ratings(users.ids, movies.ids, ratings, times), problems)
 
     def reason(self, problem: int) -> str:
-        """Return a problem in words: the reason of a reject, or UNRATED, TEXT_USER, TEXT_MOVIE."""
+        """Return a problem in words: the reason of a reject, or UNRATED, TEXT_USER and the like."""
         if problem == _BAD_RATING and self.scale is not None:
             return self.scale.reason
         if problem == _BAD_TIME and self.time_format is not None:
@@ -109,7 +113,12 @@ class RowRules:
         return REASONS["movie" if start == _MOVIE else "user"][problem - start]
 
 
-_SPECIAL = {_UNRATED: UNRATED, _TEXT_USER: TEXT_USER, _TEXT_MOVIE: TEXT_MOVIE}
+_SPECIAL = {
+    _UNRATED: UNRATED,
+    _TEXT_USER: TEXT_USER,
+    _TEXT_MOVIE: TEXT_MOVIE,
+    _TEXT_BOTH: TEXT_BOTH,
+}
 
 
 def collect(rows: Rows, rules: RowRules) -> tuple[Ratings, int, int, dict[int, str]]:

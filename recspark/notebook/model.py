@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recspark.arrays.ids import is_text, to_column
 from recspark.arrays.lookup import Lookup
 from recspark.blend.card import BLEND
 from recspark.blend.weigh import weigh
@@ -64,7 +65,7 @@ class Model:
 
         Args:
             users: Raw user ids [pairs], or a single one for all movies. A list, tuple, NumPy array
-                or pandas Series of whole numbers, or of text that holds whole numbers.
+                or pandas Series of text, or of whole numbers if the ids of the run are.
             movies: Raw movie ids [pairs], or a single one for all users.
             with_fallback: Whether to return a DataFrame of `user_id`, `movie_id`, `prediction` and
                 `fallback`, which is null where the model itself predicted.
@@ -73,8 +74,8 @@ class Model:
             float32 [pairs] in rating units, or the DataFrame, in the order of the pairs.
 
         Raises:
-            DataError: A value is not an id, the lengths differ, or the model was made from other
-                data than the run now holds.
+            DataError: A value is not an id of the run's kind, the lengths differ, or the model was
+                made from other data than the run now holds.
 
         Examples:
             >>> import recspark
@@ -86,12 +87,15 @@ class Model:
             >>> model.predict([1, 999], [10, 10], with_fallback=True)["fallback"].isna().tolist()
             [True, False]
         """
-        user_ids, movie_ids = pair_ids(users, movies)
-        prediction, fallback = self._score(user_ids, movie_ids)
+        train = require_manifest(RunPaths(self.root).train, TRAIN)
+        lookups = self._open_indexes(train)
+        are_text = is_text(lookups[0].ids), is_text(lookups[1].ids)
+        user_ids, movie_ids = pair_ids(users, movies, are_text=are_text)
+        prediction, fallback = self._score(lookups[0].find(user_ids), lookups[1].find(movie_ids))
         if not with_fallback:
             return prediction
         table = pa.table(
-            [pa.array(user_ids), pa.array(movie_ids), pa.array(prediction), fallback],
+            [to_column(user_ids), to_column(movie_ids), pa.array(prediction), fallback],
             names=[c.USER_ID, c.MOVIE_ID, c.PREDICTION, c.FALLBACK],
         )
         return table.to_pandas()
@@ -100,15 +104,15 @@ class Model:
         """Raise a DataError if a part is missing or was made from other data than the run holds."""
         self._find_scorings()
 
-    def _score(
-        self, user_ids: npt.NDArray[np.int64], movie_ids: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
+    def _open_indexes(self, train: Manifest) -> tuple[Lookup, Lookup]:
         paths = RunPaths(self.root)
-        train = require_manifest(paths.train, TRAIN)
+        return (
+            _open_index(_Index(paths.user_index, train.id, train)),
+            _open_index(_Index(paths.movie_index, train.id, train)),
+        )
+
+    def _score(self, users: Ints, movies: Ints) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
         scorings, card = self._find_scorings()
-        indexes = [_Index(path, train.id, train) for path in (paths.user_index, paths.movie_index)]
-        users: Ints = _open_index(indexes[0]).find(user_ids)
-        movies: Ints = _open_index(indexes[1]).find(movie_ids)
         scored = [score_pairs(scoring, users, movies) for scoring in scorings]
         [(prediction, fallback), *_] = scored
         if card is not None:

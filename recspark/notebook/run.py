@@ -8,7 +8,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from recspark.blend.card import BLEND
-from recspark.contract import columns as c
+from recspark.config.checks import is_model_name
 from recspark.contract.catalog import (
     PREDICTIONS,
     RECOMMENDATIONS,
@@ -26,7 +26,7 @@ from recspark.evaluation.leaderboard import read_figures
 from recspark.files import storage
 from recspark.notebook import tables
 from recspark.notebook.model import Model
-from recspark.notebook.raw_ids import read_id
+from recspark.redact import shown
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -167,8 +167,9 @@ class Run:
     def predictions(self, model: str, spark: SparkSession | None = None) -> Frame:
         """Return the test ratings with a model's predictions, one row each, in stored order.
 
-        Columns: `user_id`, `movie_id`, `rating`, `rated_on`, `prediction`, and `fallback`, which is
-        null where the model itself predicted. Memory without `spark`: about 100 bytes per row.
+        Columns: `user_id`, `movie_id`, `rating`, `rated_at` (UTC, null where unknown),
+        `prediction`, and `fallback`, which is null where the model itself predicted. Memory without
+        `spark`: about 100 bytes per row, more with text ids.
 
         Raises:
             DataError: There is no such model, it is not scored, or its test set has changed.
@@ -212,7 +213,7 @@ class Run:
     def similar(
         self,
         model: str,
-        movie_id: int | None = None,
+        movie_id: int | str | None = None,
         n: int = 10,
         spark: SparkSession | None = None,
     ) -> Frame:
@@ -228,7 +229,8 @@ class Run:
             spark: A session, to get a Spark frame.
 
         Raises:
-            DataError: There is no such model, it has no lists, or they do not hold the movie.
+            DataError: There is no such model, it has no lists, or they do not hold the movie, or
+                its id is not of the run's kind.
 
         Examples:
             >>> import recspark
@@ -238,10 +240,9 @@ class Run:
         """
         path = self._paths.similar_movies(model)
         self._require_made(path, model, SIMILAR_MOVIES, f" and --similar.models {model}")
-        movie = None if movie_id is None else read_id(c.MOVIE_ID, movie_id)
         if spark is not None:
-            return tables.read_similar_in_spark(path, movie, n, spark)
-        return tables.read_similar(path, movie, n)
+            return tables.read_similar_in_spark(path, movie_id, n, spark)
+        return tables.read_similar(path, movie_id, n)
 
     def _rows(self) -> dict[str, int]:
         """Return the row counts of the ratings and of each finished split."""
@@ -249,18 +250,18 @@ class Run:
         return {part: manifest.num_rows for part, manifest in found.items() if manifest}
 
     def _require_model(self, name: str) -> Manifest:
-        manifest = read_manifest(self._paths.model(name)) if name else None
+        manifest = read_manifest(self._paths.model(name)) if is_model_name(name) else None
         if manifest is None:
             known = self.models
             nearest = difflib.get_close_matches(name, known, n=1)
             raise DataError(
                 describe(
-                    f"{self.path}, model {name!r}",
+                    f"{self.path}, model {shown(name)!r}",
                     found="no finished model of that name",
                     expected=f"one of {', '.join(known)}" if known else "some models",
                     remedy=f"Did you mean {nearest[0]}?"
                     if nearest
-                    else f"Name one of them, or fit it: jobs/pipeline.py with {name} in models.",
+                    else "Name one of them, or fit it: jobs/pipeline.py with it in models.",
                 )
             )
         return manifest
@@ -271,24 +272,3 @@ class Run:
         made = require_manifest(path, kind, options)
         require_current(path, made, model=fitted)
         return made
-
-
-def open_model(path: str | os.PathLike[str]) -> Model:
-    """Return the model of a folder `<run>/models/<name>`.
-
-    Raises:
-        DataError: The path is not such a folder, or as in `Run.model`.
-    """
-    folder = storage.absolute(os.fspath(path)).rstrip("/")
-    models, name = posixpath.split(folder)
-    root = posixpath.dirname(models)
-    if RunPaths(root).model(name) != folder:
-        raise DataError(
-            describe(
-                folder,
-                found="a path that does not name a model",
-                expected="the folder of a model, <run>/models/<name>",
-                remedy="Pass such a folder, or open the run: recspark.Run(path).model(name).",
-            )
-        )
-    return Run(root).model(name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recspark.arrays.ids import to_column
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
@@ -17,13 +18,15 @@ from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.leaderboard import REFERENCE_MODEL
 from recspark.files import parquet
+from recspark.notebook.raw_ids import read_id
+from recspark.redact import shown
 
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
 # The columns that users see, in this order.
-PREDICTION_COLUMNS = (c.USER_ID, c.MOVIE_ID, c.RATING, c.RATED_ON, c.PREDICTION, c.FALLBACK)
+PREDICTION_COLUMNS = (c.USER_ID, c.MOVIE_ID, c.RATING, c.RATED_AT, c.PREDICTION, c.FALLBACK)
 RECOMMENDATION_COLUMNS = (c.USER_ID, c.RANK, c.MOVIE_ID, c.TITLE, c.SCORE)
 
 
@@ -38,14 +41,14 @@ def read_predictions(paths: RunPaths, model: str, train: Manifest) -> pd.DataFra
     """Return predictions with raw ids, one row per test rating, in stored order."""
     table = read_table(paths.predictions(model), schemas.PREDICTIONS)
     ids = {
-        raw: pa.array(read_index_ids(path, train)[table.column(index).to_numpy()])
+        raw: to_column(read_index_ids(path, train)[table.column(index).to_numpy()])
         for raw, index, path in (
             (c.USER_ID, c.USER_INDEX, paths.user_index),
             (c.MOVIE_ID, c.MOVIE_INDEX, paths.movie_index),
         )
     }
-    days = table.column(c.RATED_AT).cast(pa.int32()).cast(pa.date32())
-    columns = {**ids, c.RATED_ON: days.cast(pa.timestamp("s"))}
+    seconds = table.column(c.RATED_AT).cast(pa.int64())
+    columns = {**ids, c.RATED_AT: seconds.cast(pa.timestamp("s"))}
     columns |= {name: table.column(name) for name in (c.RATING, c.PREDICTION, c.FALLBACK)}
     return pa.table({name: columns[name] for name in PREDICTION_COLUMNS}).to_pandas()
 
@@ -62,10 +65,8 @@ def read_predictions_in_spark(paths: RunPaths, model: str, spark: SparkSession) 
         ids = parquet.read_dataset(spark, path, schema)
         ids = ids.select(F.col(c.INDEX).alias(index), F.col(c.ID).alias(raw))
         frame = frame.join(ids, on=index, how="left")
-    epoch = F.lit("1970-01-01").cast("date")
-    return frame.withColumn(c.RATED_ON, F.date_add(epoch, F.col(c.RATED_AT).cast("int"))).select(
-        *PREDICTION_COLUMNS
-    )
+    rated_at = F.timestamp_seconds(c.RATED_AT)
+    return frame.withColumn(c.RATED_AT, rated_at).select(*PREDICTION_COLUMNS)
 
 
 def read_recommendations(paths: RunPaths, model: str) -> pd.DataFrame:
@@ -94,43 +95,47 @@ def read_recommendations_in_spark(paths: RunPaths, model: str, spark: SparkSessi
     return frame.join(titles, on=c.MOVIE_ID, how="left").select(*RECOMMENDATION_COLUMNS)
 
 
-def read_similar(path: str, movie_id: int | None, n: int) -> pd.DataFrame:
+def read_similar(path: str, movie_id: int | str | None, n: int) -> pd.DataFrame:
     """Return up to n rows of each movie's list, or of one movie's, by movie and rank.
 
     Raises:
-        DataError: There is no list for the movie.
+        DataError: There is no list for the movie, or its id is not of the run's kind.
     """
-    table = _require_listed(path, movie_id)
+    table, movie = _open_similar(path, movie_id)
     table = table.filter(pc.less_equal(table[c.RANK], n))
-    if movie_id is not None:
-        table = table.filter(pc.equal(table[c.MOVIE_ID], movie_id))
+    if movie is not None:
+        table = table.filter(pc.equal(table[c.MOVIE_ID], movie))
     return table.sort_by([(c.MOVIE_ID, "ascending"), (c.RANK, "ascending")]).to_pandas()
 
 
 def read_similar_in_spark(
-    path: str, movie_id: int | None, n: int, spark: SparkSession
+    path: str, movie_id: int | str | None, n: int, spark: SparkSession
 ) -> DataFrame:
     """Return the same as a Spark frame, in no order."""
-    _require_listed(path, movie_id)
+    _, movie = _open_similar(path, movie_id)
     frame = parquet.read_dataset(spark, path, schemas.SIMILAR_MOVIES)
     frame = frame.where(frame[c.RANK] <= n)
-    return frame if movie_id is None else frame.where(frame[c.MOVIE_ID] == movie_id)
+    return frame if movie is None else frame.where(frame[c.MOVIE_ID] == movie)
 
 
-def _require_listed(path: str, movie_id: int | None) -> pa.Table:
+def _open_similar(path: str, movie_id: int | str | None) -> tuple[pa.Table, int | str | None]:
+    """Return the lists of similar movies, and the id of the movie that is asked for."""
     table = read_table(path, schemas.SIMILAR_MOVIES)
+    if movie_id is None:
+        return table, None
     listed = table[c.MOVIE_ID]
-    if movie_id is not None and not pc.any(pc.equal(listed, movie_id)).as_py():
+    movie = read_id(c.MOVIE_ID, movie_id, is_text=not pa.types.is_integer(listed.type))
+    if not pc.any(pc.equal(listed, movie)).as_py():
         raise DataError(
             describe(
                 path,
-                found=f"no list for movie {movie_id}",
+                found=f"no list for movie {shown(str(movie))}",
                 expected=f"one of the {pc.count_distinct(listed).as_py():,} movies with a list",
                 remedy="Name another movie: this one has fewer ratings in train than "
                 "similar.min_ratings, or its id does not occur in the data.",
             )
         )
-    return table
+    return table, movie
 
 
 def make_leaderboard(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -20,6 +20,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from recspark.redact import CONTROLS
+
 # Placeholder colours, and the CSS variables of base.html that replace them.
 INK, GRID, MAIN, ACCENT, SOFT = "#010101", "#020202", "#030303", "#040404", "#050505"
 _VARIABLES = {INK: "--ink", GRID: "--grid", MAIN: "--main", ACCENT: "--accent", SOFT: "--soft"}
@@ -92,7 +94,7 @@ def _draw_svg(name: str, marks: Marks, size: tuple[int, int]) -> str:
         marks(axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return _to_inline(buffer.getvalue())
+    return _to_inline(CONTROLS.sub("\N{REPLACEMENT CHARACTER}", buffer.getvalue()))
 
 
 def _to_inline(svg: str) -> str:

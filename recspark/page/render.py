@@ -1,4 +1,4 @@
-"""Render templates as HTML text. Everything from the data is escaped, and nothing is loaded."""
+"""Renders templates as HTML text. Everything from the data is escaped, and nothing is loaded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sized
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
+from markupsafe import Markup
+
+from recspark.redact import CONTROLS
 
 MOST_COLUMNS = 5
 
@@ -20,12 +23,20 @@ def count_columns(tiles: Sized) -> int:
     return max(range(min(3, count), min(MOST_COLUMNS, count) + 1), key=lambda c: (fill(c), c))
 
 
+def clean(value: Any) -> Any:
+    """Return text without control characters, which a browser may misread; other values as is."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
 def render(template: str, **values: Any) -> str:
     """Return the HTML text of the template `<package>/<file>`, e.g. `explore/page.html`."""
     parts = ("page", "explore", "report")
     environment = Environment(
         loader=PrefixLoader({name: PackageLoader(f"recspark.{name}", "") for name in parts}),
         autoescape=True,
+        finalize=clean,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

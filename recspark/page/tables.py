@@ -81,5 +81,10 @@ def rmse(value: float | None) -> str:
 
 
 def plain(value: Any) -> str:
-    """Return a name, date or year unchanged, or a dash if it is missing."""
-    return "–" if value is None else str(value)
+    """Return a name, date or year, or a dash if it is missing."""
+    return "–" if value is None else clip(str(value))
+
+
+def clip(text: str, limit: int = 500) -> str:
+    """Return text that is not too long for a page: its beginning and an ellipsis."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recspark.arrays.ids import Ids, to_column
 from recspark.arrays.user_buckets import locate
 from recspark.cluster.tasks import PartFile, write_batches
 from recspark.contract import columns as c
@@ -22,14 +23,7 @@ from recspark.scoring.predictors import Ints
 MOVIE_BLOCK = 32_768
 USER_BLOCK = 512
 
-_SCHEMA = pa.schema(
-    [
-        (c.USER_ID, pa.int32()),
-        (c.RANK, pa.int32()),
-        (c.MOVIE_ID, pa.int32()),
-        (c.SCORE, pa.float32()),
-    ]
-)
+_COLUMNS = (c.USER_ID, c.RANK, c.MOVIE_ID, c.SCORE)
 
 
 @dataclass(frozen=True)
@@ -43,14 +37,26 @@ class ListJob:
     """Paths of data sets of ratings; the movies that a user rated in them are left out."""
     candidates: npt.NDArray[np.int32]
     """`movie_index` of the movies that may be listed, ascending."""
-    user_ids: npt.NDArray[np.int32]
-    movie_ids: npt.NDArray[np.int32]
+    user_ids: Ids
+    """Raw id of each `user_index`."""
+    movie_ids: Ids
     wanted: npt.NDArray[np.bool_] | None
     """[users], whether a user gets a list; None for all."""
 
 
-def write_lists(job: ListJob, bucket: int, root: str) -> tuple[PartFile, int]:
-    """Write the lists of one bucket; return the file and the number of lists.
+@dataclass(frozen=True)
+class WrittenLists:
+    """What one task wrote."""
+
+    file: PartFile
+    num_lists: int
+    """Users with a list, which holds at least one movie."""
+    num_users: int
+    """Users who are wanted and have a rating in train."""
+
+
+def write_lists(job: ListJob, bucket: int, root: str) -> WrittenLists:
+    """Write the lists of one bucket.
 
     Lists are for users with a rating in train. Memory: the bucket's ratings, 40 bytes each, and one
     block of scores.
@@ -60,26 +66,49 @@ def write_lists(job: ListJob, bucket: int, root: str) -> tuple[PartFile, int]:
         bucket: The bucket.
         root: Staging folder.
     """
-    num_lists = 0
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        nonlocal num_lists
-        for users, rank, movies, scores in _find(job, bucket):
-            num_lists += len(np.unique(users))
-            columns = [job.user_ids[users], rank.astype(np.int32), job.movie_ids[movies], scores]
-            yield pa.RecordBatch.from_arrays([pa.array(x) for x in columns], schema=_SCHEMA)
-
-    name = f"part-{bucket:05d}.parquet"
-    return write_batches(batches(), _SCHEMA, root, name, distinct=[c.SCORE]), num_lists
-
-
-def _find(job: ListJob, bucket: int) -> Iterator[tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]]:
-    """Yield (user_index, rank, movie_index, score) of one block of users after another."""
-    num_buckets, num_candidates = job.model.num_buckets, len(job.candidates)
     rated = [read_bucket(path, bucket, [c.USER_INDEX, c.MOVIE_INDEX]) for path in job.seen]
     listed = np.unique(rated[0][0])  # train comes first: the model knows its users
     if job.wanted is not None:
         listed = listed[job.wanted[listed]]
+    num_lists = 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal num_lists
+        for users, rank, movies, scores in _find(job, bucket, listed, rated):
+            num_lists += len(np.unique(users))
+            yield _to_batch(job, users, rank, movies, scores)
+
+    nobody = np.zeros(0, np.int64)
+    schema = _to_batch(job, nobody, nobody, nobody, np.zeros(0, np.float32)).schema
+    name = f"part-{bucket:05d}.parquet"
+    file = write_batches(batches(), schema, root, name, distinct=[c.SCORE])
+    return WrittenLists(file, num_lists, len(listed))
+
+
+def _to_batch(
+    job: ListJob, users: Ints, rank: Ints, movies: Ints, scores: npt.NDArray[np.float32]
+) -> pa.RecordBatch:
+    columns = [
+        to_column(job.user_ids[users]),
+        pa.array(rank.astype(np.int32)),
+        to_column(job.movie_ids[movies]),
+        pa.array(scores),
+    ]
+    return pa.RecordBatch.from_arrays(columns, list(_COLUMNS))
+
+
+def _find(
+    job: ListJob, bucket: int, listed: Ints, rated: list[list[npt.NDArray[np.int32]]]
+) -> Iterator[tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]]:
+    """Yield (user_index, rank, movie_index, score) of one block of users after another.
+
+    Args:
+        job: What to list.
+        bucket: The bucket.
+        listed: `user_index` of the users to list for, ascending.
+        rated: User and movie of the ratings whose movies are left out.
+    """
+    num_buckets, num_candidates = job.model.num_buckets, len(job.candidates)
     position = np.full(len(job.movie_ids), -1, np.int32)
     position[job.candidates] = np.arange(num_candidates)
     owner, movie = _seen(listed, rated, position)

@@ -11,11 +11,12 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from recspark.arrays.ids import Ids, to_column
 from recspark.contract import columns as c
 from recspark.recommend.top_n import NOTHING, RunningTop, padded
 from recspark.scoring.predictors import Floats, Ints
 
-Vectors = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
+Vectors = tuple[npt.NDArray[np.float32], Ids]
 """Rows of length 1 or 0 [movies, V], and the movies' raw ids [movies]."""
 
 # Movies whose lists a task makes at a time; with MOVIE_BLOCK others, 64 MB of cosines.
@@ -24,7 +25,12 @@ MOVIE_BLOCK = 32_768
 
 
 def find_similar(
-    spark: SparkSession, vectors: Broadcast[Vectors], num_movies: int, count: int
+    spark: SparkSession,
+    vectors: Broadcast[Vectors],
+    num_movies: int,
+    count: int,
+    *,
+    id_type: str = "BIGINT",
 ) -> DataFrame:
     """Return `movie_id, rank, similar_movie_id, similarity`: up to `count` rows per movie.
 
@@ -36,7 +42,14 @@ def find_similar(
             5 MB).
         num_movies: Number of movies.
         count: Length of a list.
+        id_type: Spark SQL type of the raw ids.
     """
+    kinds = {
+        c.MOVIE_ID: id_type,
+        c.RANK: "INT",
+        c.SIMILAR_MOVIE_ID: id_type,
+        c.SIMILARITY: "FLOAT",
+    }
 
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         table, ids = vectors.value
@@ -44,15 +57,16 @@ def find_similar(
             for start in batch.column(0).to_pylist():
                 asked = np.arange(start, min(start + ASKED_BLOCK, len(table)))
                 place, rank, found, cosine = nearest(table, asked, count)
-                columns = [ids[asked[place]], rank.astype(np.int32), ids[found], cosine]
-                yield pa.RecordBatch.from_arrays(
-                    [pa.array(one) for one in columns],
-                    [c.MOVIE_ID, c.RANK, c.SIMILAR_MOVIE_ID, c.SIMILARITY],
-                )
+                columns = [
+                    to_column(ids[asked[place]]),
+                    pa.array(rank.astype(np.int32)),
+                    to_column(ids[found]),
+                    pa.array(cosine),
+                ]
+                yield pa.RecordBatch.from_arrays(columns, list(kinds))
 
     starts = spark.range(0, num_movies, ASKED_BLOCK)
-    kinds = f"{c.MOVIE_ID} INT, {c.RANK} INT, {c.SIMILAR_MOVIE_ID} INT, {c.SIMILARITY} FLOAT"
-    return starts.mapInArrow(find, kinds)
+    return starts.mapInArrow(find, ", ".join(f"{name} {kind}" for name, kind in kinds.items()))
 
 
 def to_units(vectors: Floats) -> npt.NDArray[np.float32]:

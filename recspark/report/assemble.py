@@ -14,7 +14,7 @@ from recspark.report.findings import Findings
 from recspark.report.inventory import Inventory
 from recspark.report.page import render_report
 from recspark.report.people import make_examples, make_map, make_neighbors
-from recspark.report.results import make_results
+from recspark.report.results import make_results, why_unmeasured
 from recspark.report.training_curves import make_training_curves
 from recspark.report.what_ran import gibibytes, list_steps, make_what_ran, minute
 
@@ -22,11 +22,12 @@ from recspark.report.what_ran import gibibytes, list_steps, make_what_ran, minut
 def make_report(findings: Findings) -> str:
     """Return the report as HTML text."""
     board = findings.leaderboards.main
+    missing = why_unmeasured(findings.inventory)
     known = (findings.embedding, findings.movies)
     chapters = [
         make_results(findings.inventory, findings.leaderboards),
-        make_errors(board),
-        make_calibration(board),
+        make_errors(board, missing),
+        make_calibration(board, missing),
         make_training_curves(findings.inventory, findings.trainings),
         _make_examples(findings),
         make_neighbors(*known, findings.min_ratings),

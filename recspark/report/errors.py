@@ -28,9 +28,8 @@ Group = Mapping[str, Any]
 
 # Other columns are named after models and fallbacks. The space prevents a collision.
 _NAME = " name"
+_NO_TIME = "no time"
 _ITSELF = {slices.MODEL: "the model itself"}
-
-_UNMEASURED = "No model has been evaluated. Run jobs/evaluate.py with the same --config."
 
 _ROWS = Column("num_rows", "Test ratings", whole)
 _ERROR = Column("mean_error", "Mean error", lambda value: number(value, "+.3f"))
@@ -69,8 +68,8 @@ _STYLES = {
         lambda group: number(group["rating"], "g"),
     ),
     slices.MONTH: _Style(
-        "month", "Month of rating", lambda group: str(group["month"]),
-        lambda group: str(group["month"]),
+        "month", "Month of rating", lambda group: group["month"] or _NO_TIME,
+        lambda group: group["month"] or _NO_TIME,
     ),
 }  # fmt: skip
 
@@ -79,11 +78,16 @@ def _count(value: int) -> str:
     return f"{value // 1024} k" if value >= 1024 else str(value)
 
 
-def make_errors(board: Board | None) -> Chapter:
-    """Return the chapter. Plots show the best and the reference model, tables show all models."""
+def make_errors(board: Board | None, missing: str) -> Chapter:
+    """Return the chapter. Plots show the best and the reference model, tables show all models.
+
+    Args:
+        board: The leaderboard, if there is one.
+        missing: Why there is none.
+    """
     title = "Where the errors are"
     if board is None:
-        return Chapter("errors", title, missing=_UNMEASURED)
+        return Chapter("errors", title, missing=missing)
     panels = [_slice_panel(board, name, style) for name, style in _STYLES.items()]
     text = (
         f"RMSE of the test ratings by group. Plots show {' and '.join(_drawn(board))}, with 95% "
@@ -103,6 +107,12 @@ def _drawn(board: Board) -> list[str]:
 def _slice_panel(board: Board, name: str, style: _Style) -> Panel:
     best = next(iter(board.metrics))
     groups: list[Group] = board.metrics[best]["cuts"][name]
+    if all(style.name(group) == _NO_TIME for group in groups):
+        return Panel(
+            f"errors-{name}",
+            f"By {style.title}: no test rating has a time",
+            "The source has no times, or no setting names their column.",
+        )
     by_model = {
         model: {style.name(group): group["rmse"] for group in one["cuts"][name]}
         for model, one in board.metrics.items()
@@ -214,11 +224,11 @@ def _answered(group: Group | None) -> str:
     return f"{rmse(group['rmse'])} ({whole(group['num_rows'])})" if group else "–"
 
 
-def make_calibration(board: Board | None) -> Chapter:
-    """Return the chapter that compares predicted with given ratings."""
+def make_calibration(board: Board | None, missing: str) -> Chapter:
+    """Return the chapter that compares predicted with given ratings; see `make_errors`."""
     title = "Calibration"
     if board is None:
-        return Chapter("calibrated", title, missing=_UNMEASURED)
+        return Chapter("calibrated", title, missing=missing)
     best = next(iter(board.metrics))
     panel = Panel(
         "calibration",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -31,7 +31,7 @@ class Listed:
 class Example:
     """One user."""
 
-    user_id: int
+    user_id: int | str
     num_ratings: int
     """Ratings in train and valid. The list leaves out these movies."""
     liked: list[tuple[str, float]]
@@ -42,7 +42,7 @@ class Example:
 
 def choose_users(
     lists: DataFrame, user_index: DataFrame, *, num_users: int, seed: int, count: int
-) -> dict[int, int]:
+) -> dict[int, Any]:
     """Return `user_index` and raw id of users that have a list, busiest first.
 
     The users are divided by activity into `count` parts of equal size. The user with the lowest
@@ -70,7 +70,7 @@ def choose_users(
 
 
 def describe_users(
-    users: dict[int, int],
+    users: dict[int, Any],
     known: DataFrame,
     test: DataFrame,
     lists: DataFrame,
@@ -103,7 +103,7 @@ def describe_users(
             [c.RATING, c.RATED_AT, c.MOVIE_INDEX], ascending=[False, False, True]
         )
         given = dict(_pairs(held_out, c.MOVIE_INDEX, c.RATING))
-        given_by_id = {int(movies.ids[movie]): rating for movie, rating in given.items()}
+        given_by_id = {movies.ids[movie]: rating for movie, rating in given.items()}
         chosen = top[top[c.USER_ID] == user_id].sort_values(c.RANK)
         examples.append(
             Example(
@@ -122,11 +122,11 @@ def describe_users(
     return examples
 
 
-def _pairs(frame: pd.DataFrame, key: str, value: str) -> list[tuple[int, float]]:
+def _pairs(frame: pd.DataFrame, key: str, value: str) -> list[tuple[Any, float]]:
     return list(zip(frame[key].tolist(), frame[value].tolist(), strict=True))
 
 
-def _rows_of(ratings: DataFrame, users: dict[int, int], num_buckets: int) -> DataFrame:
+def _rows_of(ratings: DataFrame, users: dict[int, Any], num_buckets: int) -> DataFrame:
     buckets = sorted({user % num_buckets for user in users})
     # The first condition lets Spark skip whole folders.
     chosen = F.col(c.BUCKET).isin(buckets) & F.col(c.USER_INDEX).isin(list(users))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from recspark.page.render import render
+from recspark.page.render import clean, render
 from recspark.report.chapter import Chapter, Cloud
 
 # Steps along the longer side of the map. Coordinates are integers to keep the page small.
@@ -68,6 +68,7 @@ def pack(cloud: Cloud) -> dict[str, Any]:
     unit = max(np.ptp(x), np.ptp(y)) / _STEPS or 1.0
     return {
         **asdict(cloud),
+        "labels": [clean(label) for label in cloud.labels],
         "x": np.rint((x - x.min()) / unit).astype(int).tolist(),
         "y": np.rint((y - y.min()) / unit).astype(int).tolist(),
     }

@@ -23,17 +23,33 @@ def make_results(inventory: Inventory, leaderboards: Leaderboards) -> Chapter:
     if BLEND in inventory.models():
         panels.append(_blend(inventory))
     text, missing = "", ""
-    if leaderboards.unmeasured:
+    if leaderboards.unmeasured and has_test(inventory):
         text = (
             f"Not listed, because their current predictions have not been evaluated: "
             f"{', '.join(leaderboards.unmeasured)}."
         )
     if not leaderboards.boards:
-        missing = (
-            "No model of this run has been evaluated. Run jobs/score.py and then jobs/evaluate.py "
-            "with the same --config."
-        )
+        missing = why_unmeasured(inventory)
     return Chapter("results", "Which model is best", text, missing, panels)
+
+
+def has_test(inventory: Inventory) -> bool:
+    """Return whether there are test ratings, or prepare has not run yet."""
+    test = inventory.get("test")
+    return test is None or test.num_rows > 0
+
+
+def why_unmeasured(inventory: Inventory) -> str:
+    """Return why no model has figures, and how to get them."""
+    if not has_test(inventory):
+        return (
+            "This run has no test ratings, because prepare.test_fraction is 0: the models are "
+            "fitted on all ratings, and nothing is left to measure them on."
+        )
+    return (
+        "No model of this run has been evaluated. Run jobs/score.py and then jobs/evaluate.py "
+        "with the same --config."
+    )
 
 
 def _board(board: Board, place: int) -> Panel:

@@ -8,7 +8,7 @@ from typing import Any
 
 from recspark.datasets.manifest import Manifest
 from recspark.page.panel import Panel
-from recspark.page.tables import Column, Table, make_table, plain, whole
+from recspark.page.tables import Column, Table, clip, make_table, plain, whole
 from recspark.report.chapter import Chapter
 from recspark.report.inventory import Inventory
 from recspark.report.plots import draw_seconds
@@ -145,7 +145,7 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, st
             found += flatten(value, f"{prefix}{name}.")
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            found.append((prefix + name, text))
+            found.append((prefix + name, clip(text)))
     return found
 
 

@@ -139,7 +139,10 @@ def _check(piece: Piece, kinds: Kinds) -> _Counts:
             num_lines=total.num_lines + one.num_lines,
             num_bad=total.num_bad + len(one.bad),
             samples=[*total.samples, *samples][:NUM_SAMPLES],
-            has_text=tuple(map(max, total.has_text, one.has_text)),
+            has_text=(
+                total.has_text[0] or one.has_text[0],
+                total.has_text[1] or one.has_text[1],
+            ),
         )
     return total
 

@@ -17,7 +17,7 @@ from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN, VALID
 from recspark.contract.paths import MODEL_CARD, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, require_manifest
-from recspark.datasets.prepared import PreparedFacts
+from recspark.datasets.prepared import PreparedFacts, is_left_out
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError, describe
 from recspark.files import parquet, storage
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(config: Config, spark: SparkSession) -> None:
-    """Write `models/blend` and `predictions/blend`.
+    """Write `models/blend` and `predictions/blend`, the latter only if there are test ratings.
 
     Raises:
         ConfigError: `blend.members` is empty.
@@ -54,7 +54,8 @@ def run(config: Config, spark: SparkSession) -> None:
         )
     fitted = {name: _require_model(paths, name, train) for name in config.blend.members}
     _fit(config, spark, train, valid, fitted)
-    _score(config, spark, train, test, fitted)
+    if not is_left_out("blend: predictions", test):
+        _score(config, spark, train, test, fitted)
 
 
 def require_members(config: Config) -> None:

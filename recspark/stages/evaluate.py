@@ -17,7 +17,7 @@ from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN
 from recspark.contract.paths import RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
-from recspark.datasets.prepared import PreparedFacts
+from recspark.datasets.prepared import PreparedFacts, is_left_out
 from recspark.datasets.step import Step
 from recspark.evaluation import top_n
 from recspark.evaluation.leaderboard import Metrics, rank_models, render_table
@@ -33,7 +33,8 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     """Write `metrics/<model>.json` and `leaderboard.json`, and print the table to stdout.
 
     Always computed again: one pass over the predictions is too cheap for a check to be worth it.
-    The blend is measured too if the config names its members.
+    The blend is measured too if the config names its members. Without test ratings nothing is
+    measured, and nothing is written.
 
     Args:
         models: Model name to its resolved config; all of one run.
@@ -46,6 +47,8 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     paths = RunPaths(config.root)
     train = require_manifest(paths.train, TRAIN)
     test = require_manifest(paths.test, TEST)
+    if is_left_out("evaluate", test):
+        return
     jobs = {name: _fitting_job(one) for name, one in models.items()}
     if config.blend.members:
         jobs[BLEND] = "blend"

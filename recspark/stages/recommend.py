@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from pyspark.sql import SparkSession
 
+from recspark.arrays.ids import Ids, is_text
 from recspark.arrays.lookup import Lookup
 from recspark.cluster.tasks import broadcast, commit_parts, spread, sums_of
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import TRAIN, VALID
 from recspark.contract.paths import RunPaths
-from recspark.datasets.id_maps import read_index_ids
+from recspark.contract.schemas import IdTypes
+from recspark.datasets.id_maps import id_type, read_index_ids
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
@@ -33,7 +35,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
 
     Movies that the user rated in train or valid are left out: both are known ratings, and only test
     stands for later ones. Users without a rating in train get no list, because the model has not
-    learned from them; they are counted.
+    learned from them, nor do users who have rated all movies; both are counted.
 
     Raises:
         DataError: An input is missing, the model belongs to another train, the file of users is
@@ -45,7 +47,9 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     model, model_id = require_model(config, model_name)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
-    asked = read_user_list(settings.users) if settings.users else user_ids
+    asked = user_ids
+    if settings.users:
+        asked = read_user_list(settings.users, are_text=is_text(user_ids))
     output = paths.recommendations(model_name)
     inputs = {"train": train.id, "valid": valid.id, "model": model_id}
     files = storage.list_files(settings.users) if settings.users else []
@@ -80,17 +84,24 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
                 .map(lambda bucket: write_lists(shared.value, bucket, root))
                 .collect()
             )
-        parts = [part for part, _ in written]
+        parts = [one.file for one in written]
         commit_parts(parts, root)
-        num_lists = sum(count for _, count in written)
+        num_lists = sum(one.num_lists for one in written)
+        num_known = sum(one.num_users for one in written)
         counts = {"users": len(asked), "lists": num_lists, "movies": len(job.candidates)}
-        if num_lists < len(asked):
-            logger.warning(
-                "recommend: %s of %s users have no rating in train, and no list",
-                f"{len(asked) - num_lists:,}",
-                f"{len(asked):,}",
-            )
-        step.publish(output, schemas.RECOMMENDATIONS, counts, sums_of(parts))
+        _warn_of_users_without("have no rating in train", len(asked) - num_known, len(asked))
+        reason = "have rated every movie that may be listed"
+        _warn_of_users_without(reason, num_known - num_lists, len(asked))
+        types = IdTypes(id_type(user_ids), id_type(movie_ids))
+        step.publish(output, schemas.RECOMMENDATIONS.with_ids(types), counts, sums_of(parts))
+
+
+def _warn_of_users_without(reason: str, count: int, num_asked: int) -> None:
+    if count:
+        logger.warning(
+            "recommend: %s of %s users get no list: they %s",
+            *(f"{count:,}", f"{num_asked:,}", reason),
+        )
 
 
 def _candidates(num_ratings: npt.NDArray[np.int64], min_ratings: int) -> npt.NDArray[np.int32]:
@@ -108,7 +119,7 @@ def _candidates(num_ratings: npt.NDArray[np.int64], min_ratings: int) -> npt.NDA
     return candidates.astype(np.int32)
 
 
-def _wanted(asked: npt.NDArray[np.int32], user_ids: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+def _wanted(asked: Ids, user_ids: Ids) -> npt.NDArray[np.bool_]:
     """Return which users, by index, are asked for."""
     wanted = np.zeros(len(user_ids), bool)
     found = Lookup.of(user_ids).find(asked)

@@ -10,6 +10,7 @@ from recspark.contract import schemas
 from recspark.contract.catalog import TEST
 from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import require_manifest
+from recspark.datasets.prepared import is_left_out
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.scoring.buckets import score_bucket
@@ -19,27 +20,21 @@ from recspark.scoring.lineage import FALLBACK_MODEL, require_scoring
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
     """Write `predictions/<model_name>`: as many rows as test, none without a prediction.
 
+    Without test ratings there is nothing to score, and nothing is written.
+
     Args:
         config: The model's resolved config.
         model_name: Name of the preset.
         spark: The session to score in.
 
     Raises:
-        DataError: An input is missing, a model belongs to another train, test is empty, or rows
-            were lost.
+        DataError: An input is missing, a model belongs to another train, or rows were lost.
     """
     paths = RunPaths(config.root)
     test = require_manifest(paths.test, TEST)
     scoring, models = require_scoring(config, model_name)
-    if test.num_rows == 0:
-        raise DataError(
-            describe(
-                paths.test,
-                found="no ratings",
-                expected="at least one to score",
-                remedy="Change prepare.split and its settings, and run jobs/prepare.py.",
-            )
-        )
+    if is_left_out("score", test):
+        return
     output = paths.predictions(model_name)
     inputs = {"test": test.id, **models}
     reads = [paths.test, paths.train, paths.model(model_name), paths.model(FALLBACK_MODEL)]

@@ -27,6 +27,9 @@ from recspark.scoring.lineage import FALLBACK_MODEL, require_scoring
 from recspark.scoring.pair_files import plan_pieces
 from recspark.scoring.request import score_request
 
+# Of the name of a folder (characters).
+_MAX_NAME = 100
+
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
     """Write `scored_pairs/<file's name>/<model_name>`, one row per requested pair.
@@ -90,7 +93,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
 def _short_name(path: str) -> str:
     """Return the file's or folder's name without ending, as a folder name."""
     stem = posixpath.basename(path.rstrip("/")).split(".")[0]
-    return re.sub(r"\W+", "_", stem).strip("_") or "pairs"
+    return re.sub(r"\W+", "_", stem)[:_MAX_NAME].strip("_") or "pairs"
 
 
 def _check_ratings(path: str, found: int, expected: int) -> None:

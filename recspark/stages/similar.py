@@ -13,7 +13,8 @@ from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.catalog import MOVIES, TRAIN
 from recspark.contract.paths import RunPaths
-from recspark.datasets.id_maps import read_index_ids
+from recspark.contract.schemas import IdTypes
+from recspark.datasets.id_maps import id_type, read_index_ids
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
@@ -67,8 +68,10 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         sent = (to_units(vectors[listed]), movie_ids[listed])
         titles = parquet.read_dataset(spark, paths.movies, schemas.MOVIES)
         with broadcast(spark.sparkContext, sent) as shared:
-            lists = find_similar(spark, shared, len(listed), settings.top_n)
+            kind = id_type(movie_ids)
+            lists = find_similar(spark, shared, len(listed), settings.top_n, id_type=kind)
             named = attach_titles(lists, titles).coalesce(1)
             ordered = named.sortWithinPartitions(c.MOVIE_ID, c.RANK)
-            parquet.write_dataset(ordered, step.staging(output), schemas.SIMILAR_MOVIES)
-        step.publish(output, schemas.SIMILAR_MOVIES)
+            schema = schemas.SIMILAR_MOVIES.with_ids(IdTypes(movie=kind))
+            parquet.write_dataset(ordered, step.staging(output), schema)
+        step.publish(output, schema)

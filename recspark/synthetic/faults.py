@@ -18,7 +18,7 @@ KINDS: dict[str, Callable[[bytes, bytes, bytes], bytes]] = {
     "rating missing": lambda user, rating, date: b"%b,,%b" % (user, date),
     "rating between stars": lambda user, rating, date: b"%b,%b.5,%b" % (user, rating, date),
     "user of letters": lambda user, rating, date: b"u%b,%b,%b" % (user, rating, date),
-    "user too large": lambda user, rating, date: b"9999999999,%b,%b" % (rating, date),
+    "user too large": lambda user, rating, date: b"99999999999999999999,%b,%b" % (rating, date),
     "impossible day": lambda user, rating, date: b"%b,%b,%b-02-30" % (user, rating, date[:4]),
     "other form of date": lambda user, rating, date: b"%b,%b,31/12/%b" % (user, rating, date[:4]),
     "cut off": lambda user, rating, date: b"%b,%b" % (user, rating),

@@ -53,7 +53,8 @@ def make_bucket(bucket: int, num_rows: int) -> pa.Table:
             # A few movies have most of the ratings.
             c.MOVIE_INDEX: (NUM_MOVIES * rng.random(num_rows) ** 3).astype(np.int32),
             c.RATING: rating,
-            c.RATED_DAY: rng.integers(10_896, 13_149, num_rows).astype(np.int16),  # 1999-11 – 2005
+            # 1999-11 to 2005-12
+            c.RATED_AT: rng.integers(941_414_400, 1_136_073_600, num_rows).astype(np.int32),
             c.PREDICTION: np.clip(rating + error, 1, 5),
             c.FALLBACK: pa.array(np.where(flagged, "movie_effect", None), pa.string()),
         }

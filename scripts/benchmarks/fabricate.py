@@ -88,7 +88,7 @@ def random_pairs(count: int, bucket: int, seed: int) -> pa.Table:
             c.USER_INDEX: pa.array(keys // NUM_MOVIES, pa.int32()),
             c.MOVIE_INDEX: pa.array(keys % NUM_MOVIES, pa.int32()),
             c.RATING: pa.array(rng.integers(1, 6, len(keys)), pa.float32()),
-            c.RATED_DAY: pa.array(rng.integers(11_000, 13_000, len(keys)), pa.int16()),
+            c.RATED_AT: pa.array(rng.integers(950_000_000, 1_123_200_000, len(keys)), pa.int32()),
         }
     )
 

@@ -76,7 +76,7 @@ def make_data(folder: Path, bucket_rows: Mapping[int, int], row_group_rows: int)
                     c.USER_INDEX: pa.array(users, pa.int32()),
                     c.MOVIE_INDEX: pa.array(index, pa.int32()),
                     c.RATING: pa.array(rng.integers(1, 6, rows), pa.float32()),
-                    c.RATED_DAY: pa.array(rng.integers(2000, size=rows), pa.int16()),
+                    c.RATED_AT: pa.array(rng.integers(2000 * 86_400, size=rows), pa.int32()),
                 }
             )
             pq.write_table(table, target / "part-0.parquet", row_group_size=row_group_rows)

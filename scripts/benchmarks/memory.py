@@ -53,7 +53,7 @@ def make_data(folder: Path, num_users: int, num_movies: int, num_ratings: int) -
                 c.USER_INDEX: pa.array(users, pa.int32()),
                 c.MOVIE_INDEX: pa.array(movies, pa.int32()),
                 c.RATING: pa.array(rng.integers(1, 6, per_bucket), pa.float32()),
-                c.RATED_DAY: pa.array(np.zeros(per_bucket), pa.int16()),
+                c.RATED_AT: pa.array(np.zeros(per_bucket), pa.int32()),
             }
         )
         pq.write_table(table, target / "part-0.parquet")

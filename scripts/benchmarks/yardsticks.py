@@ -102,7 +102,7 @@ def plain_prepare(folder: str, target: str, master: str) -> int:
         F.col(c.USER_INDEX).cast("int"),
         F.col(c.MOVIE_INDEX).cast("int"),
         c.RATING,
-        F.unix_date(c.RATED_ON).cast("smallint").alias(c.RATED_DAY),
+        F.unix_timestamp(c.RATED_AT).cast("int").alias(c.RATED_AT),
         F.pmod(F.hash(c.USER_INDEX), F.lit(64)).alias(c.BUCKET),
     )
     # Persisted, because randomSplit would otherwise look up every string three times.

@@ -197,65 +197,6 @@ MOVIELENS_MIXED = [
     b"::",
 ]
 
-TABLE_HEADER = b"user,note,stars,item,when"
-
-
-def table_lines(
-    times: list[bytes], bad: list[bytes]
-) -> tuple[st.SearchStrategy[bytes], st.SearchStrategy[bytes]]:
-    """Valid and damaged lines of a table `user,note,stars,item,when`, with some quoted fields."""
-    notes = [b"", b"plain", b'"quoted, with ""marks"""', b'"a"', "é".encode(), b"0 x", b'""']
-
-    def line(user: bytes, note: bytes, stars: bytes, item: bytes, when: bytes) -> bytes:
-        return b",".join((user, note, stars, item, when))
-
-    ids = st.sampled_from([b"1", b"22", b"2147483647", b'"5"'])
-    good = st.builds(
-        line,
-        ids,
-        st.sampled_from(notes),
-        st.sampled_from([b"3", b"-2.5", b"1e2", b'"4"', b"0", b"100"]),
-        ids,
-        st.sampled_from(times),
-    )
-    odd_notes = [
-        b'"open',
-        b'open"',
-        b'"a"b',
-        b'a"b"',
-        b'"',
-        b'"\r"',
-        b"\xe9",
-        b'"a,b',
-        b'0x"y',
-        b"\x00",
-    ]
-    odd_ids = [
-        b"x",
-        b"0",
-        b"-3",
-        b"2147483648",
-        b"1.0",
-        b"",
-        b'"7',
-        b'7"',
-        b'"1"2',
-        b'" 8"',
-        b"1e3",
-    ]
-    damaged = st.builds(
-        line,
-        st.sampled_from([b"1", *odd_ids]),
-        st.sampled_from([*notes, *odd_notes]),
-        st.sampled_from([b"3", *_STARS]),
-        st.sampled_from([b"1", *odd_ids]),
-        st.sampled_from([*times, *bad]),
-    )
-    others = st.sampled_from(
-        [TABLE_HEADER, b"", b" ", b",,,,", b"1,2", b"1,a,3,4,5,6", b'"', b'""']
-    )
-    return good, st.one_of(damaged, others)
-
 
 def texts(
     good: st.SearchStrategy[bytes], bad: st.SearchStrategy[bytes], max_lines: int = 12
@@ -277,15 +218,3 @@ NETFLIX = texts(st.one_of(NETFLIX_GOOD, NETFLIX_GOOD, NETFLIX_GOOD, NETFLIX_HEAD
 MOVIELENS = texts(MOVIELENS_GOOD, st.sampled_from(MOVIELENS_BAD))
 HALVES_DAT = texts(*half_star_lines(b"::"))
 HALVES_CSV = texts(*half_star_lines(b","))
-TABLE_DATES = texts(
-    *table_lines(
-        [b"2005-01-31", b"2004-02-29 10:00:00", b'"2004-02-29T10:00:00Z"'],
-        [b"2005-02-29", b"2005-1-1", b"31.01.2005", b"", b"2005-01-31x", b"1969-12-31", b"2005"],
-    )
-)
-TABLE_MILLISECONDS = texts(
-    *table_lines(
-        [b"881250949000", b"86399999", b"86400000"],
-        [b"-1", b"-0", b"0", b"8e11", b"2831155200000", b"2831155199999", b"2005-01-01", b""],
-    )
-)

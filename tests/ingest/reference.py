@@ -1,13 +1,9 @@
-"""A slow, obvious reader of raw text, to check the parsers against."""
+"""A slow, obvious reader of Netflix text, to check the parsers against."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
-from decimal import Decimal, InvalidOperation
-
-import numpy as np
+from datetime import date, datetime
 
 from recspark.arrays.ratings import NO_TIME, Ratings
 from recspark.ingest.parsed import Parsed
@@ -30,12 +26,8 @@ class Reading:
     lines: int = 0
 
 
-def read(data: bytes, separator: str, *, halves: bool = False) -> Reading:
-    """Read a Netflix (`,` with headers) or MovieLens file as one would by hand, from text.
-
-    `halves` reads MovieLens with half stars, where a comma may separate the four fields.
-    """
-    is_netflix = separator == "," and not halves
+def read(data: bytes) -> Reading:
+    """Read a Netflix file as one would by hand, from text."""
     found = Reading()
     movie: int | None = None
     offset = 0
@@ -55,7 +47,7 @@ def read(data: bytes, separator: str, *, halves: bool = False) -> Reading:
         if not text.strip(" \t\r\n\v\f"):
             found.blanks += 1
             continue
-        if is_netflix and text.rstrip(" \t\r,").endswith(":"):
+        if text.rstrip(" \t\r,").endswith(":"):
             movie = number(text.rstrip(" \t\r,")[:-1])
             movie = movie if movie and movie > 0 else None
             if movie is None:
@@ -63,16 +55,14 @@ def read(data: bytes, separator: str, *, halves: bool = False) -> Reading:
             else:
                 found.headers += 1
             continue
-        names = text.split(separator)
-        columns = 3 if is_netflix else 4
-        if len(names) == columns and all(n.strip() and not has_digit(n) for n in names):
+        names = text.split(",")
+        if len(names) == 3 and all(n.strip() and not has_digit(n) for n in names):
             if "rating" in text.lower():
                 found.headers += 1
             else:
                 found.rejects.append((found.lines, start, text))
             continue
-        fields = bare.split(separator)
-        row = netflix_row(fields, movie) if is_netflix else movielens_row(fields, halves)
+        row = netflix_row(bare.split(","), movie)
         if row is None:
             found.rejects.append((found.lines, start, text))
         else:
@@ -112,102 +102,6 @@ def netflix_row(fields: list[str], movie: int | None) -> Rating | None:
     except ValueError:
         return None
     return (user, movie, float(rating), seconds_of(day))
-
-
-def stars(text: str, step: str) -> float | None:
-    """A rating up to 5: a number that as a 64-bit float is a multiple of the step."""
-    number = decimal(text)
-    value = None if number is None else Decimal(float(number))
-    if value is None or not 0 < value <= 5 or value % Decimal(step):
-        return None
-    return float(value)
-
-
-def decimal(text: str) -> Decimal | None:
-    text = text.strip(" \t\r\n\v\f")
-    if not text or any(ch not in "0123456789.-eE+" for ch in text) or text[0] == "+":
-        return None
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return None
-
-
-def movielens_row(fields: list[str], halves: bool) -> Rating | None:
-    if len(fields) != 4:
-        return None
-    user, movie = number(fields[0]), number(fields[1])
-    rating = stars(fields[2], "0.5" if halves else "1")
-    seconds = fields[3].strip(" \t\r\n\v\f")
-    if user is None or movie is None or rating is None:
-        return None
-    if not seconds or len(seconds) > 15 or any(ch not in "0123456789" for ch in seconds):
-        return None
-    if int(seconds) >= 2**33:
-        return None
-    day = datetime.fromtimestamp(int(seconds), timezone.utc).date()
-    return (user, movie, rating, (day - EPOCH).days) if day <= LAST else None
-
-
-ParseDay = Callable[[str], date | None]
-
-
-def read_table(data: bytes, header: str, separator: str, parse_day: ParseDay) -> Reading:
-    """Read a table with the columns user, text, rating, movie, time; fields may be quoted."""
-    found, offset = Reading(), 0
-    for raw in data.removesuffix(b"\n").split(b"\n") if data else []:
-        start, offset = offset, offset + len(raw) + 1
-        found.lines += 1
-        text = raw.decode("utf-8", "backslashreplace").removesuffix("\r")
-        fields = quoted_fields(text, separator)
-        if not text.strip(" \t\r\n\v\f"):
-            found.blanks += 1
-        elif text == header:
-            found.headers += 1
-        elif fields is None or len(fields) != 5 or (row := table_row(fields, parse_day)) is None:
-            found.rejects.append((found.lines, start, text))
-        else:
-            found.ratings.append(row)
-    return found
-
-
-def table_row(fields: list[str], parse_day: ParseDay) -> Rating | None:
-    user, _, rating, movie, time = fields
-    ids, value = (number(user), number(movie)), decimal(rating)
-    try:
-        day = parse_day(time.strip(" \t\r\n\v\f"))
-    except ValueError:
-        return None
-    if None in ids or value is None or abs(value) > Decimal(2) ** 127 or day is None:
-        return None
-    if not EPOCH <= day <= LAST:
-        return None
-    # Ratings are stored in 32 bits.
-    return (number(user) or 0, number(movie) or 0, float(np.float32(value)), (day - EPOCH).days)
-
-
-def quoted_fields(text: str, separator: str) -> list[str] | None:
-    """Split by hand, a character at a time; None where a quote is out of place."""
-    fields, place, quoted = [""], "start", False
-    for ch in text:
-        if quoted:
-            quoted = ch != '"'
-            if quoted:
-                fields[-1] += ch
-            else:
-                place = "after"
-        elif ch == separator:
-            fields.append("")
-            place = "start"
-        elif ch == '"' and place in ("start", "after"):
-            fields[-1] += '"' if place == "after" else ""
-            quoted = True
-        elif place == "after" or (ch == "\r" and '"' in text):
-            return None
-        else:
-            fields[-1] += ch
-            place = "inside"
-    return None if quoted else fields
 
 
 def as_list(rows: Ratings) -> list[Rating]:

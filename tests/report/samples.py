@@ -91,7 +91,9 @@ def make_metrics(name: str, seed: int, noise: float = 1.0, **values: Any) -> dic
         slices.USER_ACTIVITY: slices.support_key(draw.integers(1, 90, NUM_ROWS)),
         slices.MOVIE_POPULARITY: slices.support_key(draw.integers(0, 3000, NUM_ROWS)),
         slices.RATING_VALUE: slices.rating_key(rating),
-        slices.MONTH: slices.month_key(draw.integers(12_000, 12_900, NUM_ROWS).astype(np.int16)),
+        slices.MONTH: slices.month_key(
+            86_400 * draw.integers(12_000, 12_900, NUM_ROWS).astype(np.int32)
+        ),
         slices.CALIBRATION: slices.calibration_key(prediction),
     }
     groups: dict[str, slices.Groups] = {
@@ -156,7 +158,7 @@ def make_training(model: str = "mf", num_epochs: int = 6, first: float = 1.2) ->
 def make_movies() -> Movies:
     """Return movies; the most rated one has the hostile title."""
     return Movies(
-        ids=np.arange(NUM_MOVIES, dtype=np.int32) + 100,
+        ids=list(range(100, 100 + NUM_MOVIES)),
         num_ratings=np.arange(NUM_MOVIES, 0, -1).astype(np.int64) * 3,
         labels=[HOSTILE, *(f"Film {number} (1999)" for number in range(1, NUM_MOVIES))],
     )

@@ -5,6 +5,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recspark.contract import schemas
+from recspark.contract.schemas import IdTypes
 from recspark.report.examples import Listed, choose_users, describe_users
 from recspark.report.movies import Movies, make_unique, name_movie
 from tests.runs import movie_id, split_frame, user_id
@@ -15,12 +16,12 @@ NUM_USERS = 200
 @pytest.fixture(scope="module")
 def index(spark: SparkSession) -> DataFrame:
     rows = [(user_id(user), user, NUM_USERS - user) for user in range(NUM_USERS)]
-    return spark.createDataFrame(rows, schemas.USER_INDEX.ddl)
+    return spark.createDataFrame(rows, schemas.USER_INDEX.with_ids(IdTypes()).ddl)
 
 
 def make_lists(spark: SparkSession, users: range | list[int]) -> DataFrame:
     rows = [(user_id(user), rank, movie_id(rank), 5.0 - rank) for user in users for rank in (1, 2)]
-    return spark.createDataFrame(rows, schemas.RECOMMENDATIONS.ddl)
+    return spark.createDataFrame(rows, schemas.RECOMMENDATIONS.with_ids(IdTypes()).ddl)
 
 
 def choose(lists: DataFrame, index: DataFrame, seed: int = 1, count: int = 10) -> dict[int, int]:
@@ -49,7 +50,7 @@ def test_only_users_with_lists_are_drawn(spark: SparkSession, index: DataFrame) 
 def test_users_are_described_by_titles(spark: SparkSession) -> None:
     num_movies = 6
     movies = Movies(
-        ids=np.array([movie_id(movie) for movie in range(num_movies)], np.int32),
+        ids=[movie_id(movie) for movie in range(num_movies)],
         num_ratings=np.ones(num_movies, np.int64),
         labels=[f"Film {movie}" for movie in range(num_movies)],
     )

@@ -138,6 +138,38 @@ def test_missing_parts_say_how_to_get_them(page: str) -> None:
         assert MISSING[name] in text
 
 
+def test_a_run_without_test_ratings_says_so() -> None:
+    inventory = samples.make_inventory()
+    empty = dataclasses.replace(inventory.manifests["test"], num_rows=0)
+    inventory = dataclasses.replace(inventory, manifests={**inventory.manifests, "test": empty})
+    page = make_report(Findings("bare", inventory, Leaderboards([], ["mf"]), []))
+    why = "This run has no test ratings, because prepare.test_fraction is 0"
+    for chapter in ("results", "errors", "calibrated"):
+        text = page.split(f'<h2 id="{chapter}">')[1].split("<h2 ")[0]
+        assert why in text
+        assert "jobs/evaluate.py" not in text
+    assert "Not listed" not in page
+
+
+def test_months_of_ratings_without_a_time() -> None:
+    board = samples.make_board()
+    for one in board.metrics.values():
+        one["cuts"]["month"][-1]["month"] = None
+    page = make_report(
+        dataclasses.replace(samples.make_findings(), leaderboards=Leaderboards([board]))
+    )
+    assert "no time" in read(page).cells
+    for one in board.metrics.values():
+        one["cuts"]["month"] = one["cuts"]["month"][-1:]
+    reader = read(
+        make_report(
+            dataclasses.replace(samples.make_findings(), leaderboards=Leaderboards([board]))
+        )
+    )
+    assert "By month: no test rating has a time" in reader.headings
+    assert "errors-month" not in reader.svgs
+
+
 def test_a_run_that_only_ingested_has_a_page() -> None:
     ratings = samples.make_inventory().manifests["ratings"]
     paths = RunPaths("s3://key:hunter2@bucket/run")

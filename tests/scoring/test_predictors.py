@@ -3,8 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from recspark.arrays.user_buckets import Shard
 from recspark.errors import DataError
@@ -15,8 +13,7 @@ from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
 from recspark.recommend.block_scorers import ScorerFactory
 from recspark.saved import weights
-from recspark.scoring import pairs_csv, trained
-from recspark.scoring.pairs_csv import Dialect
+from recspark.scoring import trained
 from recspark.scoring.predictors import EffectModel, FactorModel
 
 NAN = float("nan")
@@ -92,29 +89,3 @@ def test_effects_as_factors_are_the_same_predictions() -> None:
     rows, movies = np.array([0, 0, 1, 2]), np.array([0, 1, 0, 0])
     for one in (model, model.as_factors()):
         np.testing.assert_allclose(one.predict(0, rows, movies), [3.75, NAN, NAN, 2.25])
-
-
-LINES = st.lists(
-    st.sampled_from(["1,2,x", "12,-7,", " 3 , 4 ,5", "", "a,1,2", "1,2", '"8","9",z', "0x1,2,3"]),
-    max_size=8,
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(LINES, st.sampled_from(["\n", "\r\n"]))
-def test_the_fast_parser_equals_the_slow_one_or_gives_up(lines: list[str], end: str) -> None:
-    text = "".join(line + end for line in lines).encode()
-    dialect = Dialect(",", 3, user=0, movie=1, has_names=False)
-    slow, fast = pairs_csv._parse_lines(text, dialect), pairs_csv._parse_clean(text, dialect)
-    good = [one for one in lines if one not in ("", "a,1,2", "1,2", "0x1,2,3")]
-    clean = [[int(part.strip(' "')) for part in one.split(",")[:2]] for one in good]
-    assert [slow.users.to_pylist(), slow.movies.to_pylist()] == [
-        [user for user, _ in clean],
-        [movie for _, movie in clean],
-    ]
-    assert [row.row for row in slow.bad] == [
-        n for n, one in enumerate(lines) if one in ("a,1,2", "1,2", "0x1,2,3")
-    ]
-    if fast is not None:
-        assert not slow.bad
-        assert (fast.users, fast.movies, fast.num_lines) == (slow.users, slow.movies, len(lines))

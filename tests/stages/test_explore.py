@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
 from recspark.config import Config
-from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
+from recspark.contract.schemas import IdTypes
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, EnvironmentProblem
@@ -24,21 +25,21 @@ CELLS = [
     (7, 2, 3.0, "2004-02-29"),
     (9, 1, 0.5, "2004-02-29"),
     (12, 3, 5.0, "2005-01-01"),
+    (12, 2, 4.25, None),
 ]
 
 
-def write_ingested(spark: SparkSession, root: str, parts: set[str], num_rows: int = 4) -> None:
+def write_ingested(spark: SparkSession, root: str, parts: set[str], num_rows: int = 5) -> None:
     """Publish `ratings`, `movies` or both, as ingest does."""
     paths = RunPaths(root)
-    names = [c.USER_ID, c.MOVIE_ID, c.RATING, c.RATED_ON]
     rows = [
-        (user, movie, rating, pd.Timestamp(day).date(), int(day[:4]))
+        (user, movie, rating, day and datetime.fromisoformat(f"{day}T23:59:59+00:00"))
         for user, movie, rating, day in CELLS[:num_rows]
     ]
-    assert len(names) + 1 == len(schemas.RATINGS.columns)
+    movies = [(1, 1999, "<i>One</i>", "Drama|Comedy"), (2, None, "Two", None)]
     frames = {
-        "ratings": (paths.ratings, schemas.RATINGS, rows),
-        "movies": (paths.movies, schemas.MOVIES, [(1, 1999, "<i>One</i>"), (2, None, "Two")]),
+        "ratings": (paths.ratings, schemas.RATINGS.with_ids(IdTypes()), rows),
+        "movies": (paths.movies, schemas.MOVIES.with_ids(IdTypes()), movies),
     }
     chosen = [frames[name] for name in sorted(parts)]
     step = Step("ingest", {}, {}, [path for path, _, _ in chosen])
@@ -46,7 +47,7 @@ def write_ingested(spark: SparkSession, root: str, parts: set[str], num_rows: in
         for path, schema, values in chosen:
             frame = spark.createDataFrame(values, schema.ddl)
             parquet.write_dataset(frame, step.staging(path), schema)
-            step.publish(path, schema)
+        step.publish_all([(path, schema, None) for path, schema, _ in chosen])
 
 
 @pytest.fixture
@@ -60,16 +61,17 @@ def test_statistics_and_page_are_published(config: Config, spark: SparkSession) 
     folder = Path(RunPaths(config.root).explore)
     statistics: dict[str, Any] = storage.read_json(str(folder / "statistics.json"))
     assert statistics["counts"] == {
-        "ratings": 4,
+        "ratings": 5,
         "users": 3,
         "movies": 3,
         "movies_without_ratings": 0,
         "movies_without_title": 1,
+        "ratings_without_time": 1,
         "first_day": "2004-02-28",
         "last_day": "2005-01-01",
-        "mean_rating": 3.25,
-        "std_rating": pytest.approx(1.75),
-        "sparsity": pytest.approx(5 / 9),
+        "mean_rating": pytest.approx(3.45),
+        "std_rating": pytest.approx(np.std([4.5, 3.0, 0.5, 5.0, 4.25])),
+        "sparsity": pytest.approx(4 / 9),
     }
     assert [row["month"] for row in statistics["months"]] == ["2004-02", "2005-01"]
     page = (folder / "index.html").read_text(encoding="utf-8")
@@ -85,7 +87,7 @@ def test_statistics_and_page_are_published(config: Config, spark: SparkSession) 
     assert ratings is not None
     assert f"Ratings as ingested on {ratings.created_at[:16].replace('T', ' ')} UTC" in page
     assert manifest.inputs["ratings"] == ratings.id
-    assert manifest.counts["ratings"] == 4
+    assert manifest.counts["ratings"] == 5
 
     explore.run(config, spark)
     again = read_manifest(str(folder))
@@ -115,9 +117,8 @@ def test_no_ratings_is_an_error_and_writes_nothing(config: Config, spark: SparkS
 
 def test_lost_ratings_are_noticed(config: Config, spark: SparkSession) -> None:
     write_ingested(spark, config.root, {"ratings", "movies"})
-    for file in Path(RunPaths(config.root).ratings).glob("rated_year=2005/*.parquet"):
-        file.unlink()
-    with pytest.raises(DataError, match=r"found no .*rated_year=2005"):
+    next(Path(RunPaths(config.root).ratings).glob("*.parquet")).unlink()
+    with pytest.raises(DataError, match=r"ratings: found no .*part-.*\.parquet"):
         explore.run(config, spark)
 
 

@@ -162,7 +162,7 @@ def test_too_many_rejects_fail_but_are_kept(folder: Path, spark: SparkSession) -
     for line in (6, 7, 8):
         assert f"combined_data_1.txt:{line}: " in str(caught.value)
     paths = RunPaths(config.root)
-    assert parquet.read_dataset(spark, paths.failed_rejects, schemas.REJECTS).count() == 4
+    assert parquet.read_dataset(spark, paths.rejects_of_failed_run, schemas.REJECTS).count() == 4
     assert read_manifest(paths.ratings) is None
     assert read_manifest(paths.rejects) is None
     assert not list(Path(config.root).glob(".*"))
@@ -184,7 +184,7 @@ def test_failed_run_leaves_earlier_data_sets_as_they_were(
     assert len(rejects_of(config, spark)) == 1
     file.write_bytes(GOOD)
     ingest.run(config, spark)  # what the failed run kept goes with the next success
-    assert not Path(paths.failed_rejects).exists()
+    assert not Path(paths.rejects_of_failed_run).exists()
 
 
 def test_probe_and_qualifying_are_data_sets(folder: Path, spark: SparkSession) -> None:

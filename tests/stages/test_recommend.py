@@ -108,6 +108,21 @@ def test_lists_for_some_users_only(spark: SparkSession, fitted: Fitted, tmp_path
     assert (manifest.counts["users"], manifest.counts["lists"]) == (4, 2)
 
 
+def test_users_without_a_list_are_counted_by_reason(
+    spark: SparkSession, fitted: Fitted, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Only the most rated movies may be listed: some users have rated them all.
+    least = int((~np.isnan(TRAIN)).sum(axis=0).max())
+    wanted = sorted_lists(fitted, "biased_mf", 4, least)
+    full = sum(not entries for entries in wanted.values())
+    assert 0 < full < NUM_USERS - 1
+    found = run(spark, fitted, "biased_mf", top_n=4, min_ratings=least)
+    check(found, {user: entries for user, entries in wanted.items() if entries})
+    assert f"1 of {NUM_USERS} users get no list: they have no rating in train" in caplog.text
+    reason = "have rated every movie that may be listed"
+    assert f"{full} of {NUM_USERS} users get no list: they {reason}" in caplog.text
+
+
 def test_current_output_is_kept_and_another_length_runs_again(
     spark: SparkSession, copied: Fitted
 ) -> None:

@@ -16,6 +16,7 @@ from recspark.config import BiasConfig, Config, EvaluateConfig, RecommendConfig,
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
+from recspark.contract.schemas import IdTypes
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, EnvironmentProblem
@@ -35,15 +36,15 @@ def write_ingested(spark: SparkSession, root: str) -> None:
     """Publish titles, including one with markup, and the manifest of ratings."""
     paths = RunPaths(root)
     titles = [
-        (movie_id(movie), 1990 + movie, HOSTILE if not movie else f"Film {movie}")
+        (movie_id(movie), 1990 + movie, HOSTILE if not movie else f"Film {movie}", None)
         for movie in range(NUM_MOVIES)
     ]
     with Step("ingest", {}, {"/raw/u.data": "99@1"}, (paths.movies, paths.ratings)) as step:
-        frame = spark.createDataFrame(titles, schemas.MOVIES.ddl)
-        parquet.write_dataset(frame, step.staging(paths.movies), schemas.MOVIES)
-        step.publish(paths.movies, schemas.MOVIES)
+        schema = schemas.MOVIES.with_ids(IdTypes())
+        frame = spark.createDataFrame(titles, schema.ddl)
+        parquet.write_dataset(frame, step.staging(paths.movies), schema)
         storage.make_folder(step.staging(paths.ratings))
-        step.publish(paths.ratings, None)
+        step.publish_all([(paths.movies, schema, None), (paths.ratings, None, None)])
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def test_every_test_row_has_one_prediction_in_range(
     assert set(found) == {(user, movie) for user, movie, _ in TEST}
     for (user, movie), row in found.items():
         assert 1 <= row[c.PREDICTION] <= 5
-        assert (row[c.RATING], row[c.RATED_DAY], row[c.BUCKET]) == (3.0, 100, user % 4)
+        assert (row[c.RATING], row[c.RATED_AT], row[c.BUCKET]) == (3.0, 100, user % 4)
         flags = {
             (True, True): None,
             (False, True): "movie_effect",
@@ -144,8 +144,10 @@ def test_evaluate_writes_figures_and_prints_the_table(
     paths = RunPaths(scored.root)
     metrics = json.loads(Path(paths.metrics("bias")).read_text())
     assert list(metrics) == [
-        *("model", "protocol", "predictions", "seconds", "num_rows", "num_users", "rmse"),
+        *("model", "protocol", "predictions", "recommendations", "seconds", "num_rows"),
         *(
+            "num_users",
+            "rmse",
             "rmse_interval",
             "mae",
             "coverage",
@@ -261,11 +263,21 @@ def test_an_incomplete_model_is_refused(spark: SparkSession, copied: Config) -> 
         score.run(preset(copied, "als"), "als", spark)
 
 
-def test_an_empty_test_is_refused(spark: SparkSession, copied: Config) -> None:
-    file = Path(RunPaths(copied.root).test, "_MANIFEST.json")
+def test_without_test_ratings_nothing_is_scored_or_measured(
+    spark: SparkSession, copied: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths, models = RunPaths(copied.root), {"als": preset(copied, "als")}
+    file = Path(paths.test, "_MANIFEST.json")
     file.write_text(json.dumps(json.loads(file.read_text()) | {"num_rows": 0}))
-    with pytest.raises(DataError, match=r"test: found no ratings"):
-        score.run(preset(copied, "als"), "als", spark)
+    for made in ("predictions", "metrics"):
+        shutil.rmtree(Path(copied.root, made), ignore_errors=True)
+    with caplog.at_level("WARNING"):
+        score.run(models["als"], "als", spark)
+        evaluate.run(models, spark)
+    assert not Path(paths.predictions("als")).exists()
+    assert not Path(paths.metrics("als")).exists()
+    for stage in ("score", "evaluate"):
+        assert f"{stage}: left out, because test has no ratings" in caplog.text
 
 
 def test_a_bucket_that_lost_rows_stops_cosine_user(spark: SparkSession, copied: Config) -> None:

@@ -21,7 +21,8 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.step import Step
 from recspark.errors import DataError
 from recspark.files import parquet
-from recspark.scoring import pair_files, request
+from recspark.ingest import pair_files
+from recspark.scoring import request
 from recspark.stages import score_pairs
 from tests.runs import movie_id, user_id
 from tests.stages.fitted import NUM_USERS, UNSEEN_MOVIE, UNSEEN_USER, Fitted, expected

@@ -11,6 +11,7 @@ from recspark.config import SimilarConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
+from recspark.contract.schemas import IdTypes
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError
 from recspark.files import parquet
@@ -26,14 +27,15 @@ def titled(spark: SparkSession, copied: Fitted) -> Fitted:
     """The run with titles of all movies but one. Two movies share a title."""
     paths = RunPaths(copied.config.root)
     rows = [
-        (movie_id(movie), 1990, f"Title {min(movie, 20)}")
+        (movie_id(movie), 1990, f"Title {min(movie, 20)}", None)
         for movie in range(NUM_MOVIES)
         if movie != UNTITLED
     ]
     with Step("ingest", {}, {}, [paths.movies]) as step:
-        frame = spark.createDataFrame(rows, schemas.MOVIES.ddl)
-        parquet.write_dataset(frame, step.staging(paths.movies), schemas.MOVIES)
-        step.publish(paths.movies, schemas.MOVIES)
+        schema = schemas.MOVIES.with_ids(IdTypes())
+        frame = spark.createDataFrame(rows, schema.ddl)
+        parquet.write_dataset(frame, step.staging(paths.movies), schema)
+        step.publish(paths.movies, schema)
     return copied
 
 

@@ -49,7 +49,7 @@ def write_bucket(
             "user_index": pa.array(users, pa.int32()),
             "movie_index": pa.array(movies, pa.int32()),
             "rating": pa.array(ratings, pa.float32()),
-            "rated_day": pa.array(np.zeros(len(users)), pa.int16()),
+            "rated_at": pa.array(np.zeros(len(users)), pa.int32()),
         }
     )
     pq.write_table(table, target / "part-0.parquet", row_group_size=30)
