@@ -16,8 +16,9 @@ from typing import Any
 import fsspec
 
 from recspark.errors import DataError, describe
+from recspark.files.object_store import move_files
 
-# Their "rename" copies every file, in any order, so it is done here in an order that is safe.
+# Their "rename" copies every file, in any order; `move_files` does it in an order that is safe.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"}
 
 
@@ -109,7 +110,7 @@ def move(source: str, target: str) -> None:
     elif has_rename(fs):
         fs.mv(stripped, stripped_target)
     else:
-        _move_files(fs, stripped, stripped_target)
+        move_files(fs, stripped, stripped_target)
 
 
 def make_folder(path: str) -> None:
@@ -284,18 +285,3 @@ def has_rename(fs: fsspec.AbstractFileSystem) -> bool:
     protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
     is_own = type(fs).mv is not fsspec.AbstractFileSystem.mv  # which copies
     return is_local(fs) or (is_own and not _OBJECT_STORES & set(protocols))
-
-
-def _move_files(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None:
-    """Copy a file or folder to another path in the same store, then delete the original.
-
-    Files named `_…` mark a folder as complete. They are copied last and deleted first, so a folder
-    that has one always has all its files.
-    """
-    files = [source] if fs.isfile(source) else fs.find(source)
-    marks = [name for name in files if posixpath.basename(name).startswith("_")]
-    others = [name for name in files if name not in marks]
-    for names in filter(None, (others, marks)):
-        fs.copy(names, [target + name[len(source) :] for name in names])
-    for names in filter(None, (marks, others)):
-        fs.rm(names)
