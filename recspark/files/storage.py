@@ -195,7 +195,7 @@ def list_files(pattern: str) -> list[FileInfo]:
     else:
         names = [name for name in fs.glob(stripped) if fs.isfile(name)]
     visible = sorted(n for n in names if not posixpath.basename(n).startswith((".", "_")))
-    return [_file_info(fs, name) for name in visible]
+    return [file_info(full_path(fs, name, pattern)) for name in visible]
 
 
 def list_entries(path: str) -> list[str]:
@@ -207,7 +207,7 @@ def list_entries(path: str) -> list[str]:
         names = [name for name in found if name != stripped.rstrip("/")]
     else:
         names = [str(name) for name in fs.glob(stripped)]
-    return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+    return [full_path(fs, name, path) for name in sorted(names)]
 
 
 def list_tree(path: str) -> list[FileInfo]:
@@ -215,7 +215,7 @@ def list_tree(path: str) -> list[FileInfo]:
     fs, stripped = filesystem(path)
     roots = [stripped] if fs.exists(stripped) else fs.glob(stripped)
     names = {str(name) for root in roots for name in fs.find(root)}
-    return [_file_info(fs, name) for name in sorted(names)]
+    return [file_info(full_path(fs, name, path)) for name in sorted(names)]
 
 
 def is_file(path: str) -> bool:
@@ -233,7 +233,13 @@ def is_folder(path: str) -> bool:
 def file_info(path: str) -> FileInfo:
     """Return the size and the time of change of a file; of a link, those of its target."""
     fs, stripped = filesystem(path)
-    return _file_info(fs, stripped)
+    if is_local(fs):
+        status = Path(stripped).stat()
+        return FileInfo(path=stripped, size=status.st_size, modified=str(status.st_mtime))
+    info = fs.info(stripped)
+    changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
+    full = full_path(fs, stripped, path)
+    return FileInfo(path=full, size=int(info["size"]), modified=str(changed))
 
 
 def list_folders(path: str) -> list[str]:
@@ -248,15 +254,6 @@ def list_folders(path: str) -> list[str]:
 def _is_file(fs: fsspec.AbstractFileSystem, entry: dict[str, Any]) -> bool:
     """Return whether an entry of a folder is a file; fsspec: a link is neither."""
     return entry["type"] == "file" or (entry["type"] != "directory" and fs.isfile(entry["name"]))
-
-
-def _file_info(fs: fsspec.AbstractFileSystem, name: str) -> FileInfo:
-    if is_local(fs):
-        status = Path(name).stat()
-        return FileInfo(path=name, size=status.st_size, modified=str(status.st_mtime))
-    info = fs.info(name)
-    changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
-    return FileInfo(path=fs.unstrip_protocol(name), size=int(info["size"]), modified=str(changed))
 
 
 @contextlib.contextmanager
