@@ -21,11 +21,13 @@ SYNONYMS = {
         *("isbn", "bookid", "book", "trackid", "track", "artistid", "artist", "songid", "song"),
         *("animeid", "gameid", "game", "title", "recipeid", "jokeid", "articleid", "postid"),
         *("parentasin", "gmapid", "contentid", "sku", "itemkey", "restaurantid", "beerid", "iid"),
+        *("stockcode", "videoid", "venueid", "placeid", "locationid", "newsid", "appid"),
     ),
     "rating": (
         *("rating", "ratings", "stars", "score", "overall", "bookrating", "userrating", "grade"),
         *("weight", "playcount", "count", "hours", "value", "reviewscore", "points", "myscore"),
         *("reviewoverall", "vote", "preference", "plays", "purchases"),
+        *("quantity", "watchratio"),
     ),
     "time": (
         *("timestamp", "time", "date", "unixreviewtime", "when", "reviewtime", "createdat"),
