@@ -82,5 +82,11 @@ def test_json_and_folders_are_replaced(tmp_path: Path) -> None:
     storage.move(f"{root}/a", f"{root}/b/c")
     assert storage.list_folders(f"{root}/b") == [f"{root}/b/c"]
     assert storage.resolve(f"{root}/b/") == f"{root}/b"
+    one = f"{root}/b/c/x.json"
+    for pattern in (one, f"{root}/b/c", f"{root}/b/c/*.json"):
+        assert [file.path for file in storage.list_files(pattern)] == [one]
+    assert [file.path for file in storage.list_tree(f"{root}/b")] == [one]
+    assert storage.list_entries(f"{root}/b/c") == [one]
+    assert storage.file_info(one).size == 2
     storage.remove(f"{root}/b")
     assert list(tmp_path.iterdir()) == []
