@@ -21,9 +21,9 @@ from recspark.errors import DataError, describe, from_task
 from recspark.files import storage
 from recspark.ingest.formats import Format
 from recspark.ingest.inputs import Inputs, split_paths
-from recspark.ingest.parquet import ParquetTable
 from recspark.tables.header_names import find_columns
 from recspark.tables.json_lines import as_text
+from recspark.tables.parquet import ParquetTable
 from recspark.tables.rules import make_rules
 from recspark.text.ranges import Range
 from recspark.text.sources import Source

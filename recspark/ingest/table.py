@@ -11,12 +11,12 @@ import pyarrow as pa
 from recspark.config import TableConfig
 from recspark.errors import DataError, describe
 from recspark.ingest.formats import Format
-from recspark.ingest.parquet import ParquetTable, plan_rows
 from recspark.ingest.places import Place, place_columns
 from recspark.ingest.text_table import TextTable
 from recspark.tables import json_lines
 from recspark.tables.delimited import Delimited
 from recspark.tables.look import Look, look_at
+from recspark.tables.parquet import ParquetTable, plan_rows
 from recspark.tables.rating_scales import as_strings
 from recspark.tables.rules import make_rules
 from recspark.tables.sample import SAMPLE_BYTES, read_samples

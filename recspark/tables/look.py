@@ -11,9 +11,8 @@ import pyarrow.parquet as pq
 
 from recspark.config.table import TableConfig
 from recspark.errors import DataError, describe
-from recspark.ingest import parquet
 from recspark.redact import shown
-from recspark.tables import json_lines
+from recspark.tables import json_lines, parquet
 from recspark.tables.dialect import Dialect, guess_dialect
 from recspark.tables.fields import Splitter
 from recspark.tables.lines import Lines
