@@ -43,13 +43,16 @@ def describe_type(kind: Any) -> str:
     """Return a type in words, e.g. "`once` or `k_core`" for a Literal of these two."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Literal:
-        *first, last = (f"`{choice}`" for choice in arguments)
+        *first, last = (
+            f"`{str(one).lower() if isinstance(one, bool) else one}`" for one in arguments
+        )
         return f"{', '.join(first)} or {last}"
     if origin in (typing.Union, types.UnionType):
         kinds = [describe_type(one) for one in arguments if one is not type(None)]
-        return " or ".join([*kinds, "null"])
+        return " or ".join([*kinds, *(["null"] if type(None) in arguments else [])])
     if origin is tuple:
-        return f"list of {'texts' if arguments[0] is str else WORDS[arguments[0]] + 's'}"
+        kinds = describe_type(arguments[0]).split(" or ")
+        return f"list of {' or '.join(f'{one}s' for one in kinds)}"
     if origin is dict:
         return f"mapping of {WORDS[arguments[0]]} to {WORDS[arguments[1]]}"
     return WORDS[kind]

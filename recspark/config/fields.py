@@ -112,7 +112,8 @@ def _members(kind: Any) -> tuple[Any, ...]:
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) is Literal else ()
+    words = get_args(kind) if get_origin(kind) is Literal else ()
+    return tuple(str(one).lower() if isinstance(one, bool) else one for one in words)
 
 
 def _in_words(kind: Any) -> str:

@@ -28,7 +28,7 @@ class DataSet:
 RATINGS = DataSet("ratings", ("ingest",), schemas.RATINGS)
 MOVIES = DataSet("movies", ("ingest",), schemas.MOVIES)
 REJECTS = DataSet("rejects", ("ingest",), schemas.REJECTS)
-FAILED_REJECTS = DataSet("failed_rejects", ("ingest",), schemas.REJECTS)
+REJECTS_OF_FAILED_RUN = DataSet("rejects_of_failed_run", ("ingest",), schemas.REJECTS)
 USERS = DataSet("users", ("ingest",), schemas.USERS)
 PROBE = DataSet("probe", ("ingest",), schemas.PROBE)
 QUALIFYING = DataSet("qualifying", ("ingest",), schemas.QUALIFYING)
@@ -50,7 +50,7 @@ EXPLORE = DataSet("explore", ("explore",))
 REPORT = DataSet("report", ("report",))
 
 CATALOG = (
-    *(RATINGS, MOVIES, USERS, REJECTS, FAILED_REJECTS, PROBE, QUALIFYING),
+    *(RATINGS, MOVIES, USERS, REJECTS, REJECTS_OF_FAILED_RUN, PROBE, QUALIFYING),
     *(USER_INDEX, MOVIE_INDEX, USER_INDEXER, MOVIE_INDEXER, TRAIN, VALID, TEST),
     *(MODELS, PREDICTIONS, SCORED_PAIRS, CONTEST, RECOMMENDATIONS, SIMILAR_MOVIES),
     *(METRICS, EXPLORE, REPORT),

@@ -56,8 +56,8 @@ class RunPaths:
         return self._at("rejects")
 
     @property
-    def failed_rejects(self) -> str:
-        return self._at("failed_rejects")
+    def rejects_of_failed_run(self) -> str:
+        return self._at("rejects_of_failed_run")
 
     @property
     def users(self) -> str:

@@ -2,8 +2,10 @@
 
 While a job runs, its lock file `.held-<id>.json` is in the run directory. A job refuses to start if
 it would write what another job writes or reads, or read what another job writes; its message names
-that job. To start, a job first writes `.claim-<id>.json` and only then looks for others, so of two
-that start at the same moment, the one with the lower id goes on.
+that job. To start, a job first writes its lock and only then looks for others, so of two that start
+at one moment, at least one sees the other. Whoever sees another one withdraws its own lock, waits
+for a random moment and tries again; if the same lock is still there, its job is at work. Nothing is
+asked of the file system but that a file is listed once it is written.
 
 The lock file outlives a job that is killed. A job on the same machine looks for the owner's process
 by process id and start time, so the lock ends with the process. A job on another machine sees only
@@ -20,6 +22,7 @@ import json
 import logging
 import os
 import posixpath
+import random
 import threading
 import time
 from collections.abc import Sequence
@@ -28,18 +31,18 @@ from types import TracebackType
 
 from recspark.datasets import staging
 from recspark.datasets.lock_owner import Owner
-from recspark.datasets.process_identity import is_this_process, machine_id, process_start
 from recspark.errors import DataError, InUseError, describe
-from recspark.files import storage
+from recspark.files import json_files, storage
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 10.0
 LEASE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.05
+_NUM_READS = 4
+_HELD = ".held-"
 _SWEEP = "clearing up"
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
-_WAITING, _HELD = ".claim-", ".held-"
 
 
 @dataclass
@@ -65,21 +68,9 @@ class RunLock:
     _beat: threading.Thread = field(init=False, repr=False)
 
     def __enter__(self) -> RunLock:
-        self._owner = Owner.here(self.root, self.stage, self.writes, self.reads)
-        waiting = self._path(_WAITING)
-        try:
-            _write_first(self.root, waiting, json.dumps(asdict(self._owner)).encode())
-            abandoned = self._resolve_conflicts(waiting)
-            storage.move(waiting, self._path(_HELD))
-            self.clear()
-            for path, other in abandoned:
-                if self._owner.covers(other):
-                    _clear(self.root, other.writes)
-                    storage.remove(path)
-        except BaseException:
-            storage.remove(waiting)
-            storage.remove(self._path(_HELD))
-            raise
+        met: set[str] = set()
+        while not self._try_to_start(met):
+            time.sleep(random.uniform(_PAUSE_SECONDS, 10 * _PAUSE_SECONDS))
         self._beat = threading.Thread(target=self._touch, name="lock", daemon=True)
         self._beat.start()
         return self
@@ -92,7 +83,7 @@ class RunLock:
     ) -> None:
         self._stop.set()
         self._beat.join()
-        storage.remove(self._path(_HELD))
+        storage.remove(self._path)
 
     def clear(self) -> None:
         """Remove what is staged of the data sets to be written."""
@@ -100,7 +91,7 @@ class RunLock:
 
     def is_held(self) -> bool:
         """Return whether the lock file is still there."""
-        return storage.exists(self._path(_HELD))
+        return storage.exists(self._path)
 
     def check(self) -> None:
         """Raise a DataError if the lock file is gone: another job may have taken over."""
@@ -116,44 +107,59 @@ class RunLock:
                 )
             )
 
-    def _path(self, prefix: str) -> str:
-        return posixpath.join(self.root, f"{prefix}{self._owner.id}.json")
+    @property
+    def _path(self) -> str:
+        return posixpath.join(self.root, f"{_HELD}{self._owner.id}.json")
 
-    def _resolve_conflicts(self, mine: str) -> list[tuple[str, Owner]]:
-        """Wait until no other job is in conflict with this one; return the abandoned locks.
+    def _try_to_start(self, met: set[str]) -> bool:
+        """Return whether this job has the lock; if not, note in `met` who had it.
 
         Raises:
-            InUseError: Another job keeps its lock.
+            InUseError: One that was met before still has it.
         """
-        now = _modified(mine)
-        while True:
-            abandoned, must_wait = [], False
-            for path, other in _read_locks(self.root, now):
-                conflict = self._owner.find_conflict(other)
-                if other.id == self._owner.id or is_this_process(
-                    other.machine, other.pid, other.started
-                ):
-                    continue
-                if not _is_on_this_machine(other) and conflict is None:
-                    continue
-                if not _is_alive(path, other, now):
-                    abandoned.append((path, other))
-                elif conflict is None:
-                    continue
-                elif other.stage == _SWEEP and self.stage != _SWEEP:
-                    must_wait = True  # it finishes soon or gives way
-                elif _is_held(path) or other.id < self._owner.id or self.stage == _SWEEP:
-                    raise InUseError(_describe(self.root, conflict, other))
-                else:
-                    must_wait = True  # it will see this lock and give way, unless it was first
-            if not must_wait:
-                return abandoned
-            time.sleep(_PAUSE_SECONDS)
+        self._owner = Owner.here(self.root, self.stage, self.writes, self.reads)
+        _write(self.root, self._path, json.dumps(asdict(self._owner)).encode())
+        try:
+            conflict, abandoned = self._look()
+            if conflict is None:
+                self.clear()
+                for path, other in abandoned:
+                    if self._owner.covers(other):
+                        _clear(self.root, other.writes)
+                        storage.remove(path)
+                return True
+        except BaseException:
+            storage.remove(self._path)
+            raise
+        storage.remove(self._path)
+        path, other = conflict
+        if other.id in met:
+            raise InUseError(_describe(self.root, path, other))
+        if other.stage != _SWEEP:  # which ends soon
+            met.add(other.id)
+        return False
+
+    def _look(self) -> tuple[tuple[str, Owner] | None, list[tuple[str, Owner]]]:
+        """Return a data set that another job uses, with that job, and the abandoned lock files."""
+        now, abandoned = _modified(self._path), []
+        for path, other in _read_locks(self.root, now):
+            conflict = self._owner.find_conflict(other)
+            if other.is_this_process() or (conflict is None and not other.is_on_this_machine()):
+                continue
+            try:
+                is_alive = _is_alive(path, other, now)
+            except FileNotFoundError:
+                continue  # released meanwhile
+            if not is_alive:
+                abandoned.append((path, other))
+            elif conflict is not None:
+                return (conflict, other), []
+        return None, abandoned
 
     def _touch(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
             try:
-                _touch(self._path(_HELD))
+                _touch(self._path)
             except Exception as error:  # a brief failure of the store must not end the job
                 logger.warning("%s: lock not renewed: %s", self.stage, error)
 
@@ -164,14 +170,14 @@ def sweep(root: str) -> None:
     Data sets that another job is now at work on are left alone: that job has cleared them itself.
     """
     for _, other in _read_locks(root, None):
-        if _is_on_this_machine(other) and process_start(other.pid) != other.started:
+        if other.is_on_this_machine() and not other.is_running():
             logger.info("clearing up after %s, which was killed (pid %s)", other.stage, other.pid)
             writes = [posixpath.join(root, path) for path in other.writes]
             with contextlib.suppress(InUseError), RunLock(root, _SWEEP, writes):
                 pass
 
 
-def _write_first(root: str, path: str, content: bytes) -> None:
+def _write(root: str, path: str, content: bytes) -> None:
     """Write the first file of a job, and explain a run directory that cannot be written to."""
     try:
         storage.write_bytes(path, content)
@@ -196,42 +202,50 @@ def _clear(root: str, writes: Sequence[str]) -> None:
 def _read_locks(root: str, now: float | None) -> list[tuple[str, Owner]]:
     """Return the lock files of a run directory and their owners, a pipeline before its stage.
 
-    A lock file that cannot be parsed is still being written, and its job will look for others
-    afterwards. One that stays so for LEASE_SECONDS was left by a killed job and is removed.
+    A file that cannot be parsed is being written, and its job will look for others afterwards. One
+    that stays so for LEASE_SECONDS was left by a killed job and is removed.
     """
     found = []
     for path in staging.list_names(root):
-        if not posixpath.basename(path).startswith((_WAITING, _HELD)):
+        if not posixpath.basename(path).startswith(_HELD):
             continue
-        try:
-            found.append((path, Owner.read(storage.read_json(path))))
-        except FileNotFoundError:
-            return _read_locks(root, now)  # released, or renamed because it is now held
-        except (ValueError, TypeError):
-            if now is not None and now - _modified(path) > LEASE_SECONDS:
-                storage.remove(path)
+        owner = _read_owner(path)
+        if owner is not None:
+            found.append((path, owner))
+        elif now is not None:
+            with contextlib.suppress(FileNotFoundError):
+                if now - _modified(path) > LEASE_SECONDS:
+                    storage.remove(path)
     return sorted(found, key=lambda one: (one[1].since, one[1].writes))
 
 
-def _is_held(path: str) -> bool:
-    return posixpath.basename(path).startswith(_HELD)
+def _read_owner(path: str) -> Owner | None:
+    """Return the owner of a lock file; None if it is gone or damaged.
 
-
-def _is_on_this_machine(other: Owner) -> bool:
-    return other.machine == machine_id()
+    Some file systems show a file empty for a moment when its owner touches it.
+    """
+    for _ in range(_NUM_READS):
+        try:
+            return Owner.read(json_files.read_json(path))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            time.sleep(_PAUSE_SECONDS)
+    return None
 
 
 def _is_alive(path: str, other: Owner, now: float) -> bool:
-    if _is_on_this_machine(other):
-        return other.started is not None and process_start(other.pid) == other.started
+    """Return whether a lock's job is at work; FileNotFoundError if the lock was released."""
+    if other.is_on_this_machine():
+        return other.is_running()
     touched = _modified(path)
-    # A time in the future means that a clock was set; then only watching the file helps.
-    if 0 <= now - touched <= LEASE_SECONDS:
+    # A time far in the future means that a clock was set; then only watching the file helps.
+    if abs(now - touched) <= LEASE_SECONDS:
         return True
     logger.info("%s on %s has not renewed its lock, watching it", other.stage, other.host)
     deadline = time.monotonic() + 2 * BEAT_SECONDS
     while time.monotonic() < deadline:
-        if not storage.exists(path) or _modified(path) != touched:
+        if _modified(path) != touched:
             return True
         time.sleep(_PAUSE_SECONDS)
     return False

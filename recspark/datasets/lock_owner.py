@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import posixpath
 import socket
@@ -60,17 +61,27 @@ class Owner:
                 raise ValueError(path)
         return owner
 
+    def is_on_this_machine(self) -> bool:
+        """Return whether the job runs, or ran, where its process id can be looked up."""
+        return self.machine == machine_id()
+
+    def is_running(self) -> bool:
+        """Return whether the job's process, on this machine, still exists."""
+        return self.started is not None and process_start(self.pid) == self.started
+
+    def is_this_process(self) -> bool:
+        """Return whether the job is part of the current process."""
+        return self.is_on_this_machine() and self.pid == os.getpid() and self.is_running()
+
     def find_conflict(self, other: Owner) -> str | None:
         """Return a path that only one of the two may use; None if both may run."""
-        for mine, theirs in (
-            (self.writes, other.writes),
-            (self.writes, other.reads),
-            (self.reads, other.writes),
-        ):
-            for one in mine:
-                for two in theirs:
-                    if _holds(one, two) or _holds(two, one):
-                        return max(one, two, key=len)
+        pairs = (
+            *itertools.product(self.writes, [*other.writes, *other.reads]),
+            *itertools.product(self.reads, other.writes),
+        )
+        for one, two in pairs:
+            if _holds(one, two) or _holds(two, one):
+                return max(one, two, key=len)
         return None
 
     def covers(self, other: Owner) -> bool:

@@ -10,7 +10,7 @@ from recspark import __version__
 from recspark.contract.catalog import DataSet
 from recspark.datasets.staging import MANIFEST
 from recspark.errors import DataError, describe
-from recspark.files import storage
+from recspark.files import json_files, storage
 from recspark.files.sums import FileSum
 
 
@@ -64,7 +64,7 @@ def read_manifest(path: str) -> Manifest | None:
     if not storage.exists(file):
         return None
     try:
-        return Manifest(**storage.read_json(file))
+        return Manifest(**json_files.read_json(file))
     except (TypeError, ValueError) as error:
         raise DataError(
             describe(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import socket
 from pathlib import Path
 
@@ -42,9 +41,3 @@ def process_start(pid: int) -> float | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
     except psutil.Error:
         return None
-
-
-def is_this_process(machine: str, pid: int, started: float | None) -> bool:
-    """Return whether a recorded process is the current one."""
-    me = os.getpid()
-    return (machine, pid, started) == (machine_id(), me, process_start(me))

@@ -22,7 +22,7 @@ from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.datasets.resource_usage import Meter
 from recspark.datasets.staging import MANIFEST
 from recspark.errors import DataError, describe
-from recspark.files import storage
+from recspark.files import json_files
 from recspark.files.storage import FileInfo
 from recspark.files.sums import FileSum
 from recspark.logs import Heartbeat
@@ -242,7 +242,7 @@ class Step:
 
 
 def _write(manifest: Manifest, folder: str) -> None:
-    storage.write_json(posixpath.join(folder, MANIFEST), redact_values(asdict(manifest)))
+    json_files.write_json(posixpath.join(folder, MANIFEST), redact_values(asdict(manifest)))
 
 
 def _require_intact(path: str) -> None:

@@ -13,7 +13,7 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.bootstrap import Comparison, compare
-from recspark.files.storage import require_json
+from recspark.files.json_files import require_json
 
 # One model's figures: the content of metrics/<model>.json (recspark.evaluation.metrics).
 Metrics = dict[str, Any]

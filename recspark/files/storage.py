@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import posixpath
 import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +13,9 @@ from typing import Any
 
 import fsspec
 
-from recspark.errors import DataError, describe
+from recspark.files.object_store import move_files
 
-# Their "rename" copies every file, in any order, so it is done here in an order that is safe.
+# Their "rename" copies every file, in any order; `move_files` does it in an order that is safe.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"}
 
 
@@ -109,7 +107,7 @@ def move(source: str, target: str) -> None:
     elif has_rename(fs):
         fs.mv(stripped, stripped_target)
     else:
-        _move_files(fs, stripped, stripped_target)
+        move_files(fs, stripped, stripped_target)
 
 
 def make_folder(path: str) -> None:
@@ -133,53 +131,6 @@ def write_bytes(path: str, content: bytes) -> None:
         file.write(content)
 
 
-def read_json(path: str) -> Any:
-    """Return the parsed content of a JSON file."""
-    fs, stripped = filesystem(path)
-    with fs.open(stripped, "rb") as file:
-        return json.loads(file.read())
-
-
-def require_json(path: str, *, expected: str, remedy: str) -> Any:
-    """Return the parsed content of a JSON file.
-
-    Args:
-        path: The file.
-        expected: What the file should be, for the message.
-        remedy: How to create it.
-
-    Raises:
-        DataError: The file is missing or damaged.
-    """
-    found = "no such file"
-    if exists(path):
-        try:
-            return read_json(path)
-        except ValueError as error:
-            found = f"a damaged file ({error})"
-    raise DataError(describe(path, found=found, expected=expected, remedy=remedy))
-
-
-def write_json(path: str, value: Any) -> None:
-    """Write `value` as JSON; a concurrent reader sees the old file or the new one in full."""
-    content = (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
-    fs, stripped = filesystem(path)
-    parent, name = posixpath.split(stripped)
-    fs.makedirs(parent, exist_ok=True)
-    if not has_rename(fs):
-        fs.pipe_file(stripped, content)  # object stores show a file once it is written in full
-        return
-    temporary = posixpath.join(parent, f".{name}.tmp-{uuid.uuid4().hex[:8]}")
-    with fs.open(temporary, "wb") as file:
-        file.write(content)
-    if is_local(fs):
-        Path(temporary).replace(stripped)
-        return
-    if fs.exists(stripped):  # HDFS does not rename to a name that is taken
-        fs.rm(stripped)
-    fs.mv(temporary, stripped)
-
-
 def list_files(pattern: str) -> list[FileInfo]:
     """Return the files that a path, a folder (without hidden files) or a glob names, by path.
 
@@ -194,7 +145,7 @@ def list_files(pattern: str) -> list[FileInfo]:
     else:
         names = [name for name in fs.glob(stripped) if fs.isfile(name)]
     visible = sorted(n for n in names if not posixpath.basename(n).startswith((".", "_")))
-    return [_file_info(fs, name) for name in visible]
+    return [file_info(full_path(fs, name, pattern)) for name in visible]
 
 
 def list_entries(path: str) -> list[str]:
@@ -206,7 +157,7 @@ def list_entries(path: str) -> list[str]:
         names = [name for name in found if name != stripped.rstrip("/")]
     else:
         names = [str(name) for name in fs.glob(stripped)]
-    return [name if is_local(fs) else fs.unstrip_protocol(name) for name in sorted(names)]
+    return [full_path(fs, name, path) for name in sorted(names)]
 
 
 def list_tree(path: str) -> list[FileInfo]:
@@ -214,7 +165,7 @@ def list_tree(path: str) -> list[FileInfo]:
     fs, stripped = filesystem(path)
     roots = [stripped] if fs.exists(stripped) else fs.glob(stripped)
     names = {str(name) for root in roots for name in fs.find(root)}
-    return [_file_info(fs, name) for name in sorted(names)]
+    return [file_info(full_path(fs, name, path)) for name in sorted(names)]
 
 
 def is_file(path: str) -> bool:
@@ -232,7 +183,13 @@ def is_folder(path: str) -> bool:
 def file_info(path: str) -> FileInfo:
     """Return the size and the time of change of a file; of a link, those of its target."""
     fs, stripped = filesystem(path)
-    return _file_info(fs, stripped)
+    if is_local(fs):
+        status = Path(stripped).stat()
+        return FileInfo(path=stripped, size=status.st_size, modified=str(status.st_mtime))
+    info = fs.info(stripped)
+    changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
+    full = full_path(fs, stripped, path)
+    return FileInfo(path=full, size=int(info["size"]), modified=str(changed))
 
 
 def list_folders(path: str) -> list[str]:
@@ -247,15 +204,6 @@ def list_folders(path: str) -> list[str]:
 def _is_file(fs: fsspec.AbstractFileSystem, entry: dict[str, Any]) -> bool:
     """Return whether an entry of a folder is a file; fsspec: a link is neither."""
     return entry["type"] == "file" or (entry["type"] != "directory" and fs.isfile(entry["name"]))
-
-
-def _file_info(fs: fsspec.AbstractFileSystem, name: str) -> FileInfo:
-    if is_local(fs):
-        status = Path(name).stat()
-        return FileInfo(path=name, size=status.st_size, modified=str(status.st_mtime))
-    info = fs.info(name)
-    changed = info.get("mtime") or info.get("LastModified") or info.get("ETag") or ""
-    return FileInfo(path=fs.unstrip_protocol(name), size=int(info["size"]), modified=str(changed))
 
 
 @contextlib.contextmanager
@@ -284,18 +232,3 @@ def has_rename(fs: fsspec.AbstractFileSystem) -> bool:
     protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
     is_own = type(fs).mv is not fsspec.AbstractFileSystem.mv  # which copies
     return is_local(fs) or (is_own and not _OBJECT_STORES & set(protocols))
-
-
-def _move_files(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None:
-    """Copy a file or folder to another path in the same store, then delete the original.
-
-    Files named `_…` mark a folder as complete. They are copied last and deleted first, so a folder
-    that has one always has all its files.
-    """
-    files = [source] if fs.isfile(source) else fs.find(source)
-    marks = [name for name in files if posixpath.basename(name).startswith("_")]
-    others = [name for name in files if name not in marks]
-    for names in filter(None, (others, marks)):
-        fs.copy(names, [target + name[len(source) :] for name in names])
-    for names in filter(None, (marks, others)):
-        fs.rm(names)

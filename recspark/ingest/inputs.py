@@ -18,6 +18,9 @@ from recspark.text.sources import Source, is_misnamed, read_start
 
 logger = logging.getLogger(__name__)
 
+_SPARK_ONLY = ("orc", "avro")
+_LOGS = {"_delta_log": "delta", ".hoodie": "hudi"}
+
 # Files whose first bytes are looked at before anything is parsed; the others are like them.
 NUM_LOOKED_AT = 100
 _NUM_NAMES = 5  # in a message
@@ -181,6 +184,8 @@ def _walk(inputs: Inputs, folder: str) -> list[str]:
     files: list[str] = []
     for path in storage.list_entries(folder):
         name = posixpath.basename(path)
+        if name in _LOGS:
+            raise _table_of_spark(folder, _LOGS[name])
         if is_clutter(name):
             continue
         if storage.is_folder(path):
@@ -227,6 +232,22 @@ def _open_archive(
     return members
 
 
+def _table_of_spark(folder: str, form: str) -> DataError:
+    """Return the error for a folder with a log that says which of its files and rows count."""
+    return DataError(
+        describe(
+            folder,
+            found=f"a table of {form}, whose files may hold rows that were deleted since",
+            expected="files",
+            remedy=_by_spark(form, folder),
+        )
+    )
+
+
+def _by_spark(form: str, path: str) -> str:
+    return f"Set ingest.format: spark and ingest.spark: {{format: {form}, paths: {path}}}."
+
+
 def _nothing(inputs: Inputs, path: str) -> DataError:
     """Return the error for a path that names no file."""
     found, expected = f"no file{storage.start_of(path)}", "a file"
@@ -236,9 +257,12 @@ def _nothing(inputs: Inputs, path: str) -> DataError:
     others = [one for one in inputs.passed_over if one.startswith(path)]
     if others:
         found = f"{found} ({_some(others)})"
-    where = f"{inputs.option} {path}"
+    remedy = f"Correct {inputs.option}."
+    form = next((one for one in _SPARK_ONLY if any(x.endswith(f".{one}") for x in others)), None)
+    if form and inputs.pattern:
+        remedy = _by_spark(form, path)
     return DataError(
-        describe(where, found=found, expected=expected, remedy=f"Correct {inputs.option}.")
+        describe(f"{inputs.option} {path}", found=found, expected=expected, remedy=remedy)
     )
 
 

@@ -10,21 +10,18 @@ import pyarrow as pa
 
 from recspark.config import TableConfig
 from recspark.errors import DataError, describe
-from recspark.ingest import json_lines
-from recspark.ingest.delimited import Delimited
-from recspark.ingest.dialect import guess_dialect
 from recspark.ingest.formats import Format
-from recspark.ingest.header_names import find_columns, is_position
-from recspark.ingest.look import Look, look_at
-from recspark.ingest.parquet import ParquetTable, plan_rows
-from recspark.ingest.rating_scales import as_strings
-from recspark.ingest.raw_ids import is_id_type
-from recspark.ingest.rules import make_rules
-from recspark.ingest.sample import SAMPLE_BYTES, read_samples
+from recspark.ingest.places import Place, place_columns
 from recspark.ingest.text_table import TextTable
-from recspark.ingest.time_formats import is_date_type
-from recspark.ingest.values import RowRules
-from recspark.redact import shown
+from recspark.tables import json_lines
+from recspark.tables.delimited import Delimited
+from recspark.tables.look import Look, look_at
+from recspark.tables.parquet import ParquetTable, plan_rows
+from recspark.tables.rating_scales import as_strings
+from recspark.tables.rules import make_rules
+from recspark.tables.sample import SAMPLE_BYTES, read_samples
+from recspark.tables.time_formats import is_date_type
+from recspark.tables.values import RowRules
 from recspark.text.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -59,9 +56,8 @@ def choose_format(settings: TableConfig, sources: Sequence[Source]) -> tuple[For
         for number, one in enumerate(sources)
     ]
     # A file without a row says nothing about its columns.
-    filled = [look for look in looks if look.kind == "parquet" or look.start.strip()] or looks[:1]
-    first = filled[0]
-    looks = [look if look in filled else replace(first, source=look.source) for look in looks]
+    first = next((look for look in looks if look.has_lines), looks[0])
+    looks = [look if look.has_lines else replace(first, source=look.source) for look in looks]
     other = next((look for look in looks if look.kind != first.kind), None)
     if other is not None:
         raise DataError(
@@ -80,81 +76,50 @@ def choose_format(settings: TableConfig, sources: Sequence[Source]) -> tuple[For
     notes += found
     if first.kind == "parquet":
         return _parquet_format(looks, places, rules), notes
-    layouts: list[Delimited | json_lines.JsonLines] = []
-    of_source: dict[str, int] = {}
+    layouts: dict[str, Delimited | json_lines.JsonLines] = {}
+    of_source: dict[str, str] = {}
     for look, place in zip(looks, places, strict=True):
         layout = make_layout(look, place, rules)
-        if layout not in layouts:
-            layouts.append(layout)
-        of_source[look.source.name] = layouts.index(layout)
-    table = TextTable(tuple(layouts), of_source)
+        of_source[look.source.name] = repr(layout)
+        layouts[repr(layout)] = layout
+    numbers = {key: number for number, key in enumerate(layouts)}
+    table = TextTable(
+        tuple(layouts.values()), {name: numbers[key] for name, key in of_source.items()}
+    )
     return _start_with_text(table, sources).format(FILE_PATTERN, _example(first)), notes
 
 
-def place_columns(settings: TableConfig, look: Look) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the column of each role that a file has, and the value of each that its folder has.
-
-    Raises:
-        DataError: A column is missing, repeated, or of a type that it cannot have.
-    """
-    columns, where = settings.columns, look.source.name
-    partitions = look.source.partitions
-    by_name = [name for name in columns.values() if not is_position(name)]
-    if not look.has_names and not set(by_name) <= set(partitions):
-        raise _no_names(look, columns)
-    names = [*look.names, *(key for key in partitions if key not in look.names)]
-    hint = ""
-    if look.dialect is not None:
-        hint = f"The separator is taken to be {look.dialect.separator_name}."
-        guessed = guess_dialect(look.start, replace(settings, separator=None), where)
-        if guessed.quoting.separator != look.dialect.quoting.separator:
-            hint = f"Fields seem to be separated by {guessed.separator_name}: set "
-            hint += f"ingest.table.separator to {guessed.quoting.separator.decode()!r}."
-    found = find_columns(columns, names, f"{where}:1" if look.dialect else where, hint)
-    inside = {role: names[place] for role, place in found.items() if place < len(look.names)}
-    for role, name in inside.items():
-        if name in look.types:
-            _check_type(role, name, look.types[name], where)
-    constants = {
-        role: partitions[names[place]] for role, place in found.items() if role not in inside
-    }
-    return inside, constants
-
-
-def make_layout(
-    look: Look, place: tuple[dict[str, str], dict[str, str]], rules: RowRules
-) -> Delimited | json_lines.JsonLines:
+def make_layout(look: Look, place: Place, rules: RowRules) -> Delimited | json_lines.JsonLines:
     """Return how the text of a file is read."""
-    names, constants = place
     if look.dialect is None:
         kinds = {}
-        for role, name in names.items():
+        for role, name in place.names.items():
             values = [
                 json_lines.walk(one, name)
                 for one in map(json_lines.parse_object, look.start.split(b"\n"))
                 if one is not None
             ]
             kinds[role] = json_lines.guess_kind(values)
-        return json_lines.JsonLines(names, kinds, rules, constants)
+        return json_lines.JsonLines(place.names, kinds, rules, place.constants)
     return Delimited(
         quoting=look.dialect.quoting,
         num_columns=look.dialect.num_columns,
-        positions={role: look.names.index(name) for role, name in names.items()},
+        positions={role: look.names.index(name) for role, name in place.names.items()},
         rules=rules,
         headers=look.dialect.headers,
         encoding=look.dialect.encoding,
-        constants=constants,
+        constants=place.constants,
     )
 
 
 def _parquet_format(
     looks: Sequence[Look],
-    places: Sequence[tuple[dict[str, str], dict[str, str]]],
+    places: Sequence[Place],
     rules: RowRules,
 ) -> Format:
     table = ParquetTable(
-        {look.source.name: names for look, (names, _) in zip(looks, places, strict=True)},
-        {look.source.name: constants for look, (_, constants) in zip(looks, places, strict=True)},
+        {look.source.name: place.names for look, place in zip(looks, places, strict=True)},
+        {look.source.name: place.constants for look, place in zip(looks, places, strict=True)},
         rules,
     )
 
@@ -182,9 +147,7 @@ def _start_with_text(table: TextTable, sources: Sequence[Source]) -> TextTable:
     return table.as_text(user, movie)
 
 
-def _sample_times(
-    looks: Sequence[Look], places: Sequence[tuple[dict[str, str], dict[str, str]]]
-) -> pa.Array:
+def _sample_times(looks: Sequence[Look], places: Sequence[Place]) -> pa.Array:
     """Return times from all over the files, as text unless the first file holds dates."""
     of_source = {look.source.name: (look, place) for look, place in zip(looks, places, strict=True)}
     if looks[0].kind == "parquet":
@@ -193,11 +156,11 @@ def _sample_times(
         sampled = list(read_samples([look.source for look in looks]))  # type: ignore[arg-type]
     found = []
     for source, text in sampled:
-        look, (names, constants) = of_source[source.name]
-        if "time" in constants:
-            found.append(pa.array([constants["time"]], pa.string()))
+        look, place = of_source[source.name]
+        if "time" in place.constants:
+            found.append(pa.array([place.constants["time"]], pa.string()))
             continue
-        values = look.values(names["time"], text)
+        values = look.values(place.names["time"], text)
         if is_date_type(values.type):
             return values
         if not pa.types.is_string(values.type):
@@ -210,41 +173,6 @@ def _as_text(values: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(values.type):
         return values.dictionary_decode()
     return pa.array([json_lines.as_text(one) for one in values.to_pylist()], pa.string())
-
-
-def _check_type(role: str, name: str, kind: pa.DataType, where: str) -> None:
-    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-    fits = is_id_type(kind)
-    if role == "rating":
-        fits = (is_id_type(kind) and not pa.types.is_fixed_size_binary(plain)) or (
-            pa.types.is_boolean(plain)
-        )
-    if role == "time":
-        fits = is_date_type(plain) or is_id_type(kind)
-    if not fits:
-        raise DataError(
-            describe(
-                where,
-                found=f"{kind} in the column {shown(name)}",
-                expected="numbers or text" + (" or dates" if role == "time" else ""),
-                remedy=f"Set ingest.table.{role} to another column, or convert this one.",
-            )
-        )
-
-
-def _no_names(look: Look, columns: dict[str, str]) -> DataError:
-    row = look.start.split(b"\n", 1)[0].decode("utf-8", "backslashreplace").strip()
-    positions = ", ".join(f"{role}: {place}" for place, role in enumerate(columns, start=1))
-    why = look.dialect.reasons.get("header") if look.dialect else None
-    return DataError(
-        describe(
-            f"{look.source.name}:1",
-            found=f"'{shown(row)}', which names no columns{f' ({why})' if why else ''}",
-            expected=f"the columns {', '.join(map(shown, columns.values()))}",
-            remedy=f"Name columns by position, from 1: ingest.table: {{{positions}}}; or set "
-            "ingest.table.header to true.",
-        )
-    )
 
 
 def _example(look: Look) -> str:

@@ -100,7 +100,7 @@ def _read_each(name: str, values: list[Any], is_text: bool) -> Ids:
             where = f"{name}[{position}]" if len(values) > 1 else name
             kind = "text" if is_text else "a whole number of 64 bits"
             _refuse(where, values[position], f"an id, which is {kind} in this run")
-    return TextIds.of(found) if is_text else np.array(found, np.int64)  # type: ignore[arg-type]
+    return TextIds.of(found) if is_text else np.array(found, np.int64)
 
 
 def _as_text(value: Any) -> str | None:
@@ -110,14 +110,14 @@ def _as_text(value: Any) -> str | None:
 def _as_number(value: Any) -> int | None:
     if isinstance(value, (bool, np.bool_)):
         return None
-    number = None
+    number: int | None = None
     if isinstance(value, str):
         digits = _WHOLE.fullmatch(value)
         number = int(digits[1] + digits[2]) if digits else None
     elif isinstance(value, numbers.Integral):
         number = int(value)
     elif isinstance(value, (float, np.floating)) and float(value).is_integer():
-        number = int(value) if abs(value) <= _EXACT else None
+        number = int(value) if abs(float(value)) <= _EXACT else None
     return number if number is not None and _SMALLEST <= number <= _LARGEST else None
 
 

@@ -7,7 +7,7 @@ Spark's shuffle would move every rating separately.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,7 +131,7 @@ def partition(block: Ratings, layout: Layout, num_buckets: int) -> Iterator[Bloc
 
 
 def write_bucket(
-    bucket: int, batches: Iterable[pa.RecordBatch], layout: Layout, folders: dict[str, str]
+    bucket: int, batches: Iterable[pa.RecordBatch], layout: Layout, folders: Mapping[str, str]
 ) -> Written:
     """Split one bucket's rows, write a file for each split, and return what was written.
 

@@ -96,7 +96,7 @@ def count_ratings(
     return RatingCounts(
         *together["users"],
         *together["movies"],
-        days[order],
+        days[order].astype(np.int64),
         day_counts[order],
         num_read=int(together["read"][1].sum()),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from recspark.datasets.lineage import find_outdated
 from recspark.evaluation.leaderboard import Metrics, rank_models
 from recspark.files import storage
-from recspark.files.storage import require_json
+from recspark.files.json_files import require_json
 from recspark.report.inventory import Inventory
 
 

@@ -13,7 +13,7 @@ from recspark.contract import schemas
 from recspark.contract.paths import MODEL_CARD
 from recspark.datasets.train_buckets import TrainBuckets, require_whole
 from recspark.errors import ConfigError, DataError, describe
-from recspark.files.storage import require_json
+from recspark.files.json_files import require_json
 from recspark.saved.arrays import read_movies, read_users
 from recspark.scoring.predictors import (
     EffectModel,

@@ -18,7 +18,7 @@ from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.datasets.train_buckets import locate_train
 from recspark.errors import ConfigError, describe
-from recspark.files import parquet, storage
+from recspark.files import json_files, parquet, storage
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
@@ -61,7 +61,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         train = parquet.read_dataset(spark, paths.train, schemas.TRAIN)
         fit = {"bias": _fit_bias, "cosine_user": _fit_cosine_user, "als": _fit_als}[algorithm]
         card = fit(config, train, manifest, step.staging(output))
-        storage.write_json(posixpath.join(step.staging(output), MODEL_CARD), card)
+        json_files.write_json(posixpath.join(step.staging(output), MODEL_CARD), card)
         step.publish(output, None, counts=card)
 
 

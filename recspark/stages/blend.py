@@ -20,8 +20,8 @@ from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts, is_left_out
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError, describe
-from recspark.files import parquet, storage
-from recspark.files.storage import require_json
+from recspark.files import json_files, parquet
+from recspark.files.json_files import require_json
 from recspark.scoring.fallback import clip_predictions
 from recspark.scoring.lineage import FALLBACK_MODEL, saved_model
 from recspark.scoring.predict import Scoring
@@ -116,7 +116,7 @@ def _fit(
         folds = sum_valid(rows, len(fitted), mean=mean, seed=config.seed)
         card = make_card(list(fitted), folds, mean=mean, reg=config.blend.reg)
         _check_rows(paths.valid, card["valid_rows"], valid.num_rows)
-        storage.write_json(posixpath.join(step.staging(output), MODEL_CARD), card)
+        json_files.write_json(posixpath.join(step.staging(output), MODEL_CARD), card)
         step.publish(output, None, counts=card)
     _log(card)
 

@@ -24,7 +24,7 @@ from recspark.evaluation.leaderboard import Metrics, rank_models, render_table
 from recspark.evaluation.metrics import Figures, count_movie_ratings, measure_models
 from recspark.evaluation.protocol import describe_protocol
 from recspark.evaluation.sums import Frame
-from recspark.files import parquet, storage
+from recspark.files import json_files, parquet
 
 logger = logging.getLogger(__name__)
 
@@ -108,11 +108,11 @@ def _measure(
                 spark, models.get(name, config), name, frame.movie_support, frame.num_users
             ),
         }
-        storage.write_json(paths.metrics(name), one)
+        json_files.write_json(paths.metrics(name), one)
         logger.info("evaluate: %s has RMSE %.4f, in %s", name, one["rmse"], paths.metrics(name))
         metrics.append(one)
     ranked = rank_models(metrics)
-    storage.write_json(paths.leaderboard, ranked)
+    json_files.write_json(paths.leaderboard, ranked)
     return ranked
 
 

@@ -15,7 +15,7 @@ from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.explore.statistics import compute_statistics
-from recspark.files import parquet, storage
+from recspark.files import json_files, parquet, storage
 from recspark.page.packages import require_packages
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def run(config: Config, spark: SparkSession) -> None:
                 )
             )
         staging = step.staging(paths.explore)
-        storage.write_json(posixpath.join(staging, STATISTICS), statistics)
+        json_files.write_json(posixpath.join(staging, STATISTICS), statistics)
         ingested = ratings.created_at[:16].replace("T", " ")
         page = render_page(config.name, statistics, f"{ingested} UTC")
         storage.write_bytes(posixpath.join(staging, PAGE), page.encode())

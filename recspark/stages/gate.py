@@ -19,7 +19,7 @@ from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import GateError, describe
 from recspark.evaluation.leaderboard import read_figures
-from recspark.files import storage
+from recspark.files import json_files, storage
 from recspark.gates.accepted import Accepted, Figures
 from recspark.gates.data import find_data_faults
 from recspark.gates.model import find_model_faults
@@ -92,7 +92,7 @@ def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> Non
         figures=_figures(config),
         accepted_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
-    storage.write_json(pointer, asdict(record))
+    json_files.write_json(pointer, asdict(record))
     logger.info("gate: %s of %s accepted, RMSE %.4f → %s", name, run_dir, record.rmse, pointer)
 
 
@@ -114,7 +114,7 @@ def _read_accepted(pointer: str) -> Accepted | None:
     if not storage.exists(pointer):
         logger.info("gate: no accepted run yet (%s), so only the absolute limits apply", pointer)
         return None
-    return Accepted.from_json(storage.read_json(pointer), pointer)
+    return Accepted.from_json(json_files.read_json(pointer), pointer)
 
 
 def _require(config: Config, faults: list[str], expected: str) -> None:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
@@ -16,30 +15,22 @@ from recspark.cluster.tasks import sums_of
 from recspark.config import Config, IngestConfig
 from recspark.contract.paths import RunPaths
 from recspark.contract.schemas import (
-    MOVIES,
-    PROBE,
-    QUALIFYING,
     RATINGS,
     REJECTS,
-    USERS,
-    IdTypes,
     Schema,
 )
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
+from recspark.first_look.first_contact import explain_refusals
 from recspark.ingest import table
-from recspark.ingest.attributes import Attributes
-from recspark.ingest.first_contact import explain_refusals
 from recspark.ingest.format_check import check_format
 from recspark.ingest.formats import FORMATS, Format
-from recspark.ingest.held_out import read_held_out
-from recspark.ingest.inputs import Inputs, find_files, open_files, open_one
+from recspark.ingest.inputs import Inputs, find_files, open_files
 from recspark.ingest.load import Loaded, load_ratings
+from recspark.ingest.small_files import find_small, lost, write_small
 from recspark.ingest.spark_source import SparkSource, find_source_files, open_source
-from recspark.ingest.titles import read_titles
-from recspark.ingest.users import read_users
 from recspark.text.archives import Archives
 from recspark.text.sources import Source
 
@@ -54,7 +45,7 @@ def run(config: Config, spark: SparkSession) -> None:
     """Write `ratings`, `movies`, `rejects`, and `users`, `probe` and `qualifying` if configured.
 
     They are published together or not at all. If too many lines are refused, these are kept in
-    `failed_rejects`, and what earlier runs wrote stays as it is.
+    `rejects_of_failed_run`, and what earlier runs wrote stays as it is.
 
     Raises:
         DataError: Files are missing, empty or of another format; lines were lost; or more than
@@ -71,7 +62,7 @@ def run(config: Config, spark: SparkSession) -> None:
         outputs=outputs,
         force=config.force or not inputs.files,  # a table of Spark may have changed
         root=paths.root,
-        scratch=[paths.unpacked, paths.failed_rejects],
+        scratch=[paths.unpacked, paths.rejects_of_failed_run],
         without_effect=_LIMITS,
         are_apart=True,
     )
@@ -92,14 +83,15 @@ def run(config: Config, spark: SparkSession) -> None:
         refused, schemas = [], {}
         for schema, one in small:
             target = step.staging(getattr(paths, schema.name))
-            schemas[schema.name], lines = _write_small(
+            schemas[schema.name], lines = write_small(
                 archives, schema, one, settings, target, loaded.types
             )
             refused.append(lines)
         refused_small = pa.concat_tables(refused, promote_options="default")
         parquet.write_table(refused_small, step.staging(paths.rejects), REJECTS)
         counts = _counts(loaded)
-        _check_fraction(step, paths, loaded, counts, settings, sources)
+        files = sources if isinstance(sources, list) else []
+        _check_fraction(step, paths, loaded, counts, settings, files)
         _tell(loaded, paths)
         ratings, rejects, *_ = step.publish_all(
             [
@@ -109,49 +101,30 @@ def run(config: Config, spark: SparkSession) -> None:
             ],
             sums_of(loaded.files),
         )
-        if read_manifest(paths.failed_rejects):
-            storage.remove(paths.failed_rejects)
+        if read_manifest(paths.rejects_of_failed_run):
+            storage.remove(paths.rejects_of_failed_run)
         wanted = (loaded.counts.ratings, loaded.counts.rejects + len(refused_small))
         if (ratings.num_rows, rejects.num_rows) != wanted:
-            raise DataError(_lost(ratings.num_rows + rejects.num_rows, sum(wanted)))
+            raise DataError(lost(ratings.num_rows + rejects.num_rows, sum(wanted)))
 
 
 def find_raw_files(
     settings: IngestConfig,
 ) -> tuple[Inputs, list[tuple[Schema, Inputs | None]]]:
-    """Return the files of ratings, and those of `_find_small`.
+    """Return the files of ratings, and those of `find_small`.
 
     Raises:
         DataError: A file is missing or empty.
     """
     if settings.format == "spark":
-        return find_source_files(settings.spark), _find_small(settings)
+        return find_source_files(settings.spark), find_small(settings)
     pattern = table.FILE_PATTERN
     if settings.format != "table":
         pattern = FORMATS[settings.format].file_pattern
-    inputs, small = find_files("ingest.ratings", settings.ratings, pattern), _find_small(settings)
+    inputs, small = find_files("ingest.ratings", settings.ratings, pattern), find_small(settings)
     read = {file.path for _, one in small if one for file in one.files}
     inputs.passed_over[:] = [path for path in inputs.passed_over if path not in read]
     return inputs, small
-
-
-def _find_small(settings: IngestConfig) -> list[tuple[Schema, Inputs | None]]:
-    """Return the files that the driver parses, each with the schema of its output.
-
-    Movies are always written, if only as an empty data set where there are no titles.
-    """
-    found: list[tuple[Schema, Inputs | None]] = []
-    for schema, setting in (
-        (MOVIES, settings.movies),
-        (USERS, settings.users),
-        (PROBE, settings.probe),
-        (QUALIFYING, settings.qualifying),
-    ):
-        if setting:
-            found.append((schema, find_files(f"ingest.{schema.name}", setting)))
-        elif schema is MOVIES:
-            found.append((schema, None))
-    return found
 
 
 def _open_ratings(
@@ -168,56 +141,6 @@ def _open_ratings(
     return sources, FORMATS[settings.format]
 
 
-def _write_small(
-    archives: Archives,
-    schema: Schema,
-    inputs: Inputs | None,
-    settings: IngestConfig,
-    target: str,
-    types: IdTypes,
-) -> tuple[Schema, pa.Table]:
-    """Stage files that the driver parses; return their schema, and their refused lines."""
-    parsed = _read_small(archives, schema, inputs, settings, types)
-    rows = parsed.frame
-    accounted = len(rows) + len(parsed.rejects) + parsed.num_headers + parsed.num_blanks
-    if accounted != parsed.num_lines:
-        raise DataError(_lost(accounted, parsed.num_lines))
-    attributes = {
-        name: "DOUBLE" if pd.api.types.is_numeric_dtype(rows[name]) else "STRING"
-        for name in rows.columns
-        if name not in schema.columns
-    }
-    written = schema.with_ids(types).with_columns(attributes)
-    parquet.write_table(pa.Table.from_pandas(rows, preserve_index=False), target, written)
-    refused = [(name, x.line + 1, x.offset, x.text, x.reason) for name, x in parsed.rejects]
-    columns = zip(*refused, strict=True) if refused else ([] for _ in REJECTS.columns)
-    return written, pa.table(dict(zip(REJECTS.columns, map(list, columns), strict=True)))
-
-
-def _read_small(
-    archives: Archives,
-    schema: Schema,
-    inputs: Inputs | None,
-    settings: IngestConfig,
-    types: IdTypes,
-) -> Attributes:
-    if schema is MOVIES:
-        sources = open_files(archives, inputs) if inputs else []
-        return read_titles(sources, settings, is_text=types.movie == "STRING")
-    assert inputs is not None
-    if schema is USERS:
-        return read_users(open_files(archives, inputs), settings, is_text=types.user == "STRING")
-    source = open_one(archives, inputs)
-    held_out = read_held_out(source, has_dates=schema is QUALIFYING)
-    return Attributes(
-        held_out.frame,
-        [(source.name, one) for one in held_out.rejects],
-        held_out.num_lines,
-        held_out.num_headers,
-        held_out.num_blanks,
-    )
-
-
 def _counts(loaded: Loaded) -> dict[str, Any]:
     """Return what the manifests of ratings and rejects record besides their rows."""
     return {**asdict(loaded.counts), "untimed": loaded.num_untimed, "reasons": dict(loaded.reasons)}
@@ -232,7 +155,7 @@ def _check_balance(loaded: Loaded) -> None:
         " + ".join(f"{number:,} {kind}" for kind, number in kinds.items()),
     )
     if counts.accounted != counts.lines:
-        raise DataError(_lost(counts.accounted, counts.lines))
+        raise DataError(lost(counts.accounted, counts.lines))
 
 
 def _check_fraction(
@@ -241,24 +164,28 @@ def _check_fraction(
     loaded: Loaded,
     counts: dict[str, Any],
     settings: IngestConfig,
-    sources: list[Source],
+    sources: list[Source] | SparkSource,
 ) -> None:
     """Fail, and keep the refused lines, if they are too many or nothing else is there."""
     lines, rejects = loaded.counts.lines, loaded.counts.rejects
     fraction, allowed = rejects / max(lines, 1), settings.max_reject_fraction
     if fraction <= allowed and loaded.counts.ratings:
         return
-    found, remedy = explain_refusals(sources, settings, loaded.reasons, loaded.samples)
+    files = sources if isinstance(sources, list) else []
+    found, remedy = explain_refusals(files, settings, loaded.reasons, loaded.samples)
+    refused = f"{rejects:,} of {lines:,} lines refused ({fraction:.1%})"
+    if not rejects:
+        refused = f"no rating in {lines:,} lines"
     if rejects:
-        storage.move(step.staging(paths.rejects), step.staging(paths.failed_rejects))
-        step.publish(paths.failed_rejects, REJECTS, counts)
-        remedy += f" All refused lines are in {paths.failed_rejects}."
+        storage.move(step.staging(paths.rejects), step.staging(paths.rejects_of_failed_run))
+        step.publish(paths.rejects_of_failed_run, REJECTS, counts)
+        remedy += f" All refused lines are in {paths.rejects_of_failed_run}."
     if loaded.counts.ratings:
         remedy += " Or raise ingest.max_reject_fraction."
     raise DataError(
         describe(
             "ingest",
-            found=f"{rejects:,} of {lines:,} lines refused ({fraction:.1%}): {found}",
+            found=f"{refused}: {found}" if found else refused,
             expected=f"at most {allowed:.1%}" if loaded.counts.ratings else "ratings",
             remedy=remedy,
         )
@@ -286,12 +213,3 @@ def _tell(loaded: Loaded, paths: RunPaths) -> None:
             "ingest: all ratings are from %s to %s. Check ingest.table.time_format",
             *(earliest, latest),
         )
-
-
-def _lost(found: int, expected: int) -> str:
-    return describe(
-        "ingest",
-        found=f"{found:,} lines accounted for",
-        expected=f"{expected:,}",
-        remedy="This is a bug in recspark: please report it.",
-    )

@@ -18,7 +18,7 @@ from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.files import parquet, storage
-from recspark.files.storage import require_json
+from recspark.files.json_files import require_json
 from recspark.page.packages import require_packages
 from recspark.report.embedding import open_embedding
 from recspark.report.examples import Example, choose_users, describe_users

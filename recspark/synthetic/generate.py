@@ -16,7 +16,7 @@ from recspark.cluster.tasks import broadcast, spread
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
-from recspark.files import storage
+from recspark.files import json_files, storage
 from recspark.synthetic.pieces import KINDS, Piece, collate, concatenate, write_pieces
 from recspark.synthetic.population import Population, build_population
 from recspark.synthetic.settings import GenerateConfig
@@ -85,7 +85,9 @@ def generate(config: GenerateConfig, step: Step, spark: SparkSession) -> None:
         with fsspec.open(posixpath.join(folder, TITLES), "wb") as file:
             file.write(build_titles(config.seed, population.years))
         totals = np.concatenate([piece.totals for piece in pieces])
-        storage.write_json(posixpath.join(folder, TRUTH), build_truth(config, population, totals))
+        json_files.write_json(
+            posixpath.join(folder, TRUTH), build_truth(config, population, totals)
+        )
         counts = {
             "ratings": config.num_ratings,
             "probe": config.num_probe,

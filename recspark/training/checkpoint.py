@@ -24,7 +24,7 @@ from torch import Tensor
 
 from recspark.arrays.user_buckets import Shard
 from recspark.errors import ConfigError, DataError, describe
-from recspark.files import storage
+from recspark.files import json_files, storage
 from recspark.saved.weights import load_tensors, save_tensors, users_file
 from recspark.training.group import Group
 
@@ -94,7 +94,7 @@ class Checkpoints:
         if group.rank == 0:
             path = posixpath.join(folder, SHARED)
             checks[SHARED] = save_tensors(path, snapshot.shared)
-        storage.write_json(_part(folder, group.rank), checks)
+        json_files.write_json(_part(folder, group.rank), checks)
         group.barrier()
         if group.rank == 0:
             state = {
@@ -102,7 +102,7 @@ class Checkpoints:
                 "belongs_to": self.belongs_to,
                 "num_ranks": group.num_ranks,
             }
-            storage.write_json(posixpath.join(folder, STATE), state)
+            json_files.write_json(posixpath.join(folder, STATE), state)
             for old in self._list_finished()[KEPT:]:
                 storage.remove(old)
         group.barrier()
@@ -114,7 +114,7 @@ class Checkpoints:
             ConfigError: It was made with other settings, data or id maps; the message names them.
         """
         for folder in group.broadcast(self._list_finished() if group.rank == 0 else []):
-            state = storage.read_json(posixpath.join(folder, STATE))
+            state = json_files.read_json(posixpath.join(folder, STATE))
             self._check(folder, state["belongs_to"])
             try:
                 snapshot = _read(folder, shard, state["num_ranks"])
@@ -155,7 +155,7 @@ def _read(folder: str, shard: Shard, num_writers: int) -> Snapshot:
     """Return a rank's part of a checkpoint; a DataError if a file is damaged or missing."""
     checks: dict[str, int] = {}
     for rank in range(num_writers):
-        checks |= storage.read_json(_part(folder, rank))
+        checks |= json_files.read_json(_part(folder, rank))
     pieces = []
     for bucket in shard.buckets:
         path = users_file(folder, bucket)

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from recspark.files import storage
+from recspark.files import json_files, storage
 
 LAST_LINES = 20
 _EXIT = re.compile(r"rank\s*:\s*(\d+).*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
@@ -45,7 +45,7 @@ def report_failure(folder: str, rank: int) -> Iterator[None]:
             "traceback": traceback.format_exc().splitlines()[-LAST_LINES:],
             "log": list(lines.kept),
         }
-        storage.write_json(posixpath.join(folder, f"failure-rank-{rank}.json"), report)
+        json_files.write_json(posixpath.join(folder, f"failure-rank-{rank}.json"), report)
         raise
     finally:
         package.removeHandler(lines)
@@ -54,7 +54,7 @@ def report_failure(folder: str, rank: int) -> Iterator[None]:
 def read_failures(folder: str) -> list[dict[str, Any]]:
     """Return the reports of failed ranks, the first failure first."""
     files = storage.list_files(posixpath.join(folder, "failure-rank-*.json"))
-    return sorted((storage.read_json(file.path) for file in files), key=lambda one: one["time"])
+    return sorted((json_files.read_json(file.path) for file in files), key=lambda one: one["time"])
 
 
 def explain_failures(failures: list[dict[str, Any]], launcher: str, num_ranks: int) -> str:

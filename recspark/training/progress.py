@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from recspark.files import storage
+from recspark.files import json_files
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class ProgressWriter:
             "resumed_at": self._resumed_at,
             "history": history,
         }
-        storage.write_json(self._path, progress)
+        json_files.write_json(self._path, progress)
 
 
 @contextlib.contextmanager
@@ -77,7 +77,7 @@ def show_progress(folder: str, name: str) -> Iterator[None]:
     def update() -> None:
         # The file appears some time after the start, and the stage removes it when it cleans up.
         with contextlib.suppress(OSError, ValueError):
-            show(storage.read_json(posixpath.join(folder, PROGRESS)))
+            show(json_files.read_json(posixpath.join(folder, PROGRESS)))
 
     thread = threading.Thread(target=follow, name="training progress", daemon=True)
     thread.start()

@@ -13,7 +13,7 @@ from recspark.arrays.user_buckets import Shard
 from recspark.config.train import result_settings
 from recspark.contract.paths import MODEL_CARD
 from recspark.errors import TrainingError, describe
-from recspark.files import storage
+from recspark.files import json_files, storage
 from recspark.saved import weights
 from recspark.training.checkpoint import Checkpoints, Position
 from recspark.training.engine import Engine
@@ -96,12 +96,12 @@ def _save(job: TrainJob, shard: Shard, group: Group, engine: Engine, learner: Le
     if group.rank == 0:
         weights.save_movies(job.folder, engine.best.model_state, seen_movies)
         weights.save_history(job.folder, engine.position.history)
-        storage.write_json(posixpath.join(job.folder, MODEL_CARD), card)
+        json_files.write_json(posixpath.join(job.folder, MODEL_CARD), card)
         if job.settings.tensorboard:
             write_tensorboard(job.tensorboard, engine.position.history)
     group.barrier()  # the last thing that can fail on any rank but 0
     if group.rank == 0:
-        storage.write_json(
+        json_files.write_json(
             posixpath.join(job.folder, SUCCESS), {"attempt": job.attempt, "card": card}
         )
 
@@ -115,7 +115,7 @@ def finish(job: TrainJob) -> dict[str, Any]:
     marker = posixpath.join(job.folder, SUCCESS)
     success: dict[str, Any] = {"attempt": None}
     if storage.exists(marker):
-        success = storage.read_json(marker)
+        success = json_files.read_json(marker)
     if success["attempt"] != job.attempt:
         raise TrainingError(
             describe(

@@ -29,7 +29,7 @@ from recspark.contract.catalog import TRAIN
 from recspark.contract.paths import MODEL_CARD, SPARK_MODEL, RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
-from recspark.files import storage
+from recspark.files import json_files
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
 from recspark.saved import weights
@@ -122,7 +122,7 @@ def write_als(paths: RunPaths, spark, users: np.ndarray, movies: np.ndarray) -> 
         Path(saved, "metadata", "part-00000").write_text(json.dumps(metadata))
         sizes = {"num_users": NUM_USERS, "num_movies": NUM_MOVIES, "num_buckets": NUM_BUCKETS}
         als.export(folder, saved, spark, **sizes)
-        storage.write_json(f"{folder}/{MODEL_CARD}", {"algorithm": "als"})
+        json_files.write_json(f"{folder}/{MODEL_CARD}", {"algorithm": "als"})
         step.publish(paths.model("als"), None)
 
 
@@ -142,7 +142,7 @@ def write_biased_mf(paths: RunPaths, users: np.ndarray, movies: np.ndarray) -> N
         weights.save_movies(folder, {"movies": table}, seen)
         spec = ModelSpec(num_movies=NUM_MOVIES, embedding_size=FACTORS, target=Target(kind="raw"))
         card = {"architecture": "biased_mf", "spec": spec.to_card()}
-        storage.write_json(f"{folder}/{MODEL_CARD}", card)
+        json_files.write_json(f"{folder}/{MODEL_CARD}", card)
         step.publish(paths.model("biased_mf"), None)
 
 

@@ -26,7 +26,7 @@ from recspark.config.load import load_model_configs
 from recspark.config.presets import list_presets
 from recspark.contract.paths import RunPaths
 from recspark.errors import RecsparkError
-from recspark.files import storage
+from recspark.files import json_files
 from recspark.logs import configure_logging
 
 REFERENCE_MODEL = "bias"
@@ -73,7 +73,7 @@ def run_models(words: Sequence[str]) -> dict[str, Any]:
         score.run(settings, name, spark)
     evaluate.run(models, spark)
     paths = RunPaths(config.root)
-    return {name: storage.read_json(paths.metrics(name)) for name in models}
+    return {name: json_files.read_json(paths.metrics(name)) for name in models}
 
 
 def render(results: dict[int, dict[str, Any]]) -> str:

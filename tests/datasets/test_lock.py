@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -68,7 +69,7 @@ def take_lock(
 
 
 def lock_files(root: Path) -> list[str]:
-    return sorted(p.name for p in root.iterdir() if re.match(r"\.*\.(claim|held)-", p.name))
+    return sorted(p.name for p in root.iterdir() if p.name.startswith(".held-"))
 
 
 def test_second_refuses_names_the_first_and_touches_nothing(
@@ -221,11 +222,21 @@ def test_other_host_whose_clock_is_off_is_watched_and_found_alive(
     monkeypatch.setattr(lock, "BEAT_SECONDS", 5.0)
     path = write_foreign(tmp_path)
     os.utime(path, (1.0, 1.0))
-    beat = threading.Timer(0.3, lambda: os.utime(path, (2.0, 2.0)))
-    beat.start()
-    with pytest.raises(InUseError), take_lock(tmp_path, "x", ("train",)):
-        pass
-    beat.join()
+    stop = threading.Event()
+
+    def beat() -> None:
+        times = itertools.count(2)
+        while not stop.wait(0.3):
+            os.utime(path, (next(times),) * 2)
+
+    owner = threading.Thread(target=beat)
+    owner.start()
+    try:
+        with pytest.raises(InUseError), take_lock(tmp_path, "x", ("train",)):
+            pass
+    finally:
+        stop.set()
+        owner.join()
     assert path.exists()
 
 
@@ -257,7 +268,7 @@ def test_job_that_lost_its_lock_publishes_and_removes_nothing(tmp_path: Path) ->
 
 
 def test_half_written_lock_expires(tmp_path: Path) -> None:
-    left = tmp_path / ".claim-1.json"
+    left = tmp_path / ".held-1.json"
     left.write_text('{"id": ')
     with take_lock(tmp_path, "x", ("train",)):
         assert left.exists()
@@ -266,23 +277,46 @@ def test_half_written_lock_expires(tmp_path: Path) -> None:
         assert not left.exists()
 
 
-def test_of_two_that_start_the_lower_id_goes_on(tmp_path: Path) -> None:
-    lower = write_foreign(tmp_path, "claim", id="0")
-    with pytest.raises(InUseError), take_lock(tmp_path, "x", ("train",)):
-        pass
-    lower.unlink()
-    higher = write_foreign(tmp_path, "claim", id="z")
-    gives_way = threading.Timer(0.5, higher.unlink)
-    gives_way.start()
+def test_job_that_starts_at_the_same_moment_may_withdraw(tmp_path: Path) -> None:
+    """Another lock that comes and goes is that of a job which looks, sees this one, and waits."""
+
+    def come_and_go() -> None:
+        for number in range(40):
+            other = write_foreign(tmp_path, id=str(number))
+            time.sleep(0.01 * (number % 3))
+            other.unlink()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    while not lock_files(tmp_path):
+        time.sleep(0.001)
     with take_lock(tmp_path, "x", ("train",)):
-        assert not higher.exists()
-    gives_way.join()
-    higher = write_foreign(tmp_path, "claim", id="z")
-    was_first = threading.Timer(0.5, lambda: higher.rename(tmp_path / ".held-z.json"))
-    was_first.start()
+        pass
+    other.join()
+    write_foreign(tmp_path)  # and this one stays
     with pytest.raises(InUseError), take_lock(tmp_path, "x", ("train",)):
         pass
-    was_first.join()
+
+
+def test_clearing_up_is_waited_for(tmp_path: Path) -> None:
+    sweep_lock = write_foreign(tmp_path, stage="clearing up")
+    ends = threading.Timer(1.5, sweep_lock.unlink)
+    ends.start()
+    with take_lock(tmp_path, "x", ("train",)):
+        assert not sweep_lock.exists()
+    ends.join()
+
+
+def test_lock_that_is_empty_while_its_owner_touches_it_counts(tmp_path: Path) -> None:
+    """HDFS has no touch: the file is written anew, and is empty for a moment."""
+    path = write_foreign(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(b"")
+    owner = threading.Timer(0.07, path.write_bytes, [content])
+    owner.start()
+    with pytest.raises(InUseError), take_lock(tmp_path, "x", ("train",)):
+        pass
+    owner.join()
 
 
 RACE = """

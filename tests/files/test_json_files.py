@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from recspark.errors import DataError
-from recspark.files.storage import require_json
+from recspark.files.json_files import require_json
 
 
 def read(path: Path) -> object:

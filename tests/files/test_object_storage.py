@@ -19,7 +19,7 @@ import pytest
 
 from recspark.cluster.java import ensure_java
 from recspark.contract.paths import RunPaths
-from recspark.files import parquet, storage
+from recspark.files import json_files, parquet, storage
 from tests.jobs.test_jobs import CONFIG, write_raw
 
 pytestmark = pytest.mark.s3
@@ -100,10 +100,10 @@ def put(local: str, remote: str) -> None:
 
 def test_storage_reads_writes_and_moves(s3: dict[str, str], tmp_path: Path) -> None:
     root = f"{BUCKET}/storage"
-    storage.write_json(f"{root}/set/_MANIFEST.json", {"ü": 1})
-    assert storage.read_json(f"{root}/set/_MANIFEST.json") == {"ü": 1}
-    storage.write_json(f"{root}/set/_MANIFEST.json", {"ü": 2})
-    assert storage.read_json("s3a://ratings/storage/set/_MANIFEST.json") == {"ü": 2}
+    json_files.write_json(f"{root}/set/_MANIFEST.json", {"ü": 1})
+    assert json_files.read_json(f"{root}/set/_MANIFEST.json") == {"ü": 1}
+    json_files.write_json(f"{root}/set/_MANIFEST.json", {"ü": 2})
+    assert json_files.read_json("s3a://ratings/storage/set/_MANIFEST.json") == {"ü": 2}
     local = tmp_path / "part-0.parquet"
     pq.write_table(pa.table({"a": [1, 2, 3]}), local)
     put(str(local), f"{root}/set/bucket=1/part-0.parquet")
@@ -115,7 +115,7 @@ def test_storage_reads_writes_and_moves(s3: dict[str, str], tmp_path: Path) -> N
     assert not Path(copy).exists()
     storage.move(f"{root}/set", f"{root}/moved")
     assert not storage.exists(f"{root}/set")
-    assert storage.read_json(f"{root}/moved/_MANIFEST.json") == {"ü": 2}
+    assert json_files.read_json(f"{root}/moved/_MANIFEST.json") == {"ü": 2}
     assert parquet.parquet_files(f"{root}/moved") == [f"{root}/moved/bucket=1/part-0.parquet"]
     storage.move(f"{root}/moved/_MANIFEST.json", f"{root}/alone.json")
     assert [one.path for one in storage.list_files(f"{root}/*.json")] == [f"{root}/alone.json"]

@@ -12,7 +12,7 @@ from recspark.contract import schemas
 from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError
-from recspark.files import parquet, storage
+from recspark.files import json_files, parquet, storage
 from tests.files.renaming import register
 
 START = register()
@@ -28,7 +28,7 @@ def publish(root: str, rows: int, **changes: object) -> tuple[Step, Manifest]:
         table = pa.table({"x": list(range(rows))})
         parts = [write_part(table, folder, f"bucket={one}/part-0.parquet") for one in (0, 1)]
         assert commit_parts(parts, folder) == 2 * rows
-        storage.write_json(f"{folder}/extra.json", {"rows": rows})
+        json_files.write_json(f"{folder}/extra.json", {"rows": rows})
         return step, step.publish(output, schemas.TRAIN, sums=sums_of(parts))
 
 
@@ -77,10 +77,16 @@ def test_truncated_file_is_seen(tmp_path: Path) -> None:
 def test_json_and_folders_are_replaced(tmp_path: Path) -> None:
     root = f"{START}{tmp_path}"
     for value in (1, 2):
-        storage.write_json(f"{root}/a/x.json", value)
-    assert storage.read_json(f"{root}/a/x.json") == 2
+        json_files.write_json(f"{root}/a/x.json", value)
+    assert json_files.read_json(f"{root}/a/x.json") == 2
     storage.move(f"{root}/a", f"{root}/b/c")
     assert storage.list_folders(f"{root}/b") == [f"{root}/b/c"]
     assert storage.resolve(f"{root}/b/") == f"{root}/b"
+    one = f"{root}/b/c/x.json"
+    for pattern in (one, f"{root}/b/c", f"{root}/b/c/*.json"):
+        assert [file.path for file in storage.list_files(pattern)] == [one]
+    assert [file.path for file in storage.list_tree(f"{root}/b")] == [one]
+    assert storage.list_entries(f"{root}/b/c") == [one]
+    assert storage.file_info(one).size == 2
     storage.remove(f"{root}/b")
     assert list(tmp_path.iterdir()) == []

@@ -8,14 +8,14 @@ from pyspark.sql import SparkSession
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.errors import SchemaError
-from recspark.files import parquet, storage
+from recspark.files import json_files, parquet, storage
 
 
 def test_json_is_replaced_whole(tmp_path: Path) -> None:
     path = str(tmp_path / "deep" / "x.json")
-    storage.write_json(path, {"title": "Misérables"})
-    storage.write_json(path, {"title": "é"})
-    assert storage.read_json(path) == {"title": "é"}
+    json_files.write_json(path, {"title": "Misérables"})
+    json_files.write_json(path, {"title": "é"})
+    assert json_files.read_json(path) == {"title": "é"}
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["x.json"]
 
 
@@ -35,10 +35,10 @@ def test_list_files_takes_a_file_a_folder_or_a_glob(tmp_path: Path) -> None:
 
 
 def test_another_file_system_by_its_scheme() -> None:
-    storage.write_json("memory://run/models/x.json", [1])
+    json_files.write_json("memory://run/models/x.json", [1])
     assert storage.exists("memory://run/models")
     storage.move("memory://run/models", "memory://run/moved")
-    assert storage.read_json("memory://run/moved/x.json") == [1]
+    assert json_files.read_json("memory://run/moved/x.json") == [1]
     storage.remove("memory://run")
     assert not storage.exists("memory://run/moved/x.json")
 

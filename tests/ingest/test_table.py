@@ -17,9 +17,9 @@ from recspark.arrays.ids import to_list
 from recspark.arrays.ratings import NO_TIME
 from recspark.config import Config, IngestConfig, PrepareConfig, TableConfig
 from recspark.errors import ConfigError, DataError
-from recspark.ingest import parsed as r
 from recspark.ingest.formats import Format
 from recspark.ingest.table import table_format
+from recspark.tables import parsed as r
 from recspark.text.sources import Source
 from tests.ingest.sources import sources_of
 
@@ -204,8 +204,7 @@ def test_quoted_line_end_over_cuts_and_pieces(tmp_path: Path) -> None:
     lines = ["user_id,movie_id,rating,note"]
     expected: list[Rating] = []
     for user in range(3000):
-        note = '"nice\n5,6,1,phantom\nend"' if user % 3 == 0 else "x" * 150
-        lines.append(f"{user},7,3,{note}")
+        lines.append(f'{user},7,3,"{"x" * 70}\n5,6,1,phantom {"x" * 70}\nend"')
         expected.append((user, 7, 3.0, NO_TIME))
     lines.insert(100, '9,9,9,"never closed properly" x')
     path = write(tmp_path / "a.csv", "\n".join(lines))
@@ -223,6 +222,19 @@ def test_text_ids_need_one_text_id(tmp_path: Path) -> None:
     ratings, rejects = read(path, TableConfig(ids="whole"))
     assert (len(ratings), [x[3] for x in rejects]) == (30_000, [r.BAD_USER])
     assert read(path, TableConfig(ids="text"))[0][-1] == ("B00X", "12.0", 1.0, NO_TIME)
+
+
+def test_row_names_of_r_have_no_name_in_the_header(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", '"user_id","movie_id","rating"\n"1",5,6,3\n"2",7,8,4\n')
+    assert read(path, TableConfig())[0] == [(5, 6, 3.0, NO_TIME), (7, 8, 4.0, NO_TIME)]
+
+
+def test_header_that_fits_the_rows_is_never_one(tmp_path: Path) -> None:
+    text = "user_id,movie_id\na,b\n"
+    path = write(tmp_path / "a.csv", text + "x,y\n" * 70_000 + text)
+    ratings, _ = read(path, TableConfig(rating=None, ids="text"))
+    assert len(ratings) == 70_002
+    assert {row[0] for row in ratings} == {"a", "x"}
 
 
 def test_gzip_and_epoch(tmp_path: Path) -> None:
@@ -367,6 +379,9 @@ def test_json_lines(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, lines)))
     expected = [(1, "B01", 5.0, DAY), (2, "0002", 4.0, NO_TIME)]
     assert read(path, settings) == (expected, [])
+    text = path.read_text()
+    twice = write(tmp_path / "c.jsonl", text + "\n" + text.replace("\n", ""))
+    assert [x[3] for x in read(twice, settings)[1]] == [r.BAD_JSON]
     # As JSON writes it elsewhere: ids of mixed types, blank lines, rubbish.
     text = '{"user":{"id":"1.0"},"asin":"B01","overall":"5","when":"2005-01-31"}\n\nrubbish\n[1]\n'
     text += '{"user":{"id":2.0},"asin":"0002","overall":4}\n{"user":null,"asin":"x","overall":1}\n'

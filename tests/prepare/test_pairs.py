@@ -136,6 +136,12 @@ def test_lines_that_are_no_pairs_are_refused_with_samples(tmp_path: Path) -> Non
         rows(path)
 
 
+def test_a_quoted_field_over_several_lines_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, 'user,item,note\n1,2,"a\n5,6,b"\n3,4,"c"\n')
+    with pytest.raises(DataError, match=r"1 rows without two ids .*pairs\.txt:2: '1,2,\"a'"):
+        rows(path)
+
+
 def test_missing_and_empty(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="found nothing"):
         rows(tmp_path / "none.txt")

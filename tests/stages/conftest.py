@@ -17,7 +17,7 @@ from recspark.contract import catalog
 from recspark.contract.paths import MODEL_CARD, RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
-from recspark.files import storage
+from recspark.files import json_files
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
 from recspark.saved import weights
@@ -91,5 +91,5 @@ def write_biased_mf(config: Config) -> None:
         weights.save_users(folder, shard, users[order], seen_users[order])
         weights.save_movies(folder, {"movies": movies}, seen_movies)
         card = {"architecture": "biased_mf", "spec": spec.to_card()}
-        storage.write_json(f"{folder}/{MODEL_CARD}", card)
+        json_files.write_json(f"{folder}/{MODEL_CARD}", card)
         step.publish(step.outputs[0], None)

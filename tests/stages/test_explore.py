@@ -17,7 +17,7 @@ from recspark.contract.schemas import IdTypes
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, EnvironmentProblem
-from recspark.files import parquet, storage
+from recspark.files import json_files, parquet
 from recspark.stages import explore
 
 CELLS = [
@@ -59,7 +59,7 @@ def test_statistics_and_page_are_published(config: Config, spark: SparkSession) 
     write_ingested(spark, config.root, {"ratings", "movies"})
     explore.run(config, spark)
     folder = Path(RunPaths(config.root).explore)
-    statistics: dict[str, Any] = storage.read_json(str(folder / "statistics.json"))
+    statistics: dict[str, Any] = json_files.read_json(str(folder / "statistics.json"))
     assert statistics["counts"] == {
         "ratings": 5,
         "users": 3,

@@ -14,7 +14,7 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, GateError
-from recspark.files import storage
+from recspark.files import json_files, storage
 from recspark.ingest.load import LineCounts
 from recspark.stages import gate
 from tests.runs import prepared_counts
@@ -52,8 +52,8 @@ def write_run(
     model = publish("train", paths.model("biased_mf"))
     scored = publish("score", paths.predictions("biased_mf"), {"model": model, "test": test})
     metrics = {"model": "biased_mf", "rmse": rmse, "protocol": "p", "predictions": scored}
-    storage.write_json(paths.metrics("biased_mf"), metrics)
-    storage.write_json(paths.leaderboard, [metrics])
+    json_files.write_json(paths.metrics("biased_mf"), metrics)
+    json_files.write_json(paths.leaderboard, [metrics])
     return Config(name="x", run_dir=str(root), gate=replace(MODEL, date=day))
 
 
@@ -99,7 +99,7 @@ def test_data_that_drifted_is_refused(tmp_path: Path) -> None:
 def test_judging_again_changes_nothing(tmp_path: Path) -> None:
     config = write_run(tmp_path / "a")
     judge(config)
-    storage.write_json(
+    json_files.write_json(
         str(tmp_path / "accepted-x.json"), pointer(tmp_path) | {"accepted_at": "2026-01-01"}
     )
     before = (tmp_path / "accepted-x.json").read_bytes()
@@ -142,8 +142,8 @@ def test_leaderboard_with_one_outdated_row_names_no_best_model(tmp_path: Path) -
     config = write_run(tmp_path / "a")
     paths = RunPaths(config.root)
     publish("score", paths.predictions("als"), counts={"rows": 2})
-    rows = storage.read_json(paths.leaderboard)
-    storage.write_json(paths.leaderboard, [*rows, {"model": "als", "predictions": "earlier"}])
+    rows = json_files.read_json(paths.leaderboard)
+    json_files.write_json(paths.leaderboard, [*rows, {"model": "als", "predictions": "earlier"}])
     with pytest.raises(DataError, match=r"leaderboard\.json: found .* predictions of als"):
         judge(config)
     judge(config, model="biased_mf")  # its own figures are current
@@ -176,4 +176,4 @@ def test_pointer_may_lie_elsewhere_and_shows_no_credentials(tmp_path: Path) -> N
     elsewhere = str(tmp_path / "x" / "now.json")
     judge(write_run(tmp_path / "a"), accepted=elsewhere)
     assert not (tmp_path / "accepted-x.json").exists()
-    assert storage.read_json(elsewhere)["model"] == "biased_mf"
+    assert json_files.read_json(elsewhere)["model"] == "biased_mf"

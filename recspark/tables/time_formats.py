@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recspark.arrays.ratings import FIRST_TIME, LAST_TIME, NO_TIME
-from recspark.ingest import parsed as r
-from recspark.ingest.date_patterns import parse_dates
-from recspark.ingest.rating_scales import as_strings
+from recspark.tables import parsed as r
+from recspark.tables.date_patterns import parse_dates
+from recspark.tables.rating_scales import as_strings
 
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 ISO_DATE = "%Y-%m-%d"
@@ -131,9 +131,15 @@ def is_date_type(kind: pa.DataType) -> bool:
 
 def _of_whole(seconds: npt.NDArray, is_known: npt.NDArray[np.bool_]) -> TimeColumn:
     """Return times; those unknown or out of range are NO_TIME."""
+    is_bad = np.zeros(len(seconds), bool)
+    if (
+        len(seconds)
+        and is_known.all()
+        and FIRST_TIME <= seconds.min() <= seconds.max() <= LAST_TIME
+    ):
+        return TimeColumn(seconds.astype(np.int32), is_bad)
     fits = is_known & (seconds >= FIRST_TIME) & (seconds <= LAST_TIME)
-    times = np.where(fits, seconds, NO_TIME).astype(np.int32)
-    return TimeColumn(times, np.zeros(len(times), bool))
+    return TimeColumn(np.where(fits, seconds, NO_TIME).astype(np.int32), is_bad)
 
 
 def _seconds_of_dates(column: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

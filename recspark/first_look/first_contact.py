@@ -7,13 +7,14 @@ from typing import Protocol
 
 from recspark.config import IngestConfig, TableConfig
 from recspark.errors import DataError
-from recspark.ingest.look import Look, look_at
-from recspark.ingest.suggest import as_yaml, changed, improve, suggest_format, suggest_settings
+from recspark.first_look.suggest import as_yaml, changed, improve, suggest_format, suggest_settings
 from recspark.redact import shown
+from recspark.tables.look import Look, look_at
 from recspark.text.sources import Source
 
 _NUM_REASONS = 3
 _ROW_LENGTH = 120
+_CORRECT = "Correct these lines, or the settings of ingest."
 
 
 class RefusedLine(Protocol):
@@ -38,13 +39,15 @@ def explain_refusals(
     """Return what was found, and the remedy, for an error about refused lines.
 
     Args:
-        sources: The raw files.
+        sources: The raw files; none for a source that Spark reads.
         settings: How they were read.
         reasons: Refused lines by reason.
         samples: Some refused lines, at least one of each of the commonest reasons.
     """
-    source = next((one for one in sources if any(x.file == one.name for x in samples)), sources[0])
     parts = [_reason(reason, number, samples) for reason, number in commonest(reasons)]
+    if not sources:
+        return "; ".join(parts), "Correct the columns in ingest.table, or ingest.spark."
+    source = next((one for one in sources if any(x.file == one.name for x in samples)), sources[0])
     try:
         look = look_at(source, TableConfig())
     except DataError as error:
@@ -105,7 +108,7 @@ def _remedy(look: Look, settings: IngestConfig, reasons: Mapping[str, int]) -> s
             return f"Set ingest.format: table and ingest.table: {values}."
     if not reasons:
         return "Name a file with ratings in ingest.ratings."
-    return "Correct these lines, or the settings of ingest."
+    return _CORRECT
 
 
 def _list(names: Sequence[str]) -> str:

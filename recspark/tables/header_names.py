@@ -21,11 +21,13 @@ SYNONYMS = {
         *("isbn", "bookid", "book", "trackid", "track", "artistid", "artist", "songid", "song"),
         *("animeid", "gameid", "game", "title", "recipeid", "jokeid", "articleid", "postid"),
         *("parentasin", "gmapid", "contentid", "sku", "itemkey", "restaurantid", "beerid", "iid"),
+        *("stockcode", "videoid", "venueid", "placeid", "locationid", "newsid", "appid"),
     ),
     "rating": (
         *("rating", "ratings", "stars", "score", "overall", "bookrating", "userrating", "grade"),
         *("weight", "playcount", "count", "hours", "value", "reviewscore", "points", "myscore"),
         *("reviewoverall", "vote", "preference", "plays", "purchases"),
+        *("quantity", "watchratio"),
     ),
     "time": (
         *("timestamp", "time", "date", "unixreviewtime", "when", "reviewtime", "createdat"),
@@ -45,7 +47,6 @@ def _plain(name: str) -> str:
 _LEVELS: tuple[Callable[[str], str], ...] = (
     lambda name: name,
     _plain,
-    lambda name: _plain(name).casefold(),
     lambda name: _TYPE_SUFFIX.sub("", _plain(name).casefold()),  # RecBole's user_id:token
 )
 
@@ -71,7 +72,7 @@ def is_position(wanted: str) -> bool:
 
 
 def find_columns(
-    columns: Mapping[str, str], names: Sequence[str], where: str, hint: str = ""
+    columns: Mapping[str, str], names: Sequence[str], where: str, hint: Callable[[], str] = str
 ) -> dict[str, int]:
     """Return the position of each role's column.
 
@@ -79,7 +80,7 @@ def find_columns(
         columns: The names or positions of the columns, by role.
         names: The names in the file.
         where: The file, for messages.
-        hint: What else may be wrong.
+        hint: Says what else may be wrong.
 
     Raises:
         DataError: A column is missing, or occurs more than once; or two roles have the same one.
@@ -88,7 +89,7 @@ def find_columns(
     for role, wanted in columns.items():
         position = find_column(names, wanted)
         if position is None:
-            raise _no_column(role, wanted, names, where, hint)
+            raise _no_column(role, wanted, names, where, hint())
         found[role] = position
     taken = list(found.values())
     for role, position in found.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,31 +12,37 @@ import yaml
 
 from recspark.config import IngestConfig, TableConfig
 from recspark.errors import DataError
-from recspark.ingest.first_contact import looks_like
-from recspark.ingest.formats import FORMATS
-from recspark.ingest.inputs import find_files, open_files
-from recspark.ingest.look import Look, look_at
-from recspark.ingest.parsed import Parsed
-from recspark.ingest.suggest import (
+from recspark.first_look.first_contact import looks_like
+from recspark.first_look.guess_roles import BY_NAME, is_matrix, suggest_roles
+from recspark.first_look.suggest import (
     changed,
     improve,
     suggest_format,
-    suggest_roles,
+    suggest_missing,
     suggest_settings,
 )
+from recspark.first_look.trial import Trial, try_format, try_table
+from recspark.ingest.formats import FORMATS
+from recspark.ingest.inputs import find_files, open_files
 from recspark.ingest.table import FILE_PATTERN
 from recspark.ingest.titles import read_titles
-from recspark.ingest.trial import Trial, try_format, try_table
 from recspark.redact import shown
+from recspark.tables.look import Look, look_at
+from recspark.tables.parsed import Parsed
 from recspark.text.archives import Archives
 from recspark.text.sources import Source
 
 _NUM_VALUES = 3
 _VALUE_LENGTH = 24
 _NUM_COLUMNS = 40
+_NUM_FILES = 20  # of a folder or an archive
 _NUM_FIRST = 200  # values of a column that tell its type
 _MAX_UNPACKED_BYTES = 4 * 1024**3
 _MODELS = ["bias", "als", "biased_mf"]
+_MATRIX = (
+    "  a matrix, as it seems: a row for each user, a column for each movie. Write it as lines of "
+    "user, movie and rating, e.g. with melt() of pandas; then inspect that file."
+)
 _PATTERN = f"{FILE_PATTERN}|u\\.(data|item|user|genre)|combined_data.*|mv_.*"
 
 
@@ -68,15 +74,20 @@ def inspect_paths(paths: Sequence[str], given: TableConfig | None) -> Generator[
         given: Settings to read them with; None guesses all of them.
     """
     found: list[tuple[str, Inspection]] = []
-    with tempfile.TemporaryDirectory(prefix="recspark-inspect-") as scratch:
-        with Archives(f"{scratch}/unpacked", _MAX_UNPACKED_BYTES) as archives:
-            for path in paths:
-                inputs = find_files("FILE", path, _PATTERN)
-                for source in open_files(archives, inputs):
-                    one = inspect_source(source, given)
-                    found.append((path, one))
-                    yield from one.lines
-                    yield ""
+    with (
+        tempfile.TemporaryDirectory(prefix="recspark-inspect-") as scratch,
+        Archives(f"{scratch}/unpacked", _MAX_UNPACKED_BYTES) as archives,
+    ):
+        for path in paths:
+            sources = open_files(archives, find_files("FILE", path, _PATTERN))
+            for source in sources[:_NUM_FILES]:
+                one = inspect_source(source, given)
+                found.append((path, one))
+                yield from one.lines
+                yield ""
+            if len(sources) > _NUM_FILES:
+                yield f"… and {len(sources) - _NUM_FILES:,} more files of {path}, not looked at"
+                yield ""
     yield from _start_with(found)
     return any(one.settings for _, one in found)
 
@@ -98,21 +109,38 @@ def inspect_source(source: Source, given: TableConfig | None) -> Inspection:
             _tell_form(one, look, {})
         one.lines.append(f"  layout: ingest.format {known}, lines like {FORMATS[known].example}")
         _tell(one, Trial(try_format(FORMATS[known], source)))
-    elif given is None and _is_titles(source, suggest_roles(look)):
-        one.is_titles = True
-        _tell_form(one, look, {})
-        one.lines.append("  a file of titles: name it in ingest.movies")
     elif given is None:
-        settings, _ = improve(suggest_settings(look, TableConfig()), source)
-        # With better quotes or another separator, columns may look different.
-        look = look_at(source, settings)
-        settings, _ = improve(suggest_settings(look, settings), source)
-        _tell_form(one, look, suggest_roles(look))
-        _try_table(one, settings)
+        _guess_table(one, look)
     else:
         _tell_form(one, look, {})
         _try_table(one, given)
     return one
+
+
+def _guess_table(one: Inspection, look: Look) -> None:
+    """Find the settings of a table, unless it holds titles, or a matrix."""
+    roles = suggest_roles(look)
+    if _is_titles(one.source, look, roles):
+        one.is_titles = True
+        _tell_form(one, look, {})
+        one.lines.append("  a file of titles: name it in ingest.movies")
+        return
+    if is_matrix(look, roles):
+        _tell_form(one, look, {})
+        one.lines.append(_MATRIX)
+        return
+    settings, _ = improve(suggest_settings(look, TableConfig()), one.source)
+    # With better quotes or another separator, columns may look different.
+    look = look_at(one.source, settings)
+    settings, trial = improve(suggest_settings(look, settings), one.source)
+    roles = suggest_roles(look)
+    _tell_form(one, look, roles)
+    if any(why != BY_NAME for _, why in roles.values()):
+        one.lines.append("  some columns are guessed: correct the settings below if they are wrong")
+    missing, note = suggest_missing(trial)
+    if note:
+        one.lines.append(f"  {note}")
+    _try_table(one, replace(settings, missing=missing))
 
 
 def _try_table(one: Inspection, settings: TableConfig) -> None:
@@ -179,6 +207,9 @@ def _columns(look: Look, roles: dict[str, tuple[str, str]]) -> Iterator[str]:
         texts = ", ".join(shown(str(one), _VALUE_LENGTH) for one in first[:_NUM_VALUES])
         kind = look.types.get(name) or _kind_of(values)
         yield f"  {shown(name, 30):<{width}}  {kind!s:<13}  {texts}{uses.get(name, '')}"
+    for name, value in look.source.partitions.items():
+        text = shown(value, _VALUE_LENGTH)
+        yield f"  {shown(name, 30):<{width}}  {'of the folder':<13}  {text}{uses.get(name, '')}"
     if len(look.names) > _NUM_COLUMNS:
         yield f"  … {len(look.names):,} columns in all"
 
@@ -199,9 +230,11 @@ def _kind_of(values: pa.Array) -> str:
     return "numbers"
 
 
-def _is_titles(source: Source, roles: dict[str, tuple[str, str]]) -> bool:
+def _is_titles(source: Source, look: Look, roles: dict[str, tuple[str, str]]) -> bool:
     """Return whether a file has no users, and reads as titles."""
-    if roles.get("user", ("", ""))[1] == "by its name":
+    if roles.get("user", ("", ""))[1] == BY_NAME:
+        return False
+    if not look.has_names and roles.get("time", ("", ""))[0] == look.names[-1]:
         return False
     try:
         titles = read_titles([source], IngestConfig(), is_text=True)
@@ -216,7 +249,8 @@ def _start_with(found: Sequence[tuple[str, Inspection]]) -> Iterator[str]:
     if not rated:
         yield "Nothing here would be read as ratings."
         return
-    settings = max(rated, key=lambda one: one.share).settings
+    best = max(rated, key=lambda one: (one.share, len(one.settings.get("table", ()))))
+    settings = best.settings
     ingest: dict[str, Any] = {
         "format": settings["format"],
         "ratings": _paths(found, lambda one: one.settings == settings),

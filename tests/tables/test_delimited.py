@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from recspark.arrays.ratings import NO_TIME
 from recspark.ingest import movielens
-from recspark.ingest import parsed as r
-from recspark.ingest.delimited import Delimited
-from recspark.ingest.quotes import Quoting
-from recspark.ingest.rating_scales import ANY_NUMBER
-from recspark.ingest.time_formats import ISO_DATE, TimeFormat
-from recspark.ingest.values import RowRules
+from recspark.tables import parsed as r
+from recspark.tables.delimited import Delimited
+from recspark.tables.quotes import Quoting
+from recspark.tables.rating_scales import ANY_NUMBER
+from recspark.tables.time_formats import ISO_DATE, TimeFormat
+from recspark.tables.values import RowRules
 from tests.ingest import damage
 from tests.ingest.obvious_table import Obvious, Reading, epoch, iso, reading_of
 
@@ -331,6 +331,16 @@ def test_quote_that_is_never_closed_refuses_its_line_only() -> None:
     parsed = table(is_by_record=True).parse(data)
     assert len(parsed.rows) == 1200
     assert [(x.line, x.reason) for x in parsed.rejects] == [(0, r.BAD_QUOTES)]
+    # What closes it comes too late.
+    parsed = table(is_by_record=True).parse(data + b'end",3,7,2005-01-31\n')
+    assert len(parsed.rows) == 1200
+    assert [x.line for x in parsed.rejects] == [0, 1201]
+
+
+@pytest.mark.filterwarnings("error")
+def test_lines_that_are_not_utf_8_are_refused_quietly() -> None:
+    parsed = table().parse(b"1,\xe9,3,7,2005-01-31\n\xe9\n")
+    assert (len(parsed.rows), [x.text for x in parsed.rejects]) == (1, ["\\xe9"])
 
 
 def test_other_encodings() -> None:
