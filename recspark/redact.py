@@ -20,7 +20,7 @@ _NAMES = (
     r"(?:secret|passw(?:or)?d|pwd|passphrase|token|credential|signature"
     r"|(?:access|account|api|private)[._-]?key)"
 )
-# Repeats that could begin anywhere are bounded: otherwise time grows with the square of a long word.
+# Repeats that could begin anywhere are bounded: time would grow with the square of a long word.
 # scheme://user:password@host. An account alone is no secret: abfss://container@account.host/.
 _USER_INFO = re.compile(r"([a-z][a-z0-9+.-]{0,30}://)[^\s/@:'\"]*:[^\s/@'\"]+@", re.IGNORECASE)
 # name=value, name: value, "name": "value"; also …?X-Amz-Signature=… and …&sig=… of signed URLs.

@@ -16,7 +16,7 @@ def is_left_out(stage: str, test: Manifest) -> bool:
     """Return whether a stage has nothing to do because test is empty, and log so."""
     if test.num_rows:
         return False
-    logger.warning("%s: left out, because test has no ratings: prepare.test_fraction is 0", stage)
+    logger.info("%s: left out, because test has no ratings: prepare.test_fraction is 0", stage)
     return True
 
 

@@ -8,7 +8,17 @@ from typing import Any
 from recspark.contract import columns as c
 from recspark.page.certainty import MIN_COUNT, quantile
 from recspark.page.panel import Panel
-from recspark.page.tables import Column, Table, make_table, number, percent, plain, stars, whole
+from recspark.page.tables import (
+    Column,
+    Table,
+    clip,
+    make_table,
+    number,
+    percent,
+    plain,
+    stars,
+    whole,
+)
 
 Statistics = dict[str, Any]
 
@@ -16,6 +26,8 @@ _RATINGS = Column("ratings", "Ratings", whole)
 _MEAN = Column("mean_rating", "Mean rating", stars)
 _FEW = f"Grey: fewer than {MIN_COUNT} ratings, too few for a conclusion."
 _SHRUNKEN = Column("shrunken_mean", "Shrunken mean", stars)
+# Of an id: a UUID has 36.
+_MOST_LETTERS = 40
 _MOVIE = (
     Column("title", "Title", plain, is_text=True),
     Column("year", "Year", plain),
@@ -278,7 +290,13 @@ def _top(statistics: Statistics) -> list[Panel]:
     ]
 
 
+def _write_id(movie: object) -> str:
+    return clip(str(movie), _MOST_LETTERS)
+
+
 def _movie_table(title: str, rows: list[dict[str, Any]], *figures: Column) -> Table:
     is_text = any(isinstance(row[c.MOVIE_ID], str) for row in rows)
-    identity = Column(c.MOVIE_ID, "Id", plain, is_text=is_text)
+    identity = Column(
+        c.MOVIE_ID, "Id", lambda value: clip(str(value), _MOST_LETTERS), is_text=is_text
+    )
     return make_table(title, rows, identity, *_MOVIE, *figures)

@@ -68,7 +68,7 @@ def make_unique(ids: Sequence[object], labels: Sequence[str]) -> list[str]:
 
 def name_movie(movie_id: object, title: str | None, year: int | None) -> str:
     """Return e.g. `Toy Story (1995)`. The title alone is not a key, because many titles repeat."""
-    if not title:
+    if not title or title.isspace():
         return f"movie {movie_id}"
     title = clip(title, _MOST_LETTERS)
     return title if year is None or title.endswith(f"({year})") else f"{title} ({year})"

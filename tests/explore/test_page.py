@@ -129,6 +129,13 @@ def test_movies_without_title_are_shown_by_id(statistics: dict[str, Any]) -> Non
     assert cells[at + 1 : at + 3] == ["–", "–"]
 
 
+def test_long_ids_leave_room_for_the_figures(statistics: dict[str, Any]) -> None:
+    named = [{**statistics["top_by_ratings"][0], c.MOVIE_ID: "x" * 256}]
+    cells = read(render_page("t", {**statistics, "top_by_ratings": named})).cells
+    assert "x" * 39 + "…" in cells
+    assert not any("x" * 41 in cell for cell in cells)
+
+
 @pytest.mark.parametrize("num_rows", [1, 2])
 def test_very_little_data_is_drawn(num_rows: int) -> None:
     ratings = samples.make_ratings().head(num_rows)

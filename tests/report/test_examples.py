@@ -82,6 +82,8 @@ def test_users_are_described_by_titles(spark: SparkSession) -> None:
         ("Untimely", None, "Untimely"),
         (None, 1990, "movie 7"),
         ("", None, "movie 7"),
+        ("\N{NO-BREAK SPACE}", None, "movie 7"),
+        ("t" * 300, None, "t" * 199 + "…"),
     ],
 )
 def test_movies_are_named_with_their_year(title: str | None, year: int | None, label: str) -> None:

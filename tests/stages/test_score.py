@@ -271,7 +271,7 @@ def test_without_test_ratings_nothing_is_scored_or_measured(
     file.write_text(json.dumps(json.loads(file.read_text()) | {"num_rows": 0}))
     for made in ("predictions", "metrics"):
         shutil.rmtree(Path(copied.root, made), ignore_errors=True)
-    with caplog.at_level("WARNING"):
+    with caplog.at_level("INFO"):
         score.run(models["als"], "als", spark)
         evaluate.run(models, spark)
     assert not Path(paths.predictions("als")).exists()
