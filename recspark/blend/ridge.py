@@ -59,7 +59,7 @@ def solve(products: FloatArray, reg: float) -> FloatArray:
 def squared_error(products: FloatArray, weights: FloatArray) -> float:
     """Return Σ (y − Xw)² over the rows that `products` were summed over."""
     signed = np.append(-weights, 1.0)
-    return float(signed @ products @ signed)
+    return max(float(signed @ products @ signed), 0.0)  # rounding may give less than 0
 
 
 def cross_validate(folds: FloatArray, reg: float) -> float:

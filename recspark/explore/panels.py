@@ -296,7 +296,5 @@ def _write_id(movie: object) -> str:
 
 def _movie_table(title: str, rows: list[dict[str, Any]], *figures: Column) -> Table:
     is_text = any(isinstance(row[c.MOVIE_ID], str) for row in rows)
-    identity = Column(
-        c.MOVIE_ID, "Id", lambda value: clip(str(value), _MOST_LETTERS), is_text=is_text
-    )
+    identity = Column(c.MOVIE_ID, "Id", _write_id, is_text=is_text)
     return make_table(title, rows, identity, *_MOVIE, *figures)

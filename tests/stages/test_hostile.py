@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -15,6 +16,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import recspark
+from recspark.config import ScorePairsConfig
 from recspark.config.load import load_config
 from recspark.errors import RecsparkError
 from recspark.logs import configure_logging
@@ -41,7 +43,7 @@ TITLES = [
 ]
 NAME = SCRIPT[:60]
 FILE = f"{IMAGE}\n\u001b[31m{FORMULA}".replace("/", "|") + ".csv"
-PAIRS = "=..%2f..<b>\n" + "p" * 150 + ".csv"
+PAIRS = "=<b>%2f\n" + "p" * 150 + "...csv"
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,9 @@ def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Made:
         configure_logging()
         run = recspark.run(config)
         words = [f"--run_dir={run.path}", f"--name={NAME}"]
-        words.append(f"--score_pairs.pairs={folder / 'pairs' / '*'}")
-        score_pairs.run(load_config(words, prog="score_pairs"), "als", spark)
+        asked = ScorePairsConfig(pairs=str(folder / "pairs" / PAIRS))
+        settings = dataclasses.replace(load_config(words, prog="t"), score_pairs=asked)
+        score_pairs.run(settings, "als", spark)
     assert snapshot(folder) == before  # nothing outside of the run directory
     return Made(run, stream.getvalue(), folder)
 
@@ -215,7 +218,7 @@ def test_a_name_is_no_path_unless_the_run_directory_is_given(name: str) -> None:
 
 def test_scored_pairs_are_in_one_folder_of_a_plain_name(made: Made) -> None:
     [folder] = Path(made.run.path, "scored_pairs").iterdir()
-    assert re.fullmatch(r"\w{1,100}", folder.name)
+    assert re.fullmatch(r"b_2f_p{1,95}", folder.name)
     assert [one.name for one in folder.iterdir()] == ["als"]
 
 
