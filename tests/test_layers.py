@@ -19,9 +19,10 @@ FLOORS = (
     {"cli"},
     {"jobs", "notebook"},
     {"stages"},
-    {"report", "blend", "recommend", "scoring", "gates"},
+    {"report", "blend", "recommend", "scoring", "gates", "first_look"},
     {"baselines", "training", "models", "evaluation", "explore", "synthetic"},
     {"ingest", "prepare"},
+    {"tables"},
     {"saved", "datasets", "cluster", "text", "page"},
     {"config", "files", "arrays", "contract", "errors", "logs", "redact"},
 )

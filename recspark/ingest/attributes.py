@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from recspark.arrays.ids import to_list
 from recspark.errors import DataError, describe
-from recspark.ingest.column_names import find_column
-from recspark.ingest.parsed import Reject
-from recspark.ingest.raw_ids import FINE, REASONS, read_ids
 from recspark.ingest.small_tables import Layout, Row, SmallTable, read_table
+from recspark.tables.column_names import find_column
+from recspark.tables.parsed import Reject
+from recspark.tables.raw_ids import FINE, REASONS, read_ids
 from recspark.text.lines import as_text
 from recspark.text.sources import Source
 

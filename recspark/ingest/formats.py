@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from recspark.ingest import movielens, netflix
-from recspark.ingest.delimited import Delimited
 from recspark.ingest.netflix import movie_in_force
-from recspark.ingest.parsed import Parsed
+from recspark.tables.delimited import Delimited
+from recspark.tables.parsed import Parsed
 from recspark.text.ranges import Range, plan_ranges, read_pieces
 from recspark.text.sources import Source
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from recspark.contract import columns as c
-from recspark.ingest import parsed as r
 from recspark.ingest.netflix import header_movie, is_header, parse_day
-from recspark.ingest.parsed import Reject
+from recspark.tables import parsed as r
+from recspark.tables.parsed import Reject
 from recspark.text.lines import as_text, parse_id, split_lines
 from recspark.text.sources import BOM, Source, open_text
 

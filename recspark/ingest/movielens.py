@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from recspark.ingest.delimited import Delimited
-from recspark.ingest.quotes import Quoting
-from recspark.ingest.rating_scales import HALF_STARS, WHOLE_STARS, Scale
-from recspark.ingest.time_formats import TimeFormat
-from recspark.ingest.values import ROLES, RowRules
+from recspark.tables.delimited import Delimited
+from recspark.tables.quotes import Quoting
+from recspark.tables.rating_scales import HALF_STARS, WHOLE_STARS, Scale
+from recspark.tables.time_formats import TimeFormat
+from recspark.tables.values import ROLES, RowRules
 
 
 def _layout(separator: bytes, scale: Scale) -> Delimited:

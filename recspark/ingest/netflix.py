@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recspark.arrays.ratings import FIRST_TIME, LAST_TIME, NO_RATINGS, NO_TIME, Ratings
-from recspark.ingest import parsed as r
-from recspark.ingest.parsed import Parsed, Reject, is_column_names, parse_rating
 from recspark.ingest.swar import WORD, Pattern, parse_dates, parse_numbers
+from recspark.tables import parsed as r
+from recspark.tables.parsed import Parsed, Reject, is_column_names, parse_rating
 from recspark.text.lines import as_text, parse_id, split_lines
 from recspark.text.ranges import Range, next_line
 from recspark.text.sources import BOM, open_raw

@@ -12,7 +12,7 @@ from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.ingest.pairs import BadRow, Kinds, PairColumns, Pairs, make_pairs
 from recspark.ingest.pairs_text import Dialect, parse_range, read_dialect
-from recspark.ingest.raw_ids import is_id_type
+from recspark.tables.raw_ids import is_id_type
 from recspark.text.kinds import PARQUET
 from recspark.text.names import is_about
 from recspark.text.ranges import Range, plan_ranges

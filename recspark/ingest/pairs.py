@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from recspark.arrays.ids import Ids
 from recspark.contract import columns as c
-from recspark.ingest.column_names import MOVIE_IDS, USER_IDS, find_column
-from recspark.ingest.raw_ids import FINE, NOT_WHOLE, read_ids
+from recspark.tables.column_names import MOVIE_IDS, USER_IDS, find_column
+from recspark.tables.raw_ids import FINE, NOT_WHOLE, read_ids
 
 Kinds = tuple[bool, bool]
 """Whether user ids are text, and whether movie ids are; otherwise they are whole numbers."""

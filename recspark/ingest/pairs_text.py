@@ -13,8 +13,8 @@ from pyarrow import csv as arrow_csv
 from recspark.errors import DataError, describe
 from recspark.ingest.netflix import is_header
 from recspark.ingest.pairs import BadRow, Kinds, PairColumns, Pairs, make_pairs
-from recspark.ingest.raw_ids import NO_ID
 from recspark.ingest.small_tables import split_quoted
+from recspark.tables.raw_ids import NO_ID
 from recspark.text.kinds import require_text
 from recspark.text.lines import as_text, count_lines, is_misread_by_arrow, split_lines
 from recspark.text.ranges import Range, read_pieces

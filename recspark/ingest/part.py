@@ -14,8 +14,8 @@ from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
 from recspark.contract.schemas import IdTypes
 from recspark.ingest.formats import Format
-from recspark.ingest.parsed import Parsed, Reject
 from recspark.ingest.ratings_file import write_ratings
+from recspark.tables.parsed import Parsed, Reject
 from recspark.text.ranges import Range
 
 RANGE = "range"

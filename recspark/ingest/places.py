@@ -8,12 +8,12 @@ import pyarrow as pa
 
 from recspark.config import TableConfig
 from recspark.errors import DataError, describe
-from recspark.ingest.dialect import guess_dialect
-from recspark.ingest.header_names import find_columns, is_position
-from recspark.ingest.look import Look
-from recspark.ingest.raw_ids import is_id_type
-from recspark.ingest.time_formats import is_date_type
 from recspark.redact import shown
+from recspark.tables.dialect import guess_dialect
+from recspark.tables.header_names import find_columns, is_position
+from recspark.tables.look import Look
+from recspark.tables.raw_ids import is_id_type
+from recspark.tables.time_formats import is_date_type
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recspark.ingest import parsed as r
-from recspark.ingest.parsed import Reject
+from recspark.tables import parsed as r
+from recspark.tables.parsed import Reject
 from recspark.text.kinds import PARQUET, require_text
 from recspark.text.lines import as_text, split_lines
 from recspark.text.sources import BOM, Source, damaged, open_text

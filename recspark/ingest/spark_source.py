@@ -20,11 +20,11 @@ from recspark.config.spark_source import SparkSourceConfig
 from recspark.errors import DataError, describe, from_task
 from recspark.files import storage
 from recspark.ingest.formats import Format
-from recspark.ingest.header_names import find_columns
 from recspark.ingest.inputs import Inputs, split_paths
-from recspark.ingest.json_lines import as_text
-from recspark.ingest.parquet import ParquetTable
-from recspark.ingest.rules import make_rules
+from recspark.tables.header_names import find_columns
+from recspark.tables.json_lines import as_text
+from recspark.tables.parquet import ParquetTable
+from recspark.tables.rules import make_rules
 from recspark.text.ranges import Range
 from recspark.text.sources import Source
 

@@ -10,18 +10,18 @@ import pyarrow as pa
 
 from recspark.config import TableConfig
 from recspark.errors import DataError, describe
-from recspark.ingest import json_lines
-from recspark.ingest.delimited import Delimited
 from recspark.ingest.formats import Format
-from recspark.ingest.look import Look, look_at
-from recspark.ingest.parquet import ParquetTable, plan_rows
 from recspark.ingest.places import Place, place_columns
-from recspark.ingest.rating_scales import as_strings
-from recspark.ingest.rules import make_rules
-from recspark.ingest.sample import SAMPLE_BYTES, read_samples
 from recspark.ingest.text_table import TextTable
-from recspark.ingest.time_formats import is_date_type
-from recspark.ingest.values import RowRules
+from recspark.tables import json_lines
+from recspark.tables.delimited import Delimited
+from recspark.tables.look import Look, look_at
+from recspark.tables.parquet import ParquetTable, plan_rows
+from recspark.tables.rating_scales import as_strings
+from recspark.tables.rules import make_rules
+from recspark.tables.sample import SAMPLE_BYTES, read_samples
+from recspark.tables.time_formats import is_date_type
+from recspark.tables.values import RowRules
 from recspark.text.sources import Source
 
 logger = logging.getLogger(__name__)

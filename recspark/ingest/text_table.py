@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recspark.ingest.delimited import Delimited
 from recspark.ingest.formats import Format
-from recspark.ingest.json_lines import JsonLines
-from recspark.ingest.parsed import Parsed
-from recspark.ingest.records import plan_files, read_records
+from recspark.tables.delimited import Delimited
+from recspark.tables.json_lines import JsonLines
+from recspark.tables.parsed import Parsed
+from recspark.tables.records import plan_files, read_records
 from recspark.text.ranges import Range, plan_ranges, read_pieces
 
 

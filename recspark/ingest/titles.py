@@ -11,8 +11,8 @@ from recspark.config import IngestConfig
 from recspark.contract import columns as c
 from recspark.ingest import known_layouts
 from recspark.ingest.attributes import Attributes, Piece, collect, open_table, position, positions
-from recspark.ingest.column_names import MOVIE_IDS, find_column, fold
 from recspark.ingest.small_tables import Row, SmallTable
+from recspark.tables.column_names import MOVIE_IDS, find_column, fold
 from recspark.text.sources import Source
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ def main(words: Sequence[str], prog: str) -> int:
             `--separator ";"`, that are not to be guessed.
         prog: The command, for messages.
     """
-    from recspark.ingest.inspection import inspect_paths
+    from recspark.first_look.inspection import inspect_paths
 
     if not words or {"-h", "--help"} & set(words):
         print(format_usage(prog))

@@ -10,8 +10,8 @@ from recspark.arrays.ids import Ids
 from recspark.arrays.tally import tally
 from recspark.errors import DataError, describe
 from recspark.files import storage
-from recspark.ingest.raw_ids import FINE, read_ids
 from recspark.redact import shown
+from recspark.tables.raw_ids import FINE, read_ids
 from recspark.text.lines import as_text, split_lines
 
 _NUM_SAMPLES = 3

@@ -23,8 +23,8 @@ from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
+from recspark.first_look.first_contact import explain_refusals
 from recspark.ingest import table
-from recspark.ingest.first_contact import explain_refusals
 from recspark.ingest.format_check import check_format
 from recspark.ingest.formats import FORMATS, Format
 from recspark.ingest.inputs import Inputs, find_files, open_files

@@ -12,7 +12,7 @@ import numpy as np
 
 from recspark.arrays.ids import to_list
 from recspark.arrays.ratings import NO_TIME
-from recspark.ingest.parsed import Parsed
+from recspark.tables.parsed import Parsed
 
 BLANKS = b" \t\r\n\v\f"
 NOTHING = {"", "NULL", "null", "\\N", "NaN", "nan", "<NA>", "None", "none"}

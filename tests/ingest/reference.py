@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from recspark.arrays.ratings import NO_TIME, Ratings
-from recspark.ingest.parsed import Parsed
+from recspark.tables.parsed import Parsed
 
 Rating = tuple[int, int, float, int]
 EPOCH = date(1970, 1, 1)

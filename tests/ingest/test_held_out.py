@@ -5,8 +5,8 @@ from datetime import date
 from pathlib import Path
 
 from recspark.contract import columns as c
-from recspark.ingest import parsed as r
 from recspark.ingest.held_out import read_held_out
+from recspark.tables import parsed as r
 from tests.ingest.sources import source_of
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from recspark.arrays.ratings import NO_TIME
 from recspark.ingest import netflix
-from recspark.ingest import parsed as r
+from recspark.tables import parsed as r
 from tests.ingest import damage
 from tests.ingest.reference import as_list, read, reading_of
 

@@ -14,8 +14,8 @@ from recspark.config import Config, IngestConfig, TableConfig
 from recspark.config.spark_source import SparkSourceConfig
 from recspark.contract.paths import RunPaths
 from recspark.errors import DataError
-from recspark.ingest import parsed as r
 from recspark.stages import ingest
+from recspark.tables import parsed as r
 
 ROWS = [(1, 7, 3.0, 86400), (2, 7, 4.5, 86401), (-5, 2**40, 1.0, None)]
 

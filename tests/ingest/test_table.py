@@ -17,9 +17,9 @@ from recspark.arrays.ids import to_list
 from recspark.arrays.ratings import NO_TIME
 from recspark.config import Config, IngestConfig, PrepareConfig, TableConfig
 from recspark.errors import ConfigError, DataError
-from recspark.ingest import parsed as r
 from recspark.ingest.formats import Format
 from recspark.ingest.table import table_format
+from recspark.tables import parsed as r
 from recspark.text.sources import Source
 from tests.ingest.sources import sources_of
 

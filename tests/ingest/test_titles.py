@@ -12,9 +12,9 @@ from recspark.config.attributes import MovieColumns
 from recspark.errors import DataError
 from recspark.ingest import titles as t
 from recspark.ingest.attributes import REPEATED, Attributes
-from recspark.ingest.parsed import BAD_MOVIE, BAD_QUOTES, EMPTY_MOVIE, WRONG_FIELDS
 from recspark.ingest.titles import read_titles
 from recspark.ingest.users import read_users
+from recspark.tables.parsed import BAD_MOVIE, BAD_QUOTES, EMPTY_MOVIE, WRONG_FIELDS
 from tests.ingest.sources import source_of
 
 

@@ -11,7 +11,7 @@ import yaml
 from recspark import cli
 from recspark.config import TableConfig
 from recspark.config.load import load_config
-from recspark.ingest.trial import try_format, try_table
+from recspark.first_look.trial import try_format, try_table
 from tests.ingest.sources import source_of
 
 MOVIELENS = "".join(f"{n}::{n % 7}::{n % 5 + 1}::{978300760 + n}\n" for n in range(30))

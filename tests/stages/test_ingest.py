@@ -18,8 +18,8 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import read_manifest
 from recspark.errors import DataError
 from recspark.files import parquet
-from recspark.ingest import parsed as r
 from recspark.stages import ingest
+from recspark.tables import parsed as r
 
 TITLES = b"1,2003,One\n2,NULL,Two\n"
 GOOD = b"1:\n10,3,2005-01-01\n11,4,2004-02-03\n2:\n10,5,2003-06-07\n"

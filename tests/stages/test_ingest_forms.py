@@ -19,8 +19,8 @@ from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
 from recspark.errors import DataError
 from recspark.files import parquet
-from recspark.ingest import parsed as r
 from recspark.stages import ingest
+from recspark.tables import parsed as r
 
 TITLES = b"1,2003,One\n2,NULL,Two\n"
 FIRST = b"1:\n10,3,2005-01-01\n11,6,2004-02-03\n"

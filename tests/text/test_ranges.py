@@ -8,10 +8,10 @@ import pytest
 from recspark.config import TableConfig
 from recspark.errors import DataError
 from recspark.ingest import netflix
-from recspark.ingest import parsed as r
 from recspark.ingest.formats import FORMATS
 from recspark.ingest.netflix import movie_in_force
 from recspark.ingest.table import table_format
+from recspark.tables import parsed as r
 from recspark.text import ranges
 from recspark.text.ranges import plan_ranges, read_pieces
 from recspark.text.sources import Source

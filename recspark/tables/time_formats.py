@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recspark.arrays.ratings import FIRST_TIME, LAST_TIME, NO_TIME
-from recspark.ingest import parsed as r
-from recspark.ingest.date_patterns import parse_dates
-from recspark.ingest.rating_scales import as_strings
+from recspark.tables import parsed as r
+from recspark.tables.date_patterns import parse_dates
+from recspark.tables.rating_scales import as_strings
 
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 ISO_DATE = "%Y-%m-%d"

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from recspark.ingest.fields import Splitter, one_byte_separator, read_csv
-from recspark.ingest.lines import Lines
-from recspark.ingest.parsed import Parsed, Reject, is_column_names
-from recspark.ingest.quotes import Quoting, split_fields
-from recspark.ingest.time_formats import NO_TIME_WORDS
-from recspark.ingest.values import RowRules, Rows, collect, fill_constants
+from recspark.tables.fields import Splitter, one_byte_separator, read_csv
+from recspark.tables.lines import Lines
+from recspark.tables.parsed import Parsed, Reject, is_column_names
+from recspark.tables.quotes import Quoting, split_fields
+from recspark.tables.time_formats import NO_TIME_WORDS
+from recspark.tables.values import RowRules, Rows, collect, fill_constants
 from recspark.text.lines import count_lines, is_misread_by_arrow
 
 __all__ = ["Delimited", "split_fields"]

@@ -8,8 +8,8 @@ from itertools import islice
 
 from recspark.config import TableConfig
 from recspark.ingest.formats import Format
-from recspark.ingest.parsed import Parsed, Reject
 from recspark.ingest.table import choose_format
+from recspark.tables.parsed import Parsed, Reject
 from recspark.text.sources import Source
 
 _TASK_BYTES = 64 * 1024 * 1024

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from recspark.config import IngestConfig, TableConfig
-from recspark.ingest import parsed as r
-from recspark.ingest.first_contact import explain_refusals
+from recspark.first_look.first_contact import explain_refusals
+from recspark.first_look.trial import try_format, try_table
 from recspark.ingest.formats import FORMATS
 from recspark.ingest.load import Sample
-from recspark.ingest.trial import try_format, try_table
+from recspark.tables import parsed as r
 from tests.ingest.sources import source_of
 
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recspark.errors import DataError, describe
-from recspark.ingest.rating_scales import as_strings
-from recspark.ingest.time_formats import ISO_DATE, NO_TIME_WORDS, UNITS, TimeFormat, is_date_type
 from recspark.redact import shown
+from recspark.tables.rating_scales import as_strings
+from recspark.tables.time_formats import ISO_DATE, NO_TIME_WORDS, UNITS, TimeFormat, is_date_type
 
 # Patterns tried, each also with a time of day after it.
 _PATTERNS = (

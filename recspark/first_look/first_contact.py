@@ -7,9 +7,9 @@ from typing import Protocol
 
 from recspark.config import IngestConfig, TableConfig
 from recspark.errors import DataError
-from recspark.ingest.look import Look, look_at
-from recspark.ingest.suggest import as_yaml, changed, improve, suggest_format, suggest_settings
+from recspark.first_look.suggest import as_yaml, changed, improve, suggest_format, suggest_settings
 from recspark.redact import shown
+from recspark.tables.look import Look, look_at
 from recspark.text.sources import Source
 
 _NUM_REASONS = 3

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from recspark.arrays.ids import to_list
-from recspark.ingest import raw_ids
-from recspark.ingest.raw_ids import is_id_type, read_ids
+from recspark.tables import raw_ids
+from recspark.tables.raw_ids import is_id_type, read_ids
 
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 

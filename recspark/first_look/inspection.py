@@ -12,23 +12,23 @@ import yaml
 
 from recspark.config import IngestConfig, TableConfig
 from recspark.errors import DataError
-from recspark.ingest.first_contact import looks_like
-from recspark.ingest.formats import FORMATS
-from recspark.ingest.guess_roles import BY_NAME, is_matrix, suggest_roles
-from recspark.ingest.inputs import find_files, open_files
-from recspark.ingest.look import Look, look_at
-from recspark.ingest.parsed import Parsed
-from recspark.ingest.suggest import (
+from recspark.first_look.first_contact import looks_like
+from recspark.first_look.guess_roles import BY_NAME, is_matrix, suggest_roles
+from recspark.first_look.suggest import (
     changed,
     improve,
     suggest_format,
     suggest_missing,
     suggest_settings,
 )
+from recspark.first_look.trial import Trial, try_format, try_table
+from recspark.ingest.formats import FORMATS
+from recspark.ingest.inputs import find_files, open_files
 from recspark.ingest.table import FILE_PATTERN
 from recspark.ingest.titles import read_titles
-from recspark.ingest.trial import Trial, try_format, try_table
 from recspark.redact import shown
+from recspark.tables.look import Look, look_at
+from recspark.tables.parsed import Parsed
 from recspark.text.archives import Archives
 from recspark.text.sources import Source
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from recspark.config import TableConfig
 from recspark.errors import DataError, describe
-from recspark.ingest.guess_times import find_doubt, guess_time_format
-from recspark.ingest.rating_scales import ANY_NUMBER
-from recspark.ingest.time_formats import TimeFormat, is_date_type
-from recspark.ingest.values import RowRules
 from recspark.redact import shown
+from recspark.tables.guess_times import find_doubt, guess_time_format
+from recspark.tables.rating_scales import ANY_NUMBER
+from recspark.tables.time_formats import TimeFormat, is_date_type
+from recspark.tables.values import RowRules
 
 
 def make_rules(

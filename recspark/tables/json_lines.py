@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
-from recspark.ingest import parsed as r
-from recspark.ingest.delimited import add_rejects
-from recspark.ingest.lines import Lines
-from recspark.ingest.parsed import Parsed
-from recspark.ingest.values import RowRules, collect, fill_constants
+from recspark.tables import parsed as r
+from recspark.tables.delimited import add_rejects
+from recspark.tables.lines import Lines
+from recspark.tables.parsed import Parsed
+from recspark.tables.values import RowRules, collect, fill_constants
 from recspark.text.lines import count_lines
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recspark.arrays.ids import Ids, TextIds
-from recspark.ingest import parsed as r
+from recspark.tables import parsed as r
 
 # What is wrong with an id, in the order of `REASONS`.
 FINE, EMPTY, LONG, CONTROL, GARBLED, NOT_WHOLE = range(6)

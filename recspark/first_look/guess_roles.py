@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recspark.errors import DataError
-from recspark.ingest.guess_times import find_doubt, guess_time_format
-from recspark.ingest.header_names import suggest_columns
-from recspark.ingest.look import Look
-from recspark.ingest.rating_scales import as_strings
-from recspark.ingest.raw_ids import NO_ID
-from recspark.ingest.time_formats import is_date_type
+from recspark.tables.guess_times import find_doubt, guess_time_format
+from recspark.tables.header_names import suggest_columns
+from recspark.tables.look import Look
+from recspark.tables.rating_scales import as_strings
+from recspark.tables.raw_ids import NO_ID
+from recspark.tables.time_formats import is_date_type
 
 BY_NAME = "by its name"
 

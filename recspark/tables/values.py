@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recspark.arrays.ratings import NO_TIME, Ratings
-from recspark.ingest.parsed import TEXT_BOTH, TEXT_MOVIE, TEXT_USER
-from recspark.ingest.rating_scales import Scale
-from recspark.ingest.raw_ids import FINE, NOT_WHOLE, REASONS, read_ids
-from recspark.ingest.time_formats import TimeFormat
+from recspark.tables.parsed import TEXT_BOTH, TEXT_MOVIE, TEXT_USER
+from recspark.tables.rating_scales import Scale
+from recspark.tables.raw_ids import FINE, NOT_WHOLE, REASONS, read_ids
+from recspark.tables.time_formats import TimeFormat
 
 IdKind = Literal["auto", "whole", "text"]
 ROLES = ("user", "movie", "rating", "time")

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv
 
-from recspark.ingest import parsed as r
-from recspark.ingest.lines import Lines
-from recspark.ingest.quotes import Ending, Quoting
-from recspark.ingest.records import find_irregular, find_records
+from recspark.tables import parsed as r
+from recspark.tables.lines import Lines
+from recspark.tables.quotes import Ending, Quoting
+from recspark.tables.records import find_irregular, find_records
 from recspark.text.sources import BOM
 
 # A separator of several characters is replaced by one of these, as Arrow takes one byte only.

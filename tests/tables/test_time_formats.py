@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from recspark.arrays.ratings import NO_TIME
 from recspark.config.date_patterns import has_date
 from recspark.errors import DataError
-from recspark.ingest.guess_times import find_doubt, guess_time_format
-from recspark.ingest.time_formats import ISO_DATE, TimeFormat
+from recspark.tables.guess_times import find_doubt, guess_time_format
+from recspark.tables.time_formats import ISO_DATE, TimeFormat
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 NOW = 1.75e9  # 2025-06-15

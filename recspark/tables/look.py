@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 
 from recspark.config.table import TableConfig
 from recspark.errors import DataError, describe
-from recspark.ingest import json_lines, parquet
-from recspark.ingest.dialect import Dialect, guess_dialect
-from recspark.ingest.fields import Splitter
-from recspark.ingest.lines import Lines
-from recspark.ingest.rating_scales import as_strings
-from recspark.ingest.sample import SAMPLE_BYTES, read_first_lines
 from recspark.redact import shown
+from recspark.tables import json_lines, parquet
+from recspark.tables.dialect import Dialect, guess_dialect
+from recspark.tables.fields import Splitter
+from recspark.tables.lines import Lines
+from recspark.tables.rating_scales import as_strings
+from recspark.tables.sample import SAMPLE_BYTES, read_first_lines
 from recspark.text.kinds import PARQUET
 from recspark.text.names import without_compression
 from recspark.text.sources import Source, open_raw

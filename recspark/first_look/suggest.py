@@ -11,11 +11,11 @@ import yaml
 
 from recspark.config import TableConfig
 from recspark.errors import ConfigError, DataError
+from recspark.first_look.guess_roles import suggest_roles
+from recspark.first_look.trial import Trial, try_table
 from recspark.ingest.format_check import share_read
 from recspark.ingest.formats import FORMATS
-from recspark.ingest.guess_roles import suggest_roles
-from recspark.ingest.look import Look
-from recspark.ingest.trial import Trial, try_table
+from recspark.tables.look import Look
 from recspark.text.sources import Source
 
 _MOVIELENS_NAMES = ("userId", "movieId", "rating", "timestamp")

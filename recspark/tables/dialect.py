@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from recspark.config.table import TableConfig
-from recspark.ingest.fields import is_utf8
-from recspark.ingest.header_names import find_column, is_position, suggest_columns
-from recspark.ingest.quotes import Quoting
+from recspark.tables.fields import is_utf8
+from recspark.tables.header_names import find_column, is_position, suggest_columns
+from recspark.tables.quotes import Quoting
 from recspark.text.names import without_compression
 
 _SEPARATORS = ("\t", "::", ",", ";", "|", "\x01", " ")

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.arrays.packing import pack
-from recspark.ingest.parsed import Parsed, Reject
-from recspark.ingest.values import RowRules, collect, fill_constants
+from recspark.tables.parsed import Parsed, Reject
+from recspark.tables.values import RowRules, collect, fill_constants
 from recspark.text.ranges import Range
 from recspark.text.sources import Source, damaged, open_raw
 

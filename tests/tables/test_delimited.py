@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from recspark.arrays.ratings import NO_TIME
 from recspark.ingest import movielens
-from recspark.ingest import parsed as r
-from recspark.ingest.delimited import Delimited
-from recspark.ingest.quotes import Quoting
-from recspark.ingest.rating_scales import ANY_NUMBER
-from recspark.ingest.time_formats import ISO_DATE, TimeFormat
-from recspark.ingest.values import RowRules
+from recspark.tables import parsed as r
+from recspark.tables.delimited import Delimited
+from recspark.tables.quotes import Quoting
+from recspark.tables.rating_scales import ANY_NUMBER
+from recspark.tables.time_formats import ISO_DATE, TimeFormat
+from recspark.tables.values import RowRules
 from tests.ingest import damage
 from tests.ingest.obvious_table import Obvious, Reading, epoch, iso, reading_of
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from recspark.arrays.packing import pack
-from recspark.ingest.lines import Lines
-from recspark.ingest.quotes import MAX_RECORD_BYTES, MAX_RECORD_LINES, Ending, Quoting
+from recspark.tables.lines import Lines
+from recspark.tables.quotes import MAX_RECORD_BYTES, MAX_RECORD_LINES, Ending, Quoting
 from recspark.text.ranges import PIECE_BYTES, Range
 from recspark.text.sources import BOM, Source, open_text
 

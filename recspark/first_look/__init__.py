@@ -1,0 +1,1 @@
+"""What unknown files are, and the settings that read them."""
