@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.ingest.real_layouts import Layout, lines, utc
+from tests.first_look.real_layouts import Layout, lines, utc
 
 EVENTS = (
     # github.com/Coder-Yu/QRec, dataset/lastfm-2k/readme.txt

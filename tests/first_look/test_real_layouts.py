@@ -14,13 +14,13 @@ from recspark.arrays.ratings import NO_TIME
 from recspark.config import Config, IngestConfig, TableConfig
 from recspark.contract import columns as c
 from recspark.errors import DataError
-from recspark.ingest.inspection import inspect_source
-from recspark.ingest.suggest import as_yaml
+from recspark.first_look.inspection import inspect_source
+from recspark.first_look.suggest import as_yaml
+from recspark.first_look.trial import try_table
 from recspark.ingest.table import table_format
-from recspark.ingest.trial import try_table
 from recspark.stages import ingest
-from tests.ingest.real_event_layouts import EVENTS
-from tests.ingest.real_layouts import RATINGS, Layout, Row, lines
+from tests.first_look.real_event_layouts import EVENTS
+from tests.first_look.real_layouts import RATINGS, Layout, Row, lines
 from tests.ingest.sources import source_of
 
 LAYOUTS = {one.name: one for one in (*RATINGS, *EVENTS)}
