@@ -8,6 +8,9 @@ import re
 
 from recspark.redact import printable, redact
 
+MAX_PART = 3000
+"""Longest part of a message (characters)."""
+
 
 class RecsparkError(Exception):
     """Base of all errors that recspark raises on purpose; each class has an exit code.
@@ -91,5 +94,14 @@ def from_task(error: Exception) -> RecsparkError | None:
 
 
 def describe(where: str, *, found: object, expected: object, remedy: str) -> str:
-    """Return the message `where: found X, expected Y. Remedy.` in the form of all errors."""
+    """Return the message `where: found X, expected Y. Remedy.` in the form of all errors.
+
+    A part of more than MAX_PART characters is cut.
+    """
+    where, found, expected, remedy = map(_cut, (where, found, expected, remedy))
     return redact(f"{where}: found {found}, expected {expected}. {remedy}")
+
+
+def _cut(part: object) -> str:
+    text = redact(str(part))
+    return text if len(text) <= MAX_PART else f"{text[: MAX_PART - 1]}…"

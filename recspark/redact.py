@@ -20,15 +20,16 @@ _NAMES = (
     r"(?:secret|passw(?:or)?d|pwd|passphrase|token|credential|signature"
     r"|(?:access|account|api|private)[._-]?key)"
 )
+# Repeats that could begin anywhere are bounded: otherwise time grows with the square of a long word.
 # scheme://user:password@host. An account alone is no secret: abfss://container@account.host/.
-_USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@:'\"]*:[^\s/@'\"]+@", re.IGNORECASE)
+_USER_INFO = re.compile(r"([a-z][a-z0-9+.-]{0,30}://)[^\s/@:'\"]*:[^\s/@'\"]+@", re.IGNORECASE)
 # name=value, name: value, "name": "value"; also …?X-Amz-Signature=… and …&sig=… of signed URLs.
 _ASSIGNED = re.compile(
-    rf"""((?:[\w.-]*{_NAMES}[\w.-]*|(?<=[?&])sig)["']?\s*[=:]\s*["']?)[^\s"'&,;}})\]]+""",
+    rf"""((?:{_NAMES}[\w.-]{{0,200}}|(?<=[?&])sig)["']?\s*[=:]\s*["']?)[^\s"'&,;}})\]]+""",
     re.IGNORECASE,
 )
 # jdbc:oracle:thin:user/password@host
-_ORACLE = re.compile(r"(jdbc:oracle:\w+:[^/\s@]*/)[^@\s]+@", re.IGNORECASE)
+_ORACLE = re.compile(r"(jdbc:oracle:\w{1,20}:[^/\s@]{0,200}/)[^@\s]{1,500}@", re.IGNORECASE)
 _SECRET_KEY = re.compile(_NAMES, re.IGNORECASE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,39 @@ from recspark.cli import run_job
 from recspark.errors import DataError, describe
 from recspark.jobs.job import Job
 from recspark.logs import configure_logging
-from recspark.redact import redact, redact_values
+from recspark.redact import MAX_MESSAGE, printable, redact, redact_values, shown
 
 SECRET = "hunter2ABC"
+
+
+@pytest.mark.parametrize(
+    "word", ["z", "token", "a://", "z:", "secret.", "jdbc:oracle:thin:/", "&sig"]
+)
+def test_long_words_take_no_time(word: str) -> None:
+    started = time.monotonic()
+    redact(word * (1_000_000 // len(word)))
+    assert time.monotonic() - started < 5
+
+
+def test_a_printable_message_keeps_its_lines_and_loses_its_controls() -> None:
+    assert printable("a\n\tb\x1b[31m\r\u202e\u2028\udcff é") == (
+        "a\n\tb\\x1b[31m\\r\\u202e\\u2028\\udcff é"
+    )
+    assert len(printable("x" * 10**6)) == MAX_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("plain é", "plain é"), ("a\n\x1b[31m", "a\\n\\x1b[31m"), ("x" * 99, "x" * 79 + "…")],
+)
+def test_shown_text_is_one_short_line(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+def test_no_part_of_an_error_is_endless() -> None:
+    text = describe("x" * 10**6, found="y" * 10**6, expected="z", remedy="Do it.")
+    assert len(text) < 7000
+    assert text.endswith(", expected z. Do it.")
 
 
 @pytest.mark.parametrize(
