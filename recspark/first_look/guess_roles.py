@@ -60,9 +60,12 @@ def suggest_roles(look: Look) -> dict[str, tuple[str, str]]:
 
 def is_matrix(look: Look, roles: Mapping[str, tuple[str, str]]) -> bool:
     """Return whether a file seems to have a row for each user and a column for each movie."""
-    if len(look.names) <= _MATRIX_COLUMNS or roles.get("movie", ("", BY_NAME))[1] == BY_NAME:
+    named = {role for role, (_, why) in roles.items() if why == BY_NAME}
+    if len(look.names) <= _MATRIX_COLUMNS or named & {"movie", "rating"}:
         return False
-    return all(_numbers_of(look.values(name)) is not None for name in look.names[1:])
+    cells = [look.values(name) for name in look.names[1:]]
+    filled = [one for one in cells if not _is_empty(one)]
+    return len(filled) >= _MATRIX_COLUMNS and all(_numbers_of(one) is not None for one in filled)
 
 
 def _find_rating(
@@ -86,6 +89,11 @@ def _is_constant(values: pa.Array) -> bool:
     """Return whether a column of several values tells nothing."""
     texts = _as_texts(values)
     return texts is not None and len(texts.unique()) < 2 <= len(texts)
+
+
+def _is_empty(values: pa.Array) -> bool:
+    texts = _as_texts(values)
+    return texts is not None and bool(pc.all(pc.is_in(texts, pa.array(NO_ID))).as_py())
 
 
 def _is_fine(values: pa.Array) -> bool:

@@ -181,6 +181,11 @@ def _tell(one: Inspection, trial: Trial) -> None:
     num_rows = parsed.num_lines - parsed.num_headers - parsed.num_blanks - parsed.num_continued
     ids = _ids(parsed)
     one.lines.append(f"  of the first {num_rows:,} rows, {', '.join(parts)}{ids}")
+    allowed = IngestConfig().max_reject_fraction
+    if len(parsed.rejects) > allowed * num_rows:
+        one.lines.append(
+            f"  a run stops above {allowed:.0%} of lines refused (ingest.max_reject_fraction)"
+        )
     for reason, number, reject in trial.reasons[:3]:
         one.lines.append(
             f"    {number:,} × {reason}: line {reject.line + 1}: '{shown(reject.text, 100)}'"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from recspark.config import TableConfig
 from recspark.ingest.formats import Format
@@ -62,17 +63,22 @@ def try_table(settings: TableConfig, source: Source) -> Trial:
 
 def try_format(layout: Format, source: Source) -> Parsed | None:
     """Return the first piece of a file, parsed; None if the file is empty."""
+    num_pieces = 1
     while True:
         ranges = [one for task in layout.plan([source], _TASK_BYTES) for one in task]
-        block = next(layout.read(ranges[0]), None) if ranges else None
-        if block is None:
+        pieces = islice(layout.read(ranges[0]), num_pieces) if ranges else iter(())
+        blocks = [block for _, block in pieces]
+        if not blocks:
             return None
-        parsed = layout.parse(block[1], None)
+        block = blocks[0]
+        if len(blocks) > 1:
+            block = replace(block, text=b"".join(one.text for one in blocks))
+        parsed = layout.parse(block, None)
         better = None
         if parsed.text_user or parsed.text_movie:
             better = layout.as_text(parsed.text_user is not None, parsed.text_movie is not None)
         elif parsed.has_open_quote:
-            better = layout.by_record()
+            better, num_pieces = layout.by_record(), 2  # a quote left open is in the second piece
         if better is None:
             return parsed
         layout = better

@@ -98,6 +98,6 @@ def _no_names(look: Look, columns: dict[str, str]) -> DataError:
             found=f"'{shown(row)}', which names no columns{f' ({why})' if why else ''}",
             expected=f"the columns {', '.join(map(shown, columns.values()))}",
             remedy=f"Name columns by position, from 1: ingest.table: {{{positions}}}; or set "
-            "ingest.table.header to true.",
+            "ingest.table.header to true. recspark inspect prints settings that may fit.",
         )
     )

@@ -67,6 +67,7 @@ def run(config: Config, spark: SparkSession) -> None:
         are_apart=True,
     )
     if step.is_done():
+        _check_earlier(paths, settings.max_reject_fraction)
         return
     unpacked = Archives(step.staging(paths.unpacked), settings.max_unpacked_bytes)
     with step, unpacked as archives:
@@ -144,6 +145,23 @@ def _open_ratings(
 def _counts(loaded: Loaded) -> dict[str, Any]:
     """Return what the manifests of ratings and rejects record besides their rows."""
     return {**asdict(loaded.counts), "untimed": loaded.num_untimed, "reasons": dict(loaded.reasons)}
+
+
+def _check_earlier(paths: RunPaths, allowed: float) -> None:
+    """Refuse ratings of an earlier run if a lower limit on refused lines is set now."""
+    manifest = read_manifest(paths.ratings)
+    counts = manifest.counts if manifest else {}
+    rejects, lines = counts.get("rejects", 0), counts.get("lines", 0)
+    if rejects > allowed * lines:
+        raise DataError(
+            describe(
+                paths.ratings,
+                found=f"{rejects:,} of {lines:,} lines refused",
+                expected=f"at most {allowed:.1%}",
+                remedy=f"See {paths.rejects}. Correct the files, or raise "
+                "ingest.max_reject_fraction.",
+            )
+        )
 
 
 def _check_balance(loaded: Loaded) -> None:

@@ -144,6 +144,6 @@ def _no_column(role: str, wanted: str, names: Sequence[str], where: str, hint: s
             where,
             found=f"{len(alike) or 'no'} columns {shown(wanted)} among {list_names(names)}",
             expected="one",
-            remedy=f"{remedy} {hint}".strip(),
+            remedy=f"{remedy} {hint}".strip() + " recspark inspect prints settings that may fit.",
         )
     )

@@ -132,3 +132,11 @@ def test_a_path_that_names_nothing_says_what_is_there(tmp_path: Path) -> None:
         found(tmp_path, "none.csv")
     with pytest.raises(DataError, match="found a directory, expected a file"):
         found(tmp_path, "d", pattern=None)
+
+
+def test_what_only_spark_reads_points_to_it(tmp_path: Path) -> None:
+    write(tmp_path, "orc/part-0.orc", "shop/part-0.parquet", "shop/_delta_log/0.json")
+    with pytest.raises(DataError, match=r"spark: \{format: orc, paths: .*/orc\}"):
+        found(tmp_path, "orc")
+    with pytest.raises(DataError, match=r"a table of delta.*spark: \{format: delta"):
+        found(tmp_path, "shop")

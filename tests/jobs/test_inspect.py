@@ -121,6 +121,32 @@ def test_parquet_and_settings_that_are_not_guessed(
     assert (code, "no columns x among a, b, c" in report) == (5, True)
 
 
+def test_columns_that_folders_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(25):
+        (tmp_path / f"item_id=i{number}").mkdir()
+        (tmp_path / f"item_id=i{number}" / "part-00000.csv").write_text(
+            "user_id,rating\n7,3\n8,4\n"
+        )
+    code, report, config = inspect(capsys, str(tmp_path))
+    assert code == 0
+    assert "item_id  of the folder  i0  ← movie, by its name" in report
+    assert f"… and 5 more files of {tmp_path}, not looked at" in report
+    assert config["ingest"] == {
+        "format": "table",
+        "ratings": str(tmp_path),
+        "table": {"movie": "item_id"},
+    }
+
+
+def test_ratings_come_before_a_table_of_two_ids(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a_users.dat").write_text("1::900001\n2::900002\n")
+    (tmp_path / "ratings.dat").write_text("1::0111161::10::1373234211\n1::0060196::7::1363245118\n")
+    _, _, config = inspect(capsys, str(tmp_path))
+    assert config["ingest"]["ratings"] == str(tmp_path / "ratings.dat")  # type: ignore[index]
+
+
 def test_what_is_no_rating_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.json"
     path.write_text("[1]")

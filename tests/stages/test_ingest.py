@@ -168,6 +168,16 @@ def test_too_many_rejects_fail_but_are_kept(folder: Path, spark: SparkSession) -
     assert not list(Path(config.root).glob(".*"))
 
 
+def test_lower_limit_on_refused_lines_counts_for_an_earlier_run(
+    folder: Path, spark: SparkSession
+) -> None:
+    (folder / "combined_data_1.txt").write_bytes(GOOD + b"bad\n")
+    ingest.run(config_for(folder, max_reject_fraction=0.5), spark)
+    ingest.run(config_for(folder, max_reject_fraction=0.4), spark)  # nothing runs again
+    with pytest.raises(DataError, match="1 of 6 lines refused"):
+        ingest.run(config_for(folder, max_reject_fraction=0.1), spark)
+
+
 def test_failed_run_leaves_earlier_data_sets_as_they_were(
     folder: Path, spark: SparkSession
 ) -> None:
