@@ -36,6 +36,8 @@ OUTPUTS = {
     "gate": [],
     "report": ["report"],
 }
+# These are left out where prepare held out no test ratings.
+MEASURED_ON_TEST = ("predictions/", "metrics/", "leaderboard.json")
 # Data sets whose ids a manifest names among its inputs.
 CHECKED_INPUTS = ("ratings", "train", "valid", "test")
 # Added when `train` is retried, to continue from the last checkpoint.
@@ -105,7 +107,14 @@ class RecsparkJob(SparkSubmitOperator):
         words = dict(zip(self.application_args, self.application_args[1:], strict=False))
         for model in words["--models"].split(","):
             for output in OUTPUTS[self.job]:
+                if output.startswith(MEASURED_ON_TEST) and not has_test(words["--run_dir"]):
+                    continue
                 check_output(words["--run_dir"], output.format(model=model), self.job)
+
+
+def has_test(run_dir: str) -> bool:
+    """Return whether the run has test ratings."""
+    return bool(read_json(f"{run_dir}/test/_MANIFEST.json")["num_rows"])
 
 
 def check_output(run_dir: str, output: str, job: str) -> None:
