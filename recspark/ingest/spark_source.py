@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import pickle
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -29,7 +28,8 @@ from recspark.text.ranges import Range
 from recspark.text.sources import Source
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.serializers import CPickleSerializer
+from pyspark.sql import DataFrame, SparkSession
 
 logger = logging.getLogger(__name__)
 
@@ -126,12 +126,12 @@ def map_ranges(
         made = ingest(task, blocks.ranges(), replace(layout, read=blocks.read))
         for _ in batches:  # Spark's writer must not block on rows that nobody reads
             pass
-        result = pickle.dumps((task, blocks.found, made))
+        result = CPickleSerializer().dumps((task, blocks.found, made))
         yield pa.RecordBatch.from_pydict({_RESULT: pa.array([result], pa.binary())})
 
     with _in_our_words(name):
         rows = source.frame.mapInArrow(run, f"{_RESULT} BINARY").collect()
-    done = sorted((pickle.loads(row[_RESULT]) for row in rows), key=lambda one: one[0])
+    done = sorted((CPickleSerializer().loads(row[_RESULT]) for row in rows), key=lambda one: one[0])
     ranges = [one for _, found, _ in done for one in found]
     in_order = sorted(ranges, key=lambda one: (one.source.name, one.start, one.number))
     return [in_order], [made for *_, made in done]

@@ -78,7 +78,7 @@ def support(low: int, high: int, rmse: float, num_rows: int) -> dict[str, Any]:
 
 
 def slice_heading(groups: list[dict[str, Any]]) -> str:
-    return make_errors(board(groups)).panels[0].heading
+    return make_errors(board(groups), "").panels[0].heading
 
 
 def test_headings_of_slices_are_about_large_groups_that_differ() -> None:
@@ -95,7 +95,7 @@ def test_headings_of_slices_are_about_large_groups_that_differ() -> None:
 
 def test_small_groups_are_grey_and_show_their_count() -> None:
     rows = [support(1, 1, 1.34, 41), support(2, 3, 1.2, 5000), support(4, 7, 0.8, 9000)]
-    chapter = make_errors(board(rows))
+    chapter = make_errors(board(rows), "")
     panel = chapter.panels[0]
     assert panel.tables[0].few == {0}
     assert f"fewer than {MIN_COUNT} test ratings" in chapter.text
@@ -118,7 +118,7 @@ def bins(*groups: tuple[float, int]) -> list[dict[str, Any]]:
 
 def test_calibration_heading_claims_no_more_than_the_test_set_shows() -> None:
     def heading(*groups: tuple[float, int]) -> str:
-        return make_calibration(board(calibration=bins(*groups))).panels[0].heading
+        return make_calibration(board(calibration=bins(*groups)), "").panels[0].heading
 
     assert heading((0.9, 41), (0.7, 10)).startswith("Too few test ratings")
     assert heading((0.9, 41), (0.01, 2000), (-0.02, 900)).endswith("off by no more than chance")
