@@ -28,8 +28,7 @@ from recspark.text.ranges import Range
 from recspark.text.sources import Source
 
 if TYPE_CHECKING:
-    from pyspark.serializers import CPickleSerializer
-from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +114,9 @@ def map_ranges(
     Raises:
         DataError: Spark cannot read the source, or what `ingest` raises.
     """
-    name = source.name
+    from pyspark.serializers import CPickleSerializer
+
+    name, serializer = source.name, CPickleSerializer()
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from pyspark import TaskContext
@@ -126,12 +127,12 @@ def map_ranges(
         made = ingest(task, blocks.ranges(), replace(layout, read=blocks.read))
         for _ in batches:  # Spark's writer must not block on rows that nobody reads
             pass
-        result = CPickleSerializer().dumps((task, blocks.found, made))
+        result = serializer.dumps((task, blocks.found, made))
         yield pa.RecordBatch.from_pydict({_RESULT: pa.array([result], pa.binary())})
 
     with _in_our_words(name):
         rows = source.frame.mapInArrow(run, f"{_RESULT} BINARY").collect()
-    done = sorted((CPickleSerializer().loads(row[_RESULT]) for row in rows), key=lambda one: one[0])
+    done = sorted((serializer.loads(row[_RESULT]) for row in rows), key=lambda one: one[0])
     ranges = [one for _, found, _ in done for one in found]
     in_order = sorted(ranges, key=lambda one: (one.source.name, one.start, one.number))
     return [in_order], [made for *_, made in done]
