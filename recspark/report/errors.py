@@ -78,7 +78,7 @@ def _count(value: int) -> str:
     return f"{value // 1024} k" if value >= 1024 else str(value)
 
 
-def make_errors(board: Board | None, missing: str) -> Chapter:
+def make_errors(board: Board | None, missing: str = "") -> Chapter:
     """Return the chapter. Plots show the best and the reference model, tables show all models.
 
     Args:
@@ -224,7 +224,7 @@ def _answered(group: Group | None) -> str:
     return f"{rmse(group['rmse'])} ({whole(group['num_rows'])})" if group else "–"
 
 
-def make_calibration(board: Board | None, missing: str) -> Chapter:
+def make_calibration(board: Board | None, missing: str = "") -> Chapter:
     """Return the chapter that compares predicted with given ratings; see `make_errors`."""
     title = "Calibration"
     if board is None:

@@ -64,19 +64,27 @@ def make_bucket(bucket: int, num_rows: int) -> pa.Table:
 def make_run(root: Path, num_predictions: int) -> None:
     """Write what evaluate reads: train, test, a model card and the model's predictions."""
     paths = RunPaths(str(root))
-    counts = {"num_users": NUM_USERS, "num_movies": NUM_MOVIES, "num_buckets": NUM_BUCKETS}
+    counts = {
+        "num_users": NUM_USERS,
+        "num_movies": NUM_MOVIES,
+        "num_buckets": NUM_BUCKETS,
+        "rating_min": 1.0,
+        "rating_max": 5.0,
+        "rating_mean": 3.6,
+        "rating_std": 1.1,
+        "rating_values": [1.0, 2.0, 3.0, 4.0, 5.0],
+    }
     config = Config(name="benchmark")
     settings = {**vars(config.prepare), "seed": config.seed}
     prepare = Step("prepare", settings, {}, [paths.train, paths.test])
     with prepare:
-        for path, num_rows, schema in (
-            (paths.train, NUM_TRAIN, schemas.TRAIN),
-            (paths.test, num_predictions, schemas.TEST),
-        ):
+        for path, num_rows in ((paths.train, NUM_TRAIN), (paths.test, num_predictions)):
             for bucket in range(NUM_BUCKETS):
                 table = make_bucket(bucket, num_rows // NUM_BUCKETS)
                 write(table.drop([c.PREDICTION, c.FALLBACK]), prepare.staging(path), bucket)
-            test = prepare.publish(path, schema, counts)
+        _, test = prepare.publish_all(
+            [(paths.train, schemas.TRAIN, counts), (paths.test, schemas.TEST, counts)]
+        )
     fit = Step("baseline", {}, {}, [paths.model(MODEL)])
     with fit:
         storage.make_folder(fit.staging(paths.model(MODEL)))

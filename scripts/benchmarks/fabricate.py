@@ -27,8 +27,9 @@ from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.catalog import TRAIN
 from recspark.contract.paths import MODEL_CARD, SPARK_MODEL, RunPaths
+from recspark.contract.schemas import IdTypes
 from recspark.datasets.manifest import require_manifest
-from recspark.datasets.step import Step
+from recspark.datasets.step import Output, Step
 from recspark.files import json_files
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
@@ -61,18 +62,23 @@ def write_splits(paths: RunPaths, num_pairs: int) -> None:
         "rating_min": 1.0,
         "rating_max": 5.0,
         "rating_mean": 3.6,
+        "rating_std": 1.1,
+        "rating_values": [1.0, 2.0, 3.0, 4.0, 5.0],
     }
+    published: list[Output] = []
     with Step("prepare", {}, {}, [*indexes, *splits], True) as step:
         for path, (schema, count) in indexes.items():
             index = np.arange(count, dtype=np.int32)
-            table = pa.table({c.ID: 7 + index, c.INDEX: index, c.NUM_RATINGS: count - index})
+            ids = 7 + index.astype(np.int64)
+            table = pa.table({c.ID: ids, c.INDEX: index, c.NUM_RATINGS: count - index})
             write(table, f"{step.staging(path)}/part-0.parquet")
-            step.publish(path, schema)
+            published.append((path, schema.with_ids(IdTypes()), None))
         for path, (schema, count, seed) in splits.items():
             for bucket in range(NUM_BUCKETS):
                 table = random_pairs(count // NUM_BUCKETS, bucket, seed)
                 write(table, f"{step.staging(path)}/{c.BUCKET}={bucket}/part-0.parquet")
-            step.publish(path, schema, counts)
+            published.append((path, schema, counts))
+        step.publish_all(published)
 
 
 def random_pairs(count: int, bucket: int, seed: int) -> pa.Table:
