@@ -5,8 +5,8 @@ record batch for each key, and the task of a key receives them in the order of t
 carriers bring the batches there:
 
 - Where the run directory is on a disk that all nodes see, files: each task writes one Arrow IPC
-  file, and a receiver maps its own batch of every file into memory. That takes a third of the time,
-  needs no memory of the JVM, and a lost executor loses no block. Each task attempt writes its own
+  file, and a receiver maps its own batch of every file into memory. That is faster, needs no memory
+  of the JVM, and a lost executor loses no block. Each task attempt writes its own
   file, and only those of finished tasks are read.
 - On an object store or HDFS, where opening many small parts is slow, Spark's shuffle.
 """
