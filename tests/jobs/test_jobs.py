@@ -80,12 +80,12 @@ def pipeline(raw: tuple[Path, int]) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def ids(run_dir: Path) -> dict[str, str]:
-    """Return the manifest id of every data set of a run, except `metrics` and `report`."""
+def runs(run_dir: Path) -> dict[str, str]:
+    """Return which run of its stage made each data set, except `metrics` and `report`."""
     paths = [path.parent for path in run_dir.rglob("_MANIFEST.json")]
     found = {str(path.relative_to(run_dir)): read_manifest(str(path)) for path in paths}
     return {
-        path: manifest.id
+        path: manifest.run
         for path, manifest in found.items()
         if manifest and path not in ("metrics", "report")
     }
@@ -168,10 +168,10 @@ def test_second_run_reuses_everything(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:
     run_dir = raw[0].parent / "run"
-    before = ids(run_dir)
+    before = runs(run_dir)
     again = start(sys.executable, "jobs/pipeline.py", "--config", raw[0])
     assert again.returncode == 0, again.stderr
-    assert ids(run_dir) == before
+    assert runs(run_dir) == before
     # The first run's standard output also has the output of the ranks.
     assert again.stdout.startswith("model ")
     assert pipeline.stdout.endswith(again.stdout)
@@ -182,16 +182,16 @@ def test_spark_submit_takes_the_same_config(
 ) -> None:
     assert pipeline.returncode == 0
     run_dir = raw[0].parent / "run"
-    before = ids(run_dir)
+    before = runs(run_dir)
     submit = [BIN / "spark-submit", "--master", "local[2]"]
     for job in ("ingest", "prepare", "baseline", "train", "score", "evaluate"):
         # All are up to date, so each only checks that and ends.
         done = start(*submit, f"jobs/{job}.py", "--config", raw[0])
         assert done.returncode == 0, done.stderr
-    assert ids(run_dir) == before
+    assert runs(run_dir) == before
     done = start(*submit, "jobs/score.py", "--config", raw[0], "--models", "als", "--force")
     assert done.returncode == 0, done.stderr
-    changed = {path for path, value in ids(run_dir).items() if before[path] != value}
+    changed = {path for path, value in runs(run_dir).items() if before[path] != value}
     assert changed == {"predictions/als"}
 
 
@@ -277,7 +277,7 @@ def test_a_diverging_loss_is_reported_with_epoch_and_step(
 ) -> None:
     assert pipeline.returncode == 0
     run_dir = raw[0].parent / "run"
-    before = ids(run_dir)
+    before = runs(run_dir)
     done = start(
         *(sys.executable, "jobs/train.py", "--config", raw[0], "--models", "biased_mf"),
         *("--train.learning_rate", "1e30", "--train.epochs", "50"),
@@ -285,7 +285,7 @@ def test_a_diverging_loss_is_reported_with_epoch_and_step(
     assert done.returncode == 6
     assert "Lower train.learning_rate" in done.stderr
     assert re.search("rank [01]", done.stderr)  # whichever saw it first
-    assert ids(run_dir) == before  # the good model stays
+    assert runs(run_dir) == before  # the good model stays
     assert not list((run_dir / "models").glob(".*"))
 
 
