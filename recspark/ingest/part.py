@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -45,6 +46,11 @@ class LineCounts:
     """Lines whose rating means that there is none."""
     continued: int = 0
     """Lines inside a quoted field that began on a line above."""
+
+    @staticmethod
+    def of(counts: Mapping[str, Any]) -> LineCounts:
+        """Return the counts of lines among those in the manifest of ratings."""
+        return LineCounts(**{name: counts[name] for name in LineCounts.__dataclass_fields__})
 
     def __add__(self, other: LineCounts) -> LineCounts:
         return LineCounts(

@@ -101,7 +101,7 @@ def _figures(config: Config) -> Figures:
     ratings = require_manifest(paths.ratings, RATINGS)
     train = require_manifest(paths.train, TRAIN)
     require_current(paths.train, train, ratings=ratings)
-    counts = LineCounts(**ratings.counts)
+    counts = LineCounts.of(ratings.counts)
     return Figures(
         num_lines=counts.lines,
         num_rejects=counts.rejects,

@@ -42,7 +42,11 @@ def write_run(
     """Write a finished run of 1,000 lines and return its config."""
     paths = RunPaths(str(root))
     counts = LineCounts(1000, ratings=1000 - rejects, rejects=rejects, headers=0, blanks=0)
-    ratings = publish("ingest", paths.ratings, counts=asdict(counts))
+    ratings = publish(
+        "ingest",
+        paths.ratings,
+        counts={**asdict(counts), "untimed": 3, "reasons": {"bad": rejects}},
+    )
     # Rows are counted in Parquet files, and there are none.
     file = Path(paths.ratings) / "_MANIFEST.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"num_rows": 1000 - rejects}))
