@@ -22,7 +22,8 @@ def order_ids(ids: Ids, counts: npt.NDArray[np.int64]) -> pa.Table:
     """Return `id, index, num_ratings`, ordered by index; ids int64 or string, the others int32.
 
     The order is StringIndexer's `frequencyDesc`: most ratings first, ties by id as text, compared
-    by its bytes in UTF-8. The counts are given, so no rating has to be looked up by a string.
+    by its bytes in UTF-8. (Spark 3.5 compares UTF-16, which sorts emoji before U+E000.) The counts
+    are given, so no rating has to be looked up by a string.
 
     Args:
         ids: Distinct ids, any order.

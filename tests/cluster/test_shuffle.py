@@ -20,7 +20,7 @@ PAIRS = [((key * 3) % 5, [key, key + 100]) for key in range(20)]
 
 def _blocks(pairs: Iterator[tuple[int, list[int]]]) -> Iterator[Block]:
     for key, values in pairs:
-        yield key, pa.record_batch({"value": pa.array(values, pa.int64())})
+        yield key, pa.RecordBatch.from_pydict({"value": pa.array(values, pa.int64())})
 
 
 def _values(received: tuple[int, Iterator[pa.RecordBatch]]) -> tuple[int, list[int]]:
