@@ -85,9 +85,8 @@ def from_arrow(column: pa.Array | pa.ChunkedArray) -> Ids:
 
 def to_list(ids: Ids) -> list[int] | list[str]:
     """Return ids as Python numbers or text."""
-    if isinstance(ids, TextIds):
-        return [str(one) for one in to_arrow(ids).dictionary_decode().to_pylist()]
-    return [int(one) for one in ids.tolist()]
+    values: list[int] | list[str] = to_column(ids).to_pylist()
+    return values
 
 
 def is_text(ids: Ids) -> bool:
@@ -106,6 +105,11 @@ def id_keys(ids: Ids) -> npt.NDArray[np.uint64]:
     keys = ids.astype(np.int64, copy=False).view(np.uint64)
     is_plain = keys < np.uint64(_PLAIN_KEYS)
     return keys if is_plain.all() else np.where(is_plain, keys, mix(keys))
+
+
+def spread_ids(ids: Ids, num_parts: int) -> npt.NDArray[np.int64]:
+    """Return a part for each id, from 0 to num_parts-1, by its hash: equal ids have one part."""
+    return (mix(id_keys(ids)) % np.uint64(num_parts)).astype(np.int64)
 
 
 def _text_keys(values: pa.StringArray) -> npt.NDArray[np.uint64]:

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from recspark.arrays.ids import Ids, concatenate_ids
 
+SECONDS_A_DAY = 86_400
 NO_TIME = -(2**31)
 """The time of a rating whose time is not known."""
 # A day less than 32 bits hold at either end, so that NO_TIME is never a time.
-FIRST_TIME, LAST_TIME = -(2**31) + 86_400, 2**31 - 86_400
+FIRST_TIME, LAST_TIME = -(2**31) + SECONDS_A_DAY, 2**31 - SECONDS_A_DAY
 
 
 @dataclass(frozen=True)
@@ -64,3 +65,9 @@ class Ratings:
 
 
 NO_RATINGS = Ratings.of([])
+
+
+def are_days(times: npt.NDArray[np.int32]) -> bool:
+    """Return whether all times are midnights, as dates are; NO_TIME is none."""
+    # The first few of other times tell.
+    return not (times[:1000] % SECONDS_A_DAY).any() and not (times % SECONDS_A_DAY).any()

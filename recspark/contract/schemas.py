@@ -28,6 +28,11 @@ class IdTypes:
         """Return the types in the columns of `ratings`."""
         return IdTypes(columns[c.USER_ID], columns[c.MOVIE_ID])
 
+    @property
+    def are_text(self) -> tuple[bool, bool]:
+        """Whether user ids are text, and whether movie ids are."""
+        return self.user == "STRING", self.movie == "STRING"
+
 
 @dataclass(frozen=True)
 class Schema:

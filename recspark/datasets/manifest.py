@@ -30,7 +30,7 @@ class Manifest:
     columns: dict[str, str]
     """Column name to Spark SQL type (empty for models)."""
     partition_rows: dict[str, int]
-    """Value of the partition column (bucket, or year for `ratings`) to number of rows."""
+    """Value of the partition column, the bucket, to number of rows."""
     counts: dict[str, Any]
     """What the stage counted: lines, rejects, users, movies and so on."""
     settings: dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recspark.arrays.ratings import LAST_TIME, NO_TIME
+from recspark.arrays.ratings import LAST_TIME, NO_TIME, SECONDS_A_DAY
 
 FloatArray = npt.NDArray[np.float64]
 Key = int | str
@@ -33,13 +33,12 @@ MODEL = "model"
 _RATING_STEPS = 2
 _CALIBRATION_STEPS = 4
 
-_DAY = 86_400
-_NO_DAY = NO_TIME // _DAY
+_NO_DAY = NO_TIME // SECONDS_A_DAY
 # Of rows without a time: above every month.
 _NO_MONTH = 10_000
 # Month (since 1970-01) of each day that 32 bits of seconds reach, the day of NO_TIME first.
 _MONTHS = (
-    np.arange(_NO_DAY, LAST_TIME // _DAY + 1)
+    np.arange(_NO_DAY, LAST_TIME // SECONDS_A_DAY + 1)
     .astype("datetime64[D]")
     .astype("datetime64[M]")
     .astype(int)
@@ -93,7 +92,7 @@ def calibration_key(prediction: npt.NDArray) -> npt.NDArray[np.int32]:
 
 def month_key(rated_at: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Return the months since 1970-01 of seconds since 1970; rows with NO_TIME have a key above."""
-    return _MONTHS[rated_at // _DAY - _NO_DAY]
+    return _MONTHS[rated_at // SECONDS_A_DAY - _NO_DAY]
 
 
 def _describe_support(key: Any) -> dict[str, Any]:

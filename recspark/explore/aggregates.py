@@ -10,6 +10,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from recspark.arrays.ratings import SECONDS_A_DAY
 from recspark.contract import columns as c
 
 
@@ -18,7 +19,7 @@ def count_by_day(ratings: DataFrame) -> DataFrame:
 
     `day` counts from 1970-01-01, and is null for ratings without a time.
     """
-    day = F.floor(F.unix_timestamp(c.RATED_AT) / F.lit(86_400)).cast("int").alias(c.DAY)
+    day = F.floor(F.unix_timestamp(c.RATED_AT) / F.lit(SECONDS_A_DAY)).cast("int").alias(c.DAY)
     return ratings.groupBy(day, c.RATING).agg(F.count(F.lit(1)).alias(c.NUM_RATINGS))
 
 

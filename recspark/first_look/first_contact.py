@@ -9,10 +9,12 @@ from recspark.config import IngestConfig, TableConfig
 from recspark.errors import DataError
 from recspark.first_look.suggest import as_yaml, changed, improve, suggest_format, suggest_settings
 from recspark.redact import shown
+from recspark.tables.header_names import list_names
 from recspark.tables.look import Look, look_at
 from recspark.text.sources import Source
 
 _NUM_REASONS = 3
+_NUM_NAMES = 20
 _ROW_LENGTH = 120
 _CORRECT = "Correct these lines, or the settings of ingest."
 
@@ -64,9 +66,9 @@ def commonest(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
 def looks_like(look: Look) -> str:
     """Return what a file looks like, in words: its form, its columns and its first row."""
     if look.kind == "parquet":
-        return f"is a Parquet file with the columns {_list(look.names)}"
+        return f"is a Parquet file with the columns {list_names(look.names, _NUM_NAMES)}"
     if look.kind == "json":
-        return f"has JSON objects with {_list(look.names)}"
+        return f"has JSON objects with {list_names(look.names, _NUM_NAMES)}"
     dialect = look.dialect
     lines = [one for one in look.start.split(b"\n") if one.strip()]
     if dialect is None or not lines:
@@ -74,7 +76,9 @@ def looks_like(look: Look) -> str:
     above = len(dialect.headers)
     row = lines[above] if len(lines) > above else b""
     first = shown(row.decode(dialect.encoding, "backslashreplace").strip("\r"), _ROW_LENGTH)
-    names = f"the columns {_list(look.names)}" if look.has_names else "no line of column names"
+    names = "no line of column names"
+    if look.has_names:
+        names = f"the columns {list_names(look.names, _NUM_NAMES)}"
     return (
         f"has {dialect.num_columns} fields separated by {dialect.separator_name}, {names}, "
         f"encoding {dialect.encoding}, "
@@ -109,8 +113,3 @@ def _remedy(look: Look, settings: IngestConfig, reasons: Mapping[str, int]) -> s
     if not reasons:
         return "Name a file with ratings in ingest.ratings."
     return _CORRECT
-
-
-def _list(names: Sequence[str]) -> str:
-    some = ", ".join(shown(name, 40) for name in names[:20])
-    return some if len(names) <= 20 else f"{some}, … ({len(names)} in all)"

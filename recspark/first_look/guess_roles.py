@@ -13,7 +13,7 @@ from recspark.errors import DataError
 from recspark.tables.guess_times import find_doubt, guess_time_format
 from recspark.tables.header_names import suggest_columns
 from recspark.tables.look import Look
-from recspark.tables.rating_scales import as_strings
+from recspark.tables.rating_scales import as_strings, is_number_type
 from recspark.tables.raw_ids import NO_ID
 from recspark.tables.time_formats import is_date_type
 
@@ -107,7 +107,7 @@ def _is_fine(values: pa.Array) -> bool:
 def _is_time(values: pa.Array) -> bool:
     if is_date_type(values.type):
         return True
-    if _is_number_type(values.type) or pa.types.is_dictionary(values.type):
+    if is_number_type(values.type) or pa.types.is_dictionary(values.type):
         values = _as_texts(values)
     if not pa.types.is_string(values.type) or values.null_count == len(values):
         return False
@@ -156,14 +156,8 @@ def _numbers_of(values: pa.Array) -> npt.NDArray[np.float64] | None:
 
 def _as_texts(values: pa.Array) -> pa.StringArray | None:
     """Return numbers and text as text without spaces around it; None for other types."""
-    if _is_number_type(values.type) or pa.types.is_dictionary(values.type):
+    if is_number_type(values.type) or pa.types.is_dictionary(values.type):
         values = pa.array([None if one is None else str(one) for one in values.to_pylist()])
     if not pa.types.is_string(values.type):
         return None
     return pc.utf8_trim_whitespace(as_strings(values))
-
-
-def _is_number_type(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    )

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
+from recspark.arrays.ids import is_text
 from recspark.config import IngestConfig, TableConfig
 from recspark.errors import DataError
 from recspark.first_look.first_contact import looks_like
@@ -196,7 +197,7 @@ def _ids(parsed: Parsed) -> str:
     if not len(parsed.rows):
         return ""
     kinds = {
-        what: "whole numbers" if not hasattr(ids, "codes") else "text"
+        what: "text" if is_text(ids) else "whole numbers"
         for what, ids in (("users", parsed.rows.users), ("movies", parsed.rows.movies))
     }
     return f"; ids of users are {kinds['users']}, of movies {kinds['movies']}"

@@ -9,6 +9,7 @@ from typing import Any
 from recspark.ingest import movielens, netflix
 from recspark.ingest.netflix import movie_in_force
 from recspark.tables.delimited import Delimited
+from recspark.tables.parquet import ParquetTable, plan_rows
 from recspark.tables.parsed import Parsed
 from recspark.text.ranges import Range, plan_ranges, read_pieces
 from recspark.text.sources import Source
@@ -63,6 +64,19 @@ def _delimited(layout: Delimited, *, file_pattern: str, example: str) -> Format:
     """Return the format of lines that name user, movie and rating themselves."""
     return Format(
         lambda data, movie: layout.parse(data), file_pattern=file_pattern, example=example
+    )
+
+
+def parquet_format(table: ParquetTable, file_pattern: str = "") -> Format:
+    """Return the format of rows of Parquet files, or of what else comes in Arrow batches."""
+    return Format(
+        table.parse,
+        file_pattern,
+        example="rows with ids, ratings and times",
+        plan=plan_rows,
+        read=table.read,
+        size=lambda batch: int(batch.nbytes),
+        with_text=lambda user, movie: parquet_format(table.as_text(user, movie), file_pattern),
     )
 
 

@@ -21,7 +21,7 @@ from recspark.contract.schemas import IdTypes
 from recspark.errors import DataError, describe
 from recspark.files import parquet, storage
 from recspark.ingest.formats import Format
-from recspark.ingest.part import RANGE, LineCounts, Part, Place, ingest_ranges
+from recspark.ingest.part import NUM_SAMPLES, RANGE, LineCounts, Part, Place, ingest_ranges
 from recspark.ingest.spark_source import SparkSource, map_ranges
 from recspark.text.ranges import Range
 from recspark.text.sources import Source
@@ -29,7 +29,6 @@ from recspark.text.sources import Source
 logger = logging.getLogger(__name__)
 
 _FIRST_LINE = "first_line"
-_NUM_SAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ def _first_of_each_reason(parts: list[Part], places: _Places) -> list[Sample]:
     shown: Counter[str] = Counter()
     samples = []
     for place in (place for part in parts for place in part.samples):
-        if shown[place.reject.reason] < _NUM_SAMPLES:
+        if shown[place.reject.reason] < NUM_SAMPLES:
             shown[place.reject.reason] += 1
             samples.append(places.locate(place))
     return samples

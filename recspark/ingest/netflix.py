@@ -12,7 +12,14 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from recspark.arrays.ratings import FIRST_TIME, LAST_TIME, NO_RATINGS, NO_TIME, Ratings
+from recspark.arrays.ratings import (
+    FIRST_TIME,
+    LAST_TIME,
+    NO_RATINGS,
+    NO_TIME,
+    SECONDS_A_DAY,
+    Ratings,
+)
 from recspark.ingest.swar import WORD, Pattern, parse_dates, parse_numbers
 from recspark.tables import parsed as r
 from recspark.tables.parsed import Parsed, Reject, is_column_names, parse_rating
@@ -187,7 +194,7 @@ def _parse_rating(line: bytes, movie: int | None) -> tuple[int, int, float, int]
 
 def to_time(day: int) -> int:
     """Return a day since 1970-01-01 in seconds, NO_TIME if these do not fit."""
-    time = day * 86_400
+    time = day * SECONDS_A_DAY
     return time if FIRST_TIME <= time <= LAST_TIME else NO_TIME
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from recspark.arrays.ids import is_text
 from recspark.arrays.ratings import NO_TIME, Ratings
 from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
 from recspark.contract.schemas import IdTypes
+from recspark.datasets.id_maps import id_type
 from recspark.ingest.formats import Format
 from recspark.ingest.ratings_file import write_ratings
 from recspark.tables.parsed import Parsed, Reject
@@ -21,7 +21,7 @@ from recspark.text.ranges import Range
 
 RANGE = "range"
 # Refused lines of each reason that a part passes to the driver for its message.
-_NUM_SAMPLES = 3
+NUM_SAMPLES = 3
 _REJECTS = pa.schema(
     [
         (RANGE, pa.int32()),
@@ -205,7 +205,7 @@ def _write(name: str, pending: _Pending, ratings_root: str, rejects_root: str) -
     if pending.rows:
         rows = Ratings.concatenate(pending.rows)
         ratings = write_ratings(rows, ratings_root, f"{name}.parquet")
-        types = IdTypes(*("STRING" if is_text(x) else "BIGINT" for x in (rows.users, rows.movies)))
+        types = IdTypes(id_type(rows.users), id_type(rows.movies))
         times = rows.times
         if pending.num_untimed:
             times = times[times != NO_TIME]
@@ -217,7 +217,7 @@ def _write(name: str, pending: _Pending, ratings_root: str, rejects_root: str) -
     samples: list[Place] = []
     for reason in reasons:
         mine = (place for place in pending.rejects if place.reject.reason == reason)
-        samples += [place for place, _ in zip(mine, range(_NUM_SAMPLES), strict=False)]
+        samples += [place for place, _ in zip(mine, range(NUM_SAMPLES), strict=False)]
     return Part(
         ratings=ratings,
         rejects=rejects,

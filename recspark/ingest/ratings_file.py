@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recspark.arrays.ids import TextIds, to_arrow
-from recspark.arrays.ratings import NO_TIME, Ratings
+from recspark.arrays.ratings import NO_TIME, Ratings, are_days
 from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
 
 _MICROSECONDS = 1_000_000
-_SECONDS_A_DAY = 86_400
 
 
 def write_ratings(rows: Ratings, root: str, name: str) -> PartFile:
@@ -35,10 +33,6 @@ def write_ratings(rows: Ratings, root: str, name: str) -> PartFile:
     )
     ids = {c.USER_ID: rows.users, c.MOVIE_ID: rows.movies}
     close = [column for column, values in ids.items() if not isinstance(values, TextIds)]
-    if not _are_days(rows.times):
+    if not are_days(rows.times):
         close.append(c.RATED_AT)
     return write_part(table, root, name, close=close)
-
-
-def _are_days(times: npt.NDArray[np.int32]) -> bool:
-    return not (times[:1000] % _SECONDS_A_DAY).any() and not (times % _SECONDS_A_DAY).any()

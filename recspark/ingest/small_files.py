@@ -69,12 +69,13 @@ def _read_small(
     settings: IngestConfig,
     types: IdTypes,
 ) -> Attributes:
+    is_user_text, is_movie_text = types.are_text
     if schema is MOVIES:
         sources = open_files(archives, inputs) if inputs else []
-        return read_titles(sources, settings, is_text=types.movie == "STRING")
+        return read_titles(sources, settings, is_text=is_movie_text)
     assert inputs is not None
     if schema is USERS:
-        return read_users(open_files(archives, inputs), settings, is_text=types.user == "STRING")
+        return read_users(open_files(archives, inputs), settings, is_text=is_user_text)
     source = open_one(archives, inputs)
     held_out = read_held_out(source, has_dates=schema is QUALIFYING)
     return Attributes(

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.tables import parsed as r
+from recspark.tables.fields import is_utf8
 from recspark.tables.parsed import Reject
 from recspark.text.kinds import PARQUET, require_text
 from recspark.text.lines import as_text, split_lines
@@ -90,7 +91,7 @@ def read_table(
         return _read_parquet(data, source)
     require_text(source.name, data)
     data = data.removeprefix(BOM)
-    encoding = "utf-8" if _is_utf8(data) else "latin-1"
+    encoding = "utf-8" if is_utf8(data) else "latin-1"
     if data.lstrip()[:1] in (b"{", b"["):
         return _read_json(data, encoding, source)
     return _read_text(data, encoding, layouts, is_header)
@@ -265,11 +266,3 @@ def _as_field(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | bool) else str(value)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

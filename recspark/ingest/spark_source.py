@@ -18,7 +18,7 @@ from recspark.config import IngestConfig
 from recspark.config.spark_source import SparkSourceConfig
 from recspark.errors import DataError, describe, from_task
 from recspark.files import storage
-from recspark.ingest.formats import Format
+from recspark.ingest.formats import Format, parquet_format
 from recspark.ingest.inputs import Inputs, split_paths
 from recspark.tables.header_names import find_columns
 from recspark.tables.json_lines import as_text
@@ -95,7 +95,7 @@ def open_source(spark: SparkSession, settings: IngestConfig) -> SparkSource:
         rules, notes = make_rules(settings.table, name, lambda: _sample_times(found))
     for note in notes:
         logger.info("ingest: %s", note)
-    return SparkSource(name, found, _make_format(ParquetTable({}, {}, rules)))
+    return SparkSource(name, found, parquet_format(ParquetTable({}, {}, rules)))
 
 
 def map_ranges(
@@ -243,16 +243,6 @@ def _list_columns(frame: DataFrame) -> dict[str, str]:
                 yield inner
 
     return dict(walk(frame.schema, "", ""))
-
-
-def _make_format(table: ParquetTable) -> Format:
-    return Format(
-        table.parse,
-        file_pattern="",
-        example="rows with ids, ratings and times",
-        size=lambda batch: int(batch.nbytes),
-        with_text=lambda user, movie: _make_format(table.as_text(user, movie)),
-    )
 
 
 def _name(settings: IngestConfig) -> str:

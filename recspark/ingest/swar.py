@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark.arrays.ratings import LAST_TIME
+from recspark.arrays.ratings import LAST_TIME, SECONDS_A_DAY
 
 Words = npt.NDArray[np.uint64]
 
 WORD = np.dtype("<u8")
 _FIRST_YEAR = 1970
-_SECONDS_A_DAY = 86_400
 _NO_DATE = -1
 
 
@@ -62,13 +61,13 @@ def _time_table() -> npt.NDArray[np.int32]:
 
     _NO_DATE stands where there is no date, or one whose seconds do not fit.
     """
-    dates = np.arange(LAST_TIME // _SECONDS_A_DAY + 1).astype("M8[D]")
+    dates = np.arange(LAST_TIME // SECONDS_A_DAY + 1).astype("M8[D]")
     months, years = dates.astype("M8[M]"), dates.astype("M8[Y]")
     month = (months - years.astype("M8[M]")).astype(int) + 1
     day = (dates - months.astype("M8[D]")).astype(int) + 1
     keys = years.astype(int) * 10000 + month * 100 + day
     table = np.full(100 * 10000, _NO_DATE, dtype=np.int32)
-    table[keys] = np.arange(len(dates)) * _SECONDS_A_DAY
+    table[keys] = np.arange(len(dates)) * SECONDS_A_DAY
     return table
 
 

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from recspark.config import TableConfig
 from recspark.errors import DataError, describe
-from recspark.ingest.formats import Format
+from recspark.ingest.formats import Format, parquet_format
 from recspark.ingest.places import Place, place_columns
 from recspark.ingest.text_table import TextTable
 from recspark.tables import json_lines
 from recspark.tables.delimited import Delimited
 from recspark.tables.look import Look, look_at
-from recspark.tables.parquet import ParquetTable, plan_rows
+from recspark.tables.parquet import ParquetTable
 from recspark.tables.rating_scales import as_strings
 from recspark.tables.rules import make_rules
 from recspark.tables.sample import SAMPLE_BYTES, read_samples
@@ -72,10 +72,20 @@ def choose_format(settings: TableConfig, sources: Sequence[Source]) -> tuple[For
     if first.dialect is not None:
         notes.append(f"{first.source.name}: {first.dialect.describe()}")
     places = [place_columns(settings, look) for look in looks]
-    rules, found = make_rules(settings, first.source.name, lambda: _sample_times(looks, places))
+    samples: list[tuple[Source, bytes | None]] = [(one, None) for one in sources[:_NUM_SAMPLED]]
+    if first.kind != "parquet":
+        samples = [*read_samples(sources)]
+    rules, found = make_rules(
+        settings, first.source.name, lambda: _sample_times(samples, looks, places)
+    )
     notes += found
     if first.kind == "parquet":
-        return _parquet_format(looks, places, rules), notes
+        rows = ParquetTable(
+            {look.source.name: place.names for look, place in zip(looks, places, strict=True)},
+            {look.source.name: place.constants for look, place in zip(looks, places, strict=True)},
+            rules,
+        )
+        return parquet_format(rows, FILE_PATTERN), notes
     layouts: dict[str, Delimited | json_lines.JsonLines] = {}
     of_source: dict[str, str] = {}
     for look, place in zip(looks, places, strict=True):
@@ -86,7 +96,7 @@ def choose_format(settings: TableConfig, sources: Sequence[Source]) -> tuple[For
     table = TextTable(
         tuple(layouts.values()), {name: numbers[key] for name, key in of_source.items()}
     )
-    return _start_with_text(table, sources).format(FILE_PATTERN, _example(first)), notes
+    return _start_with_text(table, samples).format(FILE_PATTERN, _example(first)), notes
 
 
 def make_layout(look: Look, place: Place, rules: RowRules) -> Delimited | json_lines.JsonLines:
@@ -112,50 +122,28 @@ def make_layout(look: Look, place: Place, rules: RowRules) -> Delimited | json_l
     )
 
 
-def _parquet_format(
-    looks: Sequence[Look],
-    places: Sequence[Place],
-    rules: RowRules,
-) -> Format:
-    table = ParquetTable(
-        {look.source.name: place.names for look, place in zip(looks, places, strict=True)},
-        {look.source.name: place.constants for look, place in zip(looks, places, strict=True)},
-        rules,
-    )
-
-    def make(user: bool, movie: bool) -> Format:
-        chosen = table.as_text(user, movie)
-        return Format(
-            chosen.parse,
-            FILE_PATTERN,
-            example="rows with ids, ratings and times",
-            plan=plan_rows,
-            read=chosen.read,
-            size=lambda batch: int(batch.nbytes),
-            with_text=lambda also_user, also_movie: make(user or also_user, movie or also_movie),
-        )
-
-    return make(False, False)
-
-
-def _start_with_text(table: TextTable, sources: Sequence[Source]) -> TextTable:
-    """Return the table with those ids read as text that the first lines show to be text."""
+def _start_with_text(table: TextTable, samples: Sequence[tuple[Source, bytes | None]]) -> TextTable:
+    """Return the table with those ids read as text that the samples show to be text."""
     user = movie = False
-    for source, text in read_samples(sources):
-        parsed = table.layouts[table.of_source[source.name]].parse(text)
+    for source, text in samples:
+        parsed = table.layouts[table.of_source[source.name]].parse(text or b"")
         user, movie = user or parsed.text_user is not None, movie or parsed.text_movie is not None
     return table.as_text(user, movie)
 
 
-def _sample_times(looks: Sequence[Look], places: Sequence[Place]) -> pa.Array:
-    """Return times from all over the files, as text unless the first file holds dates."""
+def _sample_times(
+    samples: Sequence[tuple[Source, bytes | None]], looks: Sequence[Look], places: Sequence[Place]
+) -> pa.Array:
+    """Return the times of samples, as text unless the first file holds dates.
+
+    Args:
+        samples: Files, each with some of its lines; None stands for the first rows.
+        looks: All files.
+        places: Where each of them has its columns.
+    """
     of_source = {look.source.name: (look, place) for look, place in zip(looks, places, strict=True)}
-    if looks[0].kind == "parquet":
-        sampled = [(look.source, None) for look in looks[:_NUM_SAMPLED]]
-    else:
-        sampled = list(read_samples([look.source for look in looks]))  # type: ignore[arg-type]
     found = []
-    for source, text in sampled:
+    for source, text in samples:
         look, place = of_source[source.name]
         if "time" in place.constants:
             found.append(pa.array([place.constants["time"]], pa.string()))

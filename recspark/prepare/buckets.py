@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from recspark.arrays.hashing import hashed_order
 from recspark.arrays.ids import id_keys
 from recspark.arrays.lookup import Lookup
-from recspark.arrays.ratings import NO_TIME, Ratings
+from recspark.arrays.ratings import NO_TIME, Ratings, are_days
 from recspark.arrays.user_buckets import locate
 from recspark.cluster.arrow_blocks import Block, partition_rows
 from recspark.cluster.tasks import PartFile, write_part
@@ -32,7 +32,6 @@ MIN_BUCKETS, BUCKET_ROWS = 8, 2_000_000
 MAX_VALUES = 1000
 # The streaming feed reads whole row groups and holds one of each bucket: 100 MB with 64 buckets.
 ROW_GROUP_ROWS = 131_072
-_SECONDS_A_DAY = 86_400
 
 _MOVED = pa.schema(
     [
@@ -178,7 +177,6 @@ def write_bucket(
 
 def _write(rows: BucketRows, chosen: npt.NDArray[np.int64], folder: str, bucket: int) -> PartFile:
     times = rows.times[chosen]
-    are_days = not (times % _SECONDS_A_DAY).any()
     table = pa.table(
         [
             pa.array(rows.users[chosen]),
@@ -189,5 +187,5 @@ def _write(rows: BucketRows, chosen: npt.NDArray[np.int64], folder: str, bucket:
         schema=_MOVED,
     )
     name = f"{c.BUCKET}={bucket}/part-0.parquet"
-    close = [] if are_days else [c.RATED_AT]  # days repeat, so that a dictionary is smaller
+    close = [] if are_days(times) else [c.RATED_AT]  # days repeat, so that a dictionary is smaller
     return write_part(table, folder, name, close=close, row_group_rows=ROW_GROUP_ROWS)

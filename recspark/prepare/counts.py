@@ -15,9 +15,8 @@ import pyarrow as pa
 from pyspark import RDD
 from pyspark.sql import SparkSession
 
-from recspark.arrays.hashing import mix
-from recspark.arrays.ids import Ids, TextIds, concatenate_ids, from_arrow, id_keys, to_arrow
-from recspark.arrays.ratings import NO_TIME, Ratings
+from recspark.arrays.ids import Ids, TextIds, concatenate_ids, from_arrow, spread_ids, to_column
+from recspark.arrays.ratings import NO_TIME, SECONDS_A_DAY, Ratings
 from recspark.arrays.tally import Counts, add_tallies, tally
 from recspark.cluster.arrow_blocks import Block, partition_rows
 from recspark.cluster.shuffle import shuffle
@@ -32,7 +31,6 @@ _KINDS = ("users", "movies", "days", "read")
 _SENT = pa.schema(
     [("kind", pa.int8()), ("number", pa.int64()), ("text", pa.string()), ("count", pa.int64())]
 )
-SECONDS_A_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -146,14 +144,14 @@ def _send(tallies: _Tallies, num_reducers: int) -> Iterator[Block]:
         ids, counts = tallies[kind]
         size = len(counts)
         is_text = isinstance(ids, TextIds)
-        text = to_arrow(ids).cast(pa.string()) if is_text else pa.nulls(size, pa.string())
-        numbers = pa.nulls(size, pa.int64()) if is_text else to_arrow(ids)
+        text = to_column(ids) if is_text else pa.nulls(size, pa.string())
+        numbers = pa.nulls(size, pa.int64()) if is_text else to_column(ids)
         columns = [pa.array(np.full(size, number, np.int8)), numbers, text, pa.array(counts)]
         batches.append(pa.RecordBatch.from_arrays(columns, schema=_SENT))
-        keys.append(mix(id_keys(ids)) % np.uint64(num_reducers))
+        keys.append(spread_ids(ids, num_reducers))
     together = pa.Table.from_batches(batches).combine_chunks().to_batches()
     if together:
-        yield from partition_rows(together[0], np.concatenate(keys).astype(np.int64), num_reducers)
+        yield from partition_rows(together[0], np.concatenate(keys), num_reducers)
 
 
 def _receive(batches: Iterator[pa.RecordBatch]) -> _Tallies:

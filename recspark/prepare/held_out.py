@@ -106,7 +106,7 @@ def read_held_out_pairs(
         DataError: The file is unusable.
     """
     if settings.pairs is not None:
-        found = read_pairs(settings, (types.user == "STRING", types.movie == "STRING"))
+        found = read_pairs(settings, types.are_text)
         return HeldOutPairs(settings.pairs, found.users, found.movies)
     source = paths.probe
     probe = parquet.read_dataset(spark, source, schemas.PROBE)

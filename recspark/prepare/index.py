@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pyspark.ml.feature import StringIndexerModel
 from pyspark.sql import SparkSession
 
-from recspark.arrays.ids import Ids, TextIds, from_arrow, to_arrow
+from recspark.arrays.ids import Ids, TextIds, from_arrow, to_column
 from recspark.contract import columns as c
 from recspark.files import parquet, storage
 
@@ -29,13 +29,13 @@ def order_ids(ids: Ids, counts: npt.NDArray[np.int64]) -> pa.Table:
         ids: Distinct ids, any order.
         counts: Number of ratings of each id.
     """
-    column = to_arrow(ids)
+    column = to_column(ids)
     text = column.cast(pa.string())
     keyed = pa.table({"count": pa.array(counts), "text": text})
     order = pc.sort_indices(keyed, [("count", "descending"), ("text", "ascending")])
     return pa.table(
         {
-            c.ID: (text if isinstance(ids, TextIds) else column).take(order),
+            c.ID: column.take(order),
             c.INDEX: pa.array(np.arange(len(ids), dtype=np.int32)),
             c.NUM_RATINGS: pa.array(counts.astype(np.int32)).take(order),
         }

@@ -12,6 +12,7 @@ from pyspark import RDD, Broadcast
 from pyspark.sql import SparkSession
 
 from recspark.arrays.lookup import Lookup
+from recspark.arrays.ratings import SECONDS_A_DAY
 from recspark.cluster.arrow_blocks import Block
 from recspark.cluster.shuffle import shuffle
 from recspark.cluster.tasks import broadcast, commit_parts, spread
@@ -184,7 +185,7 @@ def _choose_split(
 
 
 def _seconds_since_1970(day: str) -> int:
-    return (date.fromisoformat(day) - date(1970, 1, 1)).days * 86_400
+    return (date.fromisoformat(day) - date(1970, 1, 1)).days * SECONDS_A_DAY
 
 
 def _write_splits(

@@ -33,6 +33,8 @@ class Settled:
     """Rows with at most one rating of each pair."""
 
     rows: BucketRows
+    kept: Positions
+    """Where they were among the rows given, ascending."""
     num_dropped: int
     """Rows that are gone."""
     samples: tuple[Repeat, ...]
@@ -56,7 +58,7 @@ def settle(rows: BucketRows, policy: Policy) -> Settled:
     np.not_equal(keys[order[1:]], keys[order[:-1]], out=is_first[1:])
     starts = np.flatnonzero(is_first)
     if len(starts) == len(keys):
-        return Settled(rows, 0, ())
+        return Settled(rows, np.arange(len(rows)), 0, ())
     kept = _choose(rows, order, starts, policy)
     ratings = rows.ratings.copy()
     if policy in ("mean", "sum", "max"):
@@ -64,6 +66,7 @@ def settle(rows: BucketRows, policy: Policy) -> Settled:
     kept = np.sort(kept)
     return Settled(
         replace(rows, ratings=ratings).take(kept),
+        kept,
         len(rows) - len(kept),
         _samples(rows, order, starts),
     )

@@ -13,8 +13,7 @@ import pyarrow as pa
 from pyspark import RDD
 from pyspark.sql import SparkSession
 
-from recspark.arrays.hashing import mix
-from recspark.arrays.ids import Ids, TextIds, from_arrow, id_keys, to_arrow
+from recspark.arrays.ids import Ids, TextIds, from_arrow, spread_ids, to_column
 from recspark.arrays.ratings import Ratings
 from recspark.cluster.arrow_blocks import Block, partition_rows
 from recspark.cluster.shuffle import shuffle
@@ -47,8 +46,7 @@ def settle_ratings(
     def send(items: Iterable[list[RowGroup]]) -> Iterator[Block]:
         for groups in items:
             rows = read_block(groups)
-            keys = mix(id_keys(rows.users)) % np.uint64(num_parts)
-            yield from partition_rows(_to_batch(rows), keys.astype(np.int64), num_parts)
+            yield from partition_rows(_to_batch(rows), spread_ids(rows.users, num_parts), num_parts)
 
     def write(part: int, batches: Iterator[pa.RecordBatch]) -> tuple[list[PartFile], int]:
         received = list(batches)
@@ -57,8 +55,8 @@ def settle_ratings(
         rows = _from_table(pa.Table.from_batches(received))
         settled = settle(_by_code(rows), policy)
         kept = Ratings(
-            _ids_at(rows.users, settled.rows.users),
-            _ids_at(rows.movies, settled.rows.movies),
+            rows.users[settled.kept],
+            rows.movies[settled.kept],
             settled.rows.ratings,
             settled.rows.times,
         )
@@ -71,9 +69,8 @@ def settle_ratings(
 
 
 def _to_batch(rows: Ratings) -> pa.RecordBatch:
-    ids = [to_arrow(one) for one in (rows.users, rows.movies)]
-    plain = [one.dictionary_decode() if pa.types.is_dictionary(one.type) else one for one in ids]
-    columns = [*plain, pa.array(rows.ratings), pa.array(rows.times)]
+    ids = [to_column(rows.users), to_column(rows.movies)]
+    columns = [*ids, pa.array(rows.ratings), pa.array(rows.times)]
     return pa.RecordBatch.from_arrays(columns, list(_COLUMNS))
 
 
@@ -92,7 +89,3 @@ def _codes(ids: Ids) -> np.ndarray:
     if isinstance(ids, TextIds):
         return ids.codes
     return np.unique(ids, return_inverse=True)[1].reshape(-1).astype(np.int32)
-
-
-def _ids_at(ids: Ids, codes: np.ndarray) -> Ids:
-    return TextIds(codes, ids.values) if isinstance(ids, TextIds) else np.unique(ids)[codes]

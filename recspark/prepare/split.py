@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recspark.arrays.hashing import hash_keys, uniform
+from recspark.arrays.ratings import SECONDS_A_DAY
 from recspark.prepare.bucket_rows import BucketRows
 
 TRAIN, VALID, TEST = 0, 1, 2
@@ -210,7 +211,7 @@ def cut_by_time(
     if test_from is None:
         test_from, in_test = _cut(days, counts, count_seconds, test_fraction * total)
     else:
-        day = test_from // 86_400
+        day = test_from // SECONDS_A_DAY
         seconds, second_counts = count_seconds(day)
         in_test = int(counts[days > day].sum() + second_counts[seconds >= test_from].sum())
     valid_share = valid_fraction * (total - in_test)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from recspark.arrays.ids import Ids, concatenate_ids, to_arrow
+from recspark.arrays.ids import Ids, concatenate_ids, to_column
 from recspark.cluster.tasks import spread
 from recspark.contract import columns as c
 from recspark.errors import DataError, describe
@@ -123,10 +123,8 @@ def read_pairs(planned: Planned) -> tuple[Ids, Ids]:
 
 def to_batch(planned: Planned, users: Ids, movies: Ids) -> pa.RecordBatch:
     """Return the columns `PAIRS`: position and raw ids, which are int64 or text."""
-    columns = [to_arrow(one) for one in (users, movies)]
-    plain = [x.dictionary_decode() if pa.types.is_dictionary(x.type) else x for x in columns]
     positions = pa.array(range(planned.first, planned.first + len(users)), pa.int64())
-    return pa.RecordBatch.from_arrays([positions, *plain], list(PAIRS))
+    return pa.RecordBatch.from_arrays([positions, to_column(users), to_column(movies)], list(PAIRS))
 
 
 def _check(piece: Piece, kinds: Kinds) -> _Counts:

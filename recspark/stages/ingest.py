@@ -14,11 +14,7 @@ from recspark.arrays.ratings import NO_TIME
 from recspark.cluster.tasks import sums_of
 from recspark.config import Config, IngestConfig
 from recspark.contract.paths import RunPaths
-from recspark.contract.schemas import (
-    RATINGS,
-    REJECTS,
-    Schema,
-)
+from recspark.contract.schemas import RATINGS, REJECTS, Schema
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
@@ -31,6 +27,7 @@ from recspark.ingest.inputs import Inputs, find_files, open_files
 from recspark.ingest.load import Loaded, load_ratings
 from recspark.ingest.small_files import find_small, lost, write_small
 from recspark.ingest.spark_source import SparkSource, find_source_files, open_source
+from recspark.tables.guess_times import FIRST_LIKELY
 from recspark.text.archives import Archives
 from recspark.text.sources import Source
 
@@ -38,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 # Settings that do not change what is written.
 _LIMITS = ("max_unpacked_bytes", "max_reject_fraction")
-_EARLY = datetime(1990, 1, 1, tzinfo=timezone.utc).timestamp()
 
 
 def run(config: Config, spark: SparkSession) -> None:
@@ -182,19 +178,18 @@ def _check_fraction(
     loaded: Loaded,
     counts: dict[str, Any],
     settings: IngestConfig,
-    sources: list[Source] | SparkSource,
+    files: list[Source],
 ) -> None:
     """Fail, and keep the refused lines, if they are too many or nothing else is there."""
     lines, rejects = loaded.counts.lines, loaded.counts.rejects
     fraction, allowed = rejects / max(lines, 1), settings.max_reject_fraction
     if fraction <= allowed and loaded.counts.ratings:
         return
-    files = sources if isinstance(sources, list) else []
     found, remedy = explain_refusals(files, settings, loaded.reasons, loaded.samples)
     refused = f"{rejects:,} of {lines:,} lines refused ({fraction:.1%})"
     if not rejects:
         refused = f"no rating in {lines:,} lines"
-    if rejects:
+    else:
         storage.move(step.staging(paths.rejects), step.staging(paths.rejects_of_failed_run))
         step.publish(paths.rejects_of_failed_run, REJECTS, counts)
         remedy += f" All refused lines are in {paths.rejects_of_failed_run}."
@@ -222,7 +217,7 @@ def _tell(loaded: Loaded, paths: RunPaths) -> None:
             f"{loaded.num_untimed:,}",
         )
     now = datetime.now(timezone.utc).timestamp()
-    if loaded.latest != NO_TIME and (loaded.latest < _EARLY or loaded.earliest > now):
+    if loaded.latest != NO_TIME and (loaded.latest < FIRST_LIKELY or loaded.earliest > now):
         earliest, latest = (
             datetime.fromtimestamp(x, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
             for x in (loaded.earliest, loaded.latest)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recspark.arrays.ratings import SECONDS_A_DAY
 from recspark.config.date_patterns import expand
 
 _ZONE = r"(?P<z>[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})"
@@ -40,7 +41,6 @@ _TIME_OF_DAY = (
     r"(?:(?:[Tt]|,?\s+)(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,]\d{1,9})?)?"
     rf"(?:\s*(?P<p>[AaPp]\.?[Mm]\.?))?(?:\s*{_ZONE})?)?"
 )
-_SECONDS_A_DAY = 86_400
 _ZERO = ord("0")
 
 
@@ -154,7 +154,7 @@ def _convert(
         is_real &= (number_of_day >= 1) & (
             days < (year.clip(1) - 1969).astype("M8[Y]").astype("M8[D]").astype(np.int64)
         )
-    seconds = days * _SECONDS_A_DAY + hour * 3600 + minute * 60 + second
+    seconds = days * SECONDS_A_DAY + hour * 3600 + minute * 60 + second
     zone = groups.get("z", "Z")
     if zone[0] in "+-":
         start, end = match.span("z")

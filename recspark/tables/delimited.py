@@ -15,12 +15,11 @@ import pyarrow as pa
 from recspark.tables.fields import Splitter, one_byte_separator, read_csv
 from recspark.tables.lines import Lines
 from recspark.tables.parsed import Parsed, Reject, is_column_names
-from recspark.tables.quotes import Quoting, split_fields
+from recspark.tables.quotes import Quoting
 from recspark.tables.time_formats import NO_TIME_WORDS
 from recspark.tables.values import RowRules, Rows, collect, fill_constants
 from recspark.text.lines import count_lines, is_misread_by_arrow
 
-__all__ = ["Delimited", "split_fields"]
 UTF_8 = "utf-8"
 HEADER, BLANK = "header", "blank"
 

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recspark.arrays.ratings import SECONDS_A_DAY
 from recspark.errors import DataError, describe
 from recspark.redact import shown
-from recspark.tables.rating_scales import as_strings
+from recspark.tables.rating_scales import NUMBER, as_strings
 from recspark.tables.time_formats import ISO_DATE, NO_TIME_WORDS, UNITS, TimeFormat, is_date_type
 
 # Patterns tried, each also with a time of day after it.
@@ -23,7 +24,6 @@ _PATTERNS = (
     *("%d/%b/%Y:%H:%M:%S %z", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S%z", "%d %B %Y"),
     *("%Y-%m-%d-%H.%M.%S", "%Y-%m-%d %H.%M.%S", "%A, %B %d, %Y", "%Y年%m月%d日"),
 )
-_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 # Above these, a number since 1970 has the next smaller unit: 1e11 seconds are the year 5138.
 _LIMITS = ((1e11, "seconds"), (1e14, "milliseconds"), (1e17, "microseconds"))
 _LIKELY = 0.1  # the share of likely times below which a format is in doubt
@@ -47,7 +47,7 @@ def guess_time_format(values: pa.Array, where: str) -> tuple[str, str]:
     if not len(texts):
         return ISO_DATE, "there is no time in the first lines"
     example = shown(texts[0].as_py(), 40)
-    is_number = pc.match_substring_regex(texts, _NUMBER).to_numpy(zero_copy_only=False)
+    is_number = pc.match_substring_regex(texts, NUMBER).to_numpy(zero_copy_only=False)
     if is_number.mean() >= _ENOUGH:
         numbers = np.array([float(text) for text in texts.filter(pa.array(is_number)).to_pylist()])
         if not _is_compact_date(texts):
@@ -105,7 +105,7 @@ def _share_likely(values: pa.Array, form: str, now: float) -> float | None:
     seconds = found.seconds[~found.is_bad]
     if not len(seconds):
         return None
-    is_likely = (seconds >= FIRST_LIKELY) & (seconds <= now + 86_400)
+    is_likely = (seconds >= FIRST_LIKELY) & (seconds <= now + SECONDS_A_DAY)
     return float(np.count_nonzero(is_likely)) / len(seconds)
 
 

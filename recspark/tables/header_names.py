@@ -120,10 +120,10 @@ def suggest_columns(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def list_names(names: Sequence[str]) -> str:
-    """Return the names of columns for a message."""
-    some = ", ".join(shown(name, 40) for name in names[:_MAX_SHOWN])
-    return some if len(names) <= _MAX_SHOWN else f"{some}, … ({len(names)} in all)"
+def list_names(names: Sequence[str], most: int = _MAX_SHOWN) -> str:
+    """Return the names of columns for a message, no more than `most`."""
+    some = ", ".join(shown(name, 40) for name in names[:most])
+    return some if len(names) <= most else f"{some}, … ({len(names)} in all)"
 
 
 def _bare(name: str) -> str:

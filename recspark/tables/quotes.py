@@ -122,8 +122,3 @@ def _patterns(how: Quoting) -> _Patterns:
         opening=re.compile(rb"(?m)" + before + quote),
         escaped=re.compile(escape + rb"([\s\S])"),
     )
-
-
-def split_fields(line: bytes, separator: bytes) -> list[bytes] | None:
-    """Return the fields of a line that may be in double quotes; None if these are not valid."""
-    return Quoting(separator, b'"').split(line)

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from recspark.tables import parsed as r
 
-_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+# A number as text.
+NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -52,7 +53,7 @@ class Scale:
         if pa.types.is_boolean(column.type):
             column = column.cast(pa.int8())
         is_missing: npt.NDArray[np.bool_] | None = None
-        if _is_number(column.type):
+        if is_number_type(column.type):
             values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
             words = [word for word in self.missing if isinstance(word, str)]
             if "" in words or "nan" in words:
@@ -81,7 +82,7 @@ class Scale:
         if self.decimal != ".":
             texts = pc.replace_substring(texts, ".", "?")  # 1.300 is no number here
             texts = pc.replace_substring(texts, self.decimal, ".")
-        is_number = pc.match_substring_regex(texts, _NUMBER)
+        is_number = pc.match_substring_regex(texts, NUMBER)
         plain = pc.if_else(is_number, pc.utf8_ltrim(texts, "+"), "nan")
         values = np.array([float(text) for text in plain.to_pylist()], np.float64)
         return values[codes], is_missing[codes]
@@ -116,7 +117,8 @@ def _without_thousands(texts: pa.StringArray, mark: str) -> pa.StringArray:
     return pc.if_else(is_grouped, pc.replace_substring(texts, mark, ""), texts)
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def is_number_type(kind: pa.DataType) -> bool:
+    """Return whether a column holds numbers, as opposed to text or dates."""
     return bool(
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     )

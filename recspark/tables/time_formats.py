@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recspark.arrays.ratings import FIRST_TIME, LAST_TIME, NO_TIME
+from recspark.arrays.ratings import FIRST_TIME, LAST_TIME, NO_TIME, SECONDS_A_DAY
 from recspark.tables import parsed as r
 from recspark.tables.date_patterns import parse_dates
-from recspark.tables.rating_scales import as_strings
+from recspark.tables.rating_scales import NUMBER, as_strings
 
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 ISO_DATE = "%Y-%m-%d"
@@ -21,7 +21,6 @@ NO_TIME_WORDS = (
     *("", "NULL", "null", "\\N", "NaN", "nan", "NaT", "<NA>", "NA", "N/A", "None", "none"),
     *("0000-00-00", "0000-00-00 00:00:00"),
 )
-_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _INTEGER = r"^-?[0-9]{1,18}$"
 
 
@@ -110,7 +109,7 @@ class TimeFormat:
     def _parse_numbers(
         self, texts: pa.StringArray
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        is_number = pc.match_substring_regex(texts, _NUMBER)
+        is_number = pc.match_substring_regex(texts, NUMBER)
         is_integer = pc.match_substring_regex(texts, _INTEGER)
         integers = pc.if_else(is_integer, texts, "0").cast(pa.int64())
         is_other = pc.and_(is_number, pc.invert(is_integer))
@@ -146,7 +145,7 @@ def _seconds_of_dates(column: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDAr
     is_known = column.is_valid().to_numpy(zero_copy_only=False)
     if pa.types.is_date32(column.type):
         days = column.cast(pa.int32()).fill_null(0).to_numpy(zero_copy_only=False)
-        return days.astype(np.int64) * 86_400, is_known
+        return days.astype(np.int64) * SECONDS_A_DAY, is_known
     unit = "ms" if pa.types.is_date64(column.type) else column.type.unit
     values = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     return values // {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit], is_known

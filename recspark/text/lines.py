@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-MAX_ID = 2**31 - 1
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 

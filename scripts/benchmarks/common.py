@@ -19,6 +19,7 @@ import psutil
 
 from recspark.cluster.environment import package_versions
 from recspark.datasets.manifest import read_manifest
+from recspark.datasets.prepared import PreparedFacts
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS, JOBS = HERE.parent, HERE.parents[1] / "jobs"
@@ -140,6 +141,20 @@ def header(arguments: argparse.Namespace) -> dict[str, object]:
     """Return the context of a figure: stage, size, machine, load, versions and date."""
     size = {"stage": arguments.stage, "num_ratings": arguments.num_ratings}
     return size | describe_machine()
+
+
+def prepared_counts(num_users: int, num_movies: int, num_buckets: int) -> dict[str, object]:
+    """Return the counts in the manifests of splits whose ratings are made up."""
+    return PreparedFacts(
+        num_users=num_users,
+        num_movies=num_movies,
+        num_buckets=num_buckets,
+        rating_min=1.0,
+        rating_max=5.0,
+        rating_mean=3.6,
+        rating_std=1.1,
+        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+    ).to_counts()
 
 
 def describe_machine() -> dict[str, object]:

@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from common import JOBS, describe_machine, save
+from common import JOBS, describe_machine, prepared_counts, save
 
 from recspark.config import Config
 from recspark.contract import columns as c
@@ -64,16 +64,7 @@ def make_bucket(bucket: int, num_rows: int) -> pa.Table:
 def make_run(root: Path, num_predictions: int) -> None:
     """Write what evaluate reads: train, test, a model card and the model's predictions."""
     paths = RunPaths(str(root))
-    counts = {
-        "num_users": NUM_USERS,
-        "num_movies": NUM_MOVIES,
-        "num_buckets": NUM_BUCKETS,
-        "rating_min": 1.0,
-        "rating_max": 5.0,
-        "rating_mean": 3.6,
-        "rating_std": 1.1,
-        "rating_values": [1.0, 2.0, 3.0, 4.0, 5.0],
-    }
+    counts = prepared_counts(NUM_USERS, NUM_MOVIES, NUM_BUCKETS)
     config = Config(name="benchmark")
     settings = {**vars(config.prepare), "seed": config.seed}
     prepare = Step("prepare", settings, {}, [paths.train, paths.test])

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from common import prepared_counts
 
 from recspark.arrays.user_buckets import Shard
 from recspark.baselines import als
@@ -55,16 +56,7 @@ def write_splits(paths: RunPaths, num_pairs: int) -> None:
         paths.user_index: (schemas.USER_INDEX, NUM_USERS),
         paths.movie_index: (schemas.MOVIE_INDEX, NUM_MOVIES),
     }
-    counts = {
-        "num_users": NUM_USERS,
-        "num_movies": NUM_MOVIES,
-        "num_buckets": NUM_BUCKETS,
-        "rating_min": 1.0,
-        "rating_max": 5.0,
-        "rating_mean": 3.6,
-        "rating_std": 1.1,
-        "rating_values": [1.0, 2.0, 3.0, 4.0, 5.0],
-    }
+    counts = prepared_counts(NUM_USERS, NUM_MOVIES, NUM_BUCKETS)
     published: list[Output] = []
     with Step("prepare", {}, {}, [*indexes, *splits], True) as step:
         for path, (schema, count) in indexes.items():
