@@ -53,12 +53,21 @@ def test_counts_of_stored_ratings(
     second = Ratings(
         TextIds.of(["z", "x"]), np.array([-3, 1]), np.ones(2, np.float32), np.zeros(2, np.int32)
     )
-    plan = plan_blocks(write([first, second], tmp_path / "ratings"))
+    # On day d of 3 … 22, there are d ratings.
+    many = np.repeat(np.arange(3, 23), np.arange(3, 23)).astype(np.int32)
+    third = Ratings(
+        TextIds.of(["m"] * len(many)),
+        np.full(len(many), 9),
+        np.ones(len(many), np.float32),
+        many * np.int32(86_400),
+    )
+    plan = plan_blocks(write([first, second, third], tmp_path / "ratings"))
     blocks = spread(spark, [[group] for groups in plan for group in groups], 2)
     found = count_ratings(
         spark, blocks, RatingFilter(), num_rows=40, root=str(tmp_path / "scratch")
     )
     assert dict(zip(to_list(found.users), found.user_counts.tolist(), strict=True)) == {
+        "m": len(many),
         "x": 4,
         "y": 1,
         "z": 1,
@@ -67,13 +76,14 @@ def test_counts_of_stored_ratings(
     assert dict(zip(to_list(found.movies), found.movie_counts.tolist(), strict=True)) == {
         1: 4,
         2: 1,
+        9: len(many),
         -3: 1,
         2**40: 1,
     }
     days = dict(zip(found.days.tolist(), found.day_counts.tolist(), strict=True))
-    assert days == {NO_DAY: 1, -1: 1, 0: 3, 1: 1, 2: 1}
+    assert days == {NO_DAY: 1, -1: 1, 0: 3, 1: 1, 2: 1, **{day: day for day in range(3, 23)}}
     assert found.days.tolist() == sorted(days)
-    assert found.num_ratings == found.num_read == 7
+    assert found.num_ratings == found.num_read == 7 + len(many)
     seconds, counts = count_seconds(blocks, RatingFilter(), day=0)
     assert (seconds.tolist(), counts.tolist()) == ([0, 86_399], [2, 1])
 

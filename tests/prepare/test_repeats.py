@@ -82,6 +82,9 @@ def test_one_rating_of_each_pair_is_left(rows: list[Row], policy: Policy) -> Non
     assert len(kept) == len(found)
     assert {p: (pytest.approx(r), t) for p, (r, t) in found.items()} == wanted
     assert settled.num_dropped == len(rows) - len(wanted)
+    # The rows stay in the order of the source.
+    assert settled.kept.tolist() == sorted(set(settled.kept.tolist()))
+    assert kept.users.tolist() == block.users[settled.kept].tolist()
 
 
 @pytest.mark.parametrize("is_text", [False, True])
