@@ -118,9 +118,10 @@ def map_ranges(
 
     name, serializer = source.name, CPickleSerializer()
 
-    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def run(received: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from pyspark import TaskContext
 
+        batches = iter(received)
         context = TaskContext.get()
         task = context.partitionId() if context else 0
         blocks = _Blocks(task, name, batches)
