@@ -1,23 +1,27 @@
-"""The ranks of a training run as one group: this rank, its device, and sums over all ranks."""
+"""The ranks of a training run as one group: this rank, its device, and sums over all ranks.
 
-# No `from __future__ import annotations` here: DDP inspects the types of its hook.
+Gradients are summed after the backward pass, all tensors of the module as one flat vector, and not
+by DistributedDataParallel, for three reasons. A module has few tensors, so there is little to
+overlap. Ranks hold unequal shares of a step, and DDP averages over ranks. And its buckets' sums
+would interleave with those of batch norm, in no common order: here one collective is in flight at
+any time.
+"""
+
+from __future__ import annotations
 
 import contextlib
 import os
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch import distributed as dist
-from torch.nn.parallel import DistributedDataParallel
 
 from recspark.config import TrainConfig
-from recspark.models.batch_norm import BatchNorm
 
 # A further thread pays off from this many rows in a rank's step. On MovieLens-100K with steps of
 # 512 rows, two threads on two busy cores were five times slower than one.
@@ -38,10 +42,8 @@ class Group:
     device: torch.device
     steps: dist.ProcessGroup
     """For operations that all ranks do in step; times out after `train.timeout_seconds`."""
-    norms: dist.ProcessGroup
-    """For the sums of batch norms: they interleave with gradients' sums, in no common order."""
     seconds: float = 0.0
-    """Time spent in sums over the ranks so far; on GPUs without DDP's, which overlap compute."""
+    """Time spent in sums over the ranks so far; on a GPU the time until they are queued."""
 
     def sum(self, values: Tensor) -> Tensor:
         """Return the values summed over all ranks, the same on each."""
@@ -51,12 +53,34 @@ class Group:
         """Return the largest of each value over all ranks, the same on each."""
         return self._reduce(values, dist.ReduceOp.MAX)
 
+    def sum_gradients(self, gradients: list[Tensor]) -> None:
+        """Sum the gradients over all ranks in place, as one vector.
+
+        A rank's loss is already divided by the rows of all ranks together, so the gradient of the
+        global loss is the plain sum. All ranks pass tensors of the same shapes and one dtype.
+        """
+        if self.num_ranks == 1:
+            return
+        if len(gradients) == 1:
+            self._reduce_in_place(gradients[0], dist.ReduceOp.SUM)
+            return
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        self._reduce_in_place(flat, dist.ReduceOp.SUM)
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
     def _reduce(self, values: Tensor, how: Any) -> Tensor:
-        started = time.perf_counter()
         total = values.detach().to(self.device, copy=True)
-        dist.all_reduce(total, op=how, group=self.steps)
-        self.seconds += time.perf_counter() - started
+        self._reduce_in_place(total, how)
         return total
+
+    def _reduce_in_place(self, values: Tensor, how: Any) -> None:
+        if self.num_ranks == 1:
+            return
+        started = time.perf_counter()
+        dist.all_reduce(values, op=how, group=self.steps)
+        self.seconds += time.perf_counter() - started
 
     def broadcast(self, value: Value) -> Value:
         """Return rank 0's value (plain Python values) on every rank."""
@@ -71,38 +95,6 @@ class Group:
     def barrier(self) -> None:
         """Return when all ranks have arrived; a rank that hangs causes a timeout, as in a step."""
         dist.barrier(group=self.steps)
-
-    def wrap(self, objective: nn.Module) -> nn.Module:
-        """Return the objective with gradients that are summed over the ranks.
-
-        DDP averages gradients over the ranks. Here a rank's loss is already divided by the rows of
-        all ranks together, and ranks hold unequal shares of a step, so the gradient of the global
-        loss is the plain sum. Batch norms get the group for their own sums.
-        """
-        for module in objective.modules():
-            if isinstance(module, BatchNorm):
-                module.group = self.norms
-        if self.num_ranks == 1:
-            return objective
-        ids = [self.device] if self.device.type == "cuda" else None
-        with warnings.catch_warnings():
-            # torch 2.13 renames broadcast_buffers; earlier versions do not know the new name.
-            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-            wrapped = DistributedDataParallel(
-                objective, device_ids=ids, process_group=self.steps, broadcast_buffers=False
-            )
-        wrapped.register_comm_hook(self, _sum_gradients)
-        return wrapped
-
-
-def _sum_gradients(group: Group, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
-    started = time.perf_counter()
-    work = dist.all_reduce(bucket.buffer(), op=dist.ReduceOp.SUM, group=group.steps, async_op=True)
-    if group.device.type == "cpu":
-        # Waiting costs little, as gradients come at the end, and it allows the sum to be timed.
-        work.wait()
-        group.seconds += time.perf_counter() - started
-    return work.get_future().then(lambda future: future.value()[0])
 
 
 @contextlib.contextmanager
@@ -123,8 +115,8 @@ def join_group(settings: TrainConfig, num_cores: int | None = None) -> Iterator[
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=READ_TIMEOUT)
     try:
         timeout = timedelta(seconds=settings.timeout_seconds)
-        steps, norms = (dist.new_group(timeout=timeout) for _ in range(2))
-        yield Group(dist.get_rank(), dist.get_world_size(), device, steps, norms)
+        steps = dist.new_group(timeout=timeout)
+        yield Group(dist.get_rank(), dist.get_world_size(), device, steps)
     finally:
         dist.destroy_process_group()
 

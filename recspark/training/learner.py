@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -44,12 +44,12 @@ class Learner(ABC):
         settings: TrainConfig,
         group: Group,
     ) -> None:
-        """Wrap the objective for the group and make the module's optimiser."""
+        """Make the module's optimiser."""
         self.model, self.table, self.plan = model, table, plan
         self.optimiser = make_optimiser(model, settings)
         self.seen_users = torch.zeros(len(table.rows), dtype=torch.bool, device=group.device)
         self.seen_movies = torch.zeros(model.spec.num_movies, dtype=torch.bool, device=group.device)
-        self._objective = group.wrap(objective)
+        self._objective = objective
         self._settings, self._group = settings, group
 
     @abstractmethod
@@ -75,8 +75,11 @@ class Learner(ABC):
         return torch.zeros(0, device=self._group.device)
 
     def gradients(self) -> list[Tensor]:
-        """Return the module's gradients, which are the same on every rank."""
-        return [p.grad for p in self.model.parameters() if p.grad is not None]
+        """Return the module's gradients; zeros for parameters that this rank's rows did not use."""
+        for parameter in self.model.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [cast(Tensor, parameter.grad) for parameter in self.model.parameters()]
 
 
 def make_optimiser(model: RatingModel, settings: TrainConfig) -> torch.optim.Optimizer:

@@ -10,6 +10,7 @@ import torch
 from recspark.arrays.user_buckets import Shard
 from recspark.errors import ConfigError, describe
 from recspark.models.autorec import AutoRec
+from recspark.models.batch_norm import BatchNorm
 from recspark.models.registry import find_architecture
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
@@ -44,6 +45,10 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
     architecture = find_architecture(settings.architecture)
     spec = ModelSpec.from_settings(settings, num_movies=job.num_movies, target=_make_target(job))
     model = architecture.build(spec, make_generator(job.seed, "model")).to(group.device)
+    if group.num_ranks > 1:
+        for norm in model.modules():
+            if isinstance(norm, BatchNorm):
+                norm.group = group.steps
     if isinstance(model, AutoRec):
         # Always in memory, as an autoencoder needs all ratings of a user at once.
         ratings = read_ratings(job.train, job.train_rows, shard, group.device, settings)

@@ -17,7 +17,7 @@ from recspark.models.rating_model import RatingModel
 
 
 class Objective(nn.Module):
-    """The loss of a batch as a module, so that DDP wraps model and loss in one forward pass."""
+    """The loss of a batch."""
 
     def __init__(
         self,

@@ -54,6 +54,7 @@ class RatingLearner(Learner):
         self.optimiser.zero_grad(set_to_none=True)
         loss, squares = self._objective(self.table.gather(user_rows), movie_index, ratings)
         (loss / self.plan.global_rows(step)).backward()
+        self._group.sum_gradients(self.gradients())
         if self._table_reg or self._table_bias_extra:
             self._penalise_tables()
         return torch.stack([loss.detach(), squares]).double()
@@ -61,7 +62,7 @@ class RatingLearner(Learner):
     def _penalise_tables(self) -> None:
         """Add the gradient of L2 on both tables.
 
-        Called after backward, when gradients are summed over the ranks, so that L2 counts once.
+        Called when gradients are already summed over the ranks, so that L2 counts once.
         """
         movies = self.model.get_parameter("movies")
         for rows, gradient in ((self.table.rows, self.table.gradient), (movies, movies.grad)):

@@ -102,6 +102,7 @@ class UserLearner(Learner):
         self.optimiser.zero_grad(set_to_none=True)
         loss, squares = self._objective(*batch)
         (loss / cells.clamp_min(1)).backward()
+        self._group.sum_gradients(self.gradients())
         return torch.stack([loss.detach(), squares]).double()
 
     @torch.no_grad()

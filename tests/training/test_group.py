@@ -1,0 +1,54 @@
+"""The group of ranks: sums of gradients on real gloo ranks."""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+import torch
+
+from recspark.arrays.user_buckets import Shard
+from recspark.config import TrainConfig
+from recspark.models.batch_norm import BatchNorm
+from recspark.training.group import join_group
+from recspark.training.make import make_learner
+from tests.training.jobs import as_rank, free_port, make_job
+
+
+def sum_on_rank(rank: int, port: int, results: Queue[tuple[int, list[list[float]]]]) -> None:
+    torch.set_num_threads(1)
+    with as_rank(rank, 2, port), join_group(TrainConfig(device="cpu")) as group:
+        several = [
+            (torch.arange(6.0) * (1 + rank)).reshape(3, 2).t(),  # not contiguous
+            torch.tensor(10.0 * (1 + rank)),
+            torch.zeros(0, 4),
+            torch.tensor([1.0, 2.0]) if rank else torch.zeros(2),
+        ]
+        single = [(torch.arange(4.0) * (1 + rank)).reshape(2, 2).t()]
+        group.sum_gradients(several)
+        group.sum_gradients(single)
+        assert group.seconds > 0
+        results.put((rank, [tensor.flatten().tolist() for tensor in (*several, *single)]))
+
+
+def test_gradients_are_summed_in_place_on_every_rank() -> None:
+    context = multiprocessing.get_context("spawn")
+    results, port = context.Queue(), free_port()
+    ranks = [context.Process(target=sum_on_rank, args=(n, port, results)) for n in range(2)]
+    for rank in ranks:
+        rank.start()
+    found = dict(results.get(timeout=90) for _ in ranks)
+    for rank in ranks:
+        rank.join(60)
+        assert rank.exitcode == 0
+    expected = [[0, 6, 12, 3, 9, 15], [30], [], [1, 2], [0, 6, 3, 9]]
+    assert found == {0: expected, 1: expected}
+
+
+def test_a_lone_rank_normalises_as_torch_does(tmp_path: Path) -> None:
+    job = make_job(tmp_path, architecture="embedding_mlp", layers=("dense 4", "batch_norm"))
+    shard = Shard(num_users=job.num_users, num_buckets=job.num_buckets, rank=0, num_ranks=1)
+    with as_rank(), join_group(job.settings) as group, make_learner(job, shard, group) as learner:
+        norms = [one for one in learner.model.modules() if isinstance(one, BatchNorm)]
+        assert [norm.group for norm in norms] == [None]
