@@ -58,6 +58,10 @@ class AutoRec(RatingModel):
         """Return rows of 0, [num_users, H + 1], for `encode` to fill."""
         return torch.zeros(num_users, self.user_width)
 
+    def dense_weights(self) -> list[Tensor]:
+        """Return the weights of the layers and those of the movies, with which it decodes."""
+        return [*super().dense_weights(), self.movies]
+
     def encode(self, ratings: Tensor, mean: Tensor) -> Tensor:
         """Return user rows [B, H + 1].
 

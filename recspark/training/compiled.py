@@ -8,34 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-Loop = TypeVar("Loop", bound=Callable[..., Any])
-
 # Sums may be reordered and products contracted, so that loops use vector instructions. Unlike
 # `fastmath=True` this keeps NaN and infinity, by which training notices that it diverged.
 _REORDERED = {"reassoc", "contract", "nsz", "arcp"}
 
 
-def compiled(loop: Loop) -> Loop:
+def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
     """Return the loop as machine code that runs without Python's lock, compiled when first called.
 
     Division by zero gives infinity, as in NumPy. Indices are not checked.
     """
-    options = {"nogil": True, "fastmath": _REORDERED, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "fastmath": _REORDERED, "error_model": "numpy"}
+    made: Callable[..., Any]
     try:
-        made: Loop = numba.njit(cache=True, **options)(loop)
+        made = numba.njit(cache=True, **options)(loop)
     except RuntimeError:  # no writable folder for the cache, e.g. in a zipped library
         made = numba.njit(**options)(loop)
     return made
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator,unused-ignore]
 def prefetch(_: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of an element of a 1-D array, soon to be read and written."""
 

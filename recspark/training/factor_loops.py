@@ -32,13 +32,13 @@ def learn_users(
     movie_table: Floats,
     movie_gradient: Floats,
     num_factors: int,
-    reg: float,
-    bias_reg: float,
-    weight: float,
+    reg: np.float32,
+    bias_reg: np.float32,
+    weight: np.float32,
     is_adam: bool,
-    rate: float,
-    decay: float,
-    epsilon: float,
+    rate: np.float32,
+    decay: np.float32,
+    epsilon: np.float32,
     seen_users: Flags,
     seen_movies: Flags,
     sums: npt.NDArray[np.float64],
@@ -75,7 +75,7 @@ def learn_users(
     size = table.shape[1]
     gradient = np.zeros(size, np.float32)
     two = np.float32(2) * weight
-    errors, penalty = 0.0, 0.0
+    errors, penalty = np.float64(0), np.float64(0)
     place = start
     while place < end:
         user = users[order[place]]
@@ -120,27 +120,18 @@ def learn_users(
             count += 1
             place += 1
         shrink = two * reg * np.float32(count)
-        squares = np.float32(0)
+        user_squares = np.float32(0)
         for k in range(num_factors):
-            squares += row[k] * row[k]
+            user_squares += row[k] * row[k]
             gradient[k] += shrink * row[k]
         if num_factors < size:
             bias = row[num_factors]
             bias_squares += np.float32(count) * bias * bias
             gradient[num_factors] += two * bias_reg * np.float32(count) * bias
-        penalty += reg * (movie_squares + np.float32(count) * squares) + bias_reg * bias_squares
+        penalty += (
+            reg * (movie_squares + np.float32(count) * user_squares) + bias_reg * bias_squares
+        )
         memory = second[user] if is_adam else first[user]
         change(row, first[user], memory, gradient, is_adam, rate, decay, epsilon)
     sums[0] += errors
     sums[1] += penalty
-
-
-@compiled
-def add_up(gradients: Floats) -> None:
-    """Add the gradients of all threads, [threads, n], into the first, and set the others to 0."""
-    total = gradients[0]
-    for thread in range(1, len(gradients)):
-        one = gradients[thread]
-        for k in range(len(total)):
-            total[k] += one[k]
-            one[k] = np.float32(0)

@@ -7,10 +7,12 @@ that is 1 GB of traffic for a step that needs a fraction of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
@@ -20,27 +22,23 @@ EPSILON = 1e-8
 
 
 def make_optimiser(
-    model: RatingModel, settings: TrainConfig, tables: list[Tensor] | None = None
+    model: RatingModel, settings: TrainConfig, tables: Sequence[Tensor] = ()
 ) -> torch.optim.Optimizer:
     """Return torch's fused Adam or SGD over the module.
 
-    Dense layers have `train.weight_decay`; an autoencoder's movie table counts as one of them.
     torch adds weight_decay · w to the gradient; the gradient of an L2 term λ·w² is twice that.
 
     Args:
         model: The module.
         settings: The train section.
-        tables: Whole tables with `train.reg`, the module's movie table among them or not.
+        tables: Whole tables with L2 of `train.reg`; they need not belong to the module.
     """
-    tables = tables or []
-    dense: list[Tensor] = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
-    if model.encodes_users:
-        dense.append(model.get_parameter("movies"))
+    dense = model.dense_weights()
     ids = {id(weight) for weight in (*dense, *tables)}
     others = [p for p in model.parameters() if id(p) not in ids]
     groups = [
         {"params": dense, "weight_decay": 2 * settings.weight_decay},
-        {"params": tables, "weight_decay": 2 * settings.reg},
+        {"params": list(tables), "weight_decay": 2 * settings.reg},
         {"params": others, "weight_decay": 0.0},
     ]
     groups = [one for one in groups if one["params"]]
@@ -72,9 +70,12 @@ class Update:
             return cls(False, learning_rate, settings.momentum, 0.0)
         decay_mean, decay_square = BETAS
         root = float((1 - decay_square**step) ** 0.5)
-        return cls(
-            True, learning_rate * root / (1 - decay_mean**step), decay_mean, EPSILON * root
-        )
+        rate = learning_rate * root / (1 - decay_mean**step)
+        return cls(True, rate, decay_mean, EPSILON * root)
+
+    def for_loops(self) -> tuple[bool, np.float32, np.float32, np.float32]:
+        """Return the numbers in the order in which compiled loops take them."""
+        return self.is_adam, np.float32(self.rate), np.float32(self.decay), np.float32(self.epsilon)
 
 
 def make_memory(rows: Tensor, settings: TrainConfig) -> dict[str, Tensor]:

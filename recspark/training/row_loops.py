@@ -8,16 +8,16 @@ rows is asked for some users ahead, and read and written once.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from recspark.training.compiled import compiled, prefetch
+from recspark.training.optimisers import BETAS
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
+_FRESH = np.float32(1 - BETAS[1])
 AHEAD = 8
 """Places in the batch from which on rows are asked for; 4 to 8 measured best."""
 LINE = 16
@@ -81,7 +81,7 @@ def ask_for(table: Floats, row: int) -> None:
     """Ask for the cache lines of a row of a table [R, U]."""
     values = table[row]
     for column in range(0, len(values), LINE):
-        prefetch(values, column)
+        prefetch(values, column)  # type: ignore[call-arg]
 
 
 @compiled
@@ -91,9 +91,9 @@ def change(
     second: Floats,
     gradient: Floats,
     is_adam: bool,
-    rate: float,
-    decay: float,
-    epsilon: float,
+    rate: np.float32,
+    decay: np.float32,
+    epsilon: np.float32,
 ) -> None:
     """Take one step on values [n], in place; `Update` has the formulas.
 
@@ -103,7 +103,7 @@ def change(
         for k in range(len(values)):
             g = gradient[k]
             mean = first[k] + (np.float32(1) - decay) * (g - first[k])
-            square = second[k] + np.float32(0.001) * (g * g - second[k])
+            square = second[k] + _FRESH * (g * g - second[k])
             first[k] = mean
             second[k] = square
             values[k] -= rate * mean / (np.sqrt(square) + epsilon)
@@ -134,14 +134,14 @@ def update_rows(
     start: int,
     end: int,
     gradients: Floats,
-    scale: float,
+    scale: np.float32,
     table: Floats,
     first: Floats,
     second: Floats,
     is_adam: bool,
-    rate: float,
-    decay: float,
-    epsilon: float,
+    rate: np.float32,
+    decay: np.float32,
+    epsilon: np.float32,
 ) -> None:
     """Step on the table rows of the places from `start` to `end` of an order.
 
@@ -190,8 +190,3 @@ def _gather(
             gradient[k] += one[k]
         place += 1
     return place
-
-
-def as_scalars(*values: Any) -> tuple[Any, ...]:
-    """Return numbers as float32, so that loops compute in it."""
-    return tuple(value if isinstance(value, bool) else np.float32(value) for value in values)
