@@ -61,8 +61,8 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
         return
     rows = init_user_rows(model, shard, job.seed).to(group.device)
     plan = StepPlan(job.train_rows, settings.batch_size, job.seed, settings.min_steps)
-    feed = open_batches(job.train, job.train_rows, shard, plan, group.device, settings)
     threads = Threads(torch.get_num_threads())
+    feed = open_batches(job.train, job.train_rows, shard, plan, group.device, settings, threads)
     make = FactorLearner if can_learn(model, settings, group.device) else RatingLearner
     with contextlib.closing(feed), contextlib.closing(threads):
         yield make(model, rows, plan, feed, settings, group, threads)
