@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -38,22 +39,38 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Ratings:
-    """The ratings of one rank, bucket by bucket in ascending order, on the device that trains."""
+    """The ratings of one rank, bucket by bucket in ascending order, on the device that trains.
 
-    user_rows: Tensor
-    """int32 [N], rows of the rank's user table."""
-    movie_index: Tensor
-    """int32 [N]"""
-    ratings: Tensor
-    """float32 [N], rating units."""
+    They are stored row by row, so that a row taken at random costs one access to memory, not three.
+    """
+
+    packed: Tensor
+    """int32 [N, 3]: user_rows, movie_index, and the bits of the float32 ratings."""
+
+    @classmethod
+    def of(cls, user_rows: Tensor, movie_index: Tensor, ratings: Tensor) -> Ratings:
+        """Return columns [N] of int32, int32 and float32 as one."""
+        return cls(torch.stack([user_rows, movie_index, ratings.view(torch.int32)], dim=1))
+
+    @property
+    def user_rows(self) -> Tensor:
+        """int32 [N], rows of the rank's user table."""
+        return self.packed[:, 0]
+
+    @property
+    def movie_index(self) -> Tensor:
+        """int32 [N]."""
+        return self.packed[:, 1]
+
+    @property
+    def ratings(self) -> Tensor:
+        """float32 [N], rating units."""
+        return self.packed[:, 2].view(torch.float32)
 
     def __len__(self) -> int:
-        return len(self.ratings)
+        return len(self.packed)
 
     def take(self, positions: Tensor) -> Batch:
-        """Return (user_rows, movie_index, ratings) at int32 positions [B], each [B]."""
-        return (
-            self.user_rows.index_select(0, positions),
-            self.movie_index.index_select(0, positions),
-            self.ratings.index_select(0, positions),
-        )
+        """Return (user_rows, movie_index, ratings) at positions [B], each [B] and contiguous."""
+        users, movies, bits = self.packed.index_select(0, positions).t().contiguous()
+        return users, movies, bits.view(torch.float32)

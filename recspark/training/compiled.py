@@ -6,9 +6,10 @@ and a loop a second to compile. The result is kept on disk.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import numba
 from llvmlite import ir
@@ -20,22 +21,24 @@ from numba.extending import intrinsic
 _REORDERED = {"reassoc", "contract", "nsz", "arcp"}
 
 
-def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(loop: Callable[..., Any], *, inline: Literal["never", "always"] = "never") -> Any:
     """Return the loop as machine code that runs without Python's lock, compiled when first called.
 
     Division by zero gives infinity, as in NumPy. Indices are not checked.
     """
-    options: dict[str, Any] = {"nogil": True, "fastmath": _REORDERED, "error_model": "numpy"}
-    made: Callable[..., Any]
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "inline": inline}
+    options["fastmath"] = _REORDERED
     try:
-        made = numba.njit(cache=True, **options)(loop)
+        return numba.njit(cache=True, **options)(loop)
     except RuntimeError:  # no writable folder for the cache, e.g. in a zipped library
-        made = numba.njit(**options)(loop)
-    return made
+        return numba.njit(**options)(loop)
 
 
-@intrinsic  # type: ignore[untyped-decorator,unused-ignore]
-def prefetch(_: Any, array: Any, index: Any) -> Any:
+inlined = functools.partial(compiled, inline="always")
+"""The same for a loop that others call for each row: there a call costs as much as the loop."""
+
+
+def _prefetch(_: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of an element of a 1-D array, soon to be read and written."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -48,6 +51,9 @@ def prefetch(_: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp), emit
+
+
+prefetch: Any = intrinsic(_prefetch)
 
 
 class Threads:

@@ -109,10 +109,8 @@ def read_ratings(
     Raises:
         TrainingError: Twice a bucket gave more or fewer rows than its manifest says.
     """
-    num_rows = rows_of(shard, bucket_rows)
-    users = np.empty(num_rows, np.int32)
-    movies = np.empty(num_rows, np.int32)
-    ratings = np.empty(num_rows, np.float32)
+    packed = np.empty((rows_of(shard, bucket_rows), 3), np.int32)
+    users, movies, ratings = packed[:, 0], packed[:, 1], packed.view(np.float32)[:, 2]
     start, reader = 0, load_reader(settings.reader)
     for bucket, offset in shard.offsets.items():
         span = slice(start, start + bucket_rows.get(bucket, 0))
@@ -121,7 +119,7 @@ def read_ratings(
             _read_bucket(reader, bucket_folder(path, bucket), into)
             users[span] = offset + users[span] // shard.num_buckets
         start = span.stop
-    return Ratings(*(torch.from_numpy(column).to(device) for column in (users, movies, ratings)))
+    return Ratings(torch.from_numpy(packed).to(device))
 
 
 def _read_bucket(reader: Reader, folder: str, into: Columns) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recspark.training.compiled import compiled
+from recspark.training.compiled import compiled, prefetch
 
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
+AHEAD = 16
+"""Places in the order from which on rows are asked for."""
 _BLOCK = 1024
 
 
@@ -43,33 +44,30 @@ def gather_bucket(
     order: Ints,
     starts: Longs,
     into: Longs,
-    first_row: int,
+    rows: Ints,
     users: Ints,
     movies: Ints,
-    ratings: Floats,
-    found_users: Ints,
-    found_movies: Ints,
-    found_ratings: Floats,
+    bits: Ints,
 ) -> None:
     """Copy a bucket's rows of some steps to where each step's rows go.
 
     Args:
-        order: int32, the order of the bucket's rows.
-        starts: int64 [steps + 1], where each step starts in the order.
-        into: int64 [steps], where its rows go.
-        first_row: Where the bucket starts in the columns.
-        users: Column to read, as the next two.
+        order: [rows of the bucket], its order.
+        starts: [steps + 1], where each step starts in the order.
+        into: [steps], where its rows go.
+        rows: [rows of the bucket, 3], see `Ratings.packed`.
+        users: Column to fill, as the next two.
         movies: Column.
-        ratings: Column.
-        found_users: Column to fill, as the next two.
-        found_movies: Column.
-        found_ratings: Column.
+        bits: Column.
     """
+    flat = rows.reshape(-1)
     for step in range(len(into)):
         to = into[step]
         for place in range(starts[step], starts[step + 1]):
-            row = first_row + order[place]
-            found_users[to] = users[row]
-            found_movies[to] = movies[row]
-            found_ratings[to] = ratings[row]
+            if place + AHEAD < len(order):
+                prefetch(flat, 3 * np.intp(order[place + AHEAD]))
+            row = 3 * np.intp(order[place])
+            users[to] = flat[row]
+            movies[to] = flat[row + 1]
+            bits[to] = flat[row + 2]
             to += 1

@@ -42,8 +42,8 @@ class ResidentBatches:
 
     def epoch_steps(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Yield the rank's part of each step; see `Batches`."""
-        plan, device = self._plan, self._ratings.ratings.device
-        orders = {bucket: plan.bucket_order(epoch, bucket, device) for bucket in self._starts}
+        plan, device = self._plan, self._ratings.packed.device
+        orders = self._make_orders(epoch)
         gather = self._gather_by_loops if device.type == "cpu" else self._gather_by_tensors
         steps_per_part = -(-plan.num_steps // PARTS)
         for first in range(first_step, plan.num_steps, steps_per_part):
@@ -53,6 +53,17 @@ class ResidentBatches:
             for start, stop in pairwise(places):
                 span = slice(start, stop)
                 yield users[span], movies[span], ratings[span]
+
+    def _make_orders(self, epoch: int) -> dict[int, Tensor]:
+        orders: dict[int, Tensor] = dict.fromkeys(self._starts, torch.empty(0))
+        buckets, device = list(orders), self._ratings.packed.device
+
+        def make(part: int) -> None:
+            for bucket in buckets[part :: self._threads.count]:
+                orders[bucket] = self._plan.bucket_order(epoch, bucket, device)
+
+        self._threads.run(make)
+        return orders
 
     def close(self) -> None:
         """Release the ratings."""
@@ -73,24 +84,18 @@ class ResidentBatches:
         into = np.cumsum(sizes.T.ravel()) - sizes.T.ravel()
         into = into.reshape(sizes.T.shape).T
         num_rows = int(sizes.sum())
-        found = (
-            np.empty(num_rows, np.int32),
-            np.empty(num_rows, np.int32),
-            np.empty(num_rows, np.float32),
-        )
-        source = self._ratings
-        columns = (source.user_rows.numpy(), source.movie_index.numpy(), source.ratings.numpy())
-        buckets = list(orders)
+        found = [np.empty(num_rows, np.int32) for _ in range(3)]
+        rows, buckets = self._ratings.packed.numpy(), list(orders)
 
         def gather(part: int) -> None:
             for number in range(part, len(buckets), self._threads.count):
-                bucket = buckets[number]
-                order, start = orders[bucket].numpy(), self._starts[bucket]
-                gather_bucket(order, starts[number], into[number], start, *columns, *found)
+                order = orders[buckets[number]].numpy()
+                mine = rows[self._starts[buckets[number]] :][: len(order)]
+                gather_bucket(order, starts[number], into[number], mine, *found)
 
         self._threads.run(gather)
-        users, movies, ratings = map(torch.from_numpy, found)
-        return users, movies, ratings
+        users, movies, bits = map(torch.from_numpy, found)
+        return users, movies, bits.view(torch.float32)
 
     def _gather_by_tensors(self, orders: dict[int, Tensor], first: int, end: int) -> Batch:
         """Return the same by tensor operations on any device, which is not waited for."""

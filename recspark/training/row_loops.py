@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recspark.training.compiled import compiled, prefetch
+from recspark.training.compiled import compiled, inlined, prefetch
 from recspark.training.optimisers import BETAS
 
 Ints = npt.NDArray[np.int32]
@@ -76,15 +76,15 @@ def cut(rows: Ints, order: Ints, num_parts: int) -> npt.NDArray[np.int64]:
     return cuts
 
 
-@compiled
+@inlined
 def ask_for(table: Floats, row: int) -> None:
     """Ask for the cache lines of a row of a table [R, U]."""
     values = table[row]
     for column in range(0, len(values), LINE):
-        prefetch(values, column)  # type: ignore[call-arg]
+        prefetch(values, column)
 
 
-@compiled
+@inlined
 def change(
     values: Floats,
     first: Floats,

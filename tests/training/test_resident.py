@@ -18,7 +18,7 @@ def test_steps_gathered_in_parts_equal_those_of_the_plan(
     plan = StepPlan(rows, 5, seed=8)  # 29 steps: 8 parts of 4 and a last one of 1
     shard = Shard(num_users=8, num_buckets=5, rank=1, num_ranks=2)  # buckets 1 and 3
     numbers = torch.arange(100, dtype=torch.int32)
-    ratings = Ratings(numbers + 1000, numbers, numbers / 2)
+    ratings = Ratings.of(numbers + 1000, numbers, numbers / 2)
     batches = ResidentBatches(ratings, plan, shard, Threads(num_threads))
     if by_tensors:
         batches._gather_by_loops = batches._gather_by_tensors  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ from recspark.training.user_learner import UserRatings
 
 def test_users_come_as_rows_of_centred_ratings() -> None:
     # user 0: movies 2 and 0; user 1: none; user 2: movie 1
-    found = Ratings(
+    found = Ratings.of(
         torch.tensor([2, 0, 0], dtype=torch.int32),
         torch.tensor([1, 2, 0], dtype=torch.int32),
         torch.tensor([4.0, 1.0, 2.0]),
@@ -30,7 +30,7 @@ def test_many_users_agree_with_a_dense_matrix() -> None:
     dense = np.where(rng.random((30, 13)) < 0.4, rng.integers(1, 6, (30, 13)), 0).astype(np.float32)
     users, movies = np.nonzero(dense)
     order = rng.permutation(len(users))
-    found = Ratings(
+    found = Ratings.of(
         torch.from_numpy(users[order].astype(np.int32)),
         torch.from_numpy(movies[order].astype(np.int32)),
         torch.from_numpy(dense[users, movies][order]),
