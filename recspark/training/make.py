@@ -56,7 +56,8 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
         users = {bucket: shard.bucket_users(bucket) for bucket in range(shard.num_buckets)}
         plan = StepPlan(users, settings.batch_size, job.seed, settings.min_steps)
         grouped = UserRatings.of(ratings, shard.num_rows, job.rating_mean)
-        yield UserLearner(model, table, plan, grouped, shard, settings, group)
+        num_ratings = sum(job.train_rows.values())
+        yield UserLearner(model, table, plan, grouped, num_ratings, shard, settings, group)
         return
     table = UserTable(init_user_rows(model, shard, job.seed).to(group.device), settings)
     plan = StepPlan(job.train_rows, settings.batch_size, job.seed, settings.min_steps)

@@ -75,14 +75,18 @@ class UserLearner(Learner):
         table: UserTable,
         plan: StepPlan,
         ratings: UserRatings,
+        num_ratings: int,
         shard: Shard,
         settings: TrainConfig,
         group: Group,
     ) -> None:
-        """Prepare to train `model`; `table` will hold the encodings."""
+        """Prepare to train `model`; `table` will hold the encodings.
+
+        `ratings` are this rank's, `num_ratings` counts those of all ranks.
+        """
         objective = CellObjective(model, is_bf16=settings.precision == "bf16")
         super().__init__(model, table, plan, objective, settings, group)
-        self.num_ratings = int(group.sum(torch.tensor([len(ratings.ratings)])))
+        self.num_ratings = num_ratings
         self.seen_users = ratings.starts[1:] > ratings.starts[:-1]
         self.seen_movies[ratings.movies] = True
         self._ratings, self._shard = ratings, shard
