@@ -162,7 +162,7 @@ def test_a_whole_request_reaches_spark(config: str, capsys: pytest.CaptureFixtur
         ("train", 5, "Run jobs/prepare.py with the same --config first"),
         ("train --models biased_mff", 2, "Did you mean biased_mf? The models are"),
         ("train --models bias", 2, "models: found bias, expected models that train makes. The job"),
-        ("train --models biased_mf bias", 2, "The job baseline makes bias"),
+        ("train --models als bias", 2, "The job baseline makes als, bias"),
         ("baseline --models=biased_mf", 2, "The job train makes biased_mf"),
         ("train --train.epochs three", 2, "train.epochs: found three, expected a whole number"),
         ("train --train.layers gelu", 2, "train.layers: found `gelu`, expected `dense N`"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from recspark.config.checks import require, require_share
 
@@ -90,15 +90,16 @@ class TrainConfig:
     num_ranks: int = 1
     """Training processes (count); each takes the buckets b with b mod num_ranks = rank."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where ranks compute: auto means CUDA with NCCL if available, otherwise the CPU with gloo."""
+    """Where ranks compute: auto means a GPU for each rank (CUDA with NCCL) if every rank sees one,
+    otherwise the CPU with gloo."""
     timeout_seconds: int = 30
     """How long a rank waits for the others, in a step or for their part of a checkpoint, before the
     job fails (seconds)."""
     checkpoint_steps: int = 0
     """Steps between checkpoints inside an epoch (count); 0 writes one only after each epoch."""
     resume: bool = False
-    """Continue from the newest complete checkpoint, on any number of ranks; without one, train from
-    the start."""
+    """Continue from the newest complete checkpoint, on any number of ranks, and also with other
+    epochs (except under the cosine schedule) and patience; without one, train from the start."""
     tensorboard: bool = False
     """Also write the history for TensorBoard, to the run's tensorboard/ (needs the extra
     `tracking`)."""
@@ -136,18 +137,3 @@ def is_layer(entry: str) -> bool:
     except ValueError:
         pass  # not a number
     return False
-
-
-# Settings that change how training runs, but not its result (beyond rounding).
-_WITHOUT_INFLUENCE = (
-    *("timeout_seconds", "checkpoint_steps", "resume", "tensorboard", "num_ranks", "device"),
-    "reader",
-)
-
-
-def result_settings(settings: TrainConfig) -> dict[str, Any]:
-    """Return the settings that the trained model depends on."""
-    kept = asdict(settings)
-    for name in _WITHOUT_INFLUENCE:
-        del kept[name]
-    return kept

@@ -55,7 +55,11 @@ def run_train(request: Request, spark: Any) -> None:
     """Train the models that PyTorch trains; the session is None in a process of torchrun."""
     from recspark.stages import train
 
-    for name, settings in _choose_made(request, "train").items():
+    models = _choose_made(request, "train")
+    if spark is None:
+        train.run_as_rank(models)
+        return
+    for name, settings in models.items():
         train.run(settings, name, spark)
 
 

@@ -120,9 +120,9 @@ def _require_users(config: Config) -> None:
 
 
 def _require_made(request: Request, job: str) -> None:
-    """Refuse models that the command line names and another job makes."""
+    """Refuse a command line that names only models which another job makes."""
     others = [name for name, settings in request.models.items() if maker_of(settings) != job]
-    if others and request.names_models:
+    if request.names_models and len(others) == len(request.models):
         maker = maker_of(request.models[others[0]])
         raise ConfigError(
             describe(

@@ -121,6 +121,7 @@ class Checkpoints:
             except DataError as error:
                 logger.warning("rank %s: %s", group.rank, error)
                 snapshot = None
+            group.barrier_without_timeout()  # ranks read unequal parts
             damaged = group.sum(torch.tensor([snapshot is None], dtype=torch.int64))
             if snapshot is not None and not damaged.item():
                 logger.info("rank %s continues from %s", group.rank, folder)

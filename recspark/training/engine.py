@@ -16,7 +16,7 @@ import math
 import resource
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -36,6 +36,10 @@ from recspark.training.snapshot import BestWeights, restore, take_snapshot
 
 # Steps between two checks that the loss is finite (each check waits for all ranks).
 CHECK_STEPS = 100
+
+DIVERGED = (
+    "Lower train.learning_rate or train.init_scale, set train.clip_norm, or raise train.batch_size."
+)
 
 # Called on every rank: (epoch, steps done, steps per epoch, rows per second, finished epochs).
 OnProgress = Callable[[int, int, int, float, list[dict[str, Any]]], None]
@@ -133,6 +137,8 @@ class Engine:
         speed = rows_done / (time.perf_counter() - started)
         user_rows = learner.user_rows()
         measured = measure(learner, user_rows, self._valid, self._group)
+        if measured.rmse is not None and not math.isfinite(measured.rmse):
+            self._refuse("", f"a valid RMSE of {measured.rmse}", rate)
         record = self._record(measured, rate, started, clock)
         self._end_epoch(user_rows, {**record, "rows_per_second": round(speed)})
 
@@ -182,12 +188,14 @@ class Engine:
         broken = (~losses[:, 0].isfinite()).nonzero()
         if len(broken):
             step = self.position.step - len(losses) + int(broken[0])
-            raise TrainingError(
-                describe(
-                    f"training on {self._train_path}, epoch {self.position.epoch + 1}, step {step}",
-                    found=f"a loss of {float(losses[broken[0], 0])} at learning rate {rate:g}",
-                    expected="a finite number",
-                    remedy="Lower train.learning_rate or train.init_scale, set train.clip_norm, or "
-                    "raise train.batch_size.",
-                )
+            self._refuse(f", step {step}", f"a loss of {float(losses[broken[0], 0])}", rate)
+
+    def _refuse(self, where: str, found: str, rate: float) -> NoReturn:
+        raise TrainingError(
+            describe(
+                f"training on {self._train_path}, epoch {self.position.epoch + 1}{where}",
+                found=f"{found} at learning rate {rate:g}",
+                expected="a finite number",
+                remedy=DIVERGED,
             )
+        )

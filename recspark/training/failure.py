@@ -10,6 +10,7 @@ import contextlib
 import logging
 import posixpath
 import re
+import signal
 import socket
 import time
 import traceback
@@ -71,6 +72,12 @@ def explain_failures(failures: list[dict[str, Any]], launcher: str, num_ranks: i
         if ended:
             rank, code = ended[-1]  # torchrun's report ends with the root cause
             who = f"rank {rank} ended with exit code {code} and no message: it"
+            if int(code) == -signal.SIGABRT:
+                # NCCL's watchdog ends the process itself, so that no error can be recorded.
+                who = (
+                    f"rank {rank} was ended by SIGABRT, as by NCCL when another rank does not "
+                    "answer within train.timeout_seconds: the other"
+                )
         return (
             f"{who} was killed or hangs, as when the system runs out of memory. {MEMORY} "
             f"The launcher's last lines:\n{_tail(launcher)}"

@@ -10,8 +10,6 @@ any time.
 from __future__ import annotations
 
 import contextlib
-import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,11 +20,9 @@ from torch import Tensor
 from torch import distributed as dist
 
 from recspark.config import TrainConfig
+from recspark.training.device import choose_device, find_place
 
-# A further thread pays off from this many rows in a rank's step. On MovieLens-100K with steps of
-# 512 rows, two threads on two busy cores were five times slower than one.
-ROWS_PER_THREAD = 4096
-# Ranks may take very different times to read their buckets and to write their users.
+# Ranks may take very different times to read their buckets.
 READ_TIMEOUT = timedelta(minutes=30)
 
 
@@ -42,8 +38,6 @@ class Group:
     device: torch.device
     steps: dist.ProcessGroup
     """For operations that all ranks do in step; times out after `train.timeout_seconds`."""
-    seconds: float = 0.0
-    """Time spent in sums over the ranks so far; on a GPU the time until they are queued."""
 
     def sum(self, values: Tensor) -> Tensor:
         """Return the values summed over all ranks, the same on each."""
@@ -78,14 +72,12 @@ class Group:
     def _reduce_in_place(self, values: Tensor, how: Any) -> None:
         if self.num_ranks == 1:
             return
-        started = time.perf_counter()
         dist.all_reduce(values, op=how, group=self.steps)
-        self.seconds += time.perf_counter() - started
 
     def broadcast(self, value: Value) -> Value:
-        """Return rank 0's value (plain Python values) on every rank."""
+        """Return rank 0's value (plain Python values) on every rank, without the timeout."""
         values = [value]
-        dist.broadcast_object_list(values, src=0, device=self.device)
+        dist.broadcast_object_list(values, src=0)
         return values[0]
 
     def barrier_without_timeout(self) -> None:
@@ -98,30 +90,35 @@ class Group:
 
 
 @contextlib.contextmanager
-def join_group(settings: TrainConfig, num_cores: int | None = None) -> Iterator[Group]:
+def join_group(settings: TrainConfig) -> Iterator[Group]:
     """Yield this process's view of the ranks that torchrun or a barrier task started.
 
+    The ranks meet over gloo, agree on their devices, and then make the group of the steps, over
+    NCCL on GPUs. Waits without the timeout stay on gloo: NCCL aborts a process that waits too long.
+
     Args:
-        settings: The train section.
-        num_cores: Cores of this rank; None divides the machine's among its ranks.
+        settings: The train section; `device` and `timeout_seconds` matter here.
+
+    Raises:
+        ConfigError: There is no GPU for each rank, see `recspark.training.device`.
     """
-    device = _choose_device(settings.device)
-    local_ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    cores = num_cores or len(os.sched_getaffinity(0)) // local_ranks
-    rows = settings.batch_size // int(os.environ["WORLD_SIZE"])
-    torch.set_num_threads(max(1, min(cores, rows // ROWS_PER_THREAD)))
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=READ_TIMEOUT)
+    place = find_place(settings.device)
+    dist.init_process_group("gloo", timeout=READ_TIMEOUT)
+    can_end = True
     try:
+        places = [place] * dist.get_world_size()
+        dist.all_gather_object(places, place)
+        device = choose_device(settings.device, places)
         timeout = timedelta(seconds=settings.timeout_seconds)
-        steps = dist.new_group(timeout=timeout)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+            steps = dist.new_group(timeout=timeout, backend="nccl", device_id=device)
+            can_end = False
+        else:
+            steps = dist.new_group(timeout=timeout)
         yield Group(dist.get_rank(), dist.get_world_size(), device, steps)
+        can_end = True
     finally:
-        dist.destroy_process_group()
-
-
-def _choose_device(wanted: str) -> torch.device:
-    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        # After a failure NCCL would wait for sums that never end; the process ends soon anyway.
+        if can_end:
+            dist.destroy_process_group()

@@ -12,8 +12,6 @@ class TrainJob:
     """One training run. Every rank gets the same one."""
 
     model_name: str
-    attempt: str
-    """Identifies this run of the stage; the success marker repeats it."""
     folder: str
     """The model's staging folder, which all ranks see."""
     train: str

@@ -51,13 +51,16 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
         for norm in model.modules():
             if isinstance(norm, BatchNorm):
                 norm.group = group.steps
+    if group.device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if settings.precision == "tf32" else "highest")
     if isinstance(model, AutoRec):
         # Always in memory, as an autoencoder needs all ratings of a user at once.
         ratings = read_ratings(job.train, job.train_rows, shard, group.device, settings)
         users = {bucket: shard.bucket_users(bucket) for bucket in range(shard.num_buckets)}
         plan = StepPlan(users, settings.batch_size, job.seed, settings.min_steps)
         grouped = UserRatings.of(ratings, shard.num_rows, job.rating_mean)
-        yield UserLearner(model, plan, grouped, shard, settings, group)
+        num_ratings = sum(job.train_rows.values())
+        yield UserLearner(model, plan, grouped, num_ratings, shard, settings, group)
         return
     rows = init_user_rows(model, shard, job.seed).to(group.device)
     plan = StepPlan(job.train_rows, settings.batch_size, job.seed, settings.min_steps)

@@ -74,15 +74,19 @@ class UserLearner(GradientLearner):
         model: AutoRec,
         plan: StepPlan,
         ratings: UserRatings,
+        num_ratings: int,
         shard: Shard,
         settings: TrainConfig,
         group: Group,
     ) -> None:
-        """Prepare to train `model`."""
+        """Prepare to train `model`.
+
+        `ratings` are this rank's, `num_ratings` counts those of all ranks.
+        """
         rows = torch.zeros(shard.num_rows, model.user_width, device=group.device)
         super().__init__(model, rows, plan, settings, group)
         self._objective = CellObjective(model, is_bf16=settings.precision == "bf16")
-        self.num_ratings = int(group.sum(torch.tensor([len(ratings.ratings)])))
+        self.num_ratings = num_ratings
         self.seen_users = ratings.starts[1:] > ratings.starts[:-1]
         self.seen_movies[ratings.movies] = True
         self._ratings, self._shard = ratings, shard

@@ -98,7 +98,6 @@ def make_job(
     """Return a job that trains on ratings by bucket, without valid, and writes to `folder`."""
     return TrainJob(
         model_name=name,
-        attempt="one",
         folder=str(folder),
         train=str(train),
         valid=str(train),

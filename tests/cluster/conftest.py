@@ -20,10 +20,13 @@ from tests.jobs.test_jobs import CONFIG, write_raw
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "cluster.py"))
-# Gives the first Worker that asks GPU 3, the second GPU 5.
+# Gives one Worker GPU 3 and the other GPU 5. A link names the Worker that has a GPU; a Worker that
+# replaces a dead one gets its GPU.
 FAKE_GPUS = """#!/bin/sh
 for gpu in 3 5; do
-    mkdir "$(dirname "$0")/taken-$gpu" 2>/dev/null && break
+    taken="$(dirname "$0")/taken-$gpu"
+    ln -s "$PPID" "$taken" 2>/dev/null && break
+    kill -0 "$(readlink "$taken")" 2>/dev/null || { ln -sfn "$PPID" "$taken" && break; }
 done
 echo '{"name": "gpu", "addresses": ["'$gpu'"]}'
 """

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from pyspark.ml.torch.distributor import TorchDistributor
 
+from recspark.cluster.ranks import start_ranks
 from recspark.cluster.session import create_session
 from recspark.cluster.tasks import broadcast
 from recspark.config import SparkConfig
@@ -51,5 +51,5 @@ if __name__ == "__main__":
             .collect()
         )
     (Path(sys.argv[1]) / "tasks.json").write_text(json.dumps(tasks))
-    TorchDistributor(num_processes=2, local_mode=False, use_gpu=True).run(see_as_rank, sys.argv[1])
+    start_ranks(spark, 2, see_as_rank, sys.argv[1])
     spark.stop()

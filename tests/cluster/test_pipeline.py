@@ -93,6 +93,8 @@ def test_library_travels_and_every_rank_gets_its_gpu(cluster: Cluster, tmp_path:
     with tarfile.open(packed, "w:gz") as archive:
         archive.add(python, "bin/python")
     words = ["--environment", packed, "--gpus", "1", "--cores", "1", "--memory", "1g"]
+    # What a Worker hands down does not say which GPU Spark gave to a task.
+    words += ["--conf", "spark.executorEnv.CUDA_VISIBLE_DEVICES=7"]
     # A dry run does not create it, and an old one may exist.
     assert run(sys.executable, "scripts/zip_library.py", "build/recspark.zip").returncode == 0
     shown = run("scripts/submit.sh", *words, "--dry-run", cluster.url, "train").stdout.split()

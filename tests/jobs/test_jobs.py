@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +221,27 @@ def test_torchrun_trains_the_same_model(
     assert done.returncode == 0, done.stderr
     after = {file.name: file.read_bytes() for file in path.rglob("*.safetensors")}
     assert after == before
+
+
+def test_torchrun_trains_several_models_one_after_another(
+    pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int], tmp_path: Path
+) -> None:
+    assert pipeline.returncode == 0
+    shutil.copytree(raw[0].parent / "run", tmp_path / "run")
+    names = ["biased_mf", "netflix_mf", "netflix_residual"]
+    torchrun = [BIN / "torchrun", "--standalone", "--nproc_per_node", "2"]
+    words = ["--models", ",".join([*names, "bias"]), "--train.epochs", "1"]
+    words += ["--run_dir", str(tmp_path / "run")]
+    started = time.monotonic()
+    done = start(*torchrun, "jobs/train.py", "--config", raw[0], *words)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - started < 120  # no rank waited for a timeout
+    paths = RunPaths(str(tmp_path / "run"))
+    for name in names:
+        manifest = read_manifest(paths.model(name))
+        assert manifest is not None
+        assert manifest.settings["epochs"] == 1
+    assert "train: skips bias, which the job baseline makes" in done.stderr
 
 
 # Read by every Python that finds it on its path, before anything else.

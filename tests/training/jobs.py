@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +67,6 @@ def make_job(root: Path, **settings: object) -> TrainJob:
     }
     return TrainJob(
         model_name="tiny",
-        attempt="one",
         folder=str(root / "model"),
         train=str(root / "train"),
         valid=str(root / "valid"),
@@ -120,11 +119,15 @@ def train_alone(job: TrainJob, folder: Path) -> TrainJob:
 
 def train_together(job: TrainJob, folder: Path, num_ranks: int) -> TrainJob:
     """Train with spawned processes; return the job with the new folder."""
+    return run_ranks(be_rank, job, folder, num_ranks)
+
+
+def run_ranks(be: Callable[..., None], job: TrainJob, folder: Path, num_ranks: int) -> TrainJob:
+    """Call `be(job, rank, num_ranks, port)` in spawned processes; return the job as they get it."""
     job, port = replace(job, folder=str(folder)), free_port()
     context = multiprocessing.get_context("spawn")
     ranks = [
-        context.Process(target=be_rank, args=(job, rank, num_ranks, port))
-        for rank in range(num_ranks)
+        context.Process(target=be, args=(job, rank, num_ranks, port)) for rank in range(num_ranks)
     ]
     for rank in ranks:
         rank.start()

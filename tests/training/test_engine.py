@@ -101,6 +101,17 @@ def test_resumed_training_ends_like_uninterrupted_training(
         assert others["train_loss"] == pytest.approx(mine["train_loss"], rel=1e-12)
 
 
+def test_a_stopped_run_is_extended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = make_job(tmp_path, epochs=6, patience=6, feed_memory_mib=64)
+    undisturbed = train_alone(long, tmp_path / "undisturbed")
+    short = replace(long, settings=replace(long.settings, epochs=3, patience=2, feed_memory_mib=9))
+    interrupt(short, tmp_path / "extended", monkeypatch, 2)
+    resumed = replace(long, settings=replace(long.settings, resume=True))
+    extended = train_alone(resumed, tmp_path / "extended")
+    assert len(history(extended)) == 6
+    assert_same(undisturbed, extended, 0.0)
+
+
 def test_another_number_of_ranks_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = make_job(tmp_path, **{**MLP, "checkpoint_steps": 2})
     undisturbed = train_alone(job, tmp_path / "undisturbed")

@@ -1,19 +1,29 @@
-"""The group of ranks: sums of gradients on real gloo ranks."""
+"""The group of ranks, with real gloo ranks: sums of gradients, and ranks that read for long."""
 
 from __future__ import annotations
 
 import multiprocessing
+import time
 from multiprocessing.queues import Queue
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.models.batch_norm import BatchNorm
+from recspark.training import feed as feed_module
+from recspark.training import make as make_module
+from recspark.training import rank as rank_module
+from recspark.training.batches import Ratings
 from recspark.training.group import join_group
+from recspark.training.job import TrainJob
 from recspark.training.make import make_learner
-from tests.training.jobs import as_rank, free_port, make_job
+from tests.training.jobs import as_rank, be_rank, free_port, make_job, run_ranks
+
+TIMEOUT_SECONDS = 4
 
 
 def sum_on_rank(rank: int, port: int, results: Queue[tuple[int, list[list[float]]]]) -> None:
@@ -52,3 +62,24 @@ def test_a_lone_rank_normalises_as_torch_does(tmp_path: Path) -> None:
     with as_rank(), join_group(job.settings) as group, make_learner(job, shard, group) as learner:
         norms = [one for one in learner.model.modules() if isinstance(one, BatchNorm)]
         assert [norm.group for norm in norms] == [None]
+
+
+def read_late(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:
+    """Be a rank; rank 1 reads for longer than the others wait in a step."""
+    read = rank_module.read_ratings
+
+    def read_slowly(*arguments: Any) -> Ratings:
+        time.sleep(TIMEOUT_SECONDS + 2)
+        return read(*arguments)
+
+    if rank == 1:
+        rank_module.read_ratings = make_module.read_ratings = feed_module.read_ratings = read_slowly
+    be_rank(job, rank, num_ranks, port)
+
+
+@pytest.mark.parametrize("architecture", ["embedding_mlp", "autorec"])
+def test_a_rank_may_read_for_longer_than_the_timeout(tmp_path: Path, architecture: str) -> None:
+    settings = {"layers": ("dense 4", "batch_norm"), "timeout_seconds": TIMEOUT_SECONDS}
+    job = make_job(tmp_path, architecture=architecture, target="raw", **settings)
+    run_ranks(read_late, job, tmp_path / "late", num_ranks=2)
+    assert (tmp_path / "late" / "model.json").exists()

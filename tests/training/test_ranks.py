@@ -43,7 +43,6 @@ def make_job(folder: Path, settings: TrainConfig) -> TrainJob:
     train_rows, valid_rows = write_ratings(folder)
     return TrainJob(
         model_name="ranks",
-        attempt="one",
         folder=str(folder / "model"),
         train=str(folder / "train"),
         valid=str(folder / "valid"),
