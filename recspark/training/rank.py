@@ -14,6 +14,7 @@ import torch
 
 from recspark.arrays.user_buckets import Shard
 from recspark.contract.paths import MODEL_CARD
+from recspark.errors import TrainingError, describe
 from recspark.files import json_files, storage
 from recspark.saved import weights
 from recspark.training.checkpoint import Checkpoints, Position

@@ -38,7 +38,6 @@ def sum_on_rank(rank: int, port: int, results: Queue[tuple[int, list[list[float]
         single = [(torch.arange(4.0) * (1 + rank)).reshape(2, 2).t()]
         group.sum_gradients(several)
         group.sum_gradients(single)
-        assert group.seconds > 0
         results.put((rank, [tensor.flatten().tolist() for tensor in (*several, *single)]))
 
 
