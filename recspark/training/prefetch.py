@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator
+from concurrent.futures import Executor
 from queue import Full, Queue
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 
@@ -61,10 +62,20 @@ def run_ahead(items: Generator[Item, None, None], depth: int) -> Generator[Item,
         thread.join()
 
 
+def next_ahead(threads: Executor, items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the items of an iterator; a thread makes the next one meanwhile."""
+    done = object()
+    coming = threads.submit(next, items, done)
+    while (item := coming.result()) is not done:
+        coming = threads.submit(next, items, done)
+        yield cast(Item, item)
+
+
 def copy_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
     """Yield host batches on the device; each is copied during training on the one before it.
 
-    On a GPU the copy runs from pinned memory on a separate stream. On the CPU nothing is copied.
+    Batches for a GPU are in pinned memory, and copied on a separate stream. On the CPU nothing is
+    copied.
     """
     if device.type != "cuda":
         yield from batches
@@ -77,9 +88,9 @@ def copy_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch
             torch.cuda.current_stream(device).wait_stream(side)
         with torch.cuda.stream(side):
             waiting = (
-                users.pin_memory().to(device, non_blocking=True),
-                movies.pin_memory().to(device, non_blocking=True),
-                ratings.pin_memory().to(device, non_blocking=True),
+                users.to(device, non_blocking=True),
+                movies.to(device, non_blocking=True),
+                ratings.to(device, non_blocking=True),
             )
         if arrived is not None:
             yield _hand_over(arrived, device)

@@ -11,6 +11,7 @@ bucket, every order is equally likely.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -20,22 +21,24 @@ from recspark.arrays.user_buckets import Shard
 from recspark.files.parquet import RowGroup
 from recspark.training.batches import Batch
 from recspark.training.plan import StepPlan
-from recspark.training.prefetch import copy_ahead, run_ahead
+from recspark.training.prefetch import copy_ahead, next_ahead, run_ahead
 from recspark.training.seeds import make_generator
 from recspark.training.stored import Columns
 
 ROW_BYTES = 12
+# Threads that fill buffers; a GPU takes rows faster than one thread reads them.
+READERS = 4
 
 ReadGroup = Callable[[RowGroup], Columns]
 
 
 class StreamingBatches:
-    """Batches read ahead by one thread.
+    """Batches made ahead by one thread, from buffers that others fill.
 
-    Half of the memory is for the buffers. It is divided as if one rank had all buckets, so that the
-    order does not depend on the number of ranks. The other half is for batches that are ready. A
-    buffer holds at least one row group, so the feed needs at least one row group per bucket (12
-    bytes per row), plus the one that is being read.
+    Half of the memory is for the buffers: each bucket has one in use and one that is being filled.
+    It is divided as if one rank had all buckets, so that the order does not depend on the number of
+    ranks. The other half is for batches that are ready. A buffer holds at least one row group, so
+    the feed needs at least two row groups per bucket (12 bytes per row).
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class StreamingBatches:
         """
         self._groups, self._read_group = groups, read_group
         self._plan, self._shard, self._device = plan, shard, device
-        self._buffer_rows = memory_bytes // 2 // ROW_BYTES // shard.num_buckets
+        self._buffer_rows = memory_bytes // 4 // ROW_BYTES // shard.num_buckets
         num_rows = sum(group.num_rows for each in groups.values() for group in each)
         step_rows = 1 + num_rows // max(1, plan.num_steps)
         self._depth = max(2, memory_bytes // 2 // ROW_BYTES // step_rows)
@@ -93,20 +96,27 @@ class StreamingBatches:
             self._current_epoch = None
 
     def _make_steps(self, epoch: int, first_step: int) -> Generator[Batch, None, None]:
-        streams = [
-            self._read_bucket(epoch, first_step, bucket, offset)
-            for bucket, offset in self._shard.offsets.items()
-        ]
-        for _ in range(first_step, self._plan.num_steps):
-            pieces = [piece for stream in streams for piece in next(stream)]
-            yield _concatenate(pieces)
+        with ThreadPoolExecutor(READERS, "feed reader") as readers:
+            streams = [
+                self._read_bucket(readers, epoch, first_step, bucket, offset)
+                for bucket, offset in self._shard.offsets.items()
+            ]
+            for _ in range(first_step, self._plan.num_steps):
+                pieces = [piece for stream in streams for piece in next(stream)]
+                yield _concatenate(pieces, is_pinned=self._device.type == "cuda")
 
     def _read_bucket(
-        self, epoch: int, first_step: int, bucket: int, offset: int
+        self,
+        readers: ThreadPoolExecutor,
+        epoch: int,
+        first_step: int,
+        bucket: int,
+        offset: int,
     ) -> Iterator[list[Columns]]:
         """Yield a bucket's rows of each step, in one or more pieces."""
         plan = self._plan
-        buffers = self._fill_buffers(epoch, bucket, offset, plan.start(first_step, bucket))
+        skip = plan.start(first_step, bucket)
+        buffers = next_ahead(readers, self._fill_buffers(epoch, bucket, offset, skip))
         columns, place = _NO_ROWS, 0
         for step in range(first_step, plan.num_steps):
             pieces, missing = [], plan.start(step + 1, bucket) - plan.start(step, bucket)
@@ -155,11 +165,14 @@ def _join(pieces: Sequence[Columns]) -> Columns:
     return np.concatenate(users), np.concatenate(movies), np.concatenate(ratings)
 
 
-def _concatenate(pieces: Sequence[Columns]) -> Batch:
-    users, movies, ratings = zip(*pieces, strict=True)
-    # Always copies, so a batch never shares memory with a buffer.
-    return (
-        torch.from_numpy(np.concatenate(users)),
-        torch.from_numpy(np.concatenate(movies)),
-        torch.from_numpy(np.concatenate(ratings)),
+def _concatenate(pieces: Sequence[Columns], *, is_pinned: bool) -> Batch:
+    """Return a copy of the rows, in memory that a GPU can read by itself if it is pinned."""
+    num_rows = sum(len(users) for users, _, _ in pieces)
+    batch = (
+        torch.empty(num_rows, dtype=torch.int32, pin_memory=is_pinned),
+        torch.empty(num_rows, dtype=torch.int32, pin_memory=is_pinned),
+        torch.empty(num_rows, dtype=torch.float32, pin_memory=is_pinned),
     )
+    for column, parts in zip(batch, zip(*pieces, strict=True), strict=True):
+        np.concatenate(parts, out=column.numpy())
+    return batch

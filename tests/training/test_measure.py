@@ -33,8 +33,8 @@ def without_cold_rows(job: TrainJob) -> TrainJob:
     return replace(job, train_rows=rows)
 
 
-def valid_rows(job: TrainJob) -> np.ndarray:
-    files = sorted(Path(job.valid).rglob("*.parquet"))
+def rows_of(split: str) -> np.ndarray:
+    files = sorted(Path(split).rglob("*.parquet"))
     return np.concatenate(
         [np.stack([pq.read_table(f)[n].to_numpy() for n in range(3)], axis=1) for f in files]
     )
@@ -53,9 +53,13 @@ def test_cold_ratings_are_counted_and_left_out(tmp_path: Path, num_ranks: int) -
         bucket: load_file(Path(done.folder) / "users" / f"bucket-{bucket:05d}.safetensors")
         for bucket in range(NUM_BUCKETS)
     }
+    train = rows_of(job.train)
+    warm_users, warm_movies = set(train[:, 0]), set(train[:, 1])
+    assert COLD_USER not in warm_users
+    assert COLD_MOVIE not in warm_movies
     errors, cold = [], 0
-    for user, movie, rating in valid_rows(job):
-        if int(user) == COLD_USER or int(movie) == COLD_MOVIE:
+    for user, movie, rating in rows_of(job.valid):
+        if user not in warm_users or movie not in warm_movies:
             cold += 1
             continue
         p = users[int(user) % NUM_BUCKETS]["rows"][int(user) // NUM_BUCKETS]

@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make one MiB hold 60 rows per bucket, so that the tiny buckets fill several buffers."""
-    monkeypatch.setattr(stream, "ROW_BYTES", 2**20 // 2 // NUM_BUCKETS // 60)
+    monkeypatch.setattr(stream, "ROW_BYTES", 2**20 // 4 // NUM_BUCKETS // 60)
 
 
 def shard(rank: int = 0, num_ranks: int = 1) -> Shard:
@@ -152,6 +152,17 @@ def test_a_buffer_mixes_the_rows_of_its_row_groups(folder: Path) -> None:
     assert np.mean(np.abs(np.diff(rows)) == 1) < 0.1
     groups = [row // 30 for row in rows]
     assert groups != sorted(groups)
+
+
+@pytest.mark.usefixtures("small_buffers")
+def test_each_epoch_takes_the_row_groups_in_another_order(folder: Path) -> None:
+    orders = set()
+    for epoch in range(4):
+        rows = [row for step in epoch_markers(folder, "streaming", epoch) for row in step]
+        groups = [row // 30 for row in rows if row < 205]
+        # The groups that share a buffer, buffer by buffer: shuffled rows tell no more.
+        orders.add(tuple(frozenset(groups[at : at + 60]) for at in range(0, 180, 60)))
+    assert len(orders) >= 3  # two of them may be equal by chance
 
 
 def test_a_short_read_is_repeated_once_and_then_ends_the_run(
