@@ -27,8 +27,9 @@ def test_pages_that_processes_share_count_once() -> None:
     try:
         after, _ = measure_family()
     finally:
-        for child, end in children:
+        for _, end in children:
             os.close(end)
+        for child, _ in children:
             os.waitpid(child, 0)
     assert measure == "proportional"
     assert abs(after - before) < 100 * MIB

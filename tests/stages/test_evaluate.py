@@ -122,17 +122,18 @@ def test_what_is_relevant_follows_from_the_scale_of_train(
 ) -> None:
     config = small_config(tmp_path)
     train = [(user, movie, 10.0 * (user + 3 * movie)) for user in range(4) for movie in range(2)]
+    train.append((4, 2, 30.0))
     test = [(user, 2, rating) for user, rating in enumerate((35.0, 36.0, 60.0, 41.0))]
-    write_prepared(spark, config, train=train, test=test, num_users=4, num_movies=3)
-    for one in (config, dataclasses.replace(config, evaluate=EvaluateConfig(relevant_rating=41))):
+    write_prepared(spark, config, train=train, test=test, num_users=5, num_movies=3)
+    chosen = dataclasses.replace(config, evaluate=EvaluateConfig(relevant_rating=36))
+    # Train has 0 to 60 in steps of 10: the upper two fifths begin at 36.
+    for one, expected in ((config, (40.0, 2)), (chosen, (36.0, 3))):
         baseline.run(one, "bias", spark)
         score.run(one, "bias", spark)
         recommend.run(one, "bias", spark)
         evaluate.run({"bias": one}, spark)
         found = figures_of(one)["top_n"]
-        # Train has 0 to 60, and its values have steps of 10.
-        limit, users = (41.0, 2) if one is not config else (40.0, 2)
-        assert (found["relevant_rating"], found["num_users"]) == (limit, users)
+        assert (found["relevant_rating"], found["num_users"]) == expected
 
 
 def test_lists_of_an_earlier_model_are_refused(spark: SparkSession, config: Config) -> None:

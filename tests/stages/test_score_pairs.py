@@ -18,6 +18,7 @@ from recspark.config import ScorePairsConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
+from recspark.contract.schemas import IdTypes
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError
@@ -154,7 +155,7 @@ def test_a_request_without_pairs_has_an_answer_without_rows(
     manifest = read_manifest(path)
     assert manifest is not None
     assert manifest.num_rows == 0
-    assert manifest.columns == dict(schemas.SCORED_PAIRS.columns)
+    assert manifest.columns == schemas.SCORED_PAIRS.with_ids(IdTypes()).columns
 
 
 def test_ids_of_another_form_are_unknown_and_answered_in_their_place(
