@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +25,12 @@ DEFAULTS = {
     # Dates before 1900 and time zones must not shift a rating's day.
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Each operator of each task reserves at least one page. Spark's default follows the heap, up to
+    # 64 MB: small aggregates alone would let the heap grow by gigabytes.
+    "spark.buffer.pageSize": "2m",
+    # Python workers of data frames then have the same environment as those of RDDs and are the same
+    # processes: fewer starts, and half of the memory.
+    "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",
     # Ranks that find too few free slots fail after 9 checks 5 s apart. Executors have these 45 s to
     # start; raise maxFailures if they take longer. Spark's default is ten minutes.
     "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "5s",
@@ -51,6 +59,11 @@ QUICK_JVM = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
     "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1",
 }
+
+# A heap of this size or less is collected by one thread: it stays as small as the data allow, where
+# the usual collector would use all of it. Larger heaps keep the collector that uses all cores.
+SMALL_HEAP_MIB = 1024
+SMALL_JVM_OPTION = "-XX:+UseSerialGC"
 
 LOCAL_DEFAULTS = {
     # Everything is on this machine, so no address has to be guessed that others could reach.
@@ -102,9 +115,13 @@ def create_session(config: SparkConfig, app_name: str, *, is_light: bool = False
     conf.setIfMissing("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     for name, value in {**DEFAULTS, **WORKER_MEMORY}.items():
         conf.setIfMissing(name, value)
-    for name, value in QUICK_JVM.items() if is_light else ():
-        conf.setIfMissing(name, value)
     is_local_master = str(conf.get("spark.master")).startswith("local")
+    java_options = dict(QUICK_JVM) if is_light else {}
+    if is_local_master and _to_mib(str(conf.get("spark.driver.memory"))) <= SMALL_HEAP_MIB:
+        given = java_options.get("spark.driver.extraJavaOptions", "")
+        java_options["spark.driver.extraJavaOptions"] = f"{given} {SMALL_JVM_OPTION}".strip()
+    for name, value in java_options.items():
+        conf.setIfMissing(name, value)
     check_worker_python(is_local=is_local_master)
     if is_local_master:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -122,6 +139,14 @@ def create_session(config: SparkConfig, app_name: str, *, is_light: bool = False
 def is_local(spark: SparkSession) -> bool:
     """Return whether driver and executors are one process on this machine."""
     return str(spark.sparkContext.master).startswith("local")
+
+
+def _to_mib(size: str) -> float:
+    """Return a size as Spark writes it, such as 4g or 512m, in MiB; infinity if it is no size."""
+    found = re.fullmatch(r"\s*(\d+)\s*([kmgt]?)b?\s*", size.lower())
+    if found is None:
+        return math.inf
+    return int(found[1]) * {"k": 1 / 1024, "m": 1, "": 1, "g": 1024, "t": 1024**2}[found[2]]
 
 
 def _start(conf: SparkConf) -> SparkSession:

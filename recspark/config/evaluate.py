@@ -11,13 +11,14 @@ from recspark.config.checks import require
 class EvaluateConfig:
     """Metrics of predictions and top-N lists, with intervals."""
 
-    resamples: int = 200
+    resamples: int = 1000
     """Bootstrap resamples of the users, which give the intervals (count, 2 or more)."""
     top_k: int = 10
     """Ranks of a top-N list that are measured (count, 1 or more); ranks that a shorter list lacks
     are misses."""
-    relevant_rating: float = 4.0
-    """Lowest rating that makes a test movie relevant in a top-N list (rating units)."""
+    relevant_rating: float | None = None
+    """Lowest rating that makes a test movie relevant in a top-N list (rating units); null means the
+    upper two fifths of the scale of train: 4 of 1 to 5, 7 of 1 to 10, 60 of 0 to 100."""
 
     def __post_init__(self) -> None:
         require(self.resamples >= 2, "evaluate.resamples", self.resamples, "≥ 2")

@@ -42,9 +42,13 @@ class Manifest:
     seconds: float
     """Seconds from the stage's start to this data set's publication."""
     peak_memory_bytes: int
-    """Peak resident memory until then of driver, JVM and workers on the driver's machine."""
+    """Peak memory until then of driver, JVM and workers on the driver's machine, see
+    `memory_measure`."""
     created_at: str
     """UTC, ISO 8601."""
+    memory_measure: str = "resident"
+    """What `peak_memory_bytes` adds up: `proportional` set sizes, in which shared pages count once,
+    or `resident` sizes where these are unknown."""
     files: dict[str, FileSum] = field(default_factory=dict)
     """Path of every file below the data set to its size and checksum."""
     run: str = ""

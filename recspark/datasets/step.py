@@ -236,6 +236,7 @@ class Step:
             versions=package_versions(),
             seconds=round(self._meter.seconds, 3),
             peak_memory_bytes=self._meter.peak_memory_bytes,
+            memory_measure=self._meter.memory_measure,
             created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             **content,
         )

@@ -3,8 +3,8 @@
 A user's ratings are correlated, so users are drawn, not rows. Source of the intervals: Efron and
 Tibshirani 1993, chapter 13 (percentiles). The number of times that a resample holds a user is drawn
 from Poisson(1), independently (Oza and Russell 2001, where it approximates the multinomial of large
-samples). The draw is a hash of user, resample and seed. So any task can make it, and two models get
-the same resamples, whenever and however they were measured.
+samples). The draw is 16 bits of a hash of user, resample and seed. So any task can make it, and two
+models get the same resamples, whenever and however they were measured.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from recspark.arrays.hashing import hash_keys
 FloatArray = npt.NDArray[np.float64]
 
 LEVEL = 0.95
-# Users whose weights are held at a time: 4,096 × 200 hashes are 7 MB.
-_BLOCK_USERS = 4096
+# Users whose weights are held at a time: 1,024 × 1,000 weights in double precision are 8 MB.
+_BLOCK_USERS = 1024
 
 _TABLE_BITS = 16
+# Each part of a hash is the draw of one resample.
+_DRAWS_PER_HASH = 64 // _TABLE_BITS
+_PARTS = np.uint64(_TABLE_BITS) * np.arange(_DRAWS_PER_HASH, dtype=np.uint64)
 
 
 def _poisson_table() -> npt.NDArray[np.uint8]:
@@ -46,9 +49,10 @@ def draw_weights(
         num_resamples: Resamples; they are the same in any run with this seed.
         seed: The run's seed.
     """
-    resamples = np.arange(num_resamples)
-    hashed = hash_keys(seed, "bootstrap", users[None, :], resamples[:, None])
-    return _POISSON[hashed >> np.uint64(64 - _TABLE_BITS)]
+    hashes = np.arange(-(-num_resamples // _DRAWS_PER_HASH))
+    hashed = hash_keys(seed, "bootstrap", users[None, :], hashes[:, None])
+    draws = (hashed[:, None, :] >> _PARTS[None, :, None]) & np.uint64(2**_TABLE_BITS - 1)
+    return _POISSON[draws.reshape(-1, len(users))[:num_resamples]]
 
 
 def resample_sums(

@@ -1,8 +1,8 @@
 """Quality of top-N lists: how many of the held-out movies that a user liked do they hold.
 
 Legend: the first k ranks count; L is the user's list cut at k, R the user's relevant movies: those
-in test that the user rated `relevant_rating` or higher. For each user, with rel_i = 1 where the
-movie at rank i is in R:
+in test that the user rated `relevant_rating` or higher, by default the upper two fifths of the
+rating scale. For each user, with rel_i = 1 where the movie at rank i is in R:
 
     precision = |L ∩ R| / k                     recall = |L ∩ R| / |R|
     average precision = Σ_i rel_i · (|{j ≤ i : rel_j = 1}| / i) / min(k, |R|)
@@ -30,7 +30,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from recspark.contract import columns as c
+from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError, describe
+
+# Of the rating scale, as in 4 and 5 of 1 to 5.
+_RELEVANT_SHARE = 2 / 5
 
 _REPEATED = "_repeated"
 _NUM_RELEVANT = "_num_relevant"
@@ -61,7 +65,7 @@ def measure_lists(
     test: DataFrame,
     *,
     top_k: int,
-    relevant_rating: float,
+    relevant_rating: float | None,
     movie_support: npt.NDArray[np.int64],
     num_users: int,
     where: str,
@@ -69,23 +73,25 @@ def measure_lists(
     """Return the top-N figures of one model's lists.
 
     Precision, recall, NDCG and MAP are means over the `num_users` users who have both a list and a
-    relevant movie; `num_users_without_list` counts the users with a relevant movie but no list.
+    relevant movie; `num_users_without_list` counts the users with a relevant movie but no list. If
+    there are no such users, these figures are None and `unmeasured` says why, else it is None.
 
     Args:
         lists: Rows with `user_index`, `movie_index`, `rank` (from 1, each once per user).
         test: Rows with `user_index`, `movie_index`, `rating`, unique by user and movie.
         top_k: Ranks that are measured.
-        relevant_rating: Lowest rating that makes a movie relevant.
+        relevant_rating: Lowest rating that makes a movie relevant; None if no rating does.
         movie_support: [movies], ratings in train.
         num_users: Users in the index.
         where: The lists' name, for messages.
 
     Raises:
-        DataError: There are no lists, or a list has an unknown id or the same rank twice.
+        DataError: A list has an unknown id or the same rank twice.
     """
     counted = lists.where(F.col(c.RANK) <= top_k)
     listed = count_listed(counted, len(movie_support), where)
-    relevant = test.where(F.col(c.RATING) >= relevant_rating).select(c.USER_INDEX, c.MOVIE_INDEX)
+    is_relevant = F.lit(False) if relevant_rating is None else F.col(c.RATING) >= relevant_rating
+    relevant = test.where(is_relevant).select(c.USER_INDEX, c.MOVIE_INDEX)
     ranked = counted.join(
         relevant.withColumn(_IS_RELEVANT, F.lit(True)), [c.USER_INDEX, c.MOVIE_INDEX], how="left"
     )
@@ -109,23 +115,50 @@ def measure_lists(
     if repeated:
         raise DataError(_bad_lists(where, f"{repeated:,} users with the same rank twice"))
     share = np.maximum(movie_support, 1) / num_users
+    num_listed = int(listed.sum())
     return {
         "k": top_k,
         "relevant_rating": relevant_rating,
         "num_lists": num_lists,
         "num_users": counted_users,
         "num_users_without_list": without,
+        "unmeasured": None if counted_users else _why_unmeasured(num_lists, relevant_rating),
         **dict(zip(("precision", "recall", "ndcg", "map"), means, strict=True)),
         "catalogue_coverage": float(np.count_nonzero(listed) / len(listed)),
-        "novelty": float(-(np.log2(share) @ listed) / listed.sum()),
+        "novelty": float(-(np.log2(share) @ listed) / num_listed) if num_listed else None,
     }
+
+
+def find_relevant_rating(facts: PreparedFacts) -> float | None:
+    """Return the lowest rating of train within the upper two fifths of the rating scale.
+
+    None if train has a single rating value: it cannot tell what a user liked.
+    """
+    lowest, highest = facts.rating_min, facts.rating_max
+    if lowest == highest:
+        return None
+    limit = highest - _RELEVANT_SHARE * (highest - lowest)
+    # Ratings are single precision: 1.8 is stored as a number slightly below it.
+    limit -= 1e-6 * (highest - lowest)
+    return min((value for value in facts.rating_values if value >= limit), default=highest)
+
+
+def _why_unmeasured(num_lists: int, relevant_rating: float | None) -> str:
+    if not num_lists:
+        return "there are no lists"
+    if relevant_rating is None:
+        return (
+            "all ratings of train are the same, so none of them shows what a user liked; if every "
+            "rating does, set evaluate.relevant_rating to it"
+        )
+    return f"no user with a list has a test rating of {relevant_rating:g} or higher"
 
 
 def count_listed(lists: DataFrame, num_movies: int, where: str) -> npt.NDArray[np.int64]:
     """Return how many lists hold each movie, [movies].
 
     Raises:
-        DataError: There are no lists, or a user or movie is not in the index.
+        DataError: A user or movie is not in the index.
     """
     unknown = F.col(c.USER_INDEX).isNull() | F.col(c.MOVIE_INDEX).isNull()
     counts = np.zeros(num_movies, np.int64)
@@ -140,8 +173,6 @@ def count_listed(lists: DataFrame, num_movies: int, where: str) -> npt.NDArray[n
         raise DataError(
             _bad_lists(where, f"{num_unknown:,} rows with ids that are not in the index")
         )
-    if not counts.any():
-        raise DataError(_bad_lists(where, "no lists"))
     return counts
 
 

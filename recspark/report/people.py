@@ -32,6 +32,13 @@ def make_examples(model: str | None, examples: list[Example], min_ratings: int =
             "run the pipeline."
         )
         return Chapter("people", title, missing=missing)
+    if not examples:
+        missing = (
+            f"The lists of {model} are empty. A user without a rating in train has no list, nor "
+            "has one who rated every movie that may be listed. The log of jobs/recommend.py counts "
+            "both."
+        )
+        return Chapter("people", title, missing=missing)
     rare = (
         "movies with fewer ratings in train are in no list"
         if min_ratings > 1

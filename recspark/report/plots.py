@@ -98,7 +98,7 @@ def draw_curves(training: Training, num_valid: int) -> Drawing:
 
     Args:
         training: The model's history.
-        num_valid: Number of ratings in valid, or 0 if it is unknown.
+        num_valid: Number of ratings of valid that were measured, or 0 if it is unknown.
     """
     return draw_small(f"curve-{training.model}", partial(_curves, training, num_valid))
 

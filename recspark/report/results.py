@@ -130,15 +130,12 @@ def _lists(board: Board) -> Panel:
             "jobs/recommend.py with --recommend.models MODEL, then jobs/evaluate.py, both with the "
             "same --config.",
         )
-    k, liked = rows[0]["k"], rows[0]["relevant_rating"]
+    k = rows[0]["k"]
     return Panel(
         "top-n",
         _lists_heading(rows),
-        f"The first {k} movies of each list are compared with the movies that the user rated "
-        f"{liked:g} or higher in test. A movie that the user never rated counts as not liked, so "
-        "the figures are low and only useful for comparing models. They have no intervals: small "
-        "differences between models may be chance. Catalogue: share of the movies that are in at "
-        "least one list. Novelty: how rarely the listed movies are rated, in bits.",
+        f"{_explain_comparison(rows)} Catalogue: share of the movies that are in at least one "
+        "list. Novelty: how rarely the listed movies are rated, in bits.",
         [
             make_table(
                 "Top-N figures",
@@ -154,7 +151,7 @@ def _lists(board: Board) -> Panel:
                     )
                 ),
                 Column("catalogue_coverage", "Catalogue", percent),
-                Column("novelty", "Novelty (bits)", lambda value: f"{value:.2f}"),
+                Column("novelty", "Novelty (bits)", lambda value: _digits(value, 2)),
                 Column("num_users", "Users", whole),
                 is_few=_has_few_users,
             )
@@ -162,9 +159,30 @@ def _lists(board: Board) -> Panel:
     )
 
 
+def _explain_comparison(rows: list[Metrics]) -> str:
+    """Return what the lists are compared with, and why some of them are not."""
+    reasons = "".join(
+        f"Lists of {row['model']} are not measured: {row['unmeasured']}. "
+        for row in rows
+        if row.get("unmeasured")
+    )
+    k, liked = rows[0]["k"], rows[0]["relevant_rating"]
+    if liked is None:
+        return reasons.strip()
+    return (
+        f"{reasons}The first {k} movies of each list are compared with the movies that the user "
+        f"rated {liked:g} or higher in test (evaluate.relevant_rating; if it is not set, the "
+        "upper two fifths of the rating scale). A movie that the user never rated counts as not "
+        "liked, so the figures are low and only useful for comparing models. They have no "
+        "intervals: small differences between models may be chance."
+    )
+
+
 def _lists_heading(rows: list[Metrics]) -> str:
     """Return a heading about the lists of models with enough users."""
     large = [row for row in rows if not _has_few_users(row)]
+    if all(row.get("unmeasured") for row in rows):
+        return "Top-N lists cannot be measured"
     if not large:
         most = max(row["num_users"] for row in rows)
         return f"Top-N lists of {whole(most)} users, too few for a conclusion"
@@ -202,5 +220,9 @@ def _blend(inventory: Inventory) -> Panel:
     )
 
 
-def _three(value: float) -> str:
-    return f"{value:.3f}"
+def _three(value: float | None) -> str:
+    return _digits(value, 3)
+
+
+def _digits(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

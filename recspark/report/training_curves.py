@@ -46,8 +46,14 @@ def _panel(training: Training, num_valid: int) -> Panel:
         if hides_others(training)
         else ""
     )
-    speed = max(record["rows_per_second"] for record in training.epochs)
-    half = valid_half_width(training, num_valid)
+    if training.num_cold:
+        note += (
+            f" The RMSE on valid leaves out {whole(training.num_cold)} ratings whose user or movie "
+            "has no rating in train."
+        )
+    speed = max(record["ratings_per_second"] for record in training.epochs)
+    num_measured = max(num_valid - training.num_cold, 0)
+    half = valid_half_width(training, num_measured)
     interval = f" ± {rmse(half)}" if half else ""
     return Panel(
         f"training-{training.model}",
@@ -63,9 +69,9 @@ def _panel(training: Training, num_valid: int) -> Panel:
                 Column("train_rmse", "RMSE train", rmse),
                 Column("valid_rmse", "RMSE valid", rmse),
                 Column("learning_rate", "Learning rate", lambda value: number(value, ".2g")),
-                Column("rows_per_second", "Ratings/s", whole),
+                Column("ratings_per_second", "Ratings/s", whole),
                 Column("seconds", "Seconds", lambda value: f"{value:,.1f}"),
             )
         ],
-        draw_curves(training, num_valid),
+        draw_curves(training, num_measured),
     )

@@ -70,7 +70,12 @@ def make_what_ran(inventory: Inventory) -> Chapter:
         "ran",
         "What ran",
         text,
-        panels=[_stages(steps, stages), _settings(steps), _inputs(inventory), _versions(inventory)],
+        panels=[
+            _stages(inventory, steps, stages),
+            _settings(steps),
+            _inputs(inventory),
+            _versions(inventory),
+        ],
     )
 
 
@@ -84,7 +89,24 @@ def gibibytes(value: float) -> str:
     return f"{value / 2**30:.2f}\N{NO-BREAK SPACE}GiB"
 
 
-def _stages(steps: list[dict[str, Any]], stages: list[dict[str, Any]]) -> Panel:
+def _explain_memory(inventory: Inventory) -> str:
+    others = sorted(
+        path
+        for path, manifest in inventory.manifests.items()
+        if manifest.memory_measure != "proportional"
+    )
+    text = (
+        "Peak memory is the largest sum of the proportional memory of driver, JVM and workers on "
+        "the driver's machine; a page that processes share counts once."
+    )
+    if others:
+        text += f" Not so for {', '.join(others)}: there it counts once for each process."
+    return text
+
+
+def _stages(
+    inventory: Inventory, steps: list[dict[str, Any]], stages: list[dict[str, Any]]
+) -> Panel:
     longest = max(stages, key=lambda stage: stage["seconds"])
     total = sum(stage["seconds"] for stage in stages)
     memory = Column("peak_memory_bytes", "Peak memory", gibibytes)
@@ -92,9 +114,7 @@ def _stages(steps: list[dict[str, Any]], stages: list[dict[str, Any]]) -> Panel:
         "stages",
         f"{total:,.1f} seconds in total, {longest['seconds']:,.1f} of them in {longest['stage']}",
         "Figures of what is in the run directory now, from the manifests, without this page. "
-        "Peak memory is the largest sum of the memory of driver, JVM and workers on the driver's "
-        "machine; pages that processes share count once for each. Every run was timed once, so "
-        "there are no intervals.",
+        f"{_explain_memory(inventory)} Every run was timed once, so there are no intervals.",
         [
             make_table(
                 "Stages", stages, _STAGE, Column("runs", "Runs", whole), _SECONDS, memory, _FINISHED

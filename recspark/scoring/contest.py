@@ -26,6 +26,8 @@ def write_contest(scored: str, path: str) -> int:
     num_ratings, movie = 0, -1
     with fs.open(stripped, "wb") as file:
         for batch in parquet.read_batches(scored, [c.MOVIE_ID, c.PREDICTION], BATCH_ROWS):
+            if not batch.num_rows:
+                continue
             movies = batch.column(c.MOVIE_ID).to_numpy()
             changes = np.flatnonzero(np.diff(movies, prepend=movie))
             lines = [f"{value:.6f}" for value in batch.column(c.PREDICTION).to_pylist()]

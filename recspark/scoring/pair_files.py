@@ -59,7 +59,7 @@ class _Counts:
 def plan_pieces(
     spark: SparkSession, path: str, columns: PairColumns, kinds: Kinds = (False, False)
 ) -> list[Planned]:
-    """Return the pieces of all files, in order.
+    """Return the pieces of all files, in order; none of them has a pair if there are none.
 
     Everything is read once here, so that bad rows are reported before any work is done. An id of
     another form than those of the run is unknown, and no error.
@@ -71,8 +71,8 @@ def plan_pieces(
         kinds: Whether the ids of the run are text.
 
     Raises:
-        DataError: There is no file, no pair, no such column, or rows have no ids (the message gives
-            their count, and three samples with file and line).
+        DataError: There is no file, no such column, or rows have no ids (the message gives their
+            count, and three samples with file and line).
     """
     require_pair_files(path)
     pieces = list(split_files(list_sources(path), columns, kinds))
@@ -90,23 +90,14 @@ def plan_pieces(
         planned.append(Planned(piece, (wider[0], wider[1]), first, one.num_pairs))
         first += one.num_pairs
     if first == 0:
-        raise DataError(
-            describe(
-                path,
-                found="no pairs",
-                expected="at least one to score",
-                remedy="Name another file.",
-            )
-        )
+        logger.warning("score_pairs: %s has no pairs, so the output has no rows", path)
     return planned
 
 
 def require_pair_files(path: str) -> None:
-    """Raise a DataError if a path, a folder or a glob names no file, or only empty ones."""
-    if not list_sources(path):
+    """Raise a DataError if a path, a folder or a glob names no file."""
+    if not storage.list_files(path):
         found = f"no such file{storage.start_of(path)}"
-        if storage.list_files(path):
-            found = "an empty file"
         raise DataError(
             describe(path, found=found, expected="pairs to score", remedy="Name another file.")
         )

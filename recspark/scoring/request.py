@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from recspark.arrays.ids import Ids
+from recspark.arrays.ids import Ids, to_column
 from recspark.arrays.lookup import Lookup
 from recspark.arrays.user_buckets import locate
 from recspark.cluster.arrow_blocks import Block, partition_rows
@@ -42,7 +42,8 @@ def score_request(
 ) -> list[PartFile]:
     """Write `scored_pairs`, one row per requested pair, in files that follow the request's order.
 
-    A pair that is requested twice is answered twice. The fallback answers for unknown ids.
+    A pair that is requested twice is answered twice. The fallback answers for unknown ids. If no
+    pair is requested, one file without rows is written.
 
     Args:
         spark: The session.
@@ -57,8 +58,10 @@ def score_request(
         DataError: A pair was lost or duplicated.
     """
     num_buckets = scoring.model.num_buckets
-    num_pairs = pieces[-1].first + pieces[-1].num_pairs
+    num_pairs = sum(one.num_pairs for one in pieces)
     num_parts = -(-num_pairs // part_rows)
+    if not num_pairs:
+        return [write_part(_without_rows(user_ids, movie_ids), root, _part_name(0))]
 
     def score(buckets: Iterable[Received]) -> Iterator[Block]:
         for batch in (batch for _, batches in buckets for batch in batches):
@@ -84,7 +87,7 @@ def score_request(
                 )
             )
         distinct = [c.POSITION, c.PREDICTION]
-        return write_part(table, root, f"part-{part:05d}.parquet", distinct=distinct)
+        return write_part(table, root, _part_name(part), distinct=distinct)
 
     lookups = Lookup.of(user_ids), Lookup.of(movie_ids)
     with broadcast(spark.sparkContext, lookups) as shared:
@@ -93,6 +96,22 @@ def score_request(
         )
         scored = group(spark, indexed, num_buckets, root).mapPartitions(score)
         return shuffle(spark, scored, num_parts, write, root)
+
+
+def _part_name(part: int) -> str:
+    return f"part-{part:05d}.parquet"
+
+
+def _without_rows(user_ids: Ids, movie_ids: Ids) -> pa.Table:
+    """Return a table without rows whose ids have the types of these ids."""
+    columns = [
+        pa.array([], pa.int64()),
+        to_column(user_ids[:0]),
+        to_column(movie_ids[:0]),
+        pa.array([], pa.float32()),
+        pa.array([], pa.string()),
+    ]
+    return pa.table(columns, names=_SCORED)
 
 
 def _index_pairs(

@@ -105,7 +105,7 @@ def _measure(
             "seconds": round(_count_seconds(config, name), 3),
             **figures,
             "top_n": _measure_lists(
-                spark, models.get(name, config), name, frame.movie_support, frame.num_users
+                spark, models.get(name, config), name, facts, frame.movie_support
             ),
         }
         json_files.write_json(paths.metrics(name), one)
@@ -144,8 +144,8 @@ def _measure_lists(
     spark: SparkSession,
     config: Config,
     name: str,
+    facts: PreparedFacts,
     movie_support: npt.NDArray[np.int64],
-    num_users: int,
 ) -> Figures | None:
     """Return the top-N figures of a model, None if it has no lists."""
     paths = RunPaths(config.root)
@@ -162,12 +162,18 @@ def _measure_lists(
             (paths.movie_index, schemas.MOVIE_INDEX),
         )
     )
-    return top_n.measure_lists(
+    relevant_rating = config.evaluate.relevant_rating
+    if relevant_rating is None:
+        relevant_rating = top_n.find_relevant_rating(facts)
+    figures = top_n.measure_lists(
         top_n.index_lists(spark.read.parquet(path), users, movies),
         parquet.read_dataset(spark, paths.test, schemas.TEST),
         top_k=config.evaluate.top_k,
-        relevant_rating=config.evaluate.relevant_rating,
+        relevant_rating=relevant_rating,
         movie_support=movie_support,
-        num_users=num_users,
+        num_users=facts.num_users,
         where=path,
     )
+    if figures["unmeasured"]:
+        logger.warning("evaluate: lists of %s are not measured: %s", name, figures["unmeasured"])
+    return figures

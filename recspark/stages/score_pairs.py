@@ -32,7 +32,7 @@ _MAX_NAME = 100
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
-    """Write `scored_pairs/<file's name>/<model_name>`, one row per requested pair.
+    """Write `scored_pairs/<file's name>/<model_name>`, one row per requested pair, or none.
 
     Without `score_pairs.pairs` the request is the ingested `qualifying`, and the answer is also
     written as `contest/<model_name>/prediction.txt`.
@@ -80,7 +80,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             spark, pieces, scoring, user_ids=user_ids, movie_ids=movie_ids, root=root
         )
         num_pairs = commit_parts(written, root)
-        types = ["STRING" if one else "BIGINT" for one in pieces[0].kinds]
+        types = ["STRING" if one else "BIGINT" for one in (pieces[0].kinds if pieces else kinds)]
         schema = schemas.SCORED_PAIRS.with_ids(IdTypes(*types))
         published: list[Output] = [(outputs[0], schema, None)]
         if settings.pairs is None:

@@ -20,6 +20,7 @@ import psutil
 from recspark.cluster.environment import package_versions
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.prepared import PreparedFacts
+from recspark.datasets.resource_usage import measure_process
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS, JOBS = HERE.parent, HERE.parents[1] / "jobs"
@@ -30,7 +31,10 @@ sys.path.append(str(SCRIPTS))
 
 @dataclass
 class Usage:
-    """Resources that one run of a command and all its descendants used, by sampling."""
+    """Resources that one run of a command and all its descendants used, by sampling.
+
+    Memory is proportional where the kernel tells it: pages that processes share count once.
+    """
 
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -67,7 +71,7 @@ def run(command: list[str], work_seconds: Callable[[str], tuple[int, float]]) ->
         command_itself = psutil.Process(process.pid)
         for member in [*command_itself.children(recursive=True), command_itself]:
             try:
-                memory, times = member.memory_info().rss, member.cpu_times()
+                memory, times = measure_process(member)[0], member.cpu_times()
                 part = role(member, process.pid)
             except psutil.Error:
                 continue

@@ -5,8 +5,8 @@
 
 Makes train, test and one model's predictions once under --work (random users, skewed movies). Then
 runs the job with all slices and resamples in its own process. The time includes the start of Spark.
-Prints machine and load, the median seconds, and the largest resident memory of the driver, the JVM
-and any one Python worker. Writes the same as JSON under --work/results.
+Prints machine and load, the median seconds, and the largest memory (proportional set size) of the
+driver, the JVM and any one Python worker. Writes the same as JSON under --work/results.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from recspark.config import Config
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
+from recspark.datasets.resource_usage import measure_process
 from recspark.datasets.step import Step
 from recspark.files import storage
 
@@ -104,7 +105,7 @@ def run(command: list[str]) -> dict[str, float]:
     while job.poll() is None:
         for process in psutil.Process().children(recursive=True):
             try:
-                size = process.memory_info().rss
+                size = measure_process(process)[0]
                 role = "jvm" if process.name() == "java" else "worker"
             except psutil.Error:
                 continue
@@ -137,7 +138,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--num_predictions", type=int, default=20_000_000)
-    parser.add_argument("--resamples", type=int, default=200)
+    parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cores", type=int, default=2, help="Spark's local cores")
     parser.add_argument("--work", type=Path, default=Path("runs/benchmark"))

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recspark.contract import columns as c
+from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError
-from recspark.evaluation.top_n import index_lists, measure_lists
+from recspark.evaluation.top_n import find_relevant_rating, index_lists, measure_lists
+from tests.runs import prepared_counts
 
 NUM_USERS, NUM_MOVIES = 30, 25
 SUPPORT = np.array([0, 0, *range(1, NUM_MOVIES - 1)])
@@ -112,20 +115,67 @@ def test_raw_ids_become_indices_and_unknown_ones_an_error(spark: SparkSession) -
         )
 
 
+def test_the_same_rank_twice_is_an_error(spark: SparkSession) -> None:
+    lists = lists_frame(spark, {0: [4, 2]}).union(lists_frame(spark, {0: [7]}))
+    with pytest.raises(DataError, match="x: found 1 users with the same rank"):
+        measure(lists, held_out(spark, {(0, 2): 5}), 4.0)
+
+
+def measure(lists: DataFrame, test: DataFrame, relevant_rating: float | None) -> dict[str, Any]:
+    return measure_lists(
+        lists,
+        test,
+        top_k=2,
+        relevant_rating=relevant_rating,
+        movie_support=SUPPORT,
+        num_users=NUM_USERS,
+        where="x",
+    )
+
+
 @pytest.mark.parametrize(
-    ("twice", "message"), [(True, "1 users with the same rank"), (False, "no l")]
+    ("lists", "relevant_rating", "why"),
+    [
+        ({}, 4.0, "there are no lists"),
+        ({0: [4, 2]}, 5.5, "no user with a list has a test rating of 5.5 or higher"),
+        ({1: [4, 2]}, 4.0, "no user with a list has a test rating of 4 or higher"),
+        ({0: [4, 2]}, None, "all ratings of train are the same"),
+    ],
 )
-def test_invalid_lists_are_an_error(spark: SparkSession, twice: bool, message: str) -> None:
-    lists = lists_frame(spark, {0: [4, 2]} if twice else {})
-    if twice:
-        lists = lists.union(lists_frame(spark, {0: [7]}))
-    with pytest.raises(DataError, match=f"x: found {message}"):
-        measure_lists(
-            lists,
-            held_out(spark, {(0, 2): 5}),
-            top_k=2,
-            relevant_rating=4.0,
-            movie_support=SUPPORT,
-            num_users=NUM_USERS,
-            where="x",
-        )
+def test_figures_that_cannot_be_measured_say_why(
+    spark: SparkSession, lists: dict[int, list[int]], relevant_rating: float | None, why: str
+) -> None:
+    test = held_out(spark, {(0, 2): 5})
+    found = measure(lists_frame(spark, lists), test, relevant_rating)
+    assert found["unmeasured"].startswith(why)
+    assert [found[name] for name in ("precision", "recall", "ndcg", "map")] == [None] * 4
+    assert (found["num_lists"], found["num_users"]) == (len(lists), 0)
+    assert found["catalogue_coverage"] == 2 * len(lists) / NUM_MOVIES
+    bits = [-math.log2(SUPPORT[movie] / NUM_USERS) for movie in (4, 2)]
+    assert found["novelty"] == (pytest.approx(np.mean(bits)) if lists else None)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, 2, 3, 4, 5], 4),
+        ([0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5], 3.5),
+        (range(1, 11), 7),
+        (range(101), 60),
+        (range(-10, 11), 2),
+        ([-1, 1], 1),
+        (np.arange(31, dtype=np.float32) / np.float32(10), np.float32(1.8)),
+        ([2, 4], 4),
+        ([1], None),
+    ],
+)
+def test_the_upper_two_fifths_of_the_scale_are_relevant(
+    values: Any, expected: float | None
+) -> None:
+    counts = prepared_counts(
+        rating_min=float(min(values)),
+        rating_max=float(max(values)),
+        rating_values=tuple(map(float, values)),
+    )
+    facts = PreparedFacts(**{**counts, "rating_values": tuple(counts["rating_values"])})
+    assert find_relevant_rating(facts) == expected

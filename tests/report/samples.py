@@ -28,6 +28,7 @@ TOP_N = {
     "k": 10,
     "relevant_rating": 4.0,
     "num_users": 380,
+    "unmeasured": None,
     **{"ndcg": 0.123, "precision": 0.2, "recall": 0.3, "map": 0.05},
     **{"catalogue_coverage": 0.25, "novelty": 3.5},
 }
@@ -50,6 +51,7 @@ def manifest(stage: str, id_: str, **values: Any) -> Manifest:
             "versions": {"recspark": "0.1.0"},
             "seconds": 2.5,
             "peak_memory_bytes": 2**30,
+            "memory_measure": "proportional",
             "created_at": "2026-01-02T03:04:05+00:00",
             **values,
         }
@@ -147,7 +149,7 @@ def make_training(model: str = "mf", num_epochs: int = 6, first: float = 1.2) ->
             "train_rmse": first if not epoch else 1.0 - 0.05 * epoch,
             "valid_rmse": 1.0 - 0.02 * epoch,
             "learning_rate": 0.01,
-            "rows_per_second": 1000 + epoch,
+            "ratings_per_second": 1000 + epoch,
             "seconds": 0.5,
         }
         for epoch in range(num_epochs)

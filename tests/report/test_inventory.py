@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -123,13 +124,28 @@ def test_histories_are_read_and_damaged_ones_named(tmp_path: Path) -> None:
     inventory = write(tmp_path, make_inventory().manifests)
     assert read_trainings(inventory) == []
     history = tmp_path / "models" / "mf" / "history.jsonl"
-    history.write_text('{"epoch": 0}\n{"epoch": 1}\n')
+    history.write_text('{"epoch": 0, "rows_per_second": 7}\n{"epoch": 1, "rows_per_second": 8}\n')
     [training] = read_trainings(inventory)
     assert (training.model, training.architecture, training.kept_epoch) == ("mf", "biased_mf", 3)
     assert [record["epoch"] for record in training.epochs] == [0, 1]
-    history.write_text('{"epoch": 0}\n{"epo')
+    assert [record["ratings_per_second"] for record in training.epochs] == [7, 8]
+    history.write_text('{"epoch": 0, "rows_per_second": 7}\n{"epo')
     with pytest.raises(DataError, match=r"history\.jsonl: found a damaged line.*jobs/train\.py"):
         read_trainings(inventory)
+
+
+def test_the_speed_of_autorec_counts_the_ratings_of_its_users(tmp_path: Path) -> None:
+    made = make_inventory()
+    train = dataclasses.replace(made.manifests["train"], num_rows=1200)  # of 40 users
+    card = {"architecture": "autorec", "best_epoch": 0}
+    autorec = dataclasses.replace(made.manifests["models/mf"], counts=card)
+    inventory = write(tmp_path, {**made.manifests, "train": train, "models/mf": autorec})
+    (tmp_path / "models" / "mf" / "history.jsonl").write_text(
+        '{"epoch": 0, "rows_per_second": 50, "valid_cold": 4}\n'
+    )
+    [training] = read_trainings(inventory)
+    assert training.epochs[0]["ratings_per_second"] == 50 * 30
+    assert training.num_cold == 4
 
 
 def test_one_run_of_a_stage_counts_once() -> None:

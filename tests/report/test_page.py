@@ -15,6 +15,7 @@ import pytest
 from recspark.contract.paths import RunPaths
 from recspark.evaluation.leaderboard import rank_models
 from recspark.explore.page import render_page
+from recspark.page.panel import Panel
 from recspark.report.assemble import make_report
 from recspark.report.chapter import Chapter, Cloud
 from recspark.report.embedding import Embedding
@@ -284,6 +285,41 @@ def test_models_without_valid_are_drawn() -> None:
     assert panel.heading == "mf: RMSE – at epoch 2 of 2"
     assert "±" not in panel.heading
     assert panel.drawing is not None
+
+
+def test_ratings_that_the_rmse_on_valid_leaves_out_are_counted() -> None:
+    for num_cold, half in ((0, "± 0.0461"), (300, "± 0.0583")):  # 1.96 · 0.94 / √(2 · measured)
+        training = samples.make_training()
+        for epoch in training.epochs:
+            epoch["valid_cold"] = num_cold
+        [panel] = make_training_curves(samples.make_inventory(), [training]).panels
+        assert half in panel.heading
+        assert ("leaves out 300 ratings whose user or movie" in panel.text) == bool(num_cold)
+
+
+def lists_panel(**figures: Any) -> Panel:
+    found = samples.make_board()
+    rows = [{**row, "top_n": {**samples.TOP_N, **figures}} for row in found.rows]
+    board = Board(rows, found.metrics)
+    return make_results(samples.make_inventory(), Leaderboards([board])).panels[1]
+
+
+def test_the_rating_that_counts_as_liked_is_told() -> None:
+    assert "rated 7 or higher in test" in lists_panel(relevant_rating=7.0).text
+
+
+def test_lists_that_cannot_be_measured_say_why() -> None:
+    nothing = dict.fromkeys(["precision", "recall", "ndcg", "map", "novelty", "relevant_rating"])
+    panel = lists_panel(**nothing, num_users=0, unmeasured="all ratings of train are the same")
+    assert panel.heading == "Top-N lists cannot be measured"
+    assert "Lists of mf are not measured: all ratings of train are the same." in panel.text
+    assert panel.tables[0].rows[0][1:5] == ["–"] * 4
+
+
+def test_empty_lists_are_not_shown_as_examples() -> None:
+    chapter = make_examples("mf", [])
+    assert chapter.missing.startswith("The lists of mf are empty.")
+    assert not chapter.cards
 
 
 def test_two_protocols_have_separate_tables() -> None:

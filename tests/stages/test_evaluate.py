@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -17,7 +18,7 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError
-from recspark.stages import baseline, evaluate, score
+from recspark.stages import baseline, evaluate, recommend, score
 from tests.runs import movie_id, user_id, write_prepared
 
 TRAIN = [(0, 0, 4.0), (0, 1, 2.0), (1, 0, 5.0), (2, 2, 3.0), (3, 1, 1.0)]
@@ -69,6 +70,7 @@ def test_lists_are_measured_if_they_exist(spark: SparkSession, config: Config) -
             "num_lists": 3,
             "num_users": 2,
             "num_users_without_list": 1,
+            "unmeasured": None,
             "precision": (1 / 2 + 1) / 2,
             "recall": 1.0,
             "ndcg": (1 / math.log2(3) + 1) / 2,
@@ -79,6 +81,59 @@ def test_lists_are_measured_if_they_exist(spark: SparkSession, config: Config) -
         },
         abs=1e-9,
     )
+
+
+def small_config(folder: Path) -> Config:
+    return Config(
+        name="t",
+        run_dir=str(folder),
+        prepare=PrepareConfig(num_buckets=2),
+        baseline=BaselineConfig(algorithm="bias"),
+        force=True,
+    )
+
+
+def figures_of(config: Config) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(RunPaths(config.root).metrics("bias")).read_text())
+    return found
+
+
+def test_users_who_rated_everything_do_not_keep_rmse_from_being_written(
+    spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = small_config(tmp_path)
+    train = [(user, movie, 1.0 + (user + movie) % 5) for user in range(4) for movie in range(3)]
+    test = [(user, 1, 3.0) for user in range(4)]
+    write_prepared(spark, config, train=train, test=test, num_users=4, num_movies=3)
+    baseline.run(config, "bias", spark)
+    score.run(config, "bias", spark)
+    recommend.run(config, "bias", spark)
+    evaluate.run({"bias": config}, spark)
+    assert "4 of 4 users get no list: they have rated every movie" in caplog.text
+    assert "have no rating in train" not in caplog.text
+    assert "evaluate: lists of bias are not measured: there are no lists" in caplog.text
+    found = figures_of(config)
+    assert found["num_rows"] == 4
+    assert (found["top_n"]["num_lists"], found["top_n"]["ndcg"]) == (0, None)
+
+
+def test_what_is_relevant_follows_from_the_scale_of_train(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    config = small_config(tmp_path)
+    train = [(user, movie, 10.0 * (user + 3 * movie)) for user in range(4) for movie in range(2)]
+    train.append((4, 2, 30.0))
+    test = [(user, 2, rating) for user, rating in enumerate((35.0, 36.0, 60.0, 41.0))]
+    write_prepared(spark, config, train=train, test=test, num_users=5, num_movies=3)
+    chosen = dataclasses.replace(config, evaluate=EvaluateConfig(relevant_rating=36))
+    # Train has 0 to 60 in steps of 10: the upper two fifths begin at 36.
+    for one, expected in ((config, (40.0, 2)), (chosen, (36.0, 3))):
+        baseline.run(one, "bias", spark)
+        score.run(one, "bias", spark)
+        recommend.run(one, "bias", spark)
+        evaluate.run({"bias": one}, spark)
+        found = figures_of(one)["top_n"]
+        assert (found["relevant_rating"], found["num_users"]) == expected
 
 
 def test_lists_of_an_earlier_model_are_refused(spark: SparkSession, config: Config) -> None:

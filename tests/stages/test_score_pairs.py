@@ -18,6 +18,8 @@ from recspark.config import ScorePairsConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
+from recspark.contract.schemas import IdTypes
+from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError
 from recspark.files import parquet
@@ -126,8 +128,6 @@ def test_qualifying_is_written_in_the_form_of_the_contest(
         ),
         ("1,2\n3,null\n", r"1 rows without two ids \(.*x.csv:2: '3,null'\)"),
         ("who,what\n1,2\n", r"x.csv:1: found 'who,what', expected the names of a user and a movie"),
-        ("user_id,movie_id\n", "found no pairs"),
-        ("", "found an empty file"),
     ],
 )
 def test_an_invalid_csv_is_refused_with_its_lines(
@@ -136,6 +136,26 @@ def test_an_invalid_csv_is_refused_with_its_lines(
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
+
+
+@pytest.mark.parametrize("text", ["", "user_id,movie_id\n"], ids=["nothing", "names"])
+def test_a_request_without_pairs_has_an_answer_without_rows(
+    spark: SparkSession, fitted: Fitted, tmp_path: Path, text: str
+) -> None:
+    """A scheduled job then finds the data set that it expects, with its schema and manifest."""
+    (tmp_path / "none.csv").write_text(text)
+    assert run(spark, fitted, "biased_mf", "none", pairs=str(tmp_path / "none.csv")) == []
+    path = RunPaths(fitted.config.root).scored_pairs("none", "biased_mf")
+    [file] = Path(path).glob("*.parquet")
+    stored = pq.read_schema(file)
+    assert {name: str(stored.field(name).type) for name in stored.names} == {
+        **{"position": "int64", "user_id": "int64", "movie_id": "int64"},
+        **{"prediction": "float", "fallback": "string"},
+    }
+    manifest = read_manifest(path)
+    assert manifest is not None
+    assert manifest.num_rows == 0
+    assert manifest.columns == schemas.SCORED_PAIRS.with_ids(IdTypes()).columns
 
 
 def test_ids_of_another_form_are_unknown_and_answered_in_their_place(
