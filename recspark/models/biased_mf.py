@@ -21,6 +21,7 @@ class BiasedMF(RatingModel):
     """Factors and a bias for each user and each movie."""
 
     has_biases = True
+    is_inner_product = True
 
     def __init__(self, spec: ModelSpec) -> None:
         """Make the module with random movie factors; biases start at 0."""

@@ -17,6 +17,8 @@ from recspark.models.spec import ModelSpec
 class DotProduct(RatingModel):
     """Factors for each user and each movie, and nothing else."""
 
+    is_inner_product = True
+
     def __init__(self, spec: ModelSpec) -> None:
         """Make the module with random movie factors."""
         super().__init__(spec)

@@ -19,6 +19,8 @@ from recspark.models.spec import ModelSpec
 class EmbeddingMLP(DotProduct):
     """The tables of DotProduct, with layers in place of the product."""
 
+    is_inner_product = False
+
     def __init__(self, spec: ModelSpec) -> None:
         """Make the module with random movie factors and layers.
 

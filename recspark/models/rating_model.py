@@ -30,6 +30,8 @@ class RatingModel(nn.Module, ABC):
     """Whether `encode` computes user rows, which are then not learned; see autorec.py."""
     has_biases: ClassVar[bool] = False
     """Whether the last column of both tables is a bias, with a separate L2 weight."""
+    is_inner_product: ClassVar[bool] = False
+    """Whether `score` is the inner product of the rows' factors, plus the biases if it has them."""
     targets: ClassVar[tuple[TargetKind, ...]] = ("raw", "centered", "standardized")
     """The kinds of target that fit the output of `score`."""
 
@@ -69,6 +71,10 @@ class RatingModel(nn.Module, ABC):
     @abstractmethod
     def score(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
         """Return outputs from [B, U] and [B, V]; `spec.target` decides between [B] and [B, K]."""
+
+    def dense_weights(self) -> list[Tensor]:
+        """Return the weights of the dense layers, which `train.weight_decay` applies to."""
+        return [module.weight for module in self.modules() if isinstance(module, nn.Linear)]
 
     def combine(self, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
         """Return predictions [B] in rating units from user_rows [B, U] and movie_rows [B, V]."""

@@ -18,6 +18,8 @@ from recspark.models.spec import ModelSpec
 class ResidualMF(BiasedMF):
     """The tables of BiasedMF, with layers that learn the residual of the product."""
 
+    is_inner_product = False
+
     def __init__(self, spec: ModelSpec) -> None:
         """Make the module with random movie factors and layers; biases start at 0.
 

@@ -16,7 +16,6 @@ import math
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,31 +24,21 @@ from torch import Tensor
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.errors import TrainingError, describe
-from recspark.models.rating_model import RatingModel
 from recspark.training.checkpoint import Checkpoints, Position
+from recspark.training.clock import PARTS, Clock
 from recspark.training.feed import Ratings
 from recspark.training.group import Group
 from recspark.training.learner import Learner
+from recspark.training.measure import Measured, measure
 from recspark.training.schedule import step_size
 from recspark.training.seeds import seed_everything
 from recspark.training.snapshot import BestWeights, restore, take_snapshot
 
 # Steps between two checks that the loss is finite (each check waits for all ranks).
 CHECK_STEPS = 100
-EVALUATE_ROWS = 65536
 
 # Called on every rank: (epoch, steps done, steps per epoch, rows per second, finished epochs).
 OnProgress = Callable[[int, int, int, float, list[dict[str, Any]]], None]
-
-
-@dataclass
-class EpochTimer:
-    """Seconds that this rank spent on each part of an epoch."""
-
-    started: float = field(default_factory=time.perf_counter)
-    feed: float = 0.0
-    compute: float = 0.0
-    update: float = 0.0
 
 
 class Engine:
@@ -86,15 +75,14 @@ class Engine:
         self._checkpoints, self._on_progress = checkpoints, on_progress
         self._train_path = train_path
         self.position = Position()
-        self.best = BestWeights(torch.empty_like(learner.table.rows))
+        self.best = BestWeights(torch.empty_like(learner.rows))
 
     def resume(self) -> None:
         """Continue from the newest complete checkpoint, if there is one."""
         found = self._checkpoints.load(self._shard, self._group)
         if found is not None:
             self.position, snapshot = found
-            restore(snapshot, self._learner, self.best)
-            self._learner.table.num_steps = self.position.optimiser_steps
+            restore(snapshot, self.position.optimiser_steps, self._learner, self.best)
 
     def fit(self) -> None:
         """Train for `epochs`, or until `patience` epochs have not improved the validation RMSE.
@@ -117,13 +105,16 @@ class Engine:
 
     def _run_epoch(self) -> None:
         learner, at, plan = self._learner, self.position, self._learner.plan
-        timer, waited, rows_done = EpochTimer(), self._group.seconds, 0
+        clock, started, rows_done = Clock(self._group.device), time.perf_counter(), 0
         unchecked: list[Tensor] = []
         learner.model.train()
         batches = learner.batches(at.epoch, at.step)
         for step in range(at.step, plan.num_steps):
             rate = step_size(self._settings, at.epoch, step, plan.num_steps)
-            unchecked.append(self._take_step(batches, step, rate, timer))
+            seed_everything(self._seed, "step", at.epoch, step, self._group.rank)
+            batch = next(batches)
+            clock.mark("feed")
+            unchecked.append(learner.take_step(batch, step, rate, clock))
             at.step, at.optimiser_steps = step + 1, at.optimiser_steps + 1
             rows_done += plan.global_rows(step)
             is_saved = self._settings.checkpoint_steps and (
@@ -134,61 +125,53 @@ class Engine:
                 self._check_finite(losses, rate)
                 at.sums = (torch.tensor(at.sums, dtype=torch.float64) + losses.sum(dim=0)).tolist()
                 unchecked = []
+                clock.settle()
             if is_saved:
                 self._save()
-            speed = rows_done / (time.perf_counter() - timer.started)
+            speed = rows_done / (time.perf_counter() - started)
             self._on_progress(at.epoch, at.step, plan.num_steps, speed, at.history)
-        speed = rows_done / (time.perf_counter() - timer.started)
-        waited = self._group.seconds - waited
-        valid_rmse = measure_rmse(learner.model, learner.user_rows(), self._valid, self._group)
-        self._end_epoch(valid_rmse, speed, timer, waited)
+        speed = rows_done / (time.perf_counter() - started)
+        user_rows = learner.user_rows()
+        measured = measure(learner, user_rows, self._valid, self._group)
+        record = self._record(measured, rate, started, clock)
+        self._end_epoch(user_rows, {**record, "rows_per_second": round(speed)})
 
-    def _take_step(self, batches: Any, step: int, rate: float, timer: EpochTimer) -> Tensor:
-        seed_everything(self._seed, "step", self.position.epoch, step, self._group.rank)
-        times = [time.perf_counter()]
-        batch = next(batches)
-        times.append(time.perf_counter())
-        sums = self._learner.compute(batch, step)
-        times.append(time.perf_counter())
-        if self._settings.clip_norm is not None:
-            clip_gradients(self._learner, self._settings.clip_norm, self._group)
-        self._learner.update(rate)
-        times.append(time.perf_counter())
-        timer.feed += times[1] - times[0]
-        timer.compute += times[2] - times[1]
-        timer.update += times[3] - times[2]
-        return sums
+    def _record(self, valid: Measured, rate: float, started: float, clock: Clock) -> dict[str, Any]:
+        """Return what the history keeps of the epoch."""
+        loss, squares = (total / max(self._learner.num_ratings, 1) for total in self.position.sums)
+        seconds = clock.settle()
+        record = {
+            "epoch": self.position.epoch,
+            "train_loss": loss,
+            "train_rmse": math.sqrt(squares),
+            "valid_rmse": valid.rmse,
+            "valid_cold": valid.num_cold,
+            "learning_rate": rate,
+            "seconds": round(time.perf_counter() - started, 3),
+            **{f"seconds_{part}": round(seconds[part], 3) for part in PARTS},
+            "peak_memory_mib": self._largest(
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            ),
+        }
+        if self._group.device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self._group.device) / 2**20
+            record["peak_gpu_memory_mib"] = self._largest(peak)
+        return record
 
-    def _end_epoch(
-        self, valid_rmse: float | None, speed: float, timer: EpochTimer, waited: float
-    ) -> None:
+    def _largest(self, mib: float) -> int:
+        return round(float(self._group.max(torch.tensor([mib]))))
+
+    def _end_epoch(self, user_rows: Tensor, record: dict[str, Any]) -> None:
         at, learner = self.position, self._learner
-        loss, squares = (total / max(learner.num_ratings, 1) for total in at.sums)
-        peak = torch.tensor([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024])
-        at.history.append(
-            {
-                "epoch": at.epoch,
-                "train_loss": loss,
-                "train_rmse": math.sqrt(squares),
-                "valid_rmse": valid_rmse,
-                "learning_rate": learner.optimiser.param_groups[0]["lr"],
-                "rows_per_second": round(speed),
-                "seconds": round(time.perf_counter() - timer.started, 3),
-                "seconds_feed": round(timer.feed, 3),
-                "seconds_forward_backward": round(max(timer.compute - waited, 0.0), 3),
-                "seconds_optimiser": round(timer.update, 3),
-                "seconds_communication": round(waited, 3),
-                "peak_memory_mib": round(float(self._group.max(peak))),
-            }
-        )
-        is_better = valid_rmse is None or at.valid_rmse is None or valid_rmse < at.valid_rmse
-        if is_better:
+        valid_rmse = record["valid_rmse"]
+        at.history.append(record)
+        if valid_rmse is None or at.valid_rmse is None or valid_rmse < at.valid_rmse:
             at.best_epoch, at.valid_rmse = at.epoch, valid_rmse
-            self.best.user_rows.copy_(learner.user_rows())
+            self.best.user_rows.copy_(user_rows)
             state = learner.model.state_dict()
             self.best.model_state = {name: t.detach().clone() for name, t in state.items()}
         at.epoch, at.step, at.sums = at.epoch + 1, 0, [0.0, 0.0]
-        steps = learner.plan.num_steps
+        steps, speed = learner.plan.num_steps, record["rows_per_second"]
         self._on_progress(at.epoch - 1, steps, steps, speed, at.history)
 
     def _save(self) -> None:
@@ -208,31 +191,3 @@ class Engine:
                     "raise train.batch_size.",
                 )
             )
-
-
-def clip_gradients(learner: Learner, limit: float, group: Group) -> None:
-    """Scale the gradients of the module and all ranks' users to a joint norm of at most `limit`."""
-    users = learner.user_gradient()
-    total = group.sum(users.double().square().sum())
-    total += sum(gradient.double().square().sum() for gradient in learner.gradients())
-    scale = min(1.0, limit / (math.sqrt(float(total)) + 1e-12))
-    if scale < 1.0:
-        for gradient in (users, *learner.gradients()):
-            gradient.mul_(scale)
-
-
-@torch.no_grad()
-def measure_rmse(
-    model: RatingModel, user_rows: Tensor, ratings: Ratings, group: Group
-) -> float | None:
-    """Return the RMSE over all ranks' ratings, before clipping; None if there are none."""
-    model.eval()
-    sums = torch.zeros(2, dtype=torch.float64, device=group.device)
-    for start in range(0, len(ratings), EVALUATE_ROWS):
-        span = slice(start, start + EVALUATE_ROWS)
-        users = torch.nn.functional.embedding(ratings.user_rows[span], user_rows)
-        error = model(users, ratings.movie_index[span]) - ratings.ratings[span]
-        sums[0] += error.double().square().sum()
-    sums[1] = len(ratings)
-    squares, count = group.sum(sums).tolist()
-    return math.sqrt(squares / count) if count else None

@@ -24,6 +24,7 @@ from recspark.errors import TrainingError, describe
 from recspark.files import parquet, storage
 from recspark.files.parquet import RowGroup
 from recspark.training.batches import Batches, Ratings
+from recspark.training.compiled import Threads
 from recspark.training.plan import StepPlan
 from recspark.training.readers import Reader, load_reader
 from recspark.training.resident import RESIDENT_ROW_BYTES, ResidentBatches
@@ -44,6 +45,7 @@ def open_batches(
     plan: StepPlan,
     device: torch.device,
     settings: TrainConfig,
+    threads: Threads,
 ) -> Batches:
     """Return the batches of a rank, held in memory or read again in each epoch.
 
@@ -54,13 +56,14 @@ def open_batches(
         plan: The steps of an epoch.
         device: Where batches go.
         settings: The train section; `feed`, `feed_memory_mib` and `reader` matter here.
+        threads: Those that gather a batch.
 
     Raises:
         TrainingError: A bucket has more or fewer rows than its manifest says.
     """
     if is_resident(bucket_rows, shard, settings):
         ratings = read_ratings(path, bucket_rows, shard, device, settings)
-        return ResidentBatches(ratings, plan, shard)
+        return ResidentBatches(ratings, plan, shard, threads)
     with ExitStack() as copies:
         groups = {
             bucket: _list_row_groups(bucket_folder(path, bucket), rows, copies)

@@ -1,106 +1,88 @@
-"""Learners take the steps of an epoch: gradients of the module and the users, and their updates.
+"""Learners take the steps of an epoch: each step updates the module and the users.
 
-The engine handles epochs, validation and checkpoints; a learner handles batches. There are two
-learners: one takes ratings, for embedding models, the other whole users, for autoencoders.
+The engine handles epochs, validation and checkpoints; a learner handles batches. There are three:
+one in compiled loops for matrix factorisation on the CPU, one by autograd for every model with
+trained user embeddings, and one for autoencoders, which take whole users.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
+from recspark.training.clock import Clock
 from recspark.training.group import Group
 from recspark.training.plan import StepPlan
-from recspark.training.user_table import BETAS, EPSILON, UserTable
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The state of the optimisers by name, as a checkpoint keeps it.
+
+    Attributes:
+        users: [R, U] each, of the rank's users.
+        shared: Of the module, the same on every rank.
+    """
+
+    users: Mapping[str, Tensor] = field(default_factory=dict)
+    shared: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Learner(ABC):
-    """A model, its users, the optimiser of each, and the batches for training them.
+    """A model, its users and their optimisers, and the batches for training them.
 
     Attributes:
         model: The module, the same on every rank.
-        table: The rank's users.
+        rows: [R, U], the rank's users.
         plan: The steps of an epoch.
-        optimiser: The optimiser of the module's parameters.
         num_ratings: Ratings in an epoch, over all ranks.
+        num_steps: Steps taken so far.
         seen_users: bool [R], the rank's users with a rating in a batch so far.
         seen_movies: bool [M], the movies with a rating in one of this rank's batches so far.
     """
 
     num_ratings: int
 
-    def __init__(
-        self,
-        model: RatingModel,
-        table: UserTable,
-        plan: StepPlan,
-        objective: nn.Module,
-        settings: TrainConfig,
-        group: Group,
-    ) -> None:
-        """Make the module's optimiser."""
-        self.model, self.table, self.plan = model, table, plan
-        self.optimiser = make_optimiser(model, settings)
-        self.seen_users = torch.zeros(len(table.rows), dtype=torch.bool, device=group.device)
+    def __init__(self, model: RatingModel, rows: Tensor, plan: StepPlan, group: Group) -> None:
+        """Keep the parts."""
+        self.model, self.rows, self.plan = model, rows, plan
+        self.num_steps = 0
+        self.seen_users = torch.zeros(len(rows), dtype=torch.bool, device=group.device)
         self.seen_movies = torch.zeros(model.spec.num_movies, dtype=torch.bool, device=group.device)
-        self._objective = objective
-        self._settings, self._group = settings, group
+        self._group = group
 
     @abstractmethod
     def batches(self, epoch: int, first_step: int) -> Iterator[Any]:
-        """Yield the batch of each step of the epoch from `first_step` on, for `compute`."""
+        """Yield the batch of each step of the epoch from `first_step` on, for `take_step`."""
 
     @abstractmethod
-    def compute(self, batch: Any, step: int) -> Tensor:
-        """Compute the gradients of a step; return this rank's float64 [loss, squared error]."""
+    def take_step(self, batch: Any, step: int, learning_rate: float, clock: Clock) -> Tensor:
+        """Update module and users by one batch.
 
-    @abstractmethod
+        Args:
+            batch: From `batches`.
+            step: Within the epoch.
+            learning_rate: Step size.
+            clock: Told the time of each part.
+
+        Returns:
+            This rank's sums [loss, squared error in rating units], float64, before the update.
+        """
+
     def user_rows(self) -> Tensor:
         """Return the rows of the rank's users as scoring needs them, [R, U]."""
+        return self.rows.detach()
 
-    def update(self, learning_rate: float) -> None:
-        """Update the module and the users by the gradients of the last `compute`."""
-        for options in self.optimiser.param_groups:
-            options["lr"] = learning_rate
-        self.optimiser.step()
+    @abstractmethod
+    def memory(self) -> Memory:
+        """Return the state of the optimisers; the tensors may change with the next step."""
 
-    def user_gradient(self) -> Tensor:
-        """Return the gradient of the rank's users; empty if users are not trained."""
-        return torch.zeros(0, device=self._group.device)
-
-    def gradients(self) -> list[Tensor]:
-        """Return the module's gradients; zeros for parameters that this rank's rows did not use."""
-        for parameter in self.model.parameters():
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        return [cast(Tensor, parameter.grad) for parameter in self.model.parameters()]
-
-
-def make_optimiser(model: RatingModel, settings: TrainConfig) -> torch.optim.Optimizer:
-    """Return Adam or SGD over the module, with `weight_decay` on the weights of its dense layers.
-
-    An autoencoder's movie table counts as its last dense layer.
-
-    torch adds weight_decay · w to the gradient; the gradient of an L2 term λ·w² is twice that.
-    """
-    dense: list[Tensor] = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
-    if model.encodes_users:
-        dense.append(model.get_parameter("movies"))
-    ids = {id(weight) for weight in dense}
-    others = [p for p in model.parameters() if id(p) not in ids]
-    groups = [
-        {"params": dense, "weight_decay": 2 * settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    groups = [one for one in groups if one["params"]]
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=settings.learning_rate, momentum=settings.momentum, fused=True
-        )
-    return torch.optim.Adam(groups, lr=settings.learning_rate, betas=BETAS, eps=EPSILON, fused=True)
+    @abstractmethod
+    def load_memory(self, memory: Memory) -> None:
+        """Restore a state that `memory` returned; `num_steps` is set already."""

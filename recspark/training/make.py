@@ -14,6 +14,8 @@ from recspark.models.batch_norm import BatchNorm
 from recspark.models.registry import find_architecture
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
+from recspark.training.compiled import Threads
+from recspark.training.factor_learner import FactorLearner, can_learn
 from recspark.training.feed import open_batches, read_ratings
 from recspark.training.group import Group
 from recspark.training.job import TrainJob
@@ -22,7 +24,7 @@ from recspark.training.plan import StepPlan
 from recspark.training.rating_learner import RatingLearner
 from recspark.training.seeds import make_generator
 from recspark.training.user_learner import UserLearner, UserRatings
-from recspark.training.user_table import UserTable, init_user_rows
+from recspark.training.user_table import init_user_rows
 
 # With more distinct ratings than this, one class per rating makes no sense.
 MAX_CLASSES = 100
@@ -52,17 +54,18 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
     if isinstance(model, AutoRec):
         # Always in memory, as an autoencoder needs all ratings of a user at once.
         ratings = read_ratings(job.train, job.train_rows, shard, group.device, settings)
-        table = UserTable(torch.zeros(shard.num_rows, model.user_width).to(group.device), settings)
         users = {bucket: shard.bucket_users(bucket) for bucket in range(shard.num_buckets)}
         plan = StepPlan(users, settings.batch_size, job.seed, settings.min_steps)
         grouped = UserRatings.of(ratings, shard.num_rows, job.rating_mean)
-        yield UserLearner(model, table, plan, grouped, shard, settings, group)
+        yield UserLearner(model, plan, grouped, shard, settings, group)
         return
-    table = UserTable(init_user_rows(model, shard, job.seed).to(group.device), settings)
+    rows = init_user_rows(model, shard, job.seed).to(group.device)
     plan = StepPlan(job.train_rows, settings.batch_size, job.seed, settings.min_steps)
-    feed = open_batches(job.train, job.train_rows, shard, plan, group.device, settings)
-    with contextlib.closing(feed):
-        yield RatingLearner(model, table, plan, feed, settings, group)
+    threads = Threads(torch.get_num_threads())
+    feed = open_batches(job.train, job.train_rows, shard, plan, group.device, settings, threads)
+    make = FactorLearner if can_learn(model, settings, group.device) else RatingLearner
+    with contextlib.closing(feed), contextlib.closing(threads):
+        yield make(model, rows, plan, feed, settings, group, threads)
 
 
 def _make_target(job: TrainJob) -> Target:

@@ -14,10 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from recspark.training.seeds import make_generator
+from recspark.training.order import random_order
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -41,17 +45,17 @@ class StepPlan:
 
     def global_rows(self, step: int) -> int:
         """Return the rows of a step, summed over all ranks."""
-        return sum(self.start(step + 1, b) - self.start(step, b) for b in self.bucket_rows)
+        counts = self._counts
+        return int(((step + 1) * counts // self.num_steps - step * counts // self.num_steps).sum())
 
     def start(self, step: int, bucket: int) -> int:
         """Return where a step starts in a bucket's order; for step S, the bucket's row count."""
         return step * self.bucket_rows.get(bucket, 0) // self.num_steps
 
-    def bucket_order(self, epoch: int, bucket: int) -> Tensor:
+    def bucket_order(self, epoch: int, bucket: int, device: torch.device = CPU) -> Tensor:
         """Return the order in which an epoch takes a bucket's rows, int32 [rows]."""
-        generator = make_generator(self.seed, "order", epoch, bucket)
         rows = self.bucket_rows.get(bucket, 0)
-        return torch.randperm(rows, generator=generator, dtype=torch.int32)
+        return random_order(rows, device, self.seed, "order", epoch, bucket)
 
     def epoch_steps(self, epoch: int, buckets: Sequence[int]) -> Iterator[Tensor]:
         """Yield each step's rows of these buckets, int32 [rows of the step], S times.
@@ -62,10 +66,13 @@ class StepPlan:
         """
         pieces, start = [], 0
         for bucket in buckets:
-            # In place: at 100 million ratings these are the largest tensors after the data.
             pieces.append((self.bucket_order(epoch, bucket).add_(start), bucket))
             start += self.bucket_rows.get(bucket, 0)
         for step in range(self.num_steps):
             yield torch.cat(
                 [order[self.start(step, b) : self.start(step + 1, b)] for order, b in pieces]
             )
+
+    @cached_property
+    def _counts(self) -> npt.NDArray[np.int64]:
+        return np.array(list(self.bucket_rows.values()), np.int64)

@@ -1,85 +1,105 @@
-"""Learning from batches of ratings, for every model with trained user embeddings."""
+"""Learning from batches of ratings by autograd, for every model with trained user embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
 from recspark.training.batches import Batch
+from recspark.training.clock import Clock
+from recspark.training.compiled import Threads
 from recspark.training.feed import Batches
+from recspark.training.gradient_learner import GradientLearner
 from recspark.training.group import Group
-from recspark.training.learner import Learner
+from recspark.training.learner import Memory
 from recspark.training.objective import Objective, bias_extra
 from recspark.training.plan import StepPlan
 from recspark.training.user_table import UserTable
 
 
-class RatingLearner(Learner):
-    """Takes one backward pass per batch of ratings; updates user rows or the whole user table."""
+class RatingLearner(GradientLearner):
+    """Updates the module and the users of a batch; see `train.embedding_updates`."""
 
     def __init__(
         self,
         model: RatingModel,
-        table: UserTable,
+        rows: Tensor,
         plan: StepPlan,
         feed: Batches,
         settings: TrainConfig,
         group: Group,
+        threads: Threads,
     ) -> None:
-        """Prepare to train `model` and `table` on the batches of `feed`."""
-        is_whole = settings.embedding_updates == "table"
-        # The objective sees the rows of a batch only, so L2 on whole tables is added here.
-        weights = (0.0, None) if is_whole else (settings.reg, settings.bias_reg)
-        objective = Objective(model, *weights, is_bf16=settings.precision == "bf16")
-        super().__init__(model, table, plan, objective, settings, group)
+        """Prepare to train `model` and `rows` on the batches of `feed`."""
+        self._table: UserTable | None = None
+        tables: tuple[Tensor, ...] = ()
+        # L2 on whole tables is not part of the objective, which sees the rows of a batch only.
+        weights: tuple[float, float | None] = (settings.reg, settings.bias_reg)
+        if settings.embedding_updates == "table":
+            rows = nn.Parameter(rows)
+            tables, weights = (rows, model.get_parameter("movies")), (0.0, None)
+        else:
+            self._table = UserTable(rows, settings, threads)
+        super().__init__(model, rows, plan, settings, group, tables=tables)
         self.num_ratings = sum(plan.bucket_rows.values())
-        self._feed = feed
-        self._table_reg = settings.reg if is_whole else 0.0
-        extra = bias_extra(model, settings.reg, settings.bias_reg)
-        self._table_bias_extra = extra if is_whole else 0.0
+        self._feed, self._tables = feed, tables
+        self._objective = Objective(model, *weights, is_bf16=settings.precision == "bf16")
+        self._bias_extra = bias_extra(model, settings.reg, settings.bias_reg)
 
     def batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
         """Yield (user_rows [B], movie_index [B], ratings [B]) of each step."""
         return self._feed.epoch_steps(epoch, first_step)
 
-    def compute(self, batch: Batch, step: int) -> Tensor:
-        """Compute the gradients of a step; return this rank's sums [loss, squared error]."""
-        user_rows, movie_index, ratings = batch
-        self.seen_users[user_rows.long()] = True
-        self.seen_movies[movie_index.long()] = True
-        self.optimiser.zero_grad(set_to_none=True)
-        loss, squares = self._objective(self.table.gather(user_rows), movie_index, ratings)
-        (loss / self.plan.global_rows(step)).backward()
-        self._group.sum_gradients(self.gradients())
-        if self._table_reg or self._table_bias_extra:
-            self._penalise_tables()
+    def take_step(self, batch: Batch, step: int, learning_rate: float, clock: Clock) -> Tensor:
+        """See `Learner`."""
+        users, movies, ratings = batch
+        self.seen_users.index_fill_(0, users.long(), True)
+        self.seen_movies.index_fill_(0, movies.long(), True)
+        gather = self._table.gather if self._table else self._gather
+        loss, squares = self._objective(gather(users), movies, ratings)
+        self._descend(loss / self.plan.global_rows(step), learning_rate, clock)
         return torch.stack([loss.detach(), squares]).double()
 
-    def _penalise_tables(self) -> None:
-        """Add the gradient of L2 on both tables.
+    def memory(self) -> Memory:
+        """Return the state of both optimisers."""
+        memory = super().memory()
+        return Memory(
+            {**memory.users, **(self._table.memory if self._table else {})}, memory.shared
+        )
 
-        Called when gradients are already summed over the ranks, so that L2 counts once.
-        """
-        movies = self.model.get_parameter("movies")
-        for rows, gradient in ((self.table.rows, self.table.gradient), (movies, movies.grad)):
-            assert gradient is not None
-            gradient.add_(rows.detach(), alpha=2 * self._table_reg)
-            if self._table_bias_extra:
-                gradient[:, -1].add_(rows.detach()[:, -1], alpha=2 * self._table_bias_extra)
+    def load_memory(self, memory: Memory) -> None:
+        """Restore the state of both optimisers."""
+        super().load_memory(memory)
+        if self._table:
+            for name, mine in self._table.memory.items():
+                mine.copy_(memory.users[name])
 
-    def user_gradient(self) -> Tensor:
-        """Return the gradient of the rank's users in the step, [D, U]."""
-        return self.table.gradient
+    def _gather(self, users: Tensor) -> Tensor:
+        return functional.embedding(users, self.rows)
 
-    def update(self, learning_rate: float) -> None:
-        """Update the module and the users."""
-        super().update(learning_rate)
-        self.table.update(learning_rate)
+    def _complete_gradients(self) -> None:
+        """Make the L2 weight of biases in whole tables differ from that of factors."""
+        for table in self._tables:
+            if table.grad is None:
+                table.grad = torch.zeros_like(table)
+            if self._bias_extra:
+                biases = table.detach()[:, -1]
+                table.grad[:, -1].add_(biases, alpha=2 * self._bias_extra)
 
-    def user_rows(self) -> Tensor:
-        """Return the trained embeddings."""
-        return self.table.rows
+    def _user_squares(self) -> Tensor:
+        if self._table:
+            return self._table.gradient_squares()
+        assert self.rows.grad is not None
+        return self.rows.grad.double().square().sum()
+
+    def _update_users(self, learning_rate: float, scale: Tensor | None) -> None:
+        if self._table:
+            self._table.update(learning_rate, self.num_steps, scale)
+        elif scale is not None:
+            assert self.rows.grad is not None
+            self.rows.grad.mul_(scale)

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from recspark.training.checkpoint import Snapshot
 from recspark.training.group import Group
-from recspark.training.learner import Learner
+from recspark.training.learner import Learner, Memory
 
-_MODEL, _BEST, _OPTIMISER = "model.", "best.", "optimiser."
+_MODEL, _BEST, _MEMORY = "model.", "best.", "memory."
 _ROWS, _SEEN = "rows", "seen"
 
 
@@ -27,12 +27,11 @@ class BestWeights:
 
 def take_snapshot(learner: Learner, best: BestWeights, group: Group) -> Snapshot:
     """Return the tensors that a checkpoint keeps; all ranks call it together."""
-    users = {_ROWS: learner.table.rows, _SEEN: learner.seen_users, **learner.table.memory}
+    memory = learner.memory()
+    users = {_ROWS: learner.rows.detach(), _SEEN: learner.seen_users}
+    users |= {_MEMORY + name: tensor for name, tensor in memory.users.items()}
     shared = {_MODEL + name: tensor for name, tensor in learner.model.state_dict().items()}
-    for number, state in learner.optimiser.state_dict()["state"].items():
-        for name, value in state.items():
-            if value is not None:  # SGD has no momentum before its first step
-                shared[f"{_OPTIMISER}{number}.{name}"] = torch.as_tensor(value)
+    shared |= {_MEMORY + name: tensor for name, tensor in memory.shared.items()}
     shared[_SEEN] = group.max(learner.seen_movies.byte()).bool()
     if best.model_state:
         users[_BEST + _ROWS] = best.user_rows
@@ -40,24 +39,19 @@ def take_snapshot(learner: Learner, best: BestWeights, group: Group) -> Snapshot
     return Snapshot(users, shared)
 
 
-def restore(snapshot: Snapshot, learner: Learner, best: BestWeights) -> None:
-    """Restore the tensors of a checkpoint that `take_snapshot` made."""
-    users = snapshot.users
-    learner.table.rows.copy_(users[_ROWS])
+@torch.no_grad()
+def restore(snapshot: Snapshot, num_steps: int, learner: Learner, best: BestWeights) -> None:
+    """Restore the tensors of a checkpoint that `take_snapshot` made after `num_steps` steps."""
+    users, shared = snapshot.users, snapshot.shared
+    learner.num_steps = num_steps
+    learner.rows.copy_(users[_ROWS])
     learner.seen_users.copy_(users[_SEEN])
-    learner.seen_movies.copy_(snapshot.shared[_SEEN])
-    for name, memory in learner.table.memory.items():
-        memory.copy_(users[name])
-    learner.model.load_state_dict(_named(snapshot.shared, _MODEL))
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in _named(snapshot.shared, _OPTIMISER).items():
-        number, field = name.split(".", 1)
-        state.setdefault(int(number), {})[field] = value
-    groups = learner.optimiser.state_dict()["param_groups"]
-    learner.optimiser.load_state_dict({"state": state, "param_groups": groups})
+    learner.seen_movies.copy_(shared[_SEEN])
+    learner.model.load_state_dict(_named(shared, _MODEL))
+    learner.load_memory(Memory(_named(users, _MEMORY), _named(shared, _MEMORY)))
     if _BEST + _ROWS in users:
         best.user_rows.copy_(users[_BEST + _ROWS])
-        best.model_state = _named(snapshot.shared, _BEST)
+        best.model_state = _named(shared, _BEST)
 
 
 def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

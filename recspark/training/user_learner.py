@@ -14,12 +14,12 @@ from torch import Tensor
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.models.autorec import AutoRec
+from recspark.training.clock import Clock
 from recspark.training.feed import Ratings
+from recspark.training.gradient_learner import GradientLearner
 from recspark.training.group import Group
-from recspark.training.learner import Learner
 from recspark.training.objective import CellObjective
 from recspark.training.plan import StepPlan
-from recspark.training.user_table import UserTable
 
 # Users encoded at a time after an epoch: memory holds [ENCODE_USERS, M] float32.
 ENCODE_USERS = 512
@@ -66,22 +66,22 @@ class UserRatings:
         return centred, means, is_rated
 
 
-class UserLearner(Learner):
+class UserLearner(GradientLearner):
     """Passes a batch of users through the autoencoder; the loss is over their rated cells."""
 
     def __init__(
         self,
         model: AutoRec,
-        table: UserTable,
         plan: StepPlan,
         ratings: UserRatings,
         shard: Shard,
         settings: TrainConfig,
         group: Group,
     ) -> None:
-        """Prepare to train `model`; `table` will hold the encodings."""
-        objective = CellObjective(model, is_bf16=settings.precision == "bf16")
-        super().__init__(model, table, plan, objective, settings, group)
+        """Prepare to train `model`."""
+        rows = torch.zeros(shard.num_rows, model.user_width, device=group.device)
+        super().__init__(model, rows, plan, settings, group)
+        self._objective = CellObjective(model, is_bf16=settings.precision == "bf16")
         self.num_ratings = int(group.sum(torch.tensor([len(ratings.ratings)])))
         self.seen_users = ratings.starts[1:] > ratings.starts[:-1]
         self.seen_movies[ratings.movies] = True
@@ -96,21 +96,31 @@ class UserLearner(Learner):
             if step >= first_step:
                 yield self._ratings.rows(users.long().to(self._group.device), self._num_movies)
 
-    def compute(self, batch: tuple[Tensor, Tensor, Tensor], step: int) -> Tensor:
-        """Compute the gradients of a step; return this rank's sums [loss, squared error]."""
+    def take_step(
+        self,
+        batch: tuple[Tensor, Tensor, Tensor],
+        step: int,
+        learning_rate: float,
+        clock: Clock,
+    ) -> Tensor:
+        """See `Learner`."""
         cells = self._group.sum(batch[2].sum())
-        self.optimiser.zero_grad(set_to_none=True)
         loss, squares = self._objective(*batch)
-        (loss / cells.clamp_min(1)).backward()
-        self._group.sum_gradients(self.gradients())
+        self._descend(loss / cells.clamp_min(1), learning_rate, clock)
         return torch.stack([loss.detach(), squares]).double()
+
+    def _user_squares(self) -> Tensor:
+        return torch.zeros((), dtype=torch.float64, device=self._group.device)
+
+    def _update_users(self, learning_rate: float, scale: Tensor | None) -> None:
+        """Users are encoded, not learned."""
 
     @torch.no_grad()
     def user_rows(self) -> Tensor:
         """Return the encodings of the rank's users by the current module."""
         self._autorec.eval()
-        everyone = torch.arange(len(self.table.rows), device=self._group.device)
+        everyone = torch.arange(len(self.rows), device=self._group.device)
         for users in everyone.split(ENCODE_USERS):
             centred, means, _ = self._ratings.rows(users, self._num_movies)
-            self.table.rows[users] = self._autorec.encode(centred, means)
-        return self.table.rows
+            self.rows[users] = self._autorec.encode(centred, means)
+        return self.rows

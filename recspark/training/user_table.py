@@ -1,15 +1,16 @@
-"""A rank's part of the user table, with an optimiser that can touch only the rows of a batch.
+"""A rank's users, updated only where a step has ratings of them.
 
-Shape legend: R rows of the rank's table, B rows of a batch, D distinct users in it, U columns.
+Shape legend: R users of the rank, B rows of a batch, U columns.
 
-Dense Adam moves every row of the table in every step: at 480,189 users × 65 columns that is 375 MB
-of traffic for a batch that needs a fraction of it. Here a user without a rating in a step keeps its
-row and its moments ("lazy" Adam, as in torch.optim.SparseAdam), at a cost of O(D). Textbook Adam
-over the whole table is available for recipes that ask for it.
+A batch takes copies of its users' rows, so autograd gives a gradient for each place of the batch.
+A user's gradient is the sum over the places. On the CPU a compiled loop sums and updates in one
+pass. On a GPU tensor operations do the same and never wait for the device: the number of distinct
+users stays unknown, and all places of a user write the same new row.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -17,105 +18,121 @@ from torch.nn import functional
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
+from recspark.training.compiled import Threads
+from recspark.training.optimisers import BETAS, Update, make_memory
+from recspark.training.row_loops import cut, order_by_row, sum_squares, update_rows
 from recspark.training.seeds import make_generator
-
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
-# Rows updated at a time. A chunk fits in the processor's cache (37 ms instead of 107 for 57,000
-# rows of 65 columns on one core).
-CHUNK_ROWS = 1024
 
 
 class UserTable:
-    """The embeddings of a rank's users and their optimiser state, [R, U] float32 each.
+    """The rows of a rank's users and their optimiser state, [R, U] float32 each.
 
     Attributes:
         rows: The embeddings.
         memory: The optimiser state by name: Adam's two moments, or the velocity of SGD.
-        num_steps: Steps taken so far.
     """
 
-    def __init__(self, rows: Tensor, settings: TrainConfig) -> None:
-        """Take over `rows` [R, U]; the optimiser state starts at zero."""
+    def __init__(self, rows: Tensor, settings: TrainConfig, threads: Threads) -> None:
+        """Take over `rows`; the optimiser state starts at zero."""
         self.rows = rows
-        self.num_steps = 0
-        names = ("mean", "square") if settings.optimizer == "adam" else ("velocity",)
-        self.memory = {name: torch.zeros_like(rows) for name in names}
-        self._momentum = settings.momentum
-        self._is_whole = settings.embedding_updates == "table"
-        self._pending: tuple[Tensor, Tensor] | None = None
+        self.memory = make_memory(rows, settings)
+        self._settings, self._threads = settings, threads
 
-    def gather(self, user_rows: Tensor) -> Tensor:
-        """Return the embeddings of a batch [B, U]; `gradient` will return their gradient.
+    def gather(self, users: Tensor) -> Tensor:
+        """Return copies of the rows of a batch, [B, U], whose gradient `update` will use.
 
         Args:
-            user_rows: [B], rows of this table, repeats allowed.
+            users: int32 [B], rows of this table, repeats allowed.
         """
-        if self._is_whole:
-            touched, inverse = torch.arange(len(self.rows), device=self.rows.device), user_rows
-            leaf = self.rows.detach().requires_grad_()
-        else:
-            touched, inverse = torch.unique(user_rows, return_inverse=True)
-            leaf = functional.embedding(touched, self.rows).requires_grad_()
-        self._pending = touched, leaf
-        return functional.embedding(inverse, leaf)
+        self._users = users
+        self._leaf = functional.embedding(users, self.rows).requires_grad_()
+        self._order: Tensor | None = None
+        return self._leaf
 
-    @property
-    def gradient(self) -> Tensor:
-        """The gradient of the distinct rows of the last batch, [D, U], after backward."""
-        assert self._pending is not None
-        leaf = self._pending[1]
-        if leaf.grad is None:
-            leaf.grad = torch.zeros_like(leaf)
-        return leaf.grad
+    def gradient_squares(self) -> Tensor:
+        """Return the squared norm of the gradient of the rows, float64, a scalar."""
+        if self.rows.is_cuda:
+            return self._sums_by_user()[2].double().square().sum()
+        order = self._sort().numpy()
+        gradient = self._gradient().numpy()
+        return torch.tensor(sum_squares(self._users.numpy(), order, gradient), dtype=torch.float64)
 
-    def update(self, learning_rate: float) -> None:
-        """Take one step along `gradient` on the rows of the last batch (table: on all rows)."""
-        assert self._pending is not None
-        self.step(self._pending[0], self.gradient, learning_rate)
-        self._pending = None
-
-    def step(self, touched: Tensor, gradient: Tensor, learning_rate: float) -> None:
-        """Take one step on some rows.
+    def update(self, learning_rate: float, step: int, scale: Tensor | None = None) -> None:
+        """Take one step on the rows of the batch.
 
         Args:
-            touched: [D], distinct rows of this table (table: all of them, in order).
-            gradient: [D, U].
             learning_rate: Step size.
+            step: Steps so far with this one, over all batches.
+            scale: Factor on the gradient, a scalar.
         """
-        self.num_steps += 1
-        change = self._adam if "mean" in self.memory else self._sgd
-        tables = (self.rows, *self.memory.values())
-        for start in range(0, len(touched), CHUNK_ROWS):
-            span = slice(start, start + CHUNK_ROWS)
-            if self._is_whole:
-                change(gradient[span], learning_rate, *(table[span] for table in tables))
-                continue
-            parts = [functional.embedding(touched[span], table) for table in tables]
-            change(gradient[span], learning_rate, *parts)
-            target = touched[span].long()  # torch indexes by int64 when it writes
-            for table, part in zip(tables, parts, strict=True):
-                table[target] = part
+        change = Update.of(self._settings, learning_rate, step)
+        if self.rows.is_cuda:
+            self.update_by_tensors(change, scale)
+        else:
+            self._update_by_loops(change, 1.0 if scale is None else float(scale))
 
-    def _adam(
-        self, grad: Tensor, learning_rate: float, rows: Tensor, mean: Tensor, square: Tensor
-    ) -> None:
-        """Adam (Kingma and Ba 2015, algorithm 1), bias corrections folded into step and epsilon.
+    def _update_by_loops(self, change: Update, scale: float) -> None:
+        users, order = self._users.numpy(), self._sort().numpy()
+        gradient, table = self._gradient().numpy(), self.rows.numpy()
+        first, second = memory_arrays(self.memory)
+        cuts = cut(users, order, self._threads.count)
+        numbers = change.for_loops()
+        self._threads.run(
+            lambda part: update_rows(
+                users,
+                order,
+                *(cuts[part], cuts[part + 1]),
+                gradient,
+                np.float32(scale),
+                *(table, first, second),
+                *numbers,
+            )
+        )
 
-        Changes `rows`, `mean` and `square` [D, U] in place.
-        """
-        decay_mean, decay_square = BETAS
-        root = (1 - decay_square**self.num_steps) ** 0.5
-        step_size = learning_rate * root / (1 - decay_mean**self.num_steps)
-        mean.lerp_(grad, 1 - decay_mean)
-        square.mul_(decay_square).addcmul_(grad, grad, value=1 - decay_square)
-        change = mean / square.sqrt().add_(EPSILON * root)
-        rows.sub_(change, alpha=step_size)
+    def update_by_tensors(self, change: Update, scale: Tensor | None) -> None:
+        """Take one step by tensor operations on any device; those of a GPU are not waited for."""
+        users, firsts, sums = self._sums_by_user()
+        gradient = sums.index_select(0, firsts)
+        if scale is not None:
+            gradient = gradient * scale
+        rows = self.rows.index_select(0, users)
+        memory = {name: table.index_select(0, users) for name, table in self.memory.items()}
+        if change.is_adam:
+            mean, square = memory["mean"], memory["square"]
+            mean.lerp_(gradient, 1 - change.decay)
+            square.lerp_(gradient.square(), 1 - BETAS[1])
+            rows.addcdiv_(mean, square.sqrt().add_(change.epsilon), value=-change.rate)
+        else:
+            velocity = memory["velocity"].mul_(change.decay).add_(gradient)
+            rows.sub_(velocity, alpha=change.rate)
+        self.rows.index_copy_(0, users, rows)
+        for name, part in memory.items():
+            self.memory[name].index_copy_(0, users, part)
 
-    def _sgd(self, grad: Tensor, learning_rate: float, rows: Tensor, velocity: Tensor) -> None:
-        """Momentum as in torch.optim.SGD: v ← momentum · v + g, row ← row − rate · v, in place."""
-        velocity.mul_(self._momentum).add_(grad)
-        rows.sub_(velocity, alpha=learning_rate)
+    def _sums_by_user(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (users int64 [B] ascending, first place of each one's user, sums there [B, U])."""
+        users, order = self._users.long().sort()
+        firsts = torch.searchsorted(users, users)
+        gradient = self._gradient().index_select(0, order)
+        return users, firsts, torch.zeros_like(gradient).index_add_(0, firsts, gradient)
+
+    def _gradient(self) -> Tensor:
+        gradient = self._leaf.grad
+        return torch.zeros_like(self._leaf) if gradient is None else gradient.contiguous()
+
+    def _sort(self) -> Tensor:
+        """Return the places of the batch by user, int32 [B]."""
+        if self._order is None:
+            self._order = torch.empty_like(self._users)
+            scratch = np.empty(len(self._users), np.int32)
+            order_by_row(self._users.numpy(), self._order.numpy(), scratch, len(self.rows))
+        return self._order
+
+
+def memory_arrays(memory: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """Return an optimiser's state as the arrays (first, second) of the loops; SGD has one only."""
+    arrays = [table.numpy() for table in memory.values()]
+    return arrays[0], arrays[-1]
 
 
 def init_user_rows(model: RatingModel, shard: Shard, seed: int) -> Tensor:

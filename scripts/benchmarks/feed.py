@@ -36,6 +36,7 @@ from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.contract import columns as c
 from recspark.training.batches import Batches
+from recspark.training.compiled import Threads
 from recspark.training.feed import open_batches, read_ratings
 from recspark.training.petastorm_reader import make_batch_reader
 from recspark.training.plan import StepPlan
@@ -95,7 +96,7 @@ def make_ways(arguments: argparse.Namespace, bucket_rows: dict[int, int], data: 
 
     def open_ours(feed: str, reader: str = "petastorm") -> Batches:
         settings = TrainConfig(feed=feed, reader=reader, feed_memory_mib=arguments.memory_mib)
-        return open_batches(str(data), bucket_rows, shard, plan, cpu, settings)
+        return open_batches(str(data), bucket_rows, shard, plan, cpu, settings, Threads(1))
 
     resident = open_ours("resident")
 

@@ -9,10 +9,11 @@ from recspark.config import TrainConfig
 from recspark.models.biased_mf import BiasedMF
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
+from recspark.training.compiled import Threads
 from recspark.training.objective import Objective
-from recspark.training.user_table import CHUNK_ROWS, UserTable, init_user_rows
-
-ADAM = TrainConfig()
+from recspark.training.optimisers import Update
+from recspark.training.row_loops import cut, order_by_row
+from recspark.training.user_table import UserTable, init_user_rows
 
 
 def make_model(num_movies: int = 6) -> BiasedMF:
@@ -21,24 +22,8 @@ def make_model(num_movies: int = 6) -> BiasedMF:
     return BiasedMF.build(spec, torch.Generator().manual_seed(1))
 
 
-def test_gradient_of_gathered_rows_is_that_of_a_dense_table() -> None:
-    model = make_model()
-    rows = torch.randn(5, 3, generator=torch.Generator().manual_seed(2))
-    users, movies = torch.tensor([4, 1, 4, 0, 4]), torch.tensor([0, 5, 5, 2, 0])
-    ratings = torch.tensor([1.0, 5.0, 3.0, 2.0, 4.0])
-
-    table = UserTable(rows.clone(), ADAM)
-    loss, squares = Objective(model, reg=0.1)(table.gather(users.int()), movies, ratings)
-    loss.backward()
-    movie_gradient, model.movies.grad = model.movies.grad, None
-
-    dense = rows.clone().requires_grad_()
-    p, q = dense[users], model.movies[movies]
-    error = 3.0 + p[:, 2] + q[:, 2] + (p[:, :2] * q[:, :2]).sum(1) - ratings
-    (error.square().sum() + 0.1 * (p.square().sum() + q.square().sum())).backward()
-    assert squares.item() == pytest.approx(error.square().sum().item())
-    torch.testing.assert_close(table.gradient, dense.grad[[0, 1, 4]])
-    torch.testing.assert_close(movie_gradient, model.movies.grad)
+def make_table(rows: torch.Tensor, threads: int = 1, **changed: object) -> UserTable:
+    return UserTable(rows, TrainConfig(**changed), Threads(threads))  # type: ignore[arg-type]
 
 
 def test_biases_have_an_l2_weight_of_their_own() -> None:
@@ -55,41 +40,70 @@ def test_biases_have_an_l2_weight_of_their_own() -> None:
         assert loss.item() == pytest.approx((error.square().sum() + expected).item(), rel=1e-5)
 
 
-def test_updates_are_adam_on_the_rows_of_the_batch_and_nothing_elsewhere() -> None:
-    rng, num_rows = np.random.default_rng(3), 2 * CHUNK_ROWS + 100
-    rows = rng.normal(size=(num_rows, 2)).astype(np.float32)
-    table = UserTable(torch.from_numpy(rows.copy()), ADAM)
-    expected = rows.astype(np.float64)
-    mean, square = np.zeros_like(expected), np.zeros_like(expected)
-    for step in range(1, 5):
-        which = np.sort(rng.choice(num_rows, num_rows - 50, replace=False))
-        gradient = rng.normal(size=(len(which), 2)).astype(np.float32)
-        table.step(torch.from_numpy(which).int(), torch.from_numpy(gradient), 0.01 * step)
-        for row, grad in zip(which, gradient.astype(np.float64), strict=True):
-            mean[row] = 0.9 * mean[row] + 0.1 * grad
-            square[row] = 0.999 * square[row] + 0.001 * grad**2
-            corrected = mean[row] / (1 - 0.9**step), square[row] / (1 - 0.999**step)
-            expected[row] -= 0.01 * step * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
-    np.testing.assert_allclose(table.rows.numpy(), expected, atol=2e-6)
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("scale", [None, 0.25])
+def test_loops_and_tensor_operations_take_the_same_steps(
+    optimizer: str, scale: float | None
+) -> None:
+    rng = torch.Generator().manual_seed(5)
+    start = torch.randn(300, 7, generator=rng)
+    loops, tensors = (make_table(start.clone(), 2, optimizer=optimizer) for _ in range(2))
+    dense = start.double().clone()
+    first = torch.zeros_like(dense)
+    factor = None if scale is None else torch.tensor(scale)
+    for step in range(1, 20):
+        users = torch.randint(0, 290, (200,), generator=rng, dtype=torch.int32)
+        weight = torch.randn(200, 7, generator=rng)
+        for table in (loops, tensors):
+            (table.gather(users) * weight).sum().backward()
+        gradient = torch.zeros_like(dense).index_add_(0, users.long(), weight.double())
+        squares = loops.gradient_squares()
+        assert squares.item() == pytest.approx(gradient.square().sum().item(), rel=1e-6)
+        loops.update(0.1, step, factor)
+        tensors.update_by_tensors(Update.of(tensors._settings, 0.1, step), factor)
+        if optimizer == "sgd":
+            touched = users.long().unique()
+            gradient = gradient[touched] * (scale or 1)
+            first[touched] = 0.9 * first[touched] + gradient
+            dense[touched] -= 0.1 * first[touched]
+    torch.testing.assert_close(loops.rows, tensors.rows, atol=2e-5, rtol=0)
+    for name, table in loops.memory.items():
+        torch.testing.assert_close(table, tensors.memory[name], atol=1e-5, rtol=1e-5)
+    assert torch.equal(loops.rows[290:], start[290:])
+    if optimizer == "sgd":
+        torch.testing.assert_close(loops.rows.double(), dense, atol=1e-4, rtol=0)
 
 
-def test_update_leaves_absent_users_untouched() -> None:
-    table = UserTable(torch.ones(4, 2), ADAM)
-    table.step(torch.tensor([2], dtype=torch.int32), torch.ones(1, 2), 0.5)
-    table.step(torch.tensor([0], dtype=torch.int32), torch.ones(1, 2), 0.5)
-    assert torch.equal(table.rows[[1, 3]], torch.ones(2, 2))
-    assert table.rows[2].tolist() == pytest.approx([0.5, 0.5])
-
-
-def test_empty_batch_has_a_loss_and_gradients_of_zero() -> None:
-    model, table = make_model(), UserTable(torch.ones(4, 3), ADAM)
-    none = torch.empty(0, dtype=torch.int32)
-    loss, _ = Objective(model, reg=0.1)(table.gather(none), none, torch.empty(0))
-    loss.backward()
-    table.update(0.1)
-    assert loss.item() == 0
-    assert torch.equal(model.movies.grad, torch.zeros(6, 3))
+def test_gradient_of_a_batch_without_backward_is_zero() -> None:
+    table = make_table(torch.ones(4, 3))
+    table.gather(torch.tensor([1, 1], dtype=torch.int32))
+    table.update(0.5, 1)
+    assert table.gradient_squares() == 0
     assert torch.equal(table.rows, torch.ones(4, 3))
+
+
+@pytest.mark.parametrize("num_rows", [1, 2, 3, 5, 4096, 70_000, 2_000_000_000])
+def test_order_by_row_is_a_stable_sort(num_rows: int) -> None:
+    rng = np.random.default_rng(num_rows)
+    rows = rng.integers(0, num_rows, 5000).astype(np.int32)
+    order, scratch = np.empty(5000, np.int32), np.empty(5000, np.int32)
+    order_by_row(rows, order, scratch, num_rows)
+    np.testing.assert_array_equal(order, np.argsort(rows, kind="stable"))
+
+
+@pytest.mark.parametrize("num_parts", [1, 2, 3, 7, 20])
+@pytest.mark.parametrize("num_rows", [1, 4, 1000])
+@pytest.mark.parametrize("size", [0, 1, 3, 500])
+def test_parts_hold_whole_rows(num_parts: int, num_rows: int, size: int) -> None:
+    rows = np.random.default_rng(1).integers(0, num_rows, size).astype(np.int32)
+    order = np.argsort(rows, kind="stable").astype(np.int32)
+    cuts = cut(rows, order, num_parts)
+    assert (cuts[0], cuts[-1], len(cuts)) == (0, size, num_parts + 1)
+    assert (np.diff(cuts) >= 0).all()
+    for at in cuts[1:-1]:
+        assert at in (0, size) or rows[order[at]] != rows[order[at - 1]]
+    if num_rows == 1000 and size == 500:
+        assert np.diff(cuts).max() < size / num_parts + 10
 
 
 @pytest.mark.parametrize("num_ranks", [1, 2, 3])
@@ -105,33 +119,3 @@ def test_initial_rows_of_a_user_do_not_depend_on_the_ranks(num_ranks: int) -> No
             assert torch.equal(mine, reference[whole.offsets[user % 5] + user // 5])
     assert len({tuple(row) for row in reference.tolist()}) == 23
     assert not torch.equal(reference, init_user_rows(model, whole, seed=10))
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_whole_table_is_updated_as_torch_updates_a_parameter(optimizer: str) -> None:
-    settings = TrainConfig(optimizer=optimizer, embedding_updates="table", momentum=0.8)
-    rng = torch.Generator().manual_seed(4)
-    table = UserTable(torch.randn(7, 3, generator=rng), settings)
-    dense = table.rows.clone().requires_grad_()
-    torchs = (
-        torch.optim.Adam([dense], lr=0.1)
-        if optimizer == "adam"
-        else torch.optim.SGD([dense], lr=0.1, momentum=0.8)
-    )
-    for _ in range(4):
-        users = torch.randint(0, 7, (5,), generator=rng)
-        weight = torch.randn(5, 3, generator=rng)
-        (table.gather(users.int()) * weight).sum().backward()
-        table.update(0.1)
-        torchs.zero_grad()
-        (dense[users] * weight).sum().backward()
-        torchs.step()
-        torch.testing.assert_close(table.rows, dense.detach())
-
-
-def test_sgd_with_momentum_updates_only_the_rows_of_the_batch() -> None:
-    table = UserTable(torch.zeros(3, 1), TrainConfig(optimizer="sgd", momentum=0.5))
-    for _ in range(2):
-        table.step(torch.tensor([1]), torch.tensor([[2.0]]), 0.1)
-    # velocity 2, then 0.5 * 2 + 2 = 3
-    assert table.rows[:, 0].tolist() == pytest.approx([0.0, -0.5, 0.0])

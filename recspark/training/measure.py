@@ -1,0 +1,57 @@
+"""RMSE on validation ratings, before clipping.
+
+A rating whose user or movie has no rating in train is "cold": the model would answer with random
+start rows, and scoring answers with the fallback instead. So it is counted and left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recspark.training.batches import Ratings
+from recspark.training.group import Group
+from recspark.training.learner import Learner
+
+# Rows computed at a time.
+ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A validation, the same on every rank."""
+
+    rmse: float | None
+    """Rating units; None without warm ratings."""
+    num_cold: int
+    """Ratings left out."""
+
+
+@torch.no_grad()
+def measure(learner: Learner, user_rows: Tensor, ratings: Ratings, group: Group) -> Measured:
+    """Measure the model on all ranks' ratings; all ranks call it together.
+
+    Args:
+        learner: Its model is left in evaluation mode.
+        user_rows: [R, U], what `learner.user_rows` returned.
+        ratings: This rank's validation ratings.
+        group: The ranks.
+    """
+    model = learner.model.eval()
+    seen_movies = group.max(learner.seen_movies.byte()).bool()
+    sums = torch.zeros(3, dtype=torch.float64, device=group.device)
+    for start in range(0, len(ratings), ROWS):
+        span = slice(start, start + ROWS)
+        users, movies = ratings.user_rows[span].long(), ratings.movie_index[span].long()
+        predicted = model(functional.embedding(users, user_rows), movies)
+        is_warm = learner.seen_users[users] & seen_movies[movies]
+        error = torch.where(is_warm, predicted - ratings.ratings[span], 0.0)
+        sums[0] += error.double().square().sum()
+        sums[1] += is_warm.sum()
+        sums[2] += len(users)
+    squares, warm, count = group.sum(sums).tolist()
+    return Measured(math.sqrt(squares / warm) if warm else None, round(count - warm))
