@@ -44,12 +44,9 @@ class AutoRec(RatingModel):
         """
         super().__init__(spec)
         layers, width = build_hidden(spec.layers, spec.num_movies)
-        is_dense = [isinstance(module, nn.Linear) for module in layers]
-        num_before = is_dense.index(True) if any(is_dense) else 0
-        first, self.input_dropout = layers[num_before], layers[:num_before]
-        if not isinstance(first, nn.Linear) or not all(
-            isinstance(module, Dropout) for module in self.input_dropout
-        ):
+        num_before = next((k for k, one in enumerate(layers) if not isinstance(one, Dropout)), 0)
+        first = layers[num_before] if layers else None
+        if not isinstance(first, nn.Linear):
             raise ConfigError(
                 describe(
                     "train.layers",
@@ -58,6 +55,7 @@ class AutoRec(RatingModel):
                     remedy="Change the model's preset.",
                 )
             )
+        self.input_dropout = layers[:num_before]
         # Transposed, so that the weights of a movie are a row.
         self.input_weights = nn.Parameter(first.weight.detach().t().contiguous())
         self.input_bias = nn.Parameter(first.bias.detach())
