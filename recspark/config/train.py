@@ -76,8 +76,11 @@ class TrainConfig:
     """L2 weight on the dense layers' weights, added to the mean loss of a step (0 or more)."""
     clip_norm: float | None = None
     """Norm, over all parameters, to which a step's gradient is clipped; null means no clipping."""
-    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
-    """Arithmetic of matrix products: fp32, tf32 (on GPUs that have it) or bf16 (by autocast)."""
+    precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto"
+    """Arithmetic of dense layers in training: fp32, tf32 (on GPUs that have it) or bf16 (by
+    autocast); weights, sums and validation are fp32. auto means bf16 where the hardware multiplies
+    it faster (AVX-512 BF16, AMX, or a GPU of Ampere or later) and layers and steps are large enough
+    to gain, else fp32."""
     feed: Literal["auto", "resident", "streaming"] = "auto"
     """resident holds a rank's ratings in memory; streaming reads them again in each epoch; auto
     chooses resident if they fit into feed_memory_mib."""

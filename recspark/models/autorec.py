@@ -2,11 +2,13 @@
 
     prediction = mean_u + b_m + w_m · h(ratings of u − mean_u)
 
-Shape legend: B users of a batch, or pairs to predict; M movies; H columns of the last hidden layer.
+Shape legend: B users of a batch, or pairs to predict; M movies; N rated cells of the users; W
+columns of the first layer; H columns of the last hidden layer.
 
 It departs from the paper: it uses ReLU, several layers and dropout, and subtracts the user's mean
-first. Input and output are dense, [B, M] float32: 512 users of 17,770 movies are 36 MB each way, so
-the number of movies limits it (some 100,000).
+first. Input and output are sparse: only rated cells are encoded, decoded and part of the loss. So
+memory holds the weights of the first layer [M, W] with their gradient and momentum (3 × 50 MB for
+17,770 movies and 700 columns), a few numbers per cell of a batch, and [B, W].
 
 A user's row of the table is the encoding (H columns) and the mean. It is computed from the ratings
 and not learned. Given the rows, a prediction costs as much as one of biased_mf.
@@ -20,8 +22,10 @@ from torch.nn import functional
 
 from recspark.errors import ConfigError, describe
 from recspark.models.biased_mf import biased_product
+from recspark.models.dropout import Dropout
 from recspark.models.factors import fold_movies, fold_users
 from recspark.models.layers import build_hidden
+from recspark.models.rated_cells import Products, RatedCells, SumByUser
 from recspark.models.rating_model import RatingModel
 from recspark.models.spec import ModelSpec
 
@@ -36,19 +40,26 @@ class AutoRec(RatingModel):
         """Make the module with random layers and movie weights; biases start at 0.
 
         Raises:
-            ConfigError: A layer is unknown, or none is dense.
+            ConfigError: A layer is unknown, none is dense, or others than dropout precede it.
         """
         super().__init__(spec)
-        self.hidden, width = build_hidden(spec.layers, spec.num_movies)
-        if not any(isinstance(module, nn.Linear) for module in self.hidden):
+        layers, width = build_hidden(spec.layers, spec.num_movies)
+        num_before = next((k for k, one in enumerate(layers) if not isinstance(one, Dropout)), 0)
+        first = layers[num_before] if layers else None
+        if not isinstance(first, nn.Linear):
             raise ConfigError(
                 describe(
                     "train.layers",
                     found=list(spec.layers),
-                    expected="at least one `dense N`",
+                    expected="at least one `dense N`, with nothing but `dropout P` before it",
                     remedy="Change the model's preset.",
                 )
             )
+        self.input_dropout = layers[:num_before]
+        # Transposed, so that the weights of a movie are a row.
+        self.input_weights = nn.Parameter(first.weight.detach().t().contiguous())
+        self.input_bias = nn.Parameter(first.bias.detach())
+        self.hidden = layers[num_before + 1 :]
         self.user_width = width + 1
         movies = spec.draw(spec.num_movies, width + 1, torch.default_generator)
         movies[:, -1] = 0
@@ -59,22 +70,25 @@ class AutoRec(RatingModel):
         return torch.zeros(num_users, self.user_width)
 
     def dense_weights(self) -> list[Tensor]:
-        """Return the weights of the layers and those of the movies, with which it decodes."""
-        return [*super().dense_weights(), self.movies]
+        """Return the weights of the layers, and of the movies, which are the last one."""
+        return [self.input_weights, *super().dense_weights(), self.movies]
 
-    def encode(self, ratings: Tensor, mean: Tensor) -> Tensor:
+    def encode(self, cells: RatedCells, means: Tensor) -> Tensor:
         """Return user rows [B, H + 1].
 
         Args:
-            ratings: [B, M], minus the user's mean; 0 where there is no rating.
-            mean: [B], each user's mean rating in train.
+            cells: The ratings of B users.
+            means: [B], each user's mean rating in train.
         """
-        return torch.cat([self.hidden(ratings), mean[:, None]], dim=1)
+        values = self.input_dropout(cells.ratings)
+        first = SumByUser.apply(cells, values, self.input_weights) + self.input_bias
+        return torch.cat([self.hidden(first).float(), means[:, None]], dim=1)
 
-    def decode_all(self, user_rows: Tensor) -> Tensor:
-        """Return the ratings of every movie, [B, M], from user rows [B, H + 1]."""
-        ratings = functional.linear(user_rows[:, :-1], self.movies[:, :-1], self.movies[:, -1])
-        return ratings + user_rows[:, -1:]
+    def decode(self, user_rows: Tensor, cells: RatedCells) -> Tensor:
+        """Return the predictions for the cells minus the user's mean, [N], from rows [B, H + 1]."""
+        factors = functional.pad(user_rows[:, :-1], (0, 1), value=1.0)
+        outputs: Tensor = Products.apply(cells, factors, self.movies)
+        return outputs
 
     def embed_movies(self, movie_index: Tensor) -> Tensor:
         """Return the rows of the movie table, [B, H + 1]."""

@@ -12,6 +12,7 @@ from torch import nn
 from recspark.config.train import LAYER_FORMS
 from recspark.errors import ConfigError, describe
 from recspark.models.batch_norm import BatchNorm
+from recspark.models.dropout import Dropout
 
 
 def build_layers(layers: Sequence[str], num_inputs: int, num_outputs: int) -> nn.Sequential:
@@ -45,7 +46,7 @@ def _build(entry: str, num_inputs: int) -> nn.Module:
             case ["dense", size] if int(size) >= 1:
                 return nn.Linear(num_inputs, int(size))
             case ["dropout", share] if 0 <= float(share) < 1:
-                return nn.Dropout(float(share))
+                return Dropout(float(share))
             case ["relu"]:
                 return nn.ReLU()
             case ["batch_norm"]:

@@ -36,10 +36,8 @@ class GradientLearner(Learner):
         self._settings = settings
         self._optimiser = make_optimiser(model, settings, tables)
 
-    def _descend(self, loss: Tensor, learning_rate: float, clock: Clock) -> None:
-        """Update the module and the users along the gradient of this rank's part of the loss."""
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+    def _descend(self, learning_rate: float, clock: Clock) -> None:
+        """Update the module and the users by the gradient of this rank's part of the loss."""
         clock.mark("forward_backward")
         gradients = [_gradient(parameter) for parameter in self.model.parameters()]
         self._group.sum_gradients(gradients)
@@ -55,13 +53,15 @@ class GradientLearner(Learner):
             options["lr"] = learning_rate
         self._update_users(learning_rate, scale)
         self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
         clock.mark("optimiser")
 
     def _clip_scale(self, gradients: list[Tensor], limit: float) -> Tensor:
         """Return the factor, at most 1, that bounds the joint norm of module and all users."""
         squares = self._group.sum(self._user_squares())
         for gradient in gradients:
-            squares += gradient.double().square().sum()
+            # By rows: one sum in float32 loses digits, and float64 copies are slow.
+            squares += torch.linalg.vector_norm(gradient, dim=-1).double().square().sum()
         return (limit / (squares.sqrt() + 1e-12)).clamp_max(1).float()
 
     def _complete_gradients(self) -> None:

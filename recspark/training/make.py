@@ -23,7 +23,8 @@ from recspark.training.learner import Learner
 from recspark.training.plan import StepPlan
 from recspark.training.rating_learner import RatingLearner
 from recspark.training.seeds import make_generator
-from recspark.training.user_learner import UserLearner, UserRatings
+from recspark.training.user_learner import UserLearner
+from recspark.training.user_ratings import UserRatings
 from recspark.training.user_table import init_user_rows
 
 # With more distinct ratings than this, one class per rating makes no sense.
@@ -58,7 +59,7 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
         ratings = read_ratings(job.train, job.train_rows, shard, group.device, settings)
         users = {bucket: shard.bucket_users(bucket) for bucket in range(shard.num_buckets)}
         plan = StepPlan(users, settings.batch_size, job.seed, settings.min_steps)
-        grouped = UserRatings.of(ratings, shard.num_rows, job.rating_mean)
+        grouped = UserRatings.of(ratings, shard.num_rows, job.num_movies, job.rating_mean)
         num_ratings = sum(job.train_rows.values())
         yield UserLearner(model, plan, grouped, num_ratings, shard, settings, group)
         return

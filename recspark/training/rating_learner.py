@@ -19,6 +19,7 @@ from recspark.training.group import Group
 from recspark.training.learner import Memory
 from recspark.training.objective import Objective, bias_extra
 from recspark.training.plan import StepPlan
+from recspark.training.precision import is_bf16
 from recspark.training.user_table import UserTable
 
 
@@ -48,7 +49,7 @@ class RatingLearner(GradientLearner):
         super().__init__(model, rows, plan, settings, group, tables=tables)
         self.num_ratings = sum(plan.bucket_rows.values())
         self._feed, self._tables = feed, tables
-        self._objective = Objective(model, *weights, is_bf16=settings.precision == "bf16")
+        self._objective = Objective(model, *weights, is_bf16=is_bf16(model, settings, group.device))
         self._bias_extra = bias_extra(model, settings.reg, settings.bias_reg)
 
     def batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
@@ -61,9 +62,10 @@ class RatingLearner(GradientLearner):
         self.seen_users.index_fill_(0, users.long(), True)
         self.seen_movies.index_fill_(0, movies.long(), True)
         gather = self._table.gather if self._table else self._gather
-        loss, squares = self._objective(gather(users), movies, ratings)
-        self._descend(loss / self.plan.global_rows(step), learning_rate, clock)
-        return torch.stack([loss.detach(), squares]).double()
+        weight = 1 / self.plan.global_rows(step)
+        sums = self._objective.backward(gather(users), movies, ratings, weight)
+        self._descend(learning_rate, clock)
+        return sums
 
     def memory(self) -> Memory:
         """Return the state of both optimisers."""

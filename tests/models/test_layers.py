@@ -6,13 +6,14 @@ from torch import nn
 
 from recspark.errors import ConfigError
 from recspark.models.batch_norm import BatchNorm
+from recspark.models.dropout import Dropout
 from recspark.models.layers import build_hidden, build_layers
 
 
 def test_each_entry_becomes_its_module_and_a_dense_layer_ends_them() -> None:
     words = ["dropout 0.3", "dense 7", "relu", "batch_norm", "dense 5"]
     layers = build_layers(words, num_inputs=4, num_outputs=2)
-    kinds = [nn.Dropout, nn.Linear, nn.ReLU, BatchNorm, nn.Linear, nn.Linear]
+    kinds = [Dropout, nn.Linear, nn.ReLU, BatchNorm, nn.Linear, nn.Linear]
     assert [type(module) for module in layers] == kinds
     assert layers[0].p == 0.3
     widths = [(m.in_features, m.out_features) for m in layers if isinstance(m, nn.Linear)]

@@ -10,7 +10,6 @@ from recspark.models.biased_mf import BiasedMF
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
 from recspark.training.compiled import Threads
-from recspark.training.objective import Objective
 from recspark.training.optimisers import Update
 from recspark.training.row_loops import cut, order_by_row
 from recspark.training.user_table import UserTable, init_user_rows
@@ -24,20 +23,6 @@ def make_model(num_movies: int = 6) -> BiasedMF:
 
 def make_table(rows: torch.Tensor, threads: int = 1, **changed: object) -> UserTable:
     return UserTable(rows, TrainConfig(**changed), Threads(threads))  # type: ignore[arg-type]
-
-
-def test_biases_have_an_l2_weight_of_their_own() -> None:
-    model = make_model()
-    rows = torch.randn(5, 3, generator=torch.Generator().manual_seed(2))
-    users, movies = torch.tensor([4, 1, 4]), torch.tensor([0, 5, 5])
-    ratings = torch.tensor([1.0, 5.0, 3.0])
-    p, q = rows[users], model.movies[movies]
-    error = 3.0 + p[:, 2] + q[:, 2] + (p[:, :2] * q[:, :2]).sum(1) - ratings
-    factors = p[:, :2].square().sum() + q[:, :2].square().sum()
-    biases = p[:, 2].square().sum() + q[:, 2].square().sum()
-    for bias_reg, expected in ((0.0, 0.1 * factors), (0.7, 0.1 * factors + 0.7 * biases)):
-        loss, _ = Objective(model, 0.1, bias_reg)(p, movies, ratings)
-        assert loss.item() == pytest.approx((error.square().sum() + expected).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
