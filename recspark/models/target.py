@@ -5,6 +5,7 @@ Shape legend: B rows of a batch, K distinct rating values.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,14 +37,14 @@ class Target:
     def encode(self, ratings: Tensor) -> Tensor:
         """Return the desired outputs for ratings [B]: float32 [B], or int64 classes."""
         if self.kind == "one_of_k":
-            values = torch.tensor(self.values, dtype=ratings.dtype, device=ratings.device)
+            values = _on_device(self.values, ratings.device)
             return torch.bucketize(ratings, values).clamp_max(len(self.values) - 1)
         return (ratings - self.shift) / self.scale
 
     def decode(self, outputs: Tensor) -> Tensor:
         """Return ratings [B] for outputs [B], or the expected rating for scores [B, K]."""
         if self.kind == "one_of_k":
-            values = torch.tensor(self.values, dtype=torch.float32, device=outputs.device)
+            values = _on_device(self.values, outputs.device)
             return torch.softmax(outputs.float(), dim=1) @ values
         return outputs * self.scale + self.shift
 
@@ -56,3 +57,9 @@ class Target:
     def scale(self) -> float:
         """The change in rating per unit of output (rating units)."""
         return self.std if self.kind == "standardized" else 1.0
+
+
+@functools.lru_cache(maxsize=8)
+def _on_device(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return float32 [K], copied once: a copy to a GPU waits for it."""
+    return torch.tensor(values, dtype=torch.float32, device=device)

@@ -21,6 +21,7 @@ from recspark.training.group import Group
 from recspark.training.job import TrainJob
 from recspark.training.learner import Learner
 from recspark.training.plan import StepPlan
+from recspark.training.precision import set_precision
 from recspark.training.rating_learner import RatingLearner
 from recspark.training.seeds import make_generator
 from recspark.training.user_learner import UserLearner
@@ -52,8 +53,7 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
         for norm in model.modules():
             if isinstance(norm, BatchNorm):
                 norm.group = group.steps
-    if group.device.type == "cuda":
-        torch.set_float32_matmul_precision("high" if settings.precision == "tf32" else "highest")
+    set_precision(settings, group.device)
     if isinstance(model, AutoRec):
         # Always in memory, as an autoencoder needs all ratings of a user at once.
         ratings = read_ratings(job.train, job.train_rows, shard, group.device, settings)

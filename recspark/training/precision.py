@@ -27,6 +27,12 @@ def is_bf16(model: RatingModel, settings: TrainConfig, device: torch.device) -> 
     return is_worth_it and _has_bf16(device)
 
 
+def set_precision(settings: TrainConfig, device: torch.device) -> None:
+    """Let float32 products of this process round to TF32 on a GPU, or not."""
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if settings.precision == "tf32" else "highest")
+
+
 def _has_bf16(device: torch.device) -> bool:
     """Return whether the device multiplies bfloat16 matrices faster than float32 ones."""
     if device.type == "cuda":

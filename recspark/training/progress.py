@@ -15,8 +15,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from tqdm import tqdm
-
 from recspark.files import json_files
 
 logger = logging.getLogger(__name__)
@@ -145,6 +143,8 @@ class _Bar:
     """Draws the steps done out of all steps; at the end it says whether the run stopped early."""
 
     def __init__(self, name: str) -> None:
+        from tqdm import tqdm  # ranks, which only write progress, do not need it
+
         self._bar = tqdm(desc=name, unit="step", dynamic_ncols=True)
         self._last: dict[str, Any] | None = None
 
