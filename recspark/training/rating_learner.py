@@ -97,7 +97,7 @@ class RatingLearner(GradientLearner):
         if self._table:
             return self._table.gradient_squares()
         assert self.rows.grad is not None
-        return self.rows.grad.double().square().sum()
+        return torch.linalg.vector_norm(self.rows.grad, dim=1).double().square().sum()
 
     def _update_users(self, learning_rate: float, scale: Tensor | None) -> None:
         if self._table:
