@@ -84,9 +84,7 @@ class FactorLearner(Learner):
         """Update the users and sum the movies' gradient; return [T, 2], see `learn_users`."""
         users, movies = batch[0].numpy(), batch[1].numpy()
         targets = self.model.spec.target.encode(batch[2]).numpy()
-        order, scratch = np.empty(len(users), np.int32), np.empty(len(users), np.int32)
-        order_by_row(users, order, scratch, len(self.rows))
-        cuts = cut(users, order, self._threads.count)
+        cuts = cut(users, self._threads.count)
         sums = np.zeros((self._threads.count, 2))
         tables = self.rows.numpy(), *memory_arrays(self._user_memory), self._movies.numpy()
         gradients = self._gradients.numpy()
@@ -95,9 +93,10 @@ class FactorLearner(Learner):
         numbers = num_factors, *self._reg, np.float32(weight), *update.for_loops()
 
         def learn(part: int) -> None:
-            span = cuts[part], cuts[part + 1]
-            rows = users, movies, targets, order
-            learn_users(*rows, *span, *tables, gradients[part], *numbers, *seen, sums[part])
+            span = slice(cuts[part], cuts[part + 1])
+            order = order_by_row(users[span], len(self.rows))
+            rows = users[span], movies[span], targets[span], order
+            learn_users(*rows, *tables, gradients[part], *numbers, *seen, sums[part])
 
         self._threads.run(learn)
         return sums

@@ -24,8 +24,6 @@ def learn_users(
     movies: Ints,
     targets: Floats,
     order: Ints,
-    start: int,
-    end: int,
     table: Floats,
     first: Floats,
     second: Floats,
@@ -43,7 +41,7 @@ def learn_users(
     seen_movies: Flags,
     sums: npt.NDArray[np.float64],
 ) -> None:
-    """Take the users from `start` to `end` of an order one step along their gradient.
+    """Take the users of a batch one step along their gradient.
 
     The loss of a row is (b_u + b_m + p · q - target)² + reg (|p|² + |q|²) + bias_reg (b_u² + b_m²);
     without biases, U equals the number of factors.
@@ -53,8 +51,6 @@ def learn_users(
         movies: [B].
         targets: [B], what the model should give.
         order: [B], from `order_by_row` by user.
-        start: Where the part starts in it.
-        end: Where it ends.
         table: [R, U], changed in place.
         first: [R, U], optimiser state; see `change`.
         second: [R, U] for Adam.
@@ -70,13 +66,13 @@ def learn_users(
         epsilon: Of Adam.
         seen_users: [R]; those of the batch are set.
         seen_movies: [M]; those of the batch are set.
-        sums: [2]; squared errors and L2 of the part are added, not weighted.
+        sums: [2]; squared errors and L2 are added, not weighted.
     """
     size = table.shape[1]
     gradient = np.zeros(size, np.float32)
     two = np.float32(2) * weight
     errors, penalty = np.float64(0), np.float64(0)
-    place = start
+    place, end = 0, len(order)
     while place < end:
         user = users[order[place]]
         if place + AHEAD < end:

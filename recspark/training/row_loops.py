@@ -25,13 +25,11 @@ LINE = 16
 
 
 @compiled
-def order_by_row(rows: Ints, order: Ints, scratch: Ints, num_rows: int) -> None:
-    """Fill `order` [B] with the places of a batch in ascending `rows` [B]; a stable radix sort.
+def order_by_row(rows: Ints, num_rows: int) -> Ints:
+    """Return the places of a batch by ascending `rows`, [B]; a stable radix sort.
 
     Args:
-        rows: Rows of a table, each below `num_rows`.
-        order: Receives the places.
-        scratch: [B], overwritten.
+        rows: [B], rows of a table, each below `num_rows`.
         num_rows: R.
     """
     bits = 1
@@ -48,31 +46,40 @@ def order_by_row(rows: Ints, order: Ints, scratch: Ints, num_rows: int) -> None:
             count = starts[digit, value]
             starts[digit, value] = total
             total += count
+    by_low = np.empty(len(rows), np.int32)
     for place in range(len(rows)):
         value = rows[place] & low
-        scratch[starts[0, value]] = place
+        by_low[starts[0, value]] = place
         starts[0, value] += 1
-    for number in range(len(rows)):
-        place = scratch[number]
+    order = np.empty(len(rows), np.int32)
+    for place in by_low:
         value = rows[place] >> bits
         order[starts[1, value]] = place
         starts[1, value] += 1
+    return order
 
 
 @compiled
-def cut(rows: Ints, order: Ints, num_parts: int) -> npt.NDArray[np.int64]:
-    """Return where to cut an order by row into parts of similar length, [num_parts + 1].
+def cut(rows: Ints, num_parts: int) -> npt.NDArray[np.int64]:
+    """Return where to cut a batch [B] into parts of similar length, [num_parts + 1].
 
-    All places of a row are in one part.
+    No row is in two parts, so threads can take one each. This needs places before which all rows
+    are lower than after, as a feed has between buckets; without any, one part holds everything.
     """
-    size = len(order)
-    cuts = np.zeros(num_parts + 1, np.int64)
-    for part in range(1, num_parts):
-        at = max(size * part // num_parts, cuts[part - 1])
-        while 0 < at < size and rows[order[at]] == rows[order[at - 1]]:
-            at += 1
-        cuts[part] = at
-    cuts[num_parts] = size
+    size = len(rows)
+    lowest = np.empty(size, np.int32)  # from each place on
+    for place in range(size - 1, -1, -1):
+        lowest[place] = rows[place]
+        if place + 1 < size:
+            lowest[place] = min(lowest[place], lowest[place + 1])
+    cuts = np.full(num_parts + 1, size, np.int64)
+    cuts[0] = 0
+    part, highest = 1, np.int32(-1)
+    for place in range(size):
+        while part < num_parts and place >= size * part // num_parts and highest < lowest[place]:
+            cuts[part] = place
+            part += 1
+        highest = max(highest, rows[place])
     return cuts
 
 
@@ -121,7 +128,7 @@ def sum_squares(rows: Ints, order: Ints, gradients: Floats) -> float:
     gradient = np.zeros(gradients.shape[1], np.float32)
     place = 0
     while place < len(order):
-        place = _gather(rows, order, gradients, place, len(order), gradient)
+        place = _gather(rows, order, gradients, place, gradient)
         for k in range(len(gradient)):
             total += gradient[k] * gradient[k]
     return total
@@ -131,8 +138,6 @@ def sum_squares(rows: Ints, order: Ints, gradients: Floats) -> float:
 def update_rows(
     rows: Ints,
     order: Ints,
-    start: int,
-    end: int,
     gradients: Floats,
     scale: np.float32,
     table: Floats,
@@ -143,13 +148,11 @@ def update_rows(
     decay: np.float32,
     epsilon: np.float32,
 ) -> None:
-    """Step on the table rows of the places from `start` to `end` of an order.
+    """Step on the rows of a table that a batch has.
 
     Args:
         rows: [B], the table's row of each place of the batch.
         order: [B], from `order_by_row`.
-        start: Where the part starts.
-        end: Where it ends.
         gradients: [B, U], the loss by each place's copy of its row; a row takes the sum.
         scale: Factor on the gradient.
         table: [R, U].
@@ -161,7 +164,7 @@ def update_rows(
         epsilon: Of Adam.
     """
     gradient = np.zeros(gradients.shape[1], np.float32)
-    place = start
+    place, end = 0, len(order)
     while place < end:
         row = rows[order[place]]
         if place + AHEAD < end:
@@ -170,7 +173,7 @@ def update_rows(
             ask_for(first, ahead)
             if is_adam:
                 ask_for(second, ahead)
-        place = _gather(rows, order, gradients, place, end, gradient)
+        place = _gather(rows, order, gradients, place, gradient)
         for k in range(len(gradient)):
             gradient[k] *= scale
         two = second[row] if is_adam else first[row]
@@ -178,13 +181,11 @@ def update_rows(
 
 
 @compiled
-def _gather(
-    rows: Ints, order: Ints, gradients: Floats, place: int, end: int, gradient: Floats
-) -> int:
+def _gather(rows: Ints, order: Ints, gradients: Floats, place: int, gradient: Floats) -> int:
     """Sum the gradients of one row's places into `gradient`; return the place after them."""
     row = rows[order[place]]
     gradient[:] = 0
-    while place < end and rows[order[place]] == row:
+    while place < len(order) and rows[order[place]] == row:
         one = gradients[order[place]]
         for k in range(len(gradient)):
             gradient[k] += one[k]

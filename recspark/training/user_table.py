@@ -10,6 +10,8 @@ users stays unknown, and all places of a user write the same new row.
 
 from __future__ import annotations
 
+from itertools import pairwise, starmap
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,8 +22,11 @@ from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
 from recspark.training.compiled import Threads
 from recspark.training.optimisers import BETAS, Update, make_memory
-from recspark.training.row_loops import cut, order_by_row, sum_squares, update_rows
+from recspark.training.row_loops import Ints, cut, order_by_row, sum_squares, update_rows
 from recspark.training.seeds import make_generator
+
+Part = tuple[slice, Ints, Ints]
+"""(where it is in the batch, its rows, their order)"""
 
 
 class UserTable:
@@ -46,16 +51,16 @@ class UserTable:
         """
         self._users = users
         self._leaf = functional.embedding(users, self.rows).requires_grad_()
-        self._order: Tensor | None = None
+        self._parts: list[Part] | None = None
         return self._leaf
 
     def gradient_squares(self) -> Tensor:
         """Return the squared norm of the gradient of the rows, float64, a scalar."""
         if self.rows.is_cuda:
             return self._sums_by_user()[2].double().square().sum()
-        order = self._sort().numpy()
         gradient = self._gradient().numpy()
-        return torch.tensor(sum_squares(self._users.numpy(), order, gradient), dtype=torch.float64)
+        squares = [sum_squares(rows, order, gradient[span]) for span, rows, order in self._cut()]
+        return torch.tensor(sum(squares), dtype=torch.float64)
 
     def update(self, learning_rate: float, step: int, scale: Tensor | None = None) -> None:
         """Take one step on the rows of the batch.
@@ -72,22 +77,15 @@ class UserTable:
             self._update_by_loops(change, 1.0 if scale is None else float(scale))
 
     def _update_by_loops(self, change: Update, scale: float) -> None:
-        users, order = self._users.numpy(), self._sort().numpy()
         gradient, table = self._gradient().numpy(), self.rows.numpy()
-        first, second = memory_arrays(self.memory)
-        cuts = cut(users, order, self._threads.count)
-        numbers = change.for_loops()
-        self._threads.run(
-            lambda part: update_rows(
-                users,
-                order,
-                *(cuts[part], cuts[part + 1]),
-                gradient,
-                np.float32(scale),
-                *(table, first, second),
-                *numbers,
-            )
-        )
+        tables, numbers = (table, *memory_arrays(self.memory)), change.for_loops()
+        parts = self._cut()
+
+        def update(part: int) -> None:
+            span, rows, order = parts[part]
+            update_rows(rows, order, gradient[span], np.float32(scale), *tables, *numbers)
+
+        self._threads.run(update)
 
     def update_by_tensors(self, change: Update, scale: Tensor | None) -> None:
         """Take one step by tensor operations on any device; those of a GPU are not waited for."""
@@ -120,13 +118,15 @@ class UserTable:
         gradient = self._leaf.grad
         return torch.zeros_like(self._leaf) if gradient is None else gradient.contiguous()
 
-    def _sort(self) -> Tensor:
-        """Return the places of the batch by user, int32 [B]."""
-        if self._order is None:
-            self._order = torch.empty_like(self._users)
-            scratch = np.empty(len(self._users), np.int32)
-            order_by_row(self._users.numpy(), self._order.numpy(), scratch, len(self.rows))
-        return self._order
+    def _cut(self) -> list[Part]:
+        """Return a part of the batch for each thread."""
+        if self._parts is None:
+            users = self._users.numpy()
+            spans = starmap(slice, pairwise(cut(users, self._threads.count).tolist()))
+            self._parts = [
+                (span, users[span], order_by_row(users[span], len(self.rows))) for span in spans
+            ]
+        return self._parts
 
 
 def memory_arrays(memory: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:

@@ -59,11 +59,19 @@ class Given:
 
 
 def make_batches(count: int, rows: int = ROWS) -> list[Batch]:
-    """Return random batches in which users and movies repeat; the last user never comes."""
+    """Return random batches in which users and movies repeat; the last user never comes.
+
+    As in a feed, the users of a bucket of ten are neighbours in a batch.
+    """
     rng = np.random.default_rng(4)
+
+    def users() -> np.ndarray:
+        drawn = (USERS * rng.random(rows) ** 2).astype(np.int32).clip(max=USERS - 2)
+        return drawn[np.argsort(drawn // 10, kind="stable")]
+
     return [
         (
-            torch.from_numpy((USERS * rng.random(rows) ** 2).astype(np.int32).clip(max=USERS - 2)),
+            torch.from_numpy(users()),
             torch.from_numpy((MOVIES * rng.random(rows) ** 2).astype(np.int32)),
             torch.from_numpy(rng.integers(1, 6, rows).astype(np.float32)),
         )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -71,24 +73,29 @@ def test_gradient_of_a_batch_without_backward_is_zero() -> None:
 def test_order_by_row_is_a_stable_sort(num_rows: int) -> None:
     rng = np.random.default_rng(num_rows)
     rows = rng.integers(0, num_rows, 5000).astype(np.int32)
-    order, scratch = np.empty(5000, np.int32), np.empty(5000, np.int32)
-    order_by_row(rows, order, scratch, num_rows)
+    order = order_by_row(rows, num_rows)
     np.testing.assert_array_equal(order, np.argsort(rows, kind="stable"))
 
 
 @pytest.mark.parametrize("num_parts", [1, 2, 3, 7, 20])
-@pytest.mark.parametrize("num_rows", [1, 4, 1000])
-@pytest.mark.parametrize("size", [0, 1, 3, 500])
-def test_parts_hold_whole_rows(num_parts: int, num_rows: int, size: int) -> None:
-    rows = np.random.default_rng(1).integers(0, num_rows, size).astype(np.int32)
-    order = np.argsort(rows, kind="stable").astype(np.int32)
-    cuts = cut(rows, order, num_parts)
+@pytest.mark.parametrize("bucket_rows", [1, 40, 400])
+@pytest.mark.parametrize("size", [0, 1, 3, 500, 5000])
+def test_no_row_is_in_two_parts(num_parts: int, bucket_rows: int, size: int) -> None:
+    """Rows come bucket by bucket, at random within each."""
+    rows = np.sort(np.random.default_rng(1).integers(0, 1000, size)).astype(np.int32)
+    for start in range(0, 1000, bucket_rows):
+        bucket = slice(*np.searchsorted(rows, [start, start + bucket_rows]))
+        rows[bucket] = np.random.default_rng(start).permutation(rows[bucket])
+    cuts = cut(rows, num_parts)
     assert (cuts[0], cuts[-1], len(cuts)) == (0, size, num_parts + 1)
     assert (np.diff(cuts) >= 0).all()
-    for at in cuts[1:-1]:
-        assert at in (0, size) or rows[order[at]] != rows[order[at - 1]]
-    if num_rows == 1000 and size == 500:
-        assert np.diff(cuts).max() < size / num_parts + 10
+    parts = [set(rows[start:end]) for start, end in pairwise(cuts)]
+    assert sum(map(len, parts)) == len(set(rows))
+    if bucket_rows < 400 and size >= 500:
+        assert np.diff(cuts).max() < size / num_parts + size * bucket_rows / 1000 + 10
+    shuffled = np.random.default_rng(2).permutation(rows)
+    parts = [set(shuffled[start:end]) for start, end in pairwise(cut(shuffled, num_parts))]
+    assert sum(map(len, parts)) == len(set(rows))
 
 
 @pytest.mark.parametrize("num_ranks", [1, 2, 3])
