@@ -52,7 +52,8 @@ def order_by_row(rows: Ints, num_rows: int) -> Ints:
         by_low[starts[0, value]] = place
         starts[0, value] += 1
     order = np.empty(len(rows), np.int32)
-    for place in by_low:
+    for number in range(len(rows)):
+        place = int(by_low[number])
         value = rows[place] >> bits
         order[starts[1, value]] = place
         starts[1, value] += 1
