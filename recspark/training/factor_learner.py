@@ -83,19 +83,23 @@ class FactorLearner(Learner):
     def _learn_users(self, batch: Batch, update: Update, weight: float) -> np.ndarray:
         """Update the users and sum the movies' gradient; return [T, 2], see `learn_users`."""
         users, movies = batch[0].numpy(), batch[1].numpy()
-        targets = self.model.spec.target.encode(batch[2]).numpy()
+        ratings = batch[2].numpy()
         cuts = cut(users, self._threads.count)
         sums = np.zeros((self._threads.count, 2))
         tables = self.rows.numpy(), *memory_arrays(self._user_memory), self._movies.numpy()
         gradients = self._gradients.numpy()
         seen = self.seen_users.numpy(), self.seen_movies.numpy()
+        target = self.model.spec.target
+        shift, scale = np.float32(target.shift), np.float32(target.scale)
         num_factors = self.rows.shape[1] - self.model.has_biases
         numbers = num_factors, *self._reg, np.float32(weight), *update.for_loops()
 
         def learn(part: int) -> None:
             span = slice(cuts[part], cuts[part + 1])
             order = order_by_row(users[span], len(self.rows))
-            rows = users[span], movies[span], targets[span], order
+            # In NumPy: after a tensor operation torch's threads spin, and take a core from these.
+            targets = (ratings[span] - shift) / scale
+            rows = users[span], movies[span], targets, order
             learn_users(*rows, *tables, gradients[part], *numbers, *seen, sums[part])
 
         self._threads.run(learn)

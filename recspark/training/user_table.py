@@ -21,7 +21,7 @@ from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
 from recspark.training.compiled import Threads
-from recspark.training.optimisers import BETAS, Update, make_memory
+from recspark.training.optimisers import BETAS, Update, empty_table, make_memory
 from recspark.training.row_loops import Ints, cut, order_by_row, sum_squares, update_rows
 from recspark.training.seeds import make_generator
 
@@ -137,7 +137,7 @@ def memory_arrays(memory: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
 
 def init_user_rows(model: RatingModel, shard: Shard, seed: int) -> Tensor:
     """Return a rank's initial rows, [R, U]. A user's row does not depend on the number of ranks."""
-    rows = torch.empty(shard.num_rows, model.user_width)
+    rows = empty_table((shard.num_rows, model.user_width), torch.device("cpu"))
     for bucket, offset in shard.offsets.items():
         num_users = shard.bucket_users(bucket)
         generator = make_generator(seed, "users", bucket)
