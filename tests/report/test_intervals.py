@@ -126,6 +126,8 @@ def test_calibration_heading_claims_no_more_than_the_test_set_shows() -> None:
     assert heading((0.9, 41), (0.4, 3000), (-0.1, 1000)) == (
         "Predictions of mf are off by 0.33 stars on average (n = 4,000)"
     )
+    # All errors below 0: (0.4 · 3000 + 0.2 · 1000) / 4000.
+    assert heading((-0.4, 3000), (-0.2, 1000)).endswith("off by 0.35 stars on average (n = 4,000)")
 
 
 def test_lists_of_few_users_are_not_praised() -> None:
