@@ -20,6 +20,7 @@ REQUIREMENTS = {
     "pandas": (">=2.2,<3.2", "Spark's bridge to Python"),
     "scipy": (">=1.11,<2", "sparse products of the cosine baseline"),
     "torch": (">=2.6,<2.14", "training on CPU and GPU; 2.13 is the newest that was tested"),
+    "numba": (">=0.59,<0.69", "compiles training's loops without a compiler on the machine"),
     "safetensors": (">=0.4.3,<1", "weights that are mapped, not unpickled"),
     "jsonargparse": (">=4.49,<5", "typed, strict settings from YAML and command line"),
     "docstring-parser": (">=0.16", "puts the settings' docstrings into --help"),

@@ -1,7 +1,8 @@
 """Compiles loops over arrays with numba, which needs no compiler on the machine.
 
 Only modules with loops import this one, and only when they are needed: numba takes 0.2 s to import,
-and a loop a second to compile. The result is kept on disk.
+and a loop up to a second to compile. The result is kept on disk until the loop's file changes.
+Loops that are called by others therefore belong in the same file.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _prefetch(_: Any, array: Any, index: Any) -> Any:
         place = builder.bitcast(builder.gep(data, [arguments[1]]), cgutils.voidptr_t)
         word = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        function = builder.module.declare_intrinsic("llvm.prefetch", (cgutils.voidptr_t,), kind)
         builder.call(function, [place, word(1), word(3), word(1)])
         return context.get_dummy_value()
 

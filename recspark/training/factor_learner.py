@@ -19,12 +19,12 @@ from recspark.models.rating_model import RatingModel
 from recspark.training.batches import Batch, Batches
 from recspark.training.clock import Clock
 from recspark.training.compiled import Threads
-from recspark.training.factor_loops import learn_users
 from recspark.training.group import Group
 from recspark.training.learner import Learner, Memory
 from recspark.training.optimisers import Update, make_memory
+from recspark.training.order_loops import cut, order_by_row
 from recspark.training.plan import StepPlan
-from recspark.training.row_loops import change, cut, order_by_row
+from recspark.training.row_loops import change, learn_users
 from recspark.training.user_table import memory_arrays
 
 

@@ -1,4 +1,4 @@
-"""The compiled loops of `random_order` and of the feed that follows such orders."""
+"""Compiled loops that order the rows of an epoch and of a batch."""
 
 from __future__ import annotations
 
@@ -71,3 +71,63 @@ def gather_bucket(
             movies[to] = flat[row + 1]
             bits[to] = flat[row + 2]
             to += 1
+
+
+@compiled
+def order_by_row(rows: Ints, num_rows: int) -> Ints:
+    """Return the places of a batch by ascending `rows`, [B]; a stable radix sort.
+
+    Args:
+        rows: [B], rows of a table, each below `num_rows`.
+        num_rows: R.
+    """
+    bits = 1
+    while (1 << (2 * bits)) < num_rows:
+        bits += 1
+    low = (1 << bits) - 1
+    starts = np.zeros((2, 1 << bits), np.int64)
+    for place in range(len(rows)):
+        starts[0, rows[place] & low] += 1
+        starts[1, rows[place] >> bits] += 1
+    for digit in range(2):
+        total = 0
+        for value in range(1 << bits):
+            count = starts[digit, value]
+            starts[digit, value] = total
+            total += count
+    by_low = np.empty(len(rows), np.int32)
+    for place in range(len(rows)):
+        value = rows[place] & low
+        by_low[starts[0, value]] = place
+        starts[0, value] += 1
+    order = np.empty(len(rows), np.int32)
+    for number in range(len(rows)):
+        place = int(by_low[number])
+        value = rows[place] >> bits
+        order[starts[1, value]] = place
+        starts[1, value] += 1
+    return order
+
+
+@compiled
+def cut(rows: Ints, num_parts: int) -> npt.NDArray[np.int64]:
+    """Return where to cut a batch [B] into parts of similar length, [num_parts + 1].
+
+    No row is in two parts, so threads can take one each. This needs places before which all rows
+    are lower than after, as a feed has between buckets; without any, one part holds everything.
+    """
+    size = len(rows)
+    lowest = np.empty(size, np.int32)  # from each place on
+    for place in range(size - 1, -1, -1):
+        lowest[place] = rows[place]
+        if place + 1 < size:
+            lowest[place] = min(lowest[place], lowest[place + 1])
+    cuts = np.full(num_parts + 1, size, np.int64)
+    cuts[0] = 0
+    part, highest = 1, np.int32(-1)
+    for place in range(size):
+        while part < num_parts and place >= size * part // num_parts and highest < lowest[place]:
+            cuts[part] = place
+            part += 1
+        highest = max(highest, rows[place])
+    return cuts

@@ -22,7 +22,8 @@ from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
 from recspark.training.compiled import Threads
 from recspark.training.optimisers import BETAS, Update, empty_table, make_memory
-from recspark.training.row_loops import Ints, cut, order_by_row, sum_squares, update_rows
+from recspark.training.order_loops import Ints, cut, order_by_row
+from recspark.training.row_loops import sum_squares, update_rows
 from recspark.training.seeds import make_generator
 
 Part = tuple[slice, Ints, Ints]

@@ -13,7 +13,7 @@ from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
 from recspark.training.compiled import Threads
 from recspark.training.optimisers import Update
-from recspark.training.row_loops import cut, order_by_row
+from recspark.training.order_loops import cut, order_by_row
 from recspark.training.user_table import UserTable, init_user_rows
 
 
