@@ -57,10 +57,35 @@ def test_a_recipe_given_as_a_config_file_brings_its_split(name: str) -> None:
     config = load_config(["--config", DATA, "--config", preset, "--models", name], prog="test.py")
     assert config.name == "movielens-100k"
     assert config.prepare.split == "random"
-    assert config.prepare.test_fraction == (0.1 if name == "scaled_nn" else 0.2)
+    is_tenth = name in ("scaled_nn", "softmax_classifier")
+    assert config.prepare.test_fraction == (0.1 if is_tenth else 0.2)
     is_filtered = name in ("netflix_mf", "netflix_deep", "netflix_residual")
     minimums = config.prepare.min_ratings_per_movie, config.prepare.min_ratings_per_user
     assert minimums == ((10_001, 231) if is_filtered else (1, 1))
+
+
+def test_the_cosine_recipe_brings_its_filter_and_keeps_the_split() -> None:
+    preset = str(presets_folder() / "cosine_user.yaml")
+    words = ["--config", DATA, "--config", preset, "--models", "cosine_user"]
+    prepare = load_config(words, prog="test.py").prepare
+    # More than 53,000 ratings of a movie and more than 830 of a user.
+    assert (prepare.min_ratings_per_movie, prepare.min_ratings_per_user) == (53_001, 831)
+    assert prepare.split == "pairs"
+
+
+def test_recipes_with_biases_penalise_factors_alone(configs: dict[str, Config]) -> None:
+    for name in ("lesson_bias", "netflix_mf", "netflix_residual"):
+        assert configs[name].train.reg > 0
+        assert configs[name].train.bias_reg == 0
+
+
+def test_embeddings_of_the_keras_notebook_start_within_its_bounds(
+    configs: dict[str, Config],
+) -> None:
+    settings = configs["netflix_embedding_nn"].train
+    assert settings.init == "uniform"
+    # ±2 / (factors + 1), written by hand for 256 factors
+    assert settings.init_scale == pytest.approx(0.00778, abs=5e-6)
 
 
 def test_large_scale_presets_take_large_steps_and_cosine(configs: dict[str, Config]) -> None:
