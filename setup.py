@@ -34,6 +34,8 @@ setup(
         "cluster": CLUSTER,
         "report": REPORT,
         "tracking": TRACKING,
+        # The yardstick of scripts/benchmarks/factorisation.py.
+        "benchmark": ["libmf>=0.9.2"],
         # What scripts/test_cluster.sh adds: an S3 server to test against.
         "dev-cluster": [*CLUSTER, "moto[server]>=5"],
         # What scripts/test.sh runs.

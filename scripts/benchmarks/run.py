@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-HELPERS = ("common", "run")
+HELPERS = ("common", "libmf_runs", "run")
 
 
 def describe(file: Path) -> str:
