@@ -12,17 +12,21 @@ import torch
 from torch import Tensor, nn
 
 _LEVELS = 1 << 16
+# Below, calling Python in both directions costs more than torch's own mask.
+_MIN_VALUES = 1 << 16
 
 
 class Dropout(nn.Dropout):
-    """nn.Dropout whose share, on the CPU, is rounded to 1/65536; values kept are scaled to match.
+    """nn.Dropout whose share is rounded to 1/65536 for large inputs on the CPU.
+
+    Values kept are scaled to match.
 
     Masks depend on the seed of torch's default generator, as in nn.Dropout, but are other ones.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x [any shape] with a share `p` of its values 0; outside training, x itself."""
-        if not self.training or x.device.type != "cpu":
+        if not self.training or x.device.type != "cpu" or x.numel() < _MIN_VALUES:
             return super().forward(x)
         result: Tensor = _Drop.apply(x, round(self.p * _LEVELS))
         return result

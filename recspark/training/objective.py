@@ -72,11 +72,11 @@ class Objective:
             loss, squares = self._losses(users, movies, ratings[span])
             (loss * weight).backward()
             sums += torch.stack([loss.detach(), squares])
-        for rows, gradient in zip((user_rows, movie_rows), gradients, strict=True):
-            if rows.is_leaf:
-                rows.grad = gradient
-            else:
-                rows.backward(gradient)
+        if user_rows.is_leaf:
+            user_rows.grad = gradients[0]
+            movie_rows.backward(gradients[1])
+        else:
+            torch.autograd.backward((user_rows, movie_rows), gradients)
         return sums
 
     def _losses(

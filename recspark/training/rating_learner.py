@@ -49,18 +49,21 @@ class RatingLearner(GradientLearner):
         super().__init__(model, rows, plan, settings, group, tables=tables)
         self.num_ratings = sum(plan.bucket_rows.values())
         self._feed, self._tables = feed, tables
+        self._is_first_epoch = True
         self._objective = Objective(model, *weights, is_bf16=is_bf16(model, settings, group.device))
         self._bias_extra = bias_extra(model, settings.reg, settings.bias_reg)
 
     def batches(self, epoch: int, first_step: int) -> Iterator[Batch]:
         """Yield (user_rows [B], movie_index [B], ratings [B]) of each step."""
+        self._is_first_epoch = epoch == 0  # every rating comes once in it
         return self._feed.epoch_steps(epoch, first_step)
 
     def take_step(self, batch: Batch, step: int, learning_rate: float, clock: Clock) -> Tensor:
         """See `Learner`."""
         users, movies, ratings = batch
-        self.seen_users.index_fill_(0, users.long(), True)
-        self.seen_movies.index_fill_(0, movies.long(), True)
+        if self._is_first_epoch:
+            self.seen_users.index_fill_(0, users.long(), True)
+            self.seen_movies.index_fill_(0, movies.long(), True)
         gather = self._table.gather if self._table else self._gather
         weight = 1 / self.plan.global_rows(step)
         sums = self._objective.backward(gather(users), movies, ratings, weight)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -49,10 +50,9 @@ class ResidentBatches:
         for first in range(first_step, plan.num_steps, steps_per_part):
             end = min(first + steps_per_part, plan.num_steps)
             users, movies, ratings = gather(orders, first, end)
-            places = np.cumsum([0, *(self._count(step) for step in range(first, end))]).tolist()
-            for start, stop in pairwise(places):
-                span = slice(start, stop)
-                yield users[span], movies[span], ratings[span]
+            sizes = np.diff(self._step_starts(first, end), axis=1).sum(axis=0)
+            for start, stop in pairwise(np.cumsum([0, *sizes]).tolist()):
+                yield users[start:stop], movies[start:stop], ratings[start:stop]
 
     def _make_orders(self, epoch: int) -> dict[int, Tensor]:
         orders: dict[int, Tensor] = dict.fromkeys(self._starts, torch.empty(0))
@@ -69,16 +69,18 @@ class ResidentBatches:
         """Release the ratings."""
         self._starts = {}
 
-    def _count(self, step: int) -> int:
-        """Return the rank's rows of a step."""
+    def _step_starts(self, first: int, end: int) -> npt.NDArray[np.int64]:
+        """Return where the steps from `first` to `end` start in each bucket, [buckets, steps + 1].
+
+        The last column is where the last one ends.
+        """
         plan = self._plan
-        return sum(plan.start(step + 1, b) - plan.start(step, b) for b in self._starts)
+        rows = np.array([[plan.bucket_rows.get(bucket, 0)] for bucket in self._starts], np.int64)
+        return np.arange(first, end + 1) * rows // plan.num_steps
 
     def _gather_by_loops(self, orders: dict[int, Tensor], first: int, end: int) -> Batch:
         """Return the rows of the steps from `first` to `end`, step by step, [P] each."""
-        plan = self._plan
-        # [buckets, steps + 1]: where each step starts in each bucket's order
-        starts = np.array([[plan.start(s, b) for s in range(first, end + 1)] for b in orders])
+        starts = self._step_starts(first, end)
         sizes = np.diff(starts, axis=1)
         # where each bucket's rows of each step go: after those of earlier steps and buckets
         into = np.cumsum(sizes.T.ravel()) - sizes.T.ravel()

@@ -10,7 +10,7 @@ from recspark.models.dropout import Dropout
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_each_value_is_dropped_with_the_same_chance(share: float, dtype: torch.dtype) -> None:
     torch.manual_seed(3)
-    ones, total, rounds = torch.ones(501, 7, dtype=dtype), torch.zeros(501, 7), 400
+    ones, total, rounds = torch.ones(9501, 7, dtype=dtype), torch.zeros(9501, 7), 100
     for _ in range(rounds):
         found = Dropout(share)(ones)
         assert found.dtype == dtype
@@ -18,7 +18,7 @@ def test_each_value_is_dropped_with_the_same_chance(share: float, dtype: torch.d
         torch.testing.assert_close(kept.float(), torch.full(kept.shape, 1 / (1 - share)), **CLOSE)
         total += found == 0
     deviation = (share * (1 - share)) ** 0.5
-    places = 501 * 7
+    places = 9501 * 7
     assert total.sum() / (rounds * places) == pytest.approx(
         share, abs=4 * deviation / (rounds * places) ** 0.5 + 1e-5
     )
@@ -46,7 +46,7 @@ def test_shares_are_finer_than_a_thousandth() -> None:
 
 def test_the_gradient_has_the_same_mask() -> None:
     torch.manual_seed(6)
-    x = torch.ones(33, 5, requires_grad=True)
+    x = torch.ones(33_000, 5, requires_grad=True)
     found = Dropout(0.3)(x)
     found.sum().backward()
     assert x.grad is not None
@@ -54,7 +54,7 @@ def test_the_gradient_has_the_same_mask() -> None:
 
 
 def test_a_seed_repeats_masks_and_evaluation_changes_nothing() -> None:
-    x = torch.ones(1001)
+    x = torch.ones(100_001)
     masks = []
     for seed in (7, 7, 8):
         torch.default_generator.manual_seed(seed)
