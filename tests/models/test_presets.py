@@ -59,9 +59,10 @@ def test_a_recipe_given_as_a_config_file_brings_its_split(name: str) -> None:
     assert config.prepare.split == "random"
     is_tenth = name in ("scaled_nn", "softmax_classifier")
     assert config.prepare.test_fraction == (0.1 if is_tenth else 0.2)
-    is_filtered = name in ("netflix_mf", "netflix_deep", "netflix_residual")
+    filters = dict.fromkeys(("netflix_mf", "netflix_deep", "netflix_residual"), (10_001, 231))
+    filters["autorec"] = (53_001, 831)
     minimums = config.prepare.min_ratings_per_movie, config.prepare.min_ratings_per_user
-    assert minimums == ((10_001, 231) if is_filtered else (1, 1))
+    assert minimums == filters.get(name, (1, 1))
 
 
 def test_the_cosine_recipe_brings_its_filter_and_keeps_the_split() -> None:
