@@ -21,11 +21,10 @@ from recspark.training.clock import Clock
 from recspark.training.compiled import Threads
 from recspark.training.group import Group
 from recspark.training.learner import Learner, Memory
-from recspark.training.optimisers import Update, make_memory
+from recspark.training.optimisers import Update, make_memory, memory_arrays
 from recspark.training.order_loops import cut, order_by_row
 from recspark.training.plan import StepPlan
 from recspark.training.row_loops import change, learn_users
-from recspark.training.user_table import memory_arrays
 
 
 def can_learn(model: RatingModel, settings: TrainConfig, device: torch.device) -> bool:

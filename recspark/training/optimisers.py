@@ -84,6 +84,12 @@ def make_memory(rows: Tensor, settings: TrainConfig) -> dict[str, Tensor]:
     return {name: empty_table(rows.shape, rows.device).zero_() for name in names}
 
 
+def memory_arrays(memory: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """Return an optimiser's state as the arrays (first, second) of the loops; SGD has one only."""
+    arrays = [table.numpy() for table in memory.values()]
+    return arrays[0], arrays[-1]
+
+
 def empty_table(shape: Sequence[int], device: torch.device) -> Tensor:
     """Return an uninitialised float32 table, on the CPU in large pages where the kernel has them.
 

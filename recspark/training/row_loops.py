@@ -27,11 +27,19 @@ LINE = 16
 
 
 @inlined
-def ask_for(table: Floats, row: int) -> None:
-    """Ask for the cache lines of a row of a table [R, U]."""
-    values = table[row]
+def ask_for_lines(values: Floats) -> None:
+    """Ask for the cache lines of one row [U]."""
     for column in range(0, len(values), LINE):
         prefetch(values, column)
+
+
+@inlined
+def ask_for(row: int, table: Floats, first: Floats, second: Floats, is_adam: bool) -> None:
+    """Ask for a row of a table [R, U] and of its optimiser state; see `change`."""
+    ask_for_lines(table[row])
+    ask_for_lines(first[row])
+    if is_adam:
+        ask_for_lines(second[row])
 
 
 @inlined
@@ -111,11 +119,7 @@ def update_rows(
     while place < end:
         row = rows[order[place]]
         if place + AHEAD < end:
-            ahead = rows[order[place + AHEAD]]
-            ask_for(table, ahead)
-            ask_for(first, ahead)
-            if is_adam:
-                ask_for(second, ahead)
+            ask_for(rows[order[place + AHEAD]], table, first, second, is_adam)
         place = _gather(rows, order, gradients, place, gradient)
         for k in range(len(gradient)):
             gradient[k] *= scale
@@ -194,11 +198,7 @@ def learn_users(
     while place < end:
         user = users[order[place]]
         if place + AHEAD < end:
-            ahead = users[order[place + AHEAD]]
-            ask_for(table, ahead)
-            ask_for(first, ahead)
-            if is_adam:
-                ask_for(second, ahead)
+            ask_for(users[order[place + AHEAD]], table, first, second, is_adam)
         row = table[user]
         seen_users[user] = True
         gradient[:] = 0

@@ -21,7 +21,7 @@ from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
 from recspark.training.compiled import Threads
-from recspark.training.optimisers import BETAS, Update, empty_table, make_memory
+from recspark.training.optimisers import BETAS, Update, empty_table, make_memory, memory_arrays
 from recspark.training.order_loops import Ints, cut, order_by_row
 from recspark.training.row_loops import sum_squares, update_rows
 from recspark.training.seeds import make_generator
@@ -128,12 +128,6 @@ class UserTable:
                 (span, users[span], order_by_row(users[span], len(self.rows))) for span in spans
             ]
         return self._parts
-
-
-def memory_arrays(memory: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
-    """Return an optimiser's state as the arrays (first, second) of the loops; SGD has one only."""
-    arrays = [table.numpy() for table in memory.values()]
-    return arrays[0], arrays[-1]
 
 
 def init_user_rows(model: RatingModel, shard: Shard, seed: int) -> Tensor:
