@@ -9,8 +9,8 @@ one ignore the byte code and compile the sources.
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 import zipfile
 from pathlib import Path
 
@@ -30,4 +30,8 @@ def zip_library(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    zip_library(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("target", type=Path, help="the zip to write")
+    zip_library(parser.parse_args().target)

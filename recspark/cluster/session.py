@@ -64,6 +64,8 @@ QUICK_JVM = {
 # the usual collector would use all of it. Larger heaps keep the collector that uses all cores.
 SMALL_HEAP_MIB = 1024
 SMALL_JVM_OPTION = "-XX:+UseSerialGC"
+# Java's own variables; it refuses to start with a collector from there and another one from here.
+JAVA_VARIABLES = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 
 LOCAL_DEFAULTS = {
     # Everything is on this machine, so no address has to be guessed that others could reach.
@@ -117,7 +119,8 @@ def create_session(config: SparkConfig, app_name: str, *, is_light: bool = False
         conf.setIfMissing(name, value)
     is_local_master = str(conf.get("spark.master")).startswith("local")
     java_options = dict(QUICK_JVM) if is_light else {}
-    if is_local_master and _to_mib(str(conf.get("spark.driver.memory"))) <= SMALL_HEAP_MIB:
+    is_small = _to_mib(str(conf.get("spark.driver.memory"))) <= SMALL_HEAP_MIB
+    if is_local_master and is_small and not _has_collector():
         given = java_options.get("spark.driver.extraJavaOptions", "")
         java_options["spark.driver.extraJavaOptions"] = f"{given} {SMALL_JVM_OPTION}".strip()
     for name, value in java_options.items():
@@ -139,6 +142,12 @@ def create_session(config: SparkConfig, app_name: str, *, is_light: bool = False
 def is_local(spark: SparkSession) -> bool:
     """Return whether driver and executors are one process on this machine."""
     return str(spark.sparkContext.master).startswith("local")
+
+
+def _has_collector() -> bool:
+    """Return whether the environment tells Java which garbage collector to use."""
+    options = " ".join(os.environ.get(name, "") for name in JAVA_VARIABLES)
+    return re.search(r"-XX:\+Use\w+GC\b", options) is not None
 
 
 def _to_mib(size: str) -> float:

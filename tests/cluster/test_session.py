@@ -38,7 +38,7 @@ of_rdds = spark.sparkContext.range(1).map(lambda _: os.getpid()).collect()
 print(json.dumps({
     "heap": heap,
     "partitions": spark.conf.get("spark.sql.shuffle.partitions"),
-    "collectors": [bean.getName() for bean in beans],
+    "collectors": sorted(bean.getName() for bean in beans),
     "is_one_worker": of_rdds == [frame.pid],
 }))
 spark.stop()
@@ -59,6 +59,13 @@ def test_properties_win_and_names_of_files_survive_an_ascii_locale(tmp_path: Pat
 
 def test_a_larger_heap_keeps_the_collector_of_the_machine(tmp_path: Path) -> None:
     assert start(tmp_path / "rows", "1100m")["collectors"] != ["Copy", "MarkSweepCompact"]
+
+
+def test_a_collector_of_the_environment_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:+UseParallelGC")
+    assert start(tmp_path / "rows", "700m")["collectors"] == ["PS MarkSweep", "PS Scavenge"]
 
 
 @pytest.mark.parametrize(

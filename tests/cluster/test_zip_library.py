@@ -56,6 +56,12 @@ def test_python_imports_the_byte_code(zipped: Path) -> None:
     assert imported_from(zipped) == f"{zipped}/recspark/errors.pyc"
 
 
+def test_help_writes_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, ROOT / "scripts" / "zip_library.py", "--help"]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_python_takes_the_sources(zipped: Path, tmp_path: Path) -> None:
     foreign = tmp_path / "recspark.zip"
     with zipfile.ZipFile(zipped) as archive, zipfile.ZipFile(foreign, "w") as other:
