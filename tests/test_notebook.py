@@ -270,7 +270,8 @@ def test_predictions_have_raw_ids(home: Path, run: recspark.Run, spark: SparkSes
     ratings = raw_ratings(home)
     found = run.predictions("als")
     assert list(found.columns) == [
-        *("user_id", "movie_id", "rating", "rated_at", "prediction", "fallback")
+        *("user_id", "movie_id", "rating", "rated_at"),
+        *("prediction", "prediction_std", "fallback"),
     ]
     assert len(found) == len(pq.read_table(f"{run.path}/test"))
     for row in found.itertuples():
@@ -279,9 +280,10 @@ def test_predictions_have_raw_ids(home: Path, run: recspark.Run, spark: SparkSes
     in_spark = run.predictions("als", spark=spark)
     assert in_spark.columns == list(found.columns)
     assert in_spark.schema["rated_at"].dataType.simpleString() == "timestamp"
-    timed = in_spark.withColumn("rated_at", F.unix_timestamp("rated_at")).drop("fallback")
+    timed = in_spark.withColumn("rated_at", F.unix_timestamp("rated_at")).drop("fallback", "prediction_std")
     seconds = found["rated_at"].astype("datetime64[s]").astype("int64")
-    expected = found.assign(rated_at=seconds).drop(columns="fallback")
+    assert found["prediction_std"].isna().all()  # als states none
+    expected = found.assign(rated_at=seconds).drop(columns=["fallback", "prediction_std"])
     assert sorted(map(tuple, timed.collect())) == sorted(
         expected.itertuples(index=False, name=None)
     )

@@ -80,9 +80,12 @@ def combine_bucket(
         (table.column(c.PREDICTION).to_numpy(), table.column(c.FALLBACK).combine_chunks())
         for table in tables.values()
     ]
+    prediction, fallback = weigh(answers, weights, intercept)
     blended = [
         *(first.column(name).combine_chunks() for name in _READ[:4]),
-        *weigh(answers, weights, intercept),
+        prediction,
+        pa.nulls(first.num_rows, pa.float32()),
+        fallback,
         pa.array(np.full(first.num_rows, bucket, np.int32)),
     ]
     yield from pa.table(blended, names=list(schemas.PREDICTIONS.columns)).to_batches()

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from recspark.arrays.hashing import hash_keys
+from recspark.arrays.ratings import NO_TIME
 from recspark.blend.ridge import FloatArray, sum_products
 from recspark.contract import columns as c
 from recspark.contract.paths import bucket_folder
@@ -41,7 +42,7 @@ def attach_predictions(
         members: In the blend's order.
     """
     names = [member_column(position) for position in range(len(members))]
-    read = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING]
+    read = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT]
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -49,7 +50,10 @@ def attach_predictions(
                 folder = bucket_folder(valid, buckets[position])
                 for rows in parquet.read_batches(folder, read, BLOCK_ROWS):
                     users, movies = (rows.column(name).to_numpy() for name in read[:2])
-                    found = [score_pairs(member, users, movies)[0] for member in members]
+                    times = rows.column(c.RATED_AT).fill_null(NO_TIME).to_numpy()
+                    found = [
+                        score_pairs(member, users, movies, times).prediction for member in members
+                    ]
                     yield pa.RecordBatch.from_arrays(
                         [rows.column(c.USER_INDEX), rows.column(c.RATING), *found],
                         [c.USER_INDEX, c.RATING, *names],

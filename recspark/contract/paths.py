@@ -8,6 +8,9 @@ from recspark.contract.columns import BUCKET
 # Inside a model's folder: the model card, the training history with one line per epoch, and a model
 # fitted by Spark, in Spark's own format.
 MODEL_CARD = "model.json"
+USES_TIMES = "uses_times"
+"""Entry of a model's card, and of the counts of its predictions: whether the model asks when a pair
+is rated. Figures on test, where those times are known, then belong to a protocol of their own."""
 HISTORY = "history.jsonl"
 SPARK_MODEL = "spark_model"
 

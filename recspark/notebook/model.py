@@ -114,10 +114,10 @@ class Model:
     def _score(self, users: Ints, movies: Ints) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
         scorings, card = self._find_scorings()
         scored = [score_pairs(scoring, users, movies) for scoring in scorings]
-        [(prediction, fallback), *_] = scored
+        prediction, fallback = scored[0].prediction, scored[0].fallback
         if card is not None:
             weights = np.array([member["weight"] for member in card["members"]])
-            members = [(found.to_numpy(), flags) for found, flags in scored]
+            members = [(one.prediction.to_numpy(), one.fallback) for one in scored]
             prediction, fallback = weigh(members, weights, float(card["intercept"]))
         scale = scorings[0].lowest, scorings[0].highest
         return np.clip(prediction.to_numpy(), *scale), fallback

@@ -8,8 +8,9 @@ from recspark.explore.page import describe_span, list_facts
 from recspark.explore.panels import make_panels
 from recspark.page.tables import whole
 from recspark.redact import redact
+from recspark.report.calibration import make_calibration
 from recspark.report.chapter import Chapter, Link
-from recspark.report.errors import make_calibration, make_errors
+from recspark.report.errors import make_errors
 from recspark.report.findings import Findings
 from recspark.report.inventory import Inventory
 from recspark.report.page import render_report

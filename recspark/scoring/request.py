@@ -27,7 +27,7 @@ from recspark.scoring.predict import Scoring, score_pairs
 PART_ROWS = 1_000_000
 
 _INDEXED = [*PAIRS, c.USER_INDEX, c.MOVIE_INDEX]
-_SCORED = [*PAIRS, c.PREDICTION, c.FALLBACK]
+_SCORED = [*PAIRS, c.PREDICTION, c.PREDICTION_STD, c.FALLBACK]
 
 
 def score_request(
@@ -67,7 +67,7 @@ def score_request(
         for batch in (batch for _, batches in buckets for batch in batches):
             user, movie = (batch.column(name).to_numpy() for name in (c.USER_INDEX, c.MOVIE_INDEX))
             columns = [batch.column(name) for name in PAIRS]
-            columns += score_pairs(scoring, user, movie)
+            columns += score_pairs(scoring, user, movie).columns
             parts = batch.column(c.POSITION).to_numpy() // part_rows
             yield from partition_rows(
                 pa.RecordBatch.from_arrays(columns, _SCORED), parts, num_parts
@@ -108,6 +108,7 @@ def _without_rows(user_ids: Ids, movie_ids: Ids) -> pa.Table:
         pa.array([], pa.int64()),
         to_column(user_ids[:0]),
         to_column(movie_ids[:0]),
+        pa.array([], pa.float32()),
         pa.array([], pa.float32()),
         pa.array([], pa.string()),
     ]

@@ -72,7 +72,7 @@ class ModuleModel:
     """[M, V]: every movie embedded; NaN for movies not in train."""
     folder: str
 
-    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+    def predict(self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None) -> Floats:
         """See `PairModel`."""
         users, seen = open_users(self.folder, bucket)
         table = torch.from_numpy(self.movies)

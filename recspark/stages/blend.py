@@ -14,7 +14,7 @@ from recspark.blend.fit import attach_predictions, sum_valid
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN, VALID
-from recspark.contract.paths import MODEL_CARD, RunPaths
+from recspark.contract.paths import MODEL_CARD, USES_TIMES, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts, is_left_out
@@ -165,7 +165,8 @@ def _score(
         parquet.write_dataset(clipped, step.staging(output), schemas.PREDICTIONS)
         written = parquet.parquet_files(step.staging(output))
         _check_rows(output, sum(map(parquet.count_rows, written)), test.num_rows)
-        step.publish(output, schemas.PREDICTIONS)
+        uses_times = any(one.counts.get(USES_TIMES) for one in scored.values())
+        step.publish(output, schemas.PREDICTIONS, {USES_TIMES: uses_times})
 
 
 def _require_scored(paths: RunPaths, name: str, model: Manifest, test: Manifest) -> Manifest:

@@ -14,7 +14,7 @@ from recspark.blend.card import BLEND
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN
-from recspark.contract.paths import RunPaths
+from recspark.contract.paths import USES_TIMES, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts, is_left_out
@@ -97,9 +97,11 @@ def _measure(
     metrics: list[Metrics] = []
     for name, figures in measured.items():
         lists = read_manifest(paths.recommendations(name))
+        uses_times = bool(scored[name].counts.get(USES_TIMES))
         one = {
             "model": name,
-            "protocol": describe_protocol(config.name, test.settings),
+            "protocol": describe_protocol(config.name, test.settings, uses_times=uses_times),
+            USES_TIMES: uses_times,
             "predictions": scored[name].id,
             "recommendations": lists.id if lists else None,
             "seconds": round(_count_seconds(config, name), 3),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from recspark.page.certainty import MIN_COUNT, quantile
-from recspark.report.errors import make_calibration, make_errors
+from recspark.report.calibration import make_calibration
+from recspark.report.errors import make_errors
 from recspark.report.intervals import (
     find_extremes,
     find_widening,

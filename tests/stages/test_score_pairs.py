@@ -150,7 +150,7 @@ def test_a_request_without_pairs_has_an_answer_without_rows(
     stored = pq.read_schema(file)
     assert {name: str(stored.field(name).type) for name in stored.names} == {
         **{"position": "int64", "user_id": "int64", "movie_id": "int64"},
-        **{"prediction": "float", "fallback": "string"},
+        **{"prediction": "float", "prediction_std": "float", "fallback": "string"},
     }
     manifest = read_manifest(path)
     assert manifest is not None
