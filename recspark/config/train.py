@@ -43,6 +43,10 @@ class TrainConfig:
     """Maximum number of passes over train (count)."""
     patience: int = 3
     """Epochs without a better validation RMSE before training stops (count)."""
+    refit: bool = False
+    """Fit the model again on train and valid together, for the number of epochs that valid chose.
+    It takes as long again; valid RMSE stays that of the first fit, and so do the blend's weights.
+    """
     batch_size: int = 8192
     """Rows of one step over all ranks (count); users for autorec."""
     min_steps: int = 1

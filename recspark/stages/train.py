@@ -140,7 +140,7 @@ def _make_job(
     return TrainJob(
         model_name=model_name,
         folder=step.staging(step.outputs[0]),
-        train=paths.train,
+        train=(paths.train,),
         valid=paths.valid,
         train_rows=train.bucket_rows,
         valid_rows=valid.bucket_rows,

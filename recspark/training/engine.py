@@ -60,6 +60,7 @@ class Engine:
         checkpoints: Checkpoints,
         on_progress: OnProgress,
         train_path: str,
+        stop_after: int | None = None,
     ) -> None:
         """Prepare to train.
 
@@ -73,11 +74,13 @@ class Engine:
             checkpoints: The model's checkpoints.
             on_progress: Called after each step and each epoch.
             train_path: The train data set, for messages.
+            stop_after: Epochs after which training ends, whatever the settings say.
         """
         self._learner, self._valid, self._settings = learner, valid, settings
         self._seed, self._shard, self._group = seed, shard, group
         self._checkpoints, self._on_progress = checkpoints, on_progress
         self._train_path = train_path
+        self._stop_after = settings.epochs if stop_after is None else stop_after
         self.position = Position()
         self.best = BestWeights(torch.empty_like(learner.rows))
 
@@ -103,9 +106,10 @@ class Engine:
                 self._save()
 
     def _is_over(self) -> bool:
-        at, settings = self.position, self._settings
+        at = self.position
         num_worse = at.epoch - 1 - at.best_epoch if at.best_epoch >= 0 else 0
-        return at.epoch >= settings.epochs or num_worse >= settings.patience
+        is_enough = num_worse >= self._settings.patience
+        return at.epoch >= min(self._stop_after, self._settings.epochs) or is_enough
 
     def _run_epoch(self) -> None:
         learner, at, plan = self._learner, self.position, self._learner.plan
