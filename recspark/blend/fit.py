@@ -15,6 +15,7 @@ from recspark.contract import columns as c
 from recspark.contract.paths import bucket_folder
 from recspark.files import parquet
 from recspark.scoring.buckets import BLOCK_ROWS
+from recspark.scoring.load import open_valid
 from recspark.scoring.predict import Scoring, score_pairs
 
 NUM_FOLDS = 5
@@ -32,6 +33,8 @@ def attach_predictions(
 ) -> DataFrame:
     """Return each row of valid once with every member's prediction, computed as in scoring.
 
+    A refitted member has seen valid. Its predictions are then those of its first fit.
+
     Columns: `user_index`, `rating` and `member_column` of each member. One task a bucket; memory:
     one block of its rows.
 
@@ -47,12 +50,20 @@ def attach_predictions(
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for position in batch.column(0).to_pylist():
-                folder = bucket_folder(valid, buckets[position])
+                bucket, start = buckets[position], 0
+                first = [open_valid(member.model, bucket) for member in members]
+                folder = bucket_folder(valid, bucket)
                 for rows in parquet.read_batches(folder, read, BLOCK_ROWS):
+                    span = slice(start, start + rows.num_rows)
+                    start = span.stop
                     users, movies = (rows.column(name).to_numpy() for name in read[:2])
                     times = rows.column(c.RATED_AT).fill_null(NO_TIME).to_numpy()
                     found = [
-                        score_pairs(member, users, movies, times).prediction for member in members
+                        score_pairs(
+                            *(member, users, movies, times),
+                            answers=None if known is None else known[span],
+                        ).prediction
+                        for member, known in zip(members, first, strict=True)
                     ]
                     yield pa.RecordBatch.from_arrays(
                         [rows.column(c.USER_INDEX), rows.column(c.RATING), *found],

@@ -74,6 +74,18 @@ def open_model(saved: SavedModel) -> PairModel:
     )
 
 
+def open_valid(saved: SavedModel, bucket: int) -> Floats | None:
+    """Return what a refitted model's first fit predicted for a bucket of valid, in stored order.
+
+    None if the model has never seen valid. Otherwise its own predictions of valid would flatter it.
+    """
+    if "refit" not in read_card(saved.folder):
+        return None
+    from recspark.scoring import trained
+
+    return trained.open_valid(saved.folder, bucket)
+
+
 def open_vectors(saved: SavedModel) -> Floats:
     """Return a model's embedding of each movie, [movies, any]; NaN for movies not in train.
 

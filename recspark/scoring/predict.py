@@ -46,7 +46,14 @@ class Scored:
         return self.prediction, self.std, self.fallback
 
 
-def score_pairs(scoring: Scoring, users: Ints, movies: Ints, times: Ints | None = None) -> Scored:
+def score_pairs(
+    scoring: Scoring,
+    users: Ints,
+    movies: Ints,
+    times: Ints | None = None,
+    *,
+    answers: Floats | None = None,
+) -> Scored:
     """Return the predictions of pairs.
 
     Predictions are clipped to the rating scale, here and nowhere else. Fastest if all pairs
@@ -57,6 +64,7 @@ def score_pairs(scoring: Scoring, users: Ints, movies: Ints, times: Ints | None 
         users: [pairs], `user_index`; -1 for a user that is not in the index.
         movies: [pairs], `movie_index`; -1 for a movie that is not in the index.
         times: [pairs], see `PairModel`.
+        answers: [pairs], what the model said of these pairs earlier; it is then not asked again.
     """
     model, effects = open_model(scoring.model), open_effects(scoring.fallback)
     num_buckets = scoring.model.num_buckets
@@ -67,8 +75,11 @@ def score_pairs(scoring: Scoring, users: Ints, movies: Ints, times: Ints | None 
         rows, which = np.where(users[at] < 0, -1, locate(users[at], num_buckets)[1]), movies[at]
         when = None if times is None else times[at]
         is_indexed = (rows >= 0) & (which >= 0)
-        found = _of_indexed(is_indexed, model.predict, bucket, rows, which, when)
-        if isinstance(model, UncertainModel):
+        if answers is None:
+            found = _of_indexed(is_indexed, model.predict, bucket, rows, which, when)
+        else:
+            found = answers[at].copy()
+        if answers is None and isinstance(model, UncertainModel):
             stds = functools.partial(_rating_std, model)
             std[at] = _of_indexed(is_indexed, stds, bucket, rows, which, when)
         gaps = np.flatnonzero(np.isnan(found))

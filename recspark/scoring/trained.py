@@ -88,6 +88,15 @@ class ModuleModel:
         return found
 
 
+def open_valid(folder: str, bucket: int) -> Floats:
+    """Return the first fit's predictions of a bucket of valid; NaN where it had none."""
+    found = weights.load_valid(folder, bucket)
+    if found is None:
+        raise _damaged(folder, FileNotFoundError(f"predictions of valid, bucket {bucket}"))
+    predictions: Floats = found.numpy()
+    return predictions
+
+
 def open_users(folder: str, bucket: int) -> tuple[Tensor, Tensor]:
     """Return (rows, seen) of a bucket, mapped; a DataError names a damaged file."""
     try:

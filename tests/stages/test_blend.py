@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark.config import AlsConfig, BaselineConfig, BlendConfig, Config, PrepareConfig
+from recspark.config import (
+    AlsConfig,
+    BaselineConfig,
+    BlendConfig,
+    Config,
+    PrepareConfig,
+    TrainConfig,
+)
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
@@ -19,7 +26,7 @@ from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError
 from recspark.files import parquet
-from recspark.stages import baseline, blend, evaluate, pipeline, score
+from recspark.stages import baseline, blend, evaluate, pipeline, score, train
 from tests.runs import Cell, write_prepared
 
 NUM_USERS, NUM_MOVIES = 40, 30
@@ -219,3 +226,29 @@ def test_an_empty_valid_is_refused(spark: SparkSession, tmp_path: Path) -> None:
 def test_invalid_members_are_refused(members: tuple[str, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         BlendConfig(members=members)
+
+
+def test_a_refitted_member_is_weighed_by_what_it_said_before_it_saw_valid(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    settings = TrainConfig(
+        architecture="biased_mf", embedding_size=4, epochs=6, learning_rate=0.05, batch_size=64
+    )
+    members = ("mf", "refitted")
+    config = prepared(spark, tmp_path / "run")
+    config = dataclasses.replace(config, blend=BlendConfig(members=members, reg=0.01))
+    baseline.run(presets(config)["bias"], "bias", spark)
+    for name in members:
+        one = dataclasses.replace(settings, refit=name == "refitted")
+        train.run(dataclasses.replace(config, train=one), name, spark)
+        score.run(config, name, spark)
+    blend.run(config, spark)
+    paths = RunPaths(config.root)
+    card = json.loads((Path(paths.model("blend")) / "model.json").read_text())
+    plain, refitted = card["members"]
+    assert refitted["valid_rmse"] == pytest.approx(plain["valid_rmse"], abs=1e-6)
+    assert refitted["weight"] == pytest.approx(plain["weight"], abs=1e-6)
+    scored = [rows_of(spark, paths.predictions(name)) for name in members]
+    assert any(
+        scored[0][pair][c.PREDICTION] != row[c.PREDICTION] for pair, row in scored[1].items()
+    )
