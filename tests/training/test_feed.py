@@ -88,7 +88,7 @@ def test_readers_are_closed_and_quiet(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         feed.read_ratings((str(folder),), ROWS, shard(), CPU, SETTINGS)
-        batches = feed._read_batches(load_reader("petastorm"), str(folder / "bucket=0"))
+        batches = feed._read_batches(load_reader("petastorm"), [str(folder / "bucket=0")])
         next(batches)
         batches.close()
     assert threading.active_count() == before
