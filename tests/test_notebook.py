@@ -280,7 +280,9 @@ def test_predictions_have_raw_ids(home: Path, run: recspark.Run, spark: SparkSes
     in_spark = run.predictions("als", spark=spark)
     assert in_spark.columns == list(found.columns)
     assert in_spark.schema["rated_at"].dataType.simpleString() == "timestamp"
-    timed = in_spark.withColumn("rated_at", F.unix_timestamp("rated_at")).drop("fallback", "prediction_std")
+    timed = in_spark.withColumn("rated_at", F.unix_timestamp("rated_at")).drop(
+        "fallback", "prediction_std"
+    )
     seconds = found["rated_at"].astype("datetime64[s]").astype("int64")
     assert found["prediction_std"].isna().all()  # als states none
     expected = found.assign(rated_at=seconds).drop(columns=["fallback", "prediction_std"])
