@@ -18,6 +18,8 @@ from recspark.redact import shown
 from recspark.tables.rating_scales import is_number_type
 from recspark.tables.time_formats import TimeFormat, is_date_type
 
+_NOTHING = ("NaT", "<NA>")  # as pandas shows them
+
 
 def read_times(times: Any, num_pairs: int) -> npt.NDArray[np.int32]:
     """Return seconds since 1970-01-01 UTC, int32 [num_pairs]; NO_TIME for no particular moment.
@@ -86,13 +88,15 @@ def _seconds_of(time: Any) -> float | None:
     """Return seconds since 1970, NaN for no particular moment; None for what is no time."""
     if isinstance(time, np.datetime64):
         time = time.astype("datetime64[us]").item()
+    if time is None or repr(time) in _NOTHING:
+        return float("nan")
     if isinstance(time, date) and not isinstance(time, datetime):
         time = datetime(time.year, time.month, time.day)
     if isinstance(time, datetime):
         return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()
     if isinstance(time, numbers.Real) and not isinstance(time, bool):
         return float(time)
-    return float("nan") if time is None or repr(time) == "<NA>" else None  # as pandas writes it
+    return None
 
 
 def _refuse(position: int, value: Any) -> NoReturn:

@@ -113,14 +113,22 @@ def test_a_text_that_is_no_time_makes_a_bad_row(
     [
         ("user_id,movie_id\n1,2\n", "auto", r"x:1: found 'user_id,movie_id', .* column when .*s.t"),
         ("1,2\n3,4\n", "auto", r"x:1: found '1,2', expected .*third column.*set that to null"),
-        ({"user_id": [1], "movie_id": [2]}, "auto", r"expected when.* Name the columns with s.time"),
+        (
+            {"user_id": [1], "movie_id": [2]},
+            "auto",
+            r"expected when.* with s.time",
+        ),
         (
             {"user_id": [1], "movie_id": [2], "when": [True]},
             "auto",
             "a column of bool for times, expected dates, timestamps, numbers or text",
         ),
         ("1,2,01/02/2004\n", "auto", r"either way round, .* Set s\.time_format to '%d/%m/%Y'"),
-        ("1,2,soon\n", "auto", r"column when: found times such as soon, .*Set s\.time_format, e\.g"),
+        (
+            "1,2,soon\n",
+            "auto",
+            r"when: found times such as soon, .*Set s\.time_format, e\.g",
+        ),
         (f"1,2,{FIRST}000\n", "seconds", r"found seconds, .* Set s\.time_format: milliseconds"),
         ({"user_id": [1], "movie_id": [2], "when": [FIRST]}, "nanoseconds", "format: seconds"),
     ],
