@@ -28,7 +28,7 @@ def make_report(findings: Findings) -> str:
     chapters = [
         make_results(findings.inventory, findings.leaderboards),
         make_errors(board, missing),
-        make_calibration(board, missing),
+        make_calibration(findings.leaderboards, missing),
         make_training_curves(findings.inventory, findings.trainings),
         _make_examples(findings),
         make_neighbors(*known, findings.min_ratings),

@@ -331,6 +331,17 @@ def test_two_protocols_have_separate_tables() -> None:
     assert panels[1].text.startswith("another (20,000 test ratings)")
 
 
+def test_models_that_are_told_times_are_not_called_the_best_of_all() -> None:
+    timed = samples.make_board("timed")
+    rows = [{**row, "uses_times": True} for row in timed.rows]
+    boards = [samples.make_board(), dataclasses.replace(timed, rows=rows)]
+    plain, told, _ = make_results(samples.make_inventory(), Leaderboards(boards)).panels
+    assert plain.heading.startswith("mf has the lowest RMSE")
+    assert told.heading.startswith("Told when each test rating was given: timed has the lowest")
+    assert "not ranked with models that are not" in told.text
+    assert "not ranked" not in plain.text
+
+
 def test_a_map_of_all_movies_of_the_netflix_set_stays_small() -> None:
     draw = np.random.default_rng(4)
     size = 17_770
