@@ -316,6 +316,12 @@ def test_lists_that_cannot_be_measured_say_why() -> None:
     assert panel.tables[0].rows[0][1:5] == ["–"] * 4
 
 
+def test_cautious_lists_say_what_their_scores_are(findings: Findings) -> None:
+    note = "Scores are predictions less 1.5 × their standard deviation."
+    assert make_examples("mf", findings.examples, 1, 1.5).text.endswith(note)
+    assert "deviation" not in make_examples("mf", findings.examples).text
+
+
 def test_empty_lists_are_not_shown_as_examples() -> None:
     chapter = make_examples("mf", [])
     assert chapter.missing.startswith("The lists of mf are empty.")
