@@ -88,8 +88,8 @@ REASON = "not a date of the form %Y-%m-%d"
     ("content", "bad"),
     [
         (
-            "user_id,movie_id,when\n1,2,2004-11-27\n3,4,soon\n,5,soon\n",
-            [BadRow(2, "3,4,soon", REASON), BadRow(3, ",5,soon")],
+            "user_id,movie_id,when\n3,4,soon\n1,2,2004-11-27\n,5,soon\n",
+            [BadRow(1, "3,4,soon", REASON), BadRow(3, ",5,soon")],
         ),
         ("5:\n1,2004-11-27\n3,soon\n", [BadRow(2, "3,soon", REASON)]),
         (
@@ -140,6 +140,11 @@ def test_a_file_whose_times_are_unclear_is_refused(
         read(write(tmp_path / "x", content), form)
 
 
-def test_a_request_about_the_future_is_no_mistake(tmp_path: Path) -> None:
+def test_a_request_about_the_future_is_no_mistake(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     [pairs] = read(write(tmp_path / "x", "1,2,2036-05-01\n"))
     assert pairs.times.tolist() == [int(datetime(2036, 5, 1, tzinfo=timezone.utc).timestamp())]
+    assert "time_format %Y-%m-%d" in caplog.text
+    assert "lie outside" not in caplog.text
