@@ -35,7 +35,9 @@ def read_times(times: Any, num_pairs: int) -> npt.NDArray[np.int32]:
             of times.
     """
     num_dimensions = getattr(times, "ndim", 1)
-    is_single = not isinstance(times, Iterable) or isinstance(times, str) or num_dimensions == 0
+    is_single = (
+        not isinstance(times, Iterable) or isinstance(times, str | bytes) or num_dimensions == 0
+    )
     if is_single:
         times = [times[()] if num_dimensions == 0 else times]
     column = _as_column(times)
