@@ -19,8 +19,13 @@ class RecommendConfig:
     """File of raw user ids to make lists for, one per line; null means all users."""
     min_ratings: int = 1
     """Movies with fewer ratings in train than this are not recommended (count, 1 or more)."""
+    caution: float = 0.0
+    """Lists rank by prediction − caution × its standard deviation, so that what a model hardly
+    knows comes later (0 or more; 1 is cautious). Above 0 it takes models that state it."""
 
     def __post_init__(self) -> None:
         require_model_names("recommend.models", self.models)
         for name in ("top_n", "min_ratings"):
             require(getattr(self, name) >= 1, f"recommend.{name}", getattr(self, name), "≥ 1")
+        is_caution = 0 <= self.caution < float("inf")
+        require(is_caution, "recommend.caution", self.caution, "a number of 0 or more")

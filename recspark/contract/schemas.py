@@ -229,7 +229,8 @@ SCORED_PAIRS = Schema(
 
 RECOMMENDATIONS = Schema(
     name="recommendations",
-    grain="one row per (user, rank); rank counts from 1; score in rating units, not clipped",
+    grain="one row per (user, rank); rank counts from 1; score is what ranks, in rating units and "
+    "not clipped: the prediction, less recommend.caution × its standard deviation",
     key=(c.USER_ID, c.RANK),
     columns={c.USER_ID: USER, c.RANK: "INT", c.MOVIE_ID: MOVIE, c.SCORE: "FLOAT"},
 )

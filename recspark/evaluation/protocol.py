@@ -34,9 +34,13 @@ def describe_protocol(
         parts.insert(2, f"duplicates {settings['duplicates']}")
     if settings["user_fraction"] < 1:
         parts.insert(1, f"users {settings['user_fraction']}")
-    if uses_times:
-        parts.append("times of test known")
-    return "; ".join(parts)
+    protocol = "; ".join(parts)
+    return with_times(protocol) if uses_times else protocol
+
+
+def with_times(protocol: str) -> str:
+    """Return the protocol of models that are told when each test rating was given."""
+    return f"{protocol}; times of test known"
 
 
 def _split_detail(settings: Mapping[str, Any]) -> str:

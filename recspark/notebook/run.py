@@ -168,8 +168,9 @@ class Run:
         """Return the test ratings with a model's predictions, one row each, in stored order.
 
         Columns: `user_id`, `movie_id`, `rating`, `rated_at` (UTC, null where unknown),
-        `prediction`, and `fallback`, which is null where the model itself predicted. Memory without
-        `spark`: about 100 bytes per row, more with text ids.
+        `prediction`, `prediction_std` (of the rating, null where the model states none), and
+        `fallback`, which is null where the model itself predicted. Memory without `spark`: about
+        100 bytes per row, more with text ids.
 
         Raises:
             DataError: There is no such model, it is not scored, or its test set has changed.
@@ -193,7 +194,7 @@ class Run:
         """Return a model's top-N lists, one row for each user and rank.
 
         Columns: `user_id`, `rank` from 1, `movie_id`, `title` (null if the movie has none), `score`
-        in rating units, not clipped.
+        (what ranks, in rating units, not clipped).
 
         Raises:
             DataError: There is no such model, or it has no lists.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recspark.page.certainty import quantile
@@ -11,15 +11,20 @@ from recspark.page.tables import Column, Table, make_table, number, percent, pla
 from recspark.report.chapter import Chapter
 from recspark.report.errors import ERROR, FEW, HALF, ROWS, drawn_models
 from recspark.report.intervals import EXPLAINED, find_widening, is_few, mean_error_standard_error
-from recspark.report.leaderboards import Board
+from recspark.report.leaderboards import Board, Leaderboards
 from recspark.report.plots import draw_calibration
 
 Group = Mapping[str, Any]
 
 
-def make_calibration(board: Board | None, missing: str = "") -> Chapter:
-    """Return the chapter that compares predicted with given ratings; see `make_errors`."""
-    title = "Calibration"
+def make_calibration(leaderboards: Leaderboards, missing: str = "") -> Chapter:
+    """Return the chapter that compares predicted with given ratings.
+
+    Args:
+        leaderboards: The first is drawn; models of all of them may state intervals.
+        missing: Why there is no leaderboard.
+    """
+    title, board = "Calibration", leaderboards.main
     if board is None:
         return Chapter("calibrated", title, missing=missing)
     best = next(iter(board.metrics))
@@ -30,37 +35,54 @@ def make_calibration(board: Board | None, missing: str = "") -> Chapter:
         "mean rating that users gave, with its 95% interval, against the mean prediction of each "
         "bin. On the dotted line both are equal. The average distance weights bins by their number "
         f"of ratings. Within a bin, errors cancel out. {FEW} {EXPLAINED}",
-        [
-            *_interval_tables(board),
-            *(_calibration_table(model, one) for model, one in board.metrics.items()),
-        ],
+        [_calibration_table(model, one) for model, one in board.metrics.items()],
         draw_calibration(
             {model: _calibration_bins(board.metrics[model]) for model in drawn_models(board)}
         ),
         fold_title="Figures of every model",
     )
-    return Chapter("calibrated", title, panels=[panel])
+    return Chapter("calibrated", title, panels=[panel, *_intervals(leaderboards.boards)])
 
 
-def _interval_tables(board: Board) -> list[Table]:
-    """Return how many ratings lie inside the intervals that models state; none states any: []."""
-    rows = [
-        {**level, "model": model}
-        for model, one in board.metrics.items()
-        for level in one.get("intervals", [])
-    ]
-    if not rows:
+def _intervals(boards: Sequence[Board]) -> list[Panel]:
+    """Return how many ratings lie inside the intervals that models state; [] if none states any."""
+    tables, levels = [], []
+    for board in boards:
+        rows = [
+            {**level, "model": model}
+            for model, one in board.metrics.items()
+            for level in one.get("intervals", [])
+        ]
+        levels += rows
+        if rows:
+            tables.append(_interval_table(board.protocol, rows))
+    if not levels:
         return []
-    table = make_table(
-        "Intervals that models state, and the share of test ratings inside them",
+    best = levels[0]["model"]
+    widest = max((one for one in levels if one["model"] == best), key=lambda one: one["level"])
+    heading = (
+        f"{percent(widest['covered'])} of the test ratings lie inside the {widest['level']:.0%} "
+        f"intervals of {best}"
+    )
+    text = (
+        "Some models state how far off a prediction may be. Each interval is that of a normal "
+        "distribution around the prediction, with the noise of ratings. If more ratings than its "
+        "share lie inside, it is too wide; if fewer, too narrow. Ratings come in steps and end "
+        "with the scale, so no share is exact. Width is in stars."
+    )
+    return [Panel("intervals", heading, text, tables)]
+
+
+def _interval_table(title: str, rows: list[dict[str, Any]]) -> Table:
+    return make_table(
+        title,
         rows,
         Column("model", "Model", plain, is_text=True),
-        Column("level", "Interval", percent),
+        Column("level", "Interval", lambda level: f"{level:.0%}"),
         Column("covered", "Inside", percent),
         Column("mean_width", "Mean width", stars),
         ROWS,
     )
-    return [table]
 
 
 def _calibration_heading(model: str, metrics: dict[str, Any]) -> str:

@@ -58,11 +58,18 @@ def _board(board: Board, place: int) -> Panel:
     heading = f"{best['model']} has the lowest RMSE, {best['rmse']:.4f}"
     if tied:
         heading += f"; the test set cannot distinguish it from {', '.join(tied)}"
+    told = ""
+    if board.uses_times:
+        heading = f"Told when each test rating was given: {heading}"
+        told = (
+            " These models are told the time of each test rating, so they are not ranked with "
+            "models that are not."
+        )
     drawn = board.metrics[best["model"]]["bootstrap"]
     return Panel(
         name="leaderboard" if not place else f"leaderboard-{place + 1}",
         heading=heading,
-        text=f"{board.protocol} ({whole(best['num_rows'])} test ratings). Intervals hold "
+        text=f"{board.protocol} ({whole(best['num_rows'])} test ratings).{told} Intervals hold "
         f"{drawn['level']:.0%} of {drawn['resamples']} resamples of the users. “vs” is the "
         "difference in RMSE over the same resamples, ± half the width of its interval. A model is "
         "tied with the best if that interval contains 0. Where a model has no prediction (see "
@@ -77,7 +84,7 @@ def _board(board: Board, place: int) -> Panel:
                 # The most important columns come first, because a phone shows only those.
                 *(
                     [Column("reference", f"vs {REFERENCE_MODEL}", plain)]
-                    if REFERENCE_MODEL in board.metrics
+                    if any(REFERENCE_MODEL in row["versus"] for row in board.rows)
                     else []
                 ),
                 Column("best", "vs best", plain),
