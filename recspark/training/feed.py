@@ -66,7 +66,7 @@ def open_batches(
         return ResidentBatches(ratings, plan, shard, threads)
     with ExitStack() as copies:
         groups = {
-            bucket: _list_row_groups(_folders(paths, bucket), rows, copies)
+            bucket: _list_row_groups(folders_of(paths, bucket), rows, copies)
             for bucket in shard.buckets
             if (rows := bucket_rows.get(bucket, 0))
         }
@@ -116,13 +116,14 @@ def read_ratings(
         span = slice(start, start + bucket_rows.get(bucket, 0))
         if span.stop > start:
             into = (users[span], movies[span], ratings[span])
-            _read_bucket(reader, _folders(paths, bucket), into)
+            _read_bucket(reader, folders_of(paths, bucket), into)
             users[span] = offset + users[span] // shard.num_buckets
         start = span.stop
     return Ratings(torch.from_numpy(packed).to(device))
 
 
-def _folders(paths: tuple[str, ...], bucket: int) -> list[str]:
+def folders_of(paths: tuple[str, ...], bucket: int) -> list[str]:
+    """Return the folders of a bucket in all data sets."""
     return [bucket_folder(path, bucket) for path in paths]
 
 
@@ -158,12 +159,12 @@ def _wrong_count(where: str, found: str, expected: int) -> TrainingError:
 
 def _read_batches(reader: Reader, folders: list[str]) -> Iterator[Columns]:
     """Yield the rows of each row group of a bucket, in stored order."""
-    for path in _files(folders):
+    for path in list_files(folders):
         with storage.local_copy(path) as local:
             yield from reader.read_file(local)
 
 
-def _files(folders: list[str]) -> list[str]:
+def list_files(folders: list[str]) -> list[str]:
     """Return the files of folders, of which some may not exist, as a bucket may be empty."""
     return [
         path
@@ -179,7 +180,7 @@ def _list_row_groups(folders: list[str], expected: int, copies: ExitStack) -> li
     A remote file is copied once, and `copies` keeps the copy on the local disk.
     """
     groups = []
-    for path in _files(folders):
+    for path in list_files(folders):
         local = copies.enter_context(storage.local_copy(path))
         groups += parquet.list_row_groups(local)
     found = sum(group.num_rows for group in groups)

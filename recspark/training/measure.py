@@ -12,14 +12,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from recspark.training.batches import Ratings
 from recspark.training.group import Group
 from recspark.training.learner import Learner
-
-# Rows computed at a time.
-ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -68,10 +64,10 @@ def _predict(
     learner: Learner, user_rows: Tensor, ratings: Ratings, group: Group
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Yield some places of the ratings, their predictions, and whether they are warm."""
-    model = learner.model.eval()
     seen_movies = group.max(learner.seen_movies.byte()).bool()
-    for start in range(0, len(ratings), ROWS):
-        span = slice(start, start + ROWS)
+    start = 0
+    for predicted in learner.predictions(ratings, user_rows):
+        span = slice(start, start + len(predicted))
         users, movies = ratings.user_rows[span].long(), ratings.movie_index[span].long()
-        is_warm = learner.seen_users[users] & seen_movies[movies]
-        yield span, model(functional.embedding(users, user_rows), movies), is_warm
+        yield span, predicted, learner.seen_users[users] & seen_movies[movies]
+        start = span.stop
