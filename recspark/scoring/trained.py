@@ -17,12 +17,15 @@ from torch import Tensor
 from recspark.cluster.tasks import is_in_task
 from recspark.errors import DataError, describe
 from recspark.models import saved
+from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.rating_model import RatingModel
 from recspark.saved import weights
 from recspark.scoring.predictors import FactorModel, Floats, Ints, PairModel, keep_few
 
 # Pairs that a network computes at a time: bounds its activations (4 KB a pair at 1,000 units).
 BATCH_PAIRS = 65_536
+# The same for samples, whose draws take some KB a pair.
+SAMPLED_PAIRS = 4096
 
 
 def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
@@ -37,9 +40,11 @@ def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
     with torch.no_grad():
         factors = model.movie_factors()
         if factors is not None:
-            return FactorModel(
-                mask_unseen(factors, seen_movies), keep_few(lambda b: _factors(model, folder, b))
-            )
+            masked = mask_unseen(factors, seen_movies)
+            users = keep_few(lambda bucket: _factors(model, folder, bucket))
+            if isinstance(model, BayesianMF):
+                return SampledModel(masked, users, model, folder)
+            return FactorModel(masked, users)
         movies = model.embed_movies(torch.arange(len(seen_movies)))
     return ModuleModel(model, mask_unseen(movies, seen_movies), folder)
 
@@ -86,6 +91,34 @@ class ModuleModel:
             found[part][~seen[user].numpy()] = np.nan
         found[np.isnan(self.movies[:, 0])[movies]] = np.nan
         return found
+
+
+@dataclass(frozen=True)
+class SampledModel(FactorModel):
+    """Samples of a posterior: the mean of their predictions is one inner product."""
+
+    model: BayesianMF
+    folder: str
+
+    def spread(
+        self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None
+    ) -> tuple[Floats, Floats]:
+        """See `UncertainModel`; the first is the standard deviation over the samples."""
+        users, seen = open_users(self.folder, bucket)
+        of_mean, of_rating = (np.empty(len(rows), np.float32) for _ in range(2))
+        for start in range(0, len(rows), SAMPLED_PAIRS):
+            part = slice(start, start + SAMPLED_PAIRS)
+            user = users[torch.from_numpy(rows[part].astype(np.int64))]
+            movie = self.model.embed_movies(torch.from_numpy(movies[part].astype(np.int64)))
+            with torch.no_grad():
+                variance = self.model.score_draws(user, movie).var(dim=1, correction=0)
+                noise = user[:, -1] * movie[:, -1]
+            scale = self.model.spec.target.scale
+            of_mean[part] = scale * variance.sqrt().numpy()
+            of_rating[part] = scale * (variance + noise).sqrt().numpy()
+        is_unseen = ~seen.numpy()[rows] | np.isnan(self.movies[movies, 0])
+        of_mean[is_unseen] = of_rating[is_unseen] = np.nan
+        return of_mean, of_rating
 
 
 def open_valid(folder: str, bucket: int) -> Floats:
