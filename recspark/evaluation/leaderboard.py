@@ -73,6 +73,16 @@ def _rank(metrics: Sequence[Metrics], reference: Metrics | None) -> list[Metrics
     ]
 
 
+def find_worse(ranked: Sequence[Metrics]) -> list[str]:
+    """Return the models that are worse than the reference model, beyond the interval.
+
+    Args:
+        ranked: Rows of `rank_models`.
+    """
+    versus = {one["model"]: one["versus"].get(REFERENCE_MODEL) for one in ranked}
+    return [name for name, other in versus.items() if other is not None and other["low"] > 0]
+
+
 def compare_models(one: Metrics, other: Metrics) -> Comparison:
     """Return the difference of two models' RMSE with its interval over the same users.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recspark.blend.card import BLEND
-from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics
+from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics, find_worse
 from recspark.page.certainty import MIN_COUNT
 from recspark.page.panel import Panel
 from recspark.page.tables import Column, make_table, number, percent, plain, rmse, whole
@@ -23,8 +23,14 @@ def make_results(inventory: Inventory, leaderboards: Leaderboards) -> Chapter:
     if BLEND in inventory.models():
         panels.append(_blend(inventory))
     text, missing = "", ""
-    if leaderboards.unmeasured and has_test(inventory):
+    worse = [name for board in leaderboards.boards for name in find_worse(board.rows)]
+    if worse:
         text = (
+            f"Worse than {REFERENCE_MODEL}, which knows no taste, beyond the interval: "
+            f"{', '.join(worse)}. "
+        )
+    if leaderboards.unmeasured and has_test(inventory):
+        text += (
             f"Not listed, because their current predictions have not been evaluated: "
             f"{', '.join(leaderboards.unmeasured)}."
         )

@@ -20,7 +20,13 @@ from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts, is_left_out
 from recspark.datasets.step import Step
 from recspark.evaluation import top_n
-from recspark.evaluation.leaderboard import Metrics, rank_models, render_table
+from recspark.evaluation.leaderboard import (
+    REFERENCE_MODEL,
+    Metrics,
+    find_worse,
+    rank_models,
+    render_table,
+)
 from recspark.evaluation.metrics import Figures, count_movie_ratings, measure_models
 from recspark.evaluation.protocol import describe_protocol
 from recspark.evaluation.sums import Frame
@@ -71,6 +77,11 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
         ranked = _measure(models, spark, train, test, scored)
         step.record(paths.all_metrics)
     print(render_table(ranked))
+    for name in find_worse(ranked):
+        logger.warning(
+            "evaluate: %s is worse than %s, which knows no taste: it does not suit these data",
+            *(name, REFERENCE_MODEL),
+        )
     logger.info("evaluate: leaderboard in %s, everything else beside it", paths.leaderboard)
 
 

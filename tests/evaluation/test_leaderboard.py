@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from recspark.errors import DataError
-from recspark.evaluation.leaderboard import compare_models, rank_models, render_table
+from recspark.evaluation.leaderboard import compare_models, find_worse, rank_models, render_table
 from recspark.evaluation.protocol import describe_protocol
 
 
@@ -112,6 +112,13 @@ def test_models_that_use_the_times_of_test_are_ranked_apart() -> None:
     assert lines[4].startswith("These models are told when each test rating was given")
     assert [line.split()[0] for line in lines[5:7]] == ["timed_a", "timed_b"]
     assert lines[7:] == ["p (20,000 test ratings)", "p; times of test known (20,000 test ratings)"]
+
+
+def test_models_that_do_not_reach_the_reference_are_named() -> None:
+    tied = figures("tied", 1.01, resampled=(0.03, 0.0, -0.03))
+    ranked = rank_models([figures("bias", 1.0), figures("good", 0.9), tied, figures("poor", 1.1)])
+    assert find_worse(ranked) == ["poor"]
+    assert find_worse(rank_models([figures("poor", 1.1)])) == []
 
 
 PREPARE = {

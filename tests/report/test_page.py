@@ -233,6 +233,14 @@ def test_ties_are_shown() -> None:
     assert panel.heading.endswith("the test set cannot distinguish it from bias")
 
 
+def test_a_model_worse_than_bias_is_named_on_top() -> None:
+    metrics = [samples.make_metrics("mf", 1, 2.0), samples.make_metrics("bias", 2, 0.5)]
+    board = Board(rank_models(metrics), {one["model"]: one for one in metrics})
+    text = make_results(samples.make_inventory(), Leaderboards([board])).text
+    assert text == "Worse than bias, which knows no taste, beyond the interval: mf. "
+    assert make_results(samples.make_inventory(), Leaderboards([samples.make_board()])).text == ""
+
+
 def test_without_bias_there_is_no_column_for_it() -> None:
     metrics = [samples.make_metrics("mf", 1)]
     board = Board(rank_models(metrics), {"mf": metrics[0]})
