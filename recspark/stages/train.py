@@ -170,7 +170,7 @@ def _publish(step: Step, job: TrainJob) -> None:
         job.model_name,
         card["best_epoch"] + 1,
         card["num_epochs"],
-        card["valid_rmse"],
+        "–" if card["valid_rmse"] is None else f"{card['valid_rmse']:.4f}",
     )
 
 

@@ -25,6 +25,8 @@ IS_REFIT = "is_refit"
 WRITE_SECONDS = 0.5
 # Shorter than the interval of the stage's heartbeat line (recspark.logs), which then stays away.
 LINE_SECONDS = 25.0
+# Of a run with more epochs, such as the sweeps of a sampler, each look logs the latest one only.
+MANY_EPOCHS = 50
 
 
 class ProgressWriter:
@@ -118,7 +120,8 @@ class _Lines:
             self._log("train: %s continues from epoch %s, step %s", self._name, epoch + 1, step)
             again = [record for record in progress["history"] if record.get(IS_REFIT)]
             self._num_logged = len(progress["history"]) - len(again) + epoch if again else epoch
-        for record in progress["history"][self._num_logged :]:
+        new = progress["history"][self._num_logged :]
+        for record in new[-1:] if progress["epochs"] > MANY_EPOCHS else new:
             self._log(
                 "train: %s %sepoch %s: train RMSE %.4f, valid RMSE %s, %s rows/s",
                 self._name,
