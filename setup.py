@@ -34,8 +34,9 @@ setup(
         "cluster": CLUSTER,
         "report": REPORT,
         "tracking": TRACKING,
-        # The yardstick of scripts/benchmarks/factorisation.py.
-        "benchmark": ["libmf>=0.9.2"],
+        # The yardsticks of scripts/benchmarks/factorisation.py and peers.py.
+        # setuptools: myFM asks it for its own version.
+        "benchmark": ["libmf>=0.9.2", "myfm>=0.4", "scikit-surprise>=1.1.4", "setuptools<81"],
         # What scripts/test_cluster.sh adds: an S3 server to test against.
         "dev-cluster": [*CLUSTER, "moto[server]>=5"],
         # What scripts/test.sh runs.
