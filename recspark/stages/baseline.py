@@ -58,11 +58,24 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     if step.is_done():
         return
     with step:
-        train = parquet.read_dataset(spark, paths.train, schemas.TRAIN)
-        fit = {"bias": _fit_bias, "cosine_user": _fit_cosine_user, "als": _fit_als}[algorithm]
-        card = fit(config, train, manifest, step.staging(output))
-        json_files.write_json(posixpath.join(step.staging(output), MODEL_CARD), card)
+        card = fit(config, manifest, step.staging(output), spark)
         step.publish(output, None, counts=card)
+
+
+def fit(config: Config, manifest: Manifest, folder: str, spark: SparkSession) -> dict[str, Any]:
+    """Fit one baseline into a folder, and return its card.
+
+    Args:
+        config: The model's resolved config; `baseline.algorithm` is set.
+        manifest: Manifest of train.
+        folder: Where the model goes.
+        spark: The session to fit in.
+    """
+    algorithms = {"bias": _fit_bias, "cosine_user": _fit_cosine_user, "als": _fit_als}
+    train = parquet.read_dataset(spark, RunPaths(config.root).train, schemas.TRAIN)
+    card = algorithms[str(config.baseline.algorithm)](config, train, manifest, folder)
+    json_files.write_json(posixpath.join(folder, MODEL_CARD), card)
+    return card
 
 
 def _settings(config: Config, algorithm: str) -> dict[str, Any]:
