@@ -91,9 +91,12 @@ class Search:
         return asked, {name: chosen[name] for name in self._distributions}
 
     def report(self, asked: optuna.Trial, epoch: int, rmse: float) -> bool:
-        """Note an epoch's RMSE, and return whether the trial is to stop."""
+        """Note an epoch's RMSE, and return whether the trial is to stop.
+
+        The first trial, which the others are compared with, always runs to its end.
+        """
         asked.report(rmse, epoch)
-        return asked.should_prune()
+        return asked.number > 0 and asked.should_prune()
 
     def tell(self, asked: optuna.Trial, outcome: Outcome) -> None:
         """Note how a trial ended; one that failed counts as worse than all others."""
