@@ -148,15 +148,25 @@ def test_the_same_search_is_skipped_and_a_longer_one_continues(
     tune.run(searched, "biased_mf", spark)
     assert read_trials(searched, "biased_mf") == before
     assert "10 trials" in capsys.readouterr().out
-    longer = replace(searched, tune=replace(searched.tune, trials=12))
+    longer = replace(searched, tune=replace(searched.tune, trials=12, jobs=1))
     tune.run(longer, "biased_mf", spark)
     after = read_trials(searched, "biased_mf")
     assert after[:10] == before
     assert len(after) == 12
     # Another space is another search.
-    other = with_search(searched, trials=1, space={"train.reg": {"low": 0.1, "high": 0.2}})
+    other = with_search(searched, trials=1, jobs=1, space={"train.reg": {"low": 0.1, "high": 0.2}})
     tune.run(other, "biased_mf", spark)
     assert [one["settings"] for one in read_trials(searched, "biased_mf")] == [{"train.reg": 0.1}]
+
+
+def test_one_seed_gives_one_search(prepared: Config, spark: SparkSession) -> None:
+    config = with_search(prepared, trials=4, jobs=1)
+    found = []
+    for force in (False, True):
+        tune.run(replace(config, force=force), "twice", spark)
+        found.append([{**one, "seconds": 0} for one in read_trials(config, "twice")])
+    assert found[0] == found[1]
+    assert len({str(one["settings"]) for one in found[0]}) == 4
 
 
 def test_a_baseline_is_scored_on_valid_by_what_it_answers_itself(
@@ -190,7 +200,12 @@ def test_every_kind_of_baseline_can_be_searched(copied: Fitted, spark: SparkSess
 def test_without_valid_ratings_there_is_nothing_to_judge_by(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    config = Config(name="t", run_dir=str(tmp_path), train=TrainConfig(architecture="biased_mf"))
+    config = Config(
+        name="t",
+        run_dir=str(tmp_path),
+        prepare=PrepareConfig(num_buckets=4),
+        train=TrainConfig(architecture="biased_mf"),
+    )
     cells = planted()
     write_prepared(spark, config, train=cells, test=[], num_users=60, num_movies=40)
     with pytest.raises(DataError, match="found no ratings"):
@@ -210,10 +225,10 @@ def test_a_search_in_which_every_trial_diverges_says_so(
 def test_settings_that_only_training_refuses_end_the_search(
     prepared: Config, spark: SparkSession
 ) -> None:
-    config = replace(prepared, train=replace(prepared.train, layers=()))
-    config = with_search(config, trials=3, jobs=1, space={"train.layers": {"choices": [["relu"]]}})
-    config = replace(config, train=replace(config.train, architecture="autorec"))
-    with pytest.raises(ConfigError, match="layers"):
+    # An autoencoder needs the target raw.
+    config = replace(prepared, train=replace(prepared.train, architecture="autorec"))
+    config = with_search(config, trials=3, jobs=1)
+    with pytest.raises(ConfigError, match=r"train\.target: found centered"):
         tune.run(config, "refused", spark)
 
 
