@@ -33,9 +33,17 @@ _AROUND = {
     "reg_user": (5, 5),
     "reg_movie": (5, 5),
     "num_neighbors": (5, 5),
+    "shrinkage": (5, 5),
 }
 # Where the preset has 0, which no factor leaves.
-_FROM_ZERO = {"reg": (1e-4, 0.3), "bias_reg": (1e-4, 0.3), "weight_decay": (1e-6, 1e-2)}
+_FROM_ZERO = {
+    "reg": (1e-4, 0.3),
+    "bias_reg": (1e-4, 0.3),
+    "weight_decay": (1e-6, 1e-2),
+    "reg_user": (1.0, 50.0),
+    "reg_movie": (1.0, 50.0),
+    "shrinkage": (1.0, 50.0),
+}
 _FACTOR_MODEL = ("embedding_size", "learning_rate", "reg", "learning_rate_decay")
 _NETWORK = ("embedding_size", "learning_rate", "reg", "weight_decay")
 # Architecture or algorithm to the settings that matter most.
@@ -48,7 +56,7 @@ _SEARCHED = {
     "autorec": ("learning_rate", "weight_decay", "batch_size"),
     "bias": ("reg_user", "reg_movie"),
     "cosine_user": ("num_neighbors",),
-    "als": ("embedding_size", "reg"),
+    "als": ("embedding_size", "reg", "shrinkage"),
 }
 # What result_settings keeps, though a search cannot change it.
 _FIXED = {"architecture", "feed", "feed_memory_mib"}
@@ -60,7 +68,11 @@ def own_settings(config: Config) -> dict[str, Any]:
     if algorithm:
         section = asdict(getattr(config.baseline, algorithm))
         section.pop("block_users", None)  # memory, not the result
-        return {f"baseline.{algorithm}.{name}": value for name, value in section.items()}
+        own = {f"baseline.{algorithm}.{name}": value for name, value in section.items()}
+        if algorithm == "als":  # fitted on what the effects leave
+            effects = asdict(config.baseline.bias)
+            own |= {f"baseline.bias.{name}": value for name, value in effects.items()}
+        return own
     kept = result_settings(replace(config.train, num_ranks=1), {}, num_users=1, num_buckets=1)
     return {f"train.{name}": value for name, value in kept.items() if name not in _FIXED}
 
