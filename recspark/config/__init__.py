@@ -22,6 +22,7 @@ from recspark.config.similar import SimilarConfig
 from recspark.config.spark import SparkConfig
 from recspark.config.table import TableConfig
 from recspark.config.train import TrainConfig
+from recspark.config.tune import TuneConfig
 
 __all__ = [
     "AlsConfig",
@@ -41,6 +42,7 @@ __all__ = [
     "SparkConfig",
     "TableConfig",
     "TrainConfig",
+    "TuneConfig",
 ]
 
 
@@ -66,6 +68,7 @@ class Config:
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    tune: TuneConfig = field(default_factory=TuneConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
     score_pairs: ScorePairsConfig = field(default_factory=ScorePairsConfig)

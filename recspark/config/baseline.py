@@ -39,7 +39,7 @@ class CosineUserConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AlsConfig:
-    """Spark MLlib's alternating least squares."""
+    """Spark MLlib's alternating least squares, on what the effects of `baseline.bias` leave."""
 
     embedding_size: int = 32
     """Factors per user and movie (count)."""
@@ -47,11 +47,15 @@ class AlsConfig:
     """Sweeps over users and movies (count)."""
     reg: float = 0.1
     """L2 weight on each factor, per rating (0 or more)."""
+    shrinkage: float = 20.0
+    """Ratings with which the factors of a user or movie count half, beside the effects (count, 0 or
+    more): n ratings count n / (n + shrinkage)."""
 
     def __post_init__(self) -> None:
         for name in ("embedding_size", "epochs"):
             require(getattr(self, name) >= 1, f"baseline.als.{name}", getattr(self, name), "≥ 1")
-        require(self.reg >= 0, "baseline.als.reg", self.reg, "≥ 0")
+        for name in ("reg", "shrinkage"):
+            require(getattr(self, name) >= 0, f"baseline.als.{name}", getattr(self, name), "≥ 0")
 
 
 @dataclass(frozen=True, kw_only=True)

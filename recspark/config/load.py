@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jsonargparse
 
@@ -78,6 +78,38 @@ def load_settings(section: type[Section], argv: Sequence[str], prog: str) -> Sec
     values = _parse_values(normalise(argv, section), prog, section)
     del values["config"]
     return section(**values)
+
+
+def override(config: Config, values: Mapping[str, Any]) -> Config:
+    """Return the config with some settings changed, checked as strictly as those of a file.
+
+    Args:
+        config: A resolved config.
+        values: Path of a setting, such as `train.reg`, to its value.
+
+    Raises:
+        ConfigError: A setting is unknown, or a value has the wrong type or is out of range.
+    """
+    nested: dict[str, Any] = {}
+    for path, value in values.items():
+        *sections, name = path.split(".")
+        functools.reduce(lambda at, part: at.setdefault(part, {}), sections, nested)[name] = value
+    parser = _cached_parser("settings", Config)
+    try:
+        typed = parser.instantiate(parser.parse_object(nested))
+    except (argparse.ArgumentError, jsonargparse.ArgumentError, TypeError) as error:
+        raise ConfigError(explain(str(error), Config)) from error
+    return cast(Config, _replace(config, nested, typed))
+
+
+def _replace(section: Any, nested: Mapping[str, Any], typed: Any) -> Any:
+    """Return a dataclass with the fields that `nested` names taken from `typed`."""
+    changes = {}
+    for name, value in nested.items():
+        mine, theirs = getattr(section, name), getattr(typed, name)
+        is_section = dataclasses.is_dataclass(mine)
+        changes[name] = _replace(mine, value, theirs) if is_section else theirs
+    return dataclasses.replace(section, **changes)
 
 
 def build_parser(prog: str, section: type) -> jsonargparse.ArgumentParser:

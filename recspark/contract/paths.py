@@ -14,8 +14,11 @@ is rated. Figures on test, where those times are known, then belong to a protoco
 HISTORY = "history.jsonl"
 SPARK_MODEL = "spark_model"
 
-# Inside the folders of explore and report.
+# Inside the folders of explore, report and a search.
 PAGE = "index.html"
+# Inside the folder of a search: its trials, and the settings of the best one.
+TRIALS = "trials.json"
+BEST = "best.yaml"
 # Inside the folder of explore.
 STATISTICS = "statistics.json"
 
@@ -115,6 +118,13 @@ class RunPaths:
 
     def checkpoints(self, name: str) -> str:
         return self._at("checkpoints", name)
+
+    def tune(self, name: str) -> str:
+        return self._at("tune", name)
+
+    def study(self, name: str) -> str:
+        """Return the file of the trials of a search that has not ended."""
+        return self._at("studies", f"{name}.json")
 
     def tensorboard(self, name: str) -> str:
         return self._at("tensorboard", name)

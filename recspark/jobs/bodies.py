@@ -63,6 +63,14 @@ def run_train(request: Request, spark: Any) -> None:
         train.run(settings, name, spark)
 
 
+def run_tune(request: Request, spark: Any) -> None:
+    """Search better settings of each model, on valid alone."""
+    from recspark.stages import tune
+
+    for name, settings in request.models.items():
+        tune.run(settings, name, spark, request.words)
+
+
 def run_score(request: Request, spark: Any) -> None:
     """Score test with each model."""
     from recspark.stages import score

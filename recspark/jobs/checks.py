@@ -51,6 +51,17 @@ def check_train(request: Request) -> None:
     _require(request, catalog.VALID)
 
 
+def check_tune(request: Request) -> None:
+    """Check the packages, the ranges of the search, train and valid."""
+    from recspark.page.packages import PACKAGES, require_packages
+    from recspark.tuning.space import require_spaces
+
+    require_packages("tune", ("optuna", *PACKAGES), extra="tune")
+    require_spaces(request.models)
+    _require(request, catalog.TRAIN)
+    _require(request, catalog.VALID)
+
+
 def check_score(request: Request) -> None:
     """Check train."""
     _require(request, catalog.TRAIN)

@@ -56,6 +56,13 @@ JOBS = {
             checks.check_train,
         ),
         Job(
+            "tune",
+            "Search better settings of each model, judged by valid alone.",
+            ("spark", "tune", "baseline", "train"),
+            bodies.run_tune,
+            checks.check_tune,
+        ),
+        Job(
             "score",
             "Predict the ratings of test with saved models.",
             ("spark",),

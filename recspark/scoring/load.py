@@ -99,7 +99,7 @@ def open_vectors(saved: SavedModel) -> Floats:
 
         return trained.open_vectors(saved.folder, card)
     if card.get("algorithm") == "als":
-        return np.asarray(read_movies(saved.folder))
+        return np.asarray(read_movies(saved.folder))[:, card.get("effect_columns", 0) :]
     raise ConfigError(
         describe(
             saved.folder,

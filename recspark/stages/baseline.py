@@ -58,30 +58,49 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     if step.is_done():
         return
     with step:
-        train = parquet.read_dataset(spark, paths.train, schemas.TRAIN)
-        fit = {"bias": _fit_bias, "cosine_user": _fit_cosine_user, "als": _fit_als}[algorithm]
-        card = fit(config, train, manifest, step.staging(output))
-        json_files.write_json(posixpath.join(step.staging(output), MODEL_CARD), card)
+        card = fit(config, manifest, step.staging(output), spark)
         step.publish(output, None, counts=card)
+
+
+def fit(config: Config, manifest: Manifest, folder: str, spark: SparkSession) -> dict[str, Any]:
+    """Fit one baseline into a folder, and return its card.
+
+    Args:
+        config: The model's resolved config; `baseline.algorithm` is set.
+        manifest: Manifest of train.
+        folder: Where the model goes.
+        spark: The session to fit in.
+    """
+    algorithms = {"bias": _fit_bias, "cosine_user": _fit_cosine_user, "als": _fit_als}
+    train = parquet.read_dataset(spark, RunPaths(config.root).train, schemas.TRAIN)
+    card = algorithms[str(config.baseline.algorithm)](config, train, manifest, folder)
+    json_files.write_json(posixpath.join(folder, MODEL_CARD), card)
+    return card
 
 
 def _settings(config: Config, algorithm: str) -> dict[str, Any]:
     section = asdict(getattr(config.baseline, algorithm))
     # How many users a task handles at a time affects its memory, not the result.
     section.pop("block_users", None)
+    if algorithm == "als":
+        section["bias"] = asdict(config.baseline.bias)  # it is fitted on what the effects leave
     return {"algorithm": algorithm, **section, "seed": config.seed}
 
 
 def _fit_bias(config: Config, train: DataFrame, manifest: Manifest, staging: str) -> dict[str, Any]:
+    model = _fit_effects(config, train, manifest)
+    bias.save(model, staging, **_sizes(manifest))
+    return {"algorithm": "bias", "mean": model.mean, **asdict(config.baseline.bias)}
+
+
+def _fit_effects(config: Config, train: DataFrame, manifest: Manifest) -> bias.BiasModel:
     settings = config.baseline.bias
-    model = bias.fit(
+    return bias.fit(
         train,
         mean=PreparedFacts.of(manifest).rating_mean,
         reg_user=settings.reg_user,
         reg_movie=settings.reg_movie,
     )
-    bias.save(model, staging, **_sizes(manifest))
-    return {"algorithm": "bias", "mean": model.mean, **asdict(settings)}
 
 
 def _fit_cosine_user(
@@ -110,12 +129,21 @@ def _fit_als(config: Config, train: DataFrame, manifest: Manifest, staging: str)
     num_blocks = PreparedFacts.of(manifest).num_buckets
     checkpoints = posixpath.join(staging, "checkpoints")
     train.sparkSession.sparkContext.setCheckpointDir(checkpoints)
-    model = als.fit(train, **settings, num_blocks=num_blocks, seed=config.seed)
+    effects = bias.write_effects(_fit_effects(config, train, manifest), staging)
+    residuals = bias.subtract(train, effects)
+    support = als.Support(train, settings.pop("shrinkage"))
+    model = als.fit(residuals, **settings, num_blocks=num_blocks, seed=config.seed)
     saved = posixpath.join(staging, SPARK_MODEL)
     model.write().save(saved)
     storage.remove(checkpoints)
-    als.export(staging, saved, train.sparkSession, **_sizes(manifest))
-    return {"algorithm": "als", **settings}
+    als.export(staging, saved, train.sparkSession, effects, support, **_sizes(manifest))
+    return {
+        "algorithm": "als",
+        "mean": effects.mean,
+        "effect_columns": als.EFFECT_COLUMNS,
+        **asdict(config.baseline.als),
+        "bias": asdict(config.baseline.bias),
+    }
 
 
 def _sizes(manifest: Manifest) -> dict[str, int]:

@@ -41,7 +41,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         TrainingError: A rank failed; the message gives the rank, the cause and its last log lines.
     """
     step, train, valid = _plan_step(config, model_name)
-    job = _make_job(config, model_name, step, train, valid)
+    job = make_job(config, model_name, step.staging(step.outputs[0]), train, valid)
     if step.is_done():
         return
     with step:
@@ -89,7 +89,7 @@ def _join_settings(models: Mapping[str, Config]) -> TrainConfig:
 def _train_in_group(config: Config, model_name: str, group: Group) -> None:
     """Train one model; rank 0 decides for all whether to train, and publishes."""
     step, train, valid = _plan_step(config, model_name)
-    job = _make_job(config, model_name, step, train, valid)
+    job = make_job(config, model_name, step.staging(step.outputs[0]), train, valid)
     if group.rank != 0:
         if group.broadcast(None):
             run_rank(job, group)
@@ -123,9 +123,21 @@ def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifes
     return step, train, valid
 
 
-def _make_job(
-    config: Config, model_name: str, step: Step, train: Manifest, valid: Manifest
+def make_job(
+    config: Config, model_name: str, folder: str, train: Manifest, valid: Manifest
 ) -> TrainJob:
+    """Return the training run of a model.
+
+    Args:
+        config: The model's resolved config.
+        model_name: Name of the preset.
+        folder: Where ranks write.
+        train: Manifest of train.
+        valid: Manifest of valid.
+
+    Raises:
+        ConfigError: `train.architecture` is not set.
+    """
     if config.train.architecture is None:
         raise ConfigError(
             describe(
@@ -139,7 +151,7 @@ def _make_job(
     facts = PreparedFacts.of(train)
     return TrainJob(
         model_name=model_name,
-        folder=step.staging(step.outputs[0]),
+        folder=folder,
         train=(paths.train,),
         valid=paths.valid,
         train_rows=train.bucket_rows,

@@ -69,7 +69,7 @@ def run_rank(job: TrainJob, group: Group) -> None:
         rank=group.rank,
         num_ranks=group.num_ranks,
     )
-    _set_threads(job, group)
+    set_threads(job, group)
     if job.settings.tensorboard:
         import_writer()  # refuse before the work, not after it
     progress = ProgressWriter(job.folder, job.settings.epochs)
@@ -176,7 +176,7 @@ def require_sound(job: TrainJob, position: Position) -> None:
         )
 
 
-def _set_threads(job: TrainJob, group: Group) -> None:
+def set_threads(job: TrainJob, group: Group) -> None:
     cores = job.num_cores
     if cores is None:
         cores = len(os.sched_getaffinity(0)) // int(os.environ["LOCAL_WORLD_SIZE"])

@@ -68,7 +68,7 @@ def _by_myfm(train: Ratings, test: Ratings, *, knows_who_rated: bool) -> np.ndar
     sizes = NUM_USERS, NUM_MOVIES
     ones = sparse.csr_matrix((np.ones(len(train)), (train[:, 0] - 1, train[:, 1] - 1)), shape=sizes)
     tables, groups = [], []
-    for side, (size, rated) in enumerate(zip(sizes, (ones, ones.T.tocsr()), strict=True)):
+    for size, rated in zip(sizes, (ones, ones.T.tocsr()), strict=True):
         parts = [sparse.identity(size, format="csr")]
         if knows_who_rated:
             counts = np.asarray(rated.sum(axis=1)).ravel()

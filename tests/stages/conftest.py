@@ -55,7 +55,7 @@ def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Fit
         settings = BaselineConfig(
             algorithm=name,  # type: ignore[arg-type]
             cosine_user=CosineUserConfig(num_neighbors=4, block_users=3),
-            als=AlsConfig(embedding_size=3, epochs=3),
+            als=AlsConfig(embedding_size=3, epochs=3, shrinkage=5),
         )
         configs[name] = dataclasses.replace(config, baseline=settings)
         baseline.run(configs[name], name, spark)

@@ -67,12 +67,16 @@ def dense_answers(root: str, name: str) -> np.ndarray:
     else:
         saved = RunPaths(root).model("als") + "/spark_model"
         table = np.full((NUM_USERS, NUM_MOVIES), np.nan)
+        num_rated, num_raters = ((~np.isnan(TRAIN)).sum(axis=axis) for axis in (1, 0))
+        mean, of_user, of_movie = dense.bias_effects(TRAIN, reg_user=10, reg_movie=25)
         users, movies = (
             pq.read_table(f"{saved}/{kind}").to_pydict() for kind in ("userFactors", "itemFactors")
         )
         for user, left in zip(users["id"], users["features"], strict=True):
             for movie, right in zip(movies["id"], movies["features"], strict=True):
-                table[user, movie] = np.dot(left, right)
+                effects = mean + of_user[user] + of_movie[movie]
+                weight = np.prod([n / (n + 5) for n in (num_rated[user], num_raters[movie])])
+                table[user, movie] = effects + weight * np.dot(left, right)
     return np.where(known, table, np.nan)
 
 
