@@ -54,14 +54,14 @@ def run_trial(job: TrainJob, group: Group, on_epoch: OnEpoch) -> Trained:
     with make_learner(job, shard, group) as learner:
         engine = Engine(
             learner,
-            read_ratings(job.valid, job.valid_rows, shard, group.device, job.settings),
+            read_ratings((job.valid,), job.valid_rows, shard, group.device, job.settings),
             settings=job.settings,
             seed=job.seed,
             shard=shard,
             group=group,
             checkpoints=_NoCheckpoints("", {}),
             on_progress=watch,
-            train_path=job.train,
+            train_path=" and ".join(job.train),
         )
         try:
             engine.fit()
