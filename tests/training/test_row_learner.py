@@ -91,7 +91,7 @@ def test_als_ends_where_no_row_alone_can_do_better(tmp_path: Path) -> None:
     job = replace(make_job(tmp_path, **ALS, epochs=300), valid_rows={})
     job = train_alone(job, tmp_path / "m")
     movies, users = tables(job)
-    train = rows_of(job.train)
+    train = rows_of(job.train[0])
     squares, penalty = 0.0, 0.0
     for mine, place, others, other in ((users, 0, movies, 1), (movies, 1, users, 0)):
         for name in np.unique(train[:, place]).astype(int):
@@ -113,7 +113,7 @@ def test_the_model_is_the_mean_of_its_samples(tmp_path: Path) -> None:
     job = train_alone(make_job(tmp_path, **BAYES), tmp_path / "m")
     card = json.loads((Path(job.folder) / "model.json").read_text())
     movies, users = tables(job)
-    valid, train = rows_of(job.valid), rows_of(job.train)
+    valid, train = rows_of(job.valid), rows_of(job.train[0])
     warm = set(train[:, 0]), set(train[:, 1])
     rows = [row for row in valid if row[0] in warm[0] and row[1] in warm[1]]
     predicted = []
@@ -192,7 +192,7 @@ def test_checkpoints_may_be_rare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_drift_needs_times(tmp_path: Path) -> None:
     job = make_job(tmp_path, **DRIFT)
-    file = next(Path(job.train).rglob("*.parquet"))
+    file = next(Path(job.train[0]).rglob("*.parquet"))
     table = pq.read_table(file, partitioning=None)
     times = pa.array([None] + [0] * (len(table) - 1), pa.int32())
     pq.write_table(table.set_column(3, "rated_at", times), file)
