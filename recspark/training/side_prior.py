@@ -148,11 +148,11 @@ def posterior(
     width = len(sums.squares)
     ridge = np.concatenate([[MEAN_STRENGTH], strengths[groups]])
     row_precision = sums.gram + np.diag(ridge)
-    factor = np.linalg.cholesky(row_precision)
-    mean = np.linalg.solve(row_precision, sums.cross)
+    factor: Doubles = np.linalg.cholesky(row_precision)
+    mean: Doubles = np.linalg.solve(row_precision, sums.cross)
     explained = np.linalg.solve(factor, sums.cross)
     inverse_scale = SPREAD * (width + 1) * np.eye(width) + sums.squares - explained.T @ explained
-    return inverse_scale, width + 1 + sums.gram[0, 0], factor, mean
+    return np.asarray(inverse_scale), width + 1 + float(sums.gram[0, 0]), factor, mean
 
 
 def draw_wishart(inverse_scale: Doubles, degrees: float, generator: np.random.Generator) -> Doubles:
