@@ -64,9 +64,7 @@ def group_ratings(
     mine[1][:] -= np.float32(shift)
     mine[1][:] /= np.float32(scale)
     ends = _cuts(movie_starts, threads.count)
-    threads.run(
-        lambda n: by_movie(user_starts, *mine, movie_starts, ends[n], ends[n + 1], *theirs)
-    )
+    threads.run(lambda n: by_movie(user_starts, *mine, movie_starts, ends[n], ends[n + 1], *theirs))
     names = [
         np.arange(0)[:0],
         *(

@@ -40,7 +40,9 @@ AHEAD = 12
 """Ratings from which on the counterpart's row is asked for."""
 
 
-def _add_products(_: Any, sums: Any, place: Any, left: Any, right: Any, row: Any, column: Any) -> Any:
+def _add_products(
+    _: Any, sums: Any, place: Any, left: Any, right: Any, row: Any, column: Any
+) -> Any:
     """Add the products of four ratings to LANES sums; arrays are flat, places in elements.
 
     sums[place + i] += Σ_r left[r · stride + row] · right[r · stride + column + i], where the stride
@@ -49,8 +51,7 @@ def _add_products(_: Any, sums: Any, place: Any, left: Any, right: Any, row: Any
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         total, lefts, rights = (
-            context.make_array(signature.args[n])(context, builder, arguments[n])
-            for n in (0, 2, 3)
+            context.make_array(signature.args[n])(context, builder, arguments[n]) for n in (0, 2, 3)
         )
         one = ir.FloatType()
         lanes = ir.VectorType(one, LANES)

@@ -1,8 +1,10 @@
 """Who rated what: features of users and movies from the pairs of train alone.
 
 They are the leading singular vectors of D_u^-½ R D_i^-½. R is 1 where a user rated a movie, else 0,
-and D_u and D_i hold the numbers of ratings. A movie's features are V·S·√n_i, and a user's U·S·√n_u;
-the first singular value is 1. The first component says how many ratings there are.
+and D_u and D_i hold the numbers of ratings. Features are U·S·√R and V·S·√M, so that the mean square
+of the k-th is S_k² whatever the size of the data. The first singular value is 1; its vectors are
+the roots of the numbers of ratings. (Multiplied by the roots of those numbers again, features are
+much worse: RMSE .8834 against .8811 on a tenth of MovieLens-100K's train.)
 
 Only the movies' side is iterated, with A = D_i^-½ Rᵀ D_u⁻¹ R D_i^-½, whose eigenvectors are V and
 whose eigenvalues are S². A block Krylov method finds them (Musco and Musco 2015, algorithm 2,
@@ -10,7 +12,8 @@ orthogonalised block by block as in Golub and Underwood's block Lanczos): more a
 randomised subspace iteration of Halko, Martinsson and Tropp 2011 after as many products. A product
 is a pass over the rank's pairs and one sum over the ranks.
 
-Shape legend: R users of the rank, N their pairs, M movies, F features, C columns of a block.
+Shape legend: R users of the rank (above: of all ranks), N their pairs, M movies, F features, C
+columns of a block. Only users and movies with a pair count.
 """
 
 from __future__ import annotations
@@ -58,8 +61,8 @@ class Interactions:
     """The leading components.
 
     Attributes:
-        users: float32 [R, F], U·S·√n_u of the rank's users; 0 for a user without a pair.
-        movies: float32 [M, F], V·S·√n_i, the same on every rank; 0 for a movie without a pair.
+        users: float32 [R, F], of the rank's users; 0 for a user without a pair.
+        movies: float32 [M, F], the same on every rank; 0 for a movie without a pair.
         values: float64 [F], singular values, descending.
     """
 
@@ -99,9 +102,13 @@ def find_interactions(
     vectors = basis @ rotation[:, leading]
     largest = np.abs(vectors).argmax(axis=0)
     vectors *= np.where(vectors[largest, np.arange(len(largest))] < 0, -1, 1)
-    movies = vectors * values * np.sqrt(counts)[:, None]
-    # U·S·√n_u = R D_i^-½ V: the sum of the user's movies.
+    # U·S = D_u^-½ R D_i^-½ V: the sum of the user's movies, divided by √n_u.
     users = _sum_rated(pairs, (weights[:, None] * vectors).astype(np.float32), threads)
+    sizes = np.diff(pairs.starts)
+    num_users = sum_over_ranks(np.array([np.count_nonzero(sizes)], np.float64))[0]
+    users *= np.sqrt(num_users / np.maximum(sizes, 1)).astype(np.float32)[:, None]
+    movies = vectors * values * np.sqrt(np.count_nonzero(counts))
+    movies[counts == 0] = 0  # beyond rounding
     return Interactions(users, movies.astype(np.float32), values)
 
 

@@ -39,7 +39,8 @@ def dense(rated: np.ndarray, num_features: int) -> Interactions:
     signs = np.sign(vt[np.arange(len(vt)), np.abs(vt).argmax(axis=1)])
     u, s, v = (u * signs)[:, :num_features], s[:num_features], (vt.T * signs)[:, :num_features]
     assert s[0] == pytest.approx(1)  # so that dividing by it changes nothing
-    return Interactions(u * s * np.sqrt(users)[:, None], v * s * np.sqrt(movies)[:, None], s)
+    num_users, num_movies = np.count_nonzero(users), np.count_nonzero(movies)
+    return Interactions(u * s * np.sqrt(num_users), v * s * np.sqrt(num_movies), s)
 
 
 def test_few_movies_agree_with_a_dense_decomposition() -> None:
