@@ -136,19 +136,19 @@ class Sampler:
         self.users, self.movies, self.numbers = users, movies, Numbers()
         self._solver, self._seed = solver, seed
 
-    def sweep(self, number: int) -> Doubles:
+    def sweep(self, number: int) -> float:
         """Draw everything once.
 
         Args:
             number: Of the sweep. The same number gives the same random numbers.
 
         Returns:
-            [2], over this rank's ratings the sums of w e² and of w, w = h_u · g_i.
+            The mean squared error of all ratings, each with the weight h_u · g_i.
         """
         self._draw(self.movies, self.users, number)
         return self._draw(self.users, self.movies, number)
 
-    def _draw(self, side: Side, others: Side, number: int) -> Doubles:
+    def _draw(self, side: Side, others: Side, number: int) -> float:
         table, numbers, solver = side.table, self.numbers, self._solver
         rng = np.random.default_rng(self._key("numbers", side.name, number))
         prior = side.prior.draw(table, rng, solver)
@@ -170,7 +170,7 @@ class Sampler:
         numbers.alpha = rng.gamma(1 + count / 2) / (1 + total / 2)
         if side.has_noise:
             self._draw_weights(side, errors[:, 0], number, rng)
-        return np.array([table.weights @ errors[:, 0], table.weights @ errors[:, 2]])
+        return float(total / weight)
 
     def _draw_weights(
         self, side: Side, squares: Doubles, number: int, rng: np.random.Generator

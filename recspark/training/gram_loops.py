@@ -43,10 +43,9 @@ AHEAD = 12
 def _add_products(
     _: Any, sums: Any, place: Any, left: Any, right: Any, row: Any, column: Any
 ) -> Any:
-    """Add the products of four ratings to LANES sums; arrays are flat, places in elements.
+    """Add sums over ratings to LANES values at a place of `sums`; all arrays are flat.
 
-    sums[place + i] += Σ_r left[r · stride + row] · right[r · stride + column + i], where the stride
-    is a quarter of the arrays' length.
+    For i below LANES: sums[place + i] += Σ_r left[r, row] · right[r, column + i].
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

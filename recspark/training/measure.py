@@ -11,14 +11,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from recspark.training.batches import Ratings
 from recspark.training.group import Group
 from recspark.training.learner import Learner
-
-# Rows computed at a time.
-ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -41,17 +37,17 @@ def measure(learner: Learner, user_rows: Tensor, ratings: Ratings, group: Group)
         ratings: This rank's validation ratings.
         group: The ranks.
     """
-    model = learner.model.eval()
     seen_movies = group.max(learner.seen_movies.byte()).bool()
     sums = torch.zeros(3, dtype=torch.float64, device=group.device)
-    for start in range(0, len(ratings), ROWS):
-        span = slice(start, start + ROWS)
+    start = 0
+    for predicted in learner.predictions(ratings, user_rows):
+        span = slice(start, start + len(predicted))
         users, movies = ratings.user_rows[span].long(), ratings.movie_index[span].long()
-        predicted = model(functional.embedding(users, user_rows), movies)
         is_warm = learner.seen_users[users] & seen_movies[movies]
         error = torch.where(is_warm, predicted - ratings.ratings[span], 0.0)
         sums[0] += error.double().square().sum()
         sums[1] += is_warm.sum()
         sums[2] += len(users)
+        start = span.stop
     squares, warm, count = group.sum(sums).tolist()
     return Measured(math.sqrt(squares / warm) if warm else None, round(count - warm))

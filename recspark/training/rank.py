@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 # A further thread pays off from this many rows in a rank's step. On MovieLens-100K with steps of
 # 512 rows, two threads on two busy cores were five times slower than one.
 ROWS_PER_THREAD = 4096
+# The same of all its ratings, for learners that take all of them in a step.
+RATINGS_PER_THREAD = 1 << 18
 
 
 def train_rank(job: TrainJob) -> None:
@@ -138,8 +140,10 @@ def _set_threads(job: TrainJob, group: Group) -> None:
     cores = job.num_cores
     if cores is None:
         cores = len(os.sched_getaffinity(0)) // int(os.environ["LOCAL_WORLD_SIZE"])
-    rows = job.settings.batch_size // group.num_ranks
-    torch.set_num_threads(max(1, min(cores, rows // ROWS_PER_THREAD)))
+    rows, share = job.settings.batch_size, ROWS_PER_THREAD
+    if job.settings.solves_rows:
+        rows, share = sum(job.train_rows.values()), RATINGS_PER_THREAD
+    torch.set_num_threads(max(1, min(cores, rows // group.num_ranks // share)))
 
 
 def _make_card(job: TrainJob, position: Position, spec: dict[str, Any]) -> dict[str, Any]:

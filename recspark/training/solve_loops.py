@@ -176,3 +176,12 @@ def solve_rows(
         errors[row, 0] = max(squares, 0.0)
         errors[row, 1] = plain
         errors[row, 2] = total[bias * (bias + 3) // 2]
+
+
+@compiled
+def fill_normals(spread: float, key: np.uint64, names: Longs, values: Floats) -> None:
+    """Fill values [R, columns] with normals of standard deviation `spread`."""
+    for row in range(len(values)):
+        stream = stream_of(key, names[row])
+        for column in range(values.shape[1]):
+            values[row, column] = spread * normal(stream, column)
