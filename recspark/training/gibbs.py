@@ -28,7 +28,7 @@ import torch
 from recspark.training.group import Group
 from recspark.training.normal_wishart import Moments, draw_normal_wishart
 from recspark.training.row_solver import RowPrior, RowSolver
-from recspark.training.row_table import RowTable
+from recspark.training.row_table import Floats, RowTable
 from recspark.training.seeds import make_generator
 from recspark.training.solve_loops import draw_gammas
 
@@ -136,19 +136,21 @@ class Sampler:
         self.users, self.movies, self.numbers = users, movies, Numbers()
         self._solver, self._seed = solver, seed
 
-    def sweep(self, number: int) -> float:
+    def sweep(self, number: int, centers: Floats | None = None) -> float:
         """Draw everything once.
 
         Args:
             number: Of the sweep. The same number gives the same random numbers.
+            centers: [R, D], filled with the means of the users given everything else, with the mean
+                of all ratings, as it was for them, in the bias.
 
         Returns:
             The mean squared error of all ratings, each with the weight h_u · g_i.
         """
         self._draw(self.movies, self.users, number)
-        return self._draw(self.users, self.movies, number)
+        return self._draw(self.users, self.movies, number, centers)
 
-    def _draw(self, side: Side, others: Side, number: int) -> float:
+    def _draw(self, side: Side, others: Side, number: int, centers: Floats | None = None) -> float:
         table, numbers, solver = side.table, self.numbers, self._solver
         rng = np.random.default_rng(self._key("numbers", side.name, number))
         prior = side.prior.draw(table, rng, solver)
@@ -157,7 +159,10 @@ class Sampler:
             mean=numbers.mean,
             scale=numbers.alpha,
             key=self._key("rows", side.name, number),
+            centers=centers,
         )
+        if centers is not None:
+            centers[:, table.num_factors] += np.float32(numbers.mean)
         weights = table.weights.astype(np.float64)
         total, plain, weight = sum_over(table, weights @ errors, solver.group)
         precision = 1 + numbers.alpha * weight

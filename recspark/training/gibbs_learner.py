@@ -25,17 +25,19 @@ from recspark.training.learner import PIECE, Memory
 from recspark.training.plan import StepPlan
 from recspark.training.row_learner import RowLearner
 from recspark.training.row_solver import RowSolver
-from recspark.training.row_table import RowTable
+from recspark.training.row_table import Floats
 from recspark.training.seeds import make_generator
 from recspark.training.solve_loops import fill_normals
 
-# Standard deviation of the factors at the start (units of the model's output).
-START = 0.3
 _STATE, _NUMBERS = "state", "numbers"
 
 
 class GibbsLearner(RowLearner):
     """Stores samples of the posterior in the model's movies and in `rows`.
+
+    Of users it stores the draw, and the mean of the distribution that it came from, given the
+    movies of the same sample. The mean of predictions is the same for both, but half as many means
+    give the accuracy of draws (Rao-Blackwell); the spread of predictions needs the draws.
 
     Validation measures what would be saved now: the mean over the samples so far, and before the
     first one the current draw.
@@ -54,39 +56,42 @@ class GibbsLearner(RowLearner):
         settings: TrainConfig,
         seed: int,
     ) -> None:
-        """Draw the start of the chain: small factors, no biases."""
+        """Draw the start of the chain: random factors, the same for any number of ranks."""
         super().__init__(model, rows, plan, users.table, movies.table, solver)
-        self._samples = model
+        self._model = model
         self._sampler = Sampler(users, movies, solver, seed)
         self._sweeps = sample_sweeps(settings.sampler, settings.epochs)
         self._summed, self._num_summed = torch.empty(0), 0
         for side in (users, movies):
-            draw_start(side.table, seed, side.name)
+            key = np.uint64(make_generator(seed, "start", side.name).initial_seed())
+            factors = side.table.rows[:, : settings.embedding_size]
+            fill_normals(settings.init_scale, key, side.table.names, factors)
 
     def take_step(self, batch: Any, step: int, learning_rate: float, clock: Clock) -> Tensor:
         """Take a sweep, and store a sample if it is time."""
-        squares = self._sampler.sweep(self.num_steps)
-        if self.num_steps in self._sweeps:
-            self._store(self._sweeps.index(self.num_steps))
+        is_stored = self.num_steps in self._sweeps
+        centers = np.empty(self._users.rows.shape, np.float32) if is_stored else None
+        squares = self._sampler.sweep(self.num_steps, centers)
+        if centers is not None:
+            self._store(self._sweeps.index(self.num_steps), centers)
         self.num_steps += 1
         clock.mark("forward_backward")
         total = squares * len(self._users.ratings)
         scale = self.model.spec.target.scale
         return torch.tensor([total, total * scale**2], dtype=torch.float64)
 
-    def _store(self, number: int) -> None:
+    def _store(self, number: int, centers: Floats) -> None:
         """Write sample `number` into the rows and the model's movies."""
-        share = 1 / self.model.spec.samples
-        users, movies = self._sample_parts(number)
-        for part, now in zip((users, movies), self._current(), strict=True):
-            part.copy_(now)
-        variance = 1 / torch.from_numpy(self._users.weights.astype(np.float64))
-        self.rows[:, -1] += (share * variance).to(self.rows)
-        variance = 1 / torch.from_numpy(self._movies.weights.astype(np.float64))
-        variance /= self._sampler.numbers.alpha
-        self._samples.movies[:, -1] += (share * variance).to(self.rows)
+        model, share = self._model, 1 / self.model.spec.samples
+        users, movies = self._draw()
+        model.centers(self.rows)[:, number] = torch.from_numpy(centers[:, : users.shape[1]])
+        model.draws(self.rows)[:, number] = users
+        model.samples()[:, number] = movies
+        self.rows[:, -1] += torch.from_numpy(share / self._users.weights)
+        precision = self._movies.weights * self._sampler.numbers.alpha
+        model.movies[:, -1] += torch.from_numpy(share / precision)
 
-    def _current(self) -> tuple[Tensor, Tensor]:
+    def _draw(self) -> tuple[Tensor, Tensor]:
         """Return users and movies of the current draw, [R, K + 1] and [M, K + 1]."""
         size = self._users.num_factors + 1
         users, movies = (
@@ -96,24 +101,19 @@ class GibbsLearner(RowLearner):
         users[:, -1] += self._sampler.numbers.mean
         return users, movies
 
-    def _sample_parts(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return views of the columns of a sample."""
-        size = self._users.num_factors + 1
-        span = slice(number * size, (number + 1) * size)
-        return self.rows[:, span], self._samples.movies[:, span]
-
     @torch.no_grad()
     def predictions(self, ratings: Ratings, user_rows: Tensor) -> Iterator[Tensor]:
         """See `Learner`; each sample is added once, so this is always asked about one data set."""
         num_stored = sum(sweep < self.num_steps for sweep in self._sweeps)
         if not num_stored:
-            summed = _outputs(*self._current(), ratings)
+            summed = _outputs(*self._draw(), ratings)
             num_stored = 1
         else:
             if not self._num_summed:
                 self._summed = torch.zeros(len(ratings), device=self.rows.device)
+            users, movies = self._model.centers(self.rows), self._model.samples()
             for number in range(self._num_summed, num_stored):
-                self._summed += _outputs(*self._sample_parts(number), ratings)
+                self._summed += _outputs(users[:, number], movies[:, number], ratings)
             self._num_summed = num_stored
             summed = self._summed
         yield from self.model.spec.target.decode(summed / num_stored).split(PIECE)
@@ -136,12 +136,6 @@ class GibbsLearner(RowLearner):
         for side in (self._sampler.users, self._sampler.movies):
             side.prior.load_state(_named(memory.shared, f"{side.name}."))
         self._num_summed = 0
-
-
-def draw_start(table: RowTable, seed: int, name: str) -> None:
-    """Fill a table's factors with small normals, the same for a row on any number of ranks."""
-    key = np.uint64(make_generator(seed, "start", name).initial_seed())
-    fill_normals(START, key, table.names, table.rows[:, : table.num_factors])
 
 
 def _outputs(users: Tensor, movies: Tensor, ratings: Ratings) -> Tensor:

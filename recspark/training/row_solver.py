@@ -19,7 +19,7 @@ import torch
 from recspark.training.compiled import Threads
 from recspark.training.gram_loops import add_grams
 from recspark.training.group import Group
-from recspark.training.row_table import RowTable
+from recspark.training.row_table import Floats, RowTable
 from recspark.training.solve_loops import solve_rows
 
 Doubles = npt.NDArray[np.float64]
@@ -62,6 +62,7 @@ class RowSolver:
         mean: float = 0.0,
         scale: float = 1.0,
         key: int | None = None,
+        centers: Floats | None = None,
     ) -> Doubles:
         """Overwrite the rows of `mine`; all ranks call it together.
 
@@ -72,6 +73,7 @@ class RowSolver:
             mean: Subtracted from all ratings.
             scale: The precision of a rating of which both weights are 1.
             key: Of the noise of a draw; without one, rows are solved for.
+            centers: [R, D], filled with the means that the rows are drawn around.
 
         Returns:
             float64 [R, 3], of each row the sums of w e², w e and w over its ratings, with e the
@@ -82,6 +84,7 @@ class RowSolver:
         num_sums = (size + 1) * (size + 2) // 2
         scales = np.float32(scale) * mine.weights
         is_drawn, noise = key is not None, np.uint64(key or 0)
+        means = np.empty((0, size), np.float32) if centers is None else centers
 
         def fill(first: int, sums: Doubles) -> None:
             add_grams(
@@ -92,7 +95,8 @@ class RowSolver:
         def finish(first: int, sums: Doubles) -> None:
             solve_rows(
                 *(sums, mine.counts, scales, prior.precision, prior.per_rating, prior.means),
-                *(mine.num_factors, is_drawn, noise, mine.names, first, mine.values, errors),
+                *(mine.num_factors, is_drawn, noise, mine.names, first),
+                *(mine.values, means, errors),
             )
 
         if mine.is_shared and self.group.num_ranks > 1:

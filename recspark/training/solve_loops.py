@@ -82,6 +82,15 @@ def draw_gammas(
         values[row] = gamma(shapes[row], stream_of(key, names[row])) / rates[row]
 
 
+@inlined
+def solve_transposed(factor: Doubles, side: Doubles) -> None:
+    """Overwrite side [D] with the solution x of Lᵀ x = side."""
+    for i in range(len(side) - 1, -1, -1):
+        side[i] /= factor[i, i]
+        for k in range(i):
+            side[k] -= factor[i, k] * side[i]
+
+
 @compiled
 def solve_rows(
     sums: Doubles,
@@ -96,6 +105,7 @@ def solve_rows(
     names: Longs,
     first: int,
     values: Floats,
+    centers: Floats,
     errors: Doubles,
 ) -> None:
     """Solve for rows `first`, `first` + 1, …, or draw them from their conditional distribution.
@@ -116,6 +126,7 @@ def solve_rows(
         names: [R], of the rows, for their noise.
         first: The first row.
         values: [R, at least D]; the first D columns of the rows are overwritten.
+        centers: [R, D], overwritten with the rows' means; of no rows if they are not wanted.
         errors: [R, 3], overwritten: Σ w e², Σ w e and Σ w of each row, with e the errors that
             remain.
     """
@@ -151,14 +162,16 @@ def solve_rows(
             for k in range(i):
                 value -= factor[i, k] * side[k]
             side[i] = value / factor[i, i]
+        if len(centers) > 0:
+            center = side.copy()
+            solve_transposed(factor, center)
+            for i in range(size):
+                centers[row, i] = center[i]
         if is_drawn:
             stream = stream_of(key, names[row])
             for i in range(size):
                 side[i] += normal(stream, i)
-        for i in range(size - 1, -1, -1):  # Lᵀ x = a + noise
-            side[i] /= factor[i, i]
-            for k in range(i):
-                side[k] -= factor[i, k] * side[i]
+        solve_transposed(factor, side)  # Lᵀ x = a + noise
         for i in range(size):
             values[row, i] = side[i]
             side[i] = values[row, i]  # as rounded

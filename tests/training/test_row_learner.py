@@ -30,7 +30,8 @@ from tests.training.test_measure import rows_of
 
 ALS: dict[str, Any] = {"optimizer": "als", "reg": 0.08, "bias_reg": 0.03, "init_scale": 0.3}
 SAMPLER = SamplerConfig(burn_in=4, samples=3)
-BAYES: dict[str, Any] = {"architecture": "bayesian_mf", "epochs": 10, "sampler": SAMPLER}
+BAYES: dict[str, Any] = {"architecture": "bayesian_mf", "epochs": 10, "init_scale": 0.3}
+BAYES |= {"sampler": SAMPLER}
 DRIFT: dict[str, Any] = {**BAYES, "sampler": replace(SAMPLER, drift=True)}
 KINDS = pytest.mark.parametrize("kind", [ALS, BAYES, DRIFT], ids=["als", "bayes", "drift"])
 
@@ -117,7 +118,7 @@ def test_the_model_is_the_mean_of_its_samples(tmp_path: Path) -> None:
     rows = [row for row in valid if row[0] in warm[0] and row[1] in warm[1]]
     predicted = []
     for user, movie, _ in rows:
-        p, q = users[int(user)][:-1].reshape(3, 5), movies[int(movie)][:-1].reshape(3, 5)
+        p, q = users[int(user)][:15].reshape(3, 5), movies[int(movie)][:-1].reshape(3, 5)
         predicted.append(3.5 + ((p[:, :4] * q[:, :4]).sum(axis=1) + p[:, 4] + q[:, 4]).mean())
     errors = np.array(predicted) - [row[2] for row in rows]
     assert card["best_epoch"] == 9
@@ -162,10 +163,11 @@ def test_the_spread_over_samples_is_kept() -> None:
     )
     model = BayesianMF(spec)
     model.movies.copy_(torch.tensor([[1.0, 0.5, 2.0, 0.0, 9.0], [0.0] * 5]))
-    users = torch.tensor([[3.0, 1.0, -1.0, 0.25, 7.0]])
-    # 3·1 + 1 + .5 and -1·2 + .25 + 0
-    assert model.sample_scores(users, model.movies[:1]).tolist() == [[4.5, -1.75]]
+    centers, draws = [3.0, 1.0, -1.0, 0.25], [2.0, 1.0, -2.0, 0.25]
+    users = torch.tensor([[*centers, *draws, 7.0]])
+    # 3·1 + 1 + .5 = 4.5 and -1·2 + .25 + 0 = -1.75; by draws 2·1 + 1 + .5 and -2·2 + .25
     assert model(users, torch.tensor([0])).item() == pytest.approx(3 + 1.375)
+    assert model.score_draws(users, model.movies[:1]).tolist() == [[3.5, -3.75]]
     factors = model.user_factors(users), model.movie_factors()
     assert factors[1] is not None
     assert (factors[0] @ factors[1].T).tolist() == [[pytest.approx(4.375), pytest.approx(3.625)]]

@@ -69,7 +69,8 @@ def test_rows_solve_the_normal_equations(
         size = mine.num_columns
         prior = make_prior(size, len(mine.rows), is_plain=mine is movies)
         weights = mine.weights.astype(float)
-        errors = alone().solve(mine, other, prior, mean=MEAN, scale=SCALE, key=key)
+        centers = np.zeros(mine.rows.shape, np.float32)
+        errors = alone().solve(mine, other, prior, mean=MEAN, scale=SCALE, key=key, centers=centers)
         noise = np.zeros((len(mine.rows), size), np.float32)
         if key is not None:
             fill_normals(1.0, np.uint64(key), mine.names, noise)
@@ -80,7 +81,9 @@ def test_rows_solve_the_normal_equations(
             precision += SCALE * weights[row] * (v * w[:, None]).T @ v
             side = prior.precision @ mean + SCALE * weights[row] * v.T @ (w * y)
             expected = np.linalg.solve(precision, side)
-            expected += np.linalg.solve(np.linalg.cholesky(precision).T, noise[row])
+            if len(v) or key:
+                np.testing.assert_allclose(centers[row], expected, atol=2e-4)
+            expected = expected + np.linalg.solve(np.linalg.cholesky(precision).T, noise[row])
             if not len(v) and key is None:
                 expected = mean
             np.testing.assert_allclose(mine.rows[row], expected, atol=2e-4)
