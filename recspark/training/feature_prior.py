@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from recspark.training.gibbs import sum_over
-from recspark.training.row_solver import RowPrior, RowSolver
+from recspark.training.row_solver import RowPrior, RowSolver, sum_over
 from recspark.training.row_table import RowTable
 from recspark.training.side_prior import (
     Features,

@@ -88,7 +88,7 @@ class RowSolver:
 
         def fill(first: int, sums: Doubles) -> None:
             add_grams(
-                *(mine.starts, mine.others, mine.ratings, mine.times),
+                *(mine.starts, mine.others, mine.ratings, mine.drift_times),
                 *(others.values, mine.mean_times, mine.num_factors, mean, first, sums),
             )
 
@@ -104,11 +104,11 @@ class RowSolver:
             for first in range(0, len(errors), step):
                 stop = min(first + step, len(errors))
                 sums = np.empty((stop - first, num_sums))
-                self._share(
+                self.share(
                     mine, first, stop, lambda a, b, s=sums, f=first: fill(a, s[a - f : b - f])
                 )
                 sums[:] = self.group.sum(torch.from_numpy(sums)).cpu().numpy()
-                self._share(
+                self.share(
                     mine, first, stop, lambda a, b, s=sums, f=first: finish(a, s[a - f : b - f])
                 )
             return errors
@@ -118,10 +118,10 @@ class RowSolver:
             fill(first, sums)
             finish(first, sums)
 
-        self._share(mine, 0, len(errors), both)
+        self.share(mine, 0, len(errors), both)
         return errors
 
-    def _share(
+    def share(
         self, table: RowTable, first: int, stop: int, work: Callable[[int, int], None]
     ) -> None:
         """Call `work` for parts of the rows from `first` to `stop`, each thread when it is free."""
@@ -137,3 +137,10 @@ class RowSolver:
                 work(*parts[number])
 
         self.threads.run(run)
+
+
+def sum_over(table: RowTable, values: Doubles, group: Group) -> Doubles:
+    """Return sums over a table's rows on all ranks, from those on this rank."""
+    if table.is_shared or group.num_ranks == 1:
+        return values
+    return group.sum(torch.from_numpy(values)).cpu().numpy()

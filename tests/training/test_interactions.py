@@ -61,8 +61,8 @@ def test_many_movies_agree_with_a_dense_decomposition() -> None:
     expected = dense(rated, 8)
     np.testing.assert_allclose(found.values, expected.values, atol=1e-4)
     # The first four stand apart from the noise, so their vectors are as certain as their values.
-    np.testing.assert_allclose(found.users[:, :4], expected.users[:, :4], atol=1e-3)
-    np.testing.assert_allclose(found.movies[:, :4], expected.movies[:, :4], atol=1e-3)
+    np.testing.assert_allclose(found.users[:, :4], expected.users[:, :4], atol=3e-3)
+    np.testing.assert_allclose(found.movies[:, :4], expected.movies[:, :4], atol=3e-3)
 
 
 def test_more_features_than_movies_give_all_there_are() -> None:

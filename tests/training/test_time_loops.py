@@ -90,7 +90,7 @@ def test_ratings_are_sorted_within_each_user() -> None:
     times = np.array([3, 1, 3, 9, 8], np.int32)
     others = np.array([0, 1, 2, 3, 4], np.int32)
     ratings = others.astype(np.float32) / 2
-    time_loops.sort_by_time(np.array([0, 3, 3, 5], np.int64), 0, 3, times, others, ratings)
+    time_loops.sort_by_time(np.array([0, 3, 3, 5], np.int64), 0, 3, others, ratings, times)
     assert times.tolist() == [1, 3, 3, 8, 9]
     assert others.tolist() == [1, 0, 2, 4, 3]
     assert ratings.tolist() == [0.5, 0, 1, 2, 1.5]
