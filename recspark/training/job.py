@@ -41,5 +41,7 @@ class TrainJob:
     """Manifest ids of the user and movie index, which say whom the rows of the tables belong to."""
     settings: TrainConfig
     seed: int
+    run: str = ""
+    """The run directory, for the attributes of users and movies."""
     num_cores: int | None = None
     """Cores per rank; None divides those of its machine among the ranks there."""
