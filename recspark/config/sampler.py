@@ -22,8 +22,17 @@ class SamplerConfig:
     drift: bool = False
     """Whether users and movies change steadily over the years, which needs the times of ratings. A
     prediction is for no particular moment."""
+    interactions: int = 0
+    """Features of who rated what (count): components of the pairs of train, in the prior of users
+    and movies; 0 uses none."""
+    attributes: bool = False
+    """Whether the attributes of users and movies that the run has are in their prior."""
+    time_process: bool = False
+    """Whether ratings that a user gave at about the same time move together, which needs the times
+    of ratings. A prediction is for no particular moment."""
 
     def __post_init__(self) -> None:
+        require(self.interactions >= 0, "train.sampler.interactions", self.interactions, "≥ 0")
         require(self.burn_in >= 0, "train.sampler.burn_in", self.burn_in, "≥ 0")
         require(self.samples >= 1, "train.sampler.samples", self.samples, "≥ 1")
 

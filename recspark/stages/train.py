@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from recspark.config import Config, TrainConfig
 from recspark.contract.catalog import MOVIE_INDEX, TRAIN, USER_INDEX, VALID
 from recspark.contract.paths import RunPaths
-from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, RecsparkError, TrainingError, describe
@@ -110,6 +110,9 @@ def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifes
     chosen = result_settings(config.train, train.bucket_rows, facts.num_users, facts.num_buckets)
     settings = {**chosen, "seed": config.seed}
     inputs = {"train": train.id, "valid": valid.id}
+    if config.train.sampler.attributes:
+        found = {"users": read_manifest(paths.users), "movies": read_manifest(paths.movies)}
+        inputs |= {name: one.id for name, one in found.items() if one is not None}
     step = Step(
         stage="train",
         settings=settings,
@@ -171,6 +174,7 @@ def make_job(
         },
         settings=config.train,
         seed=config.seed,
+        run=config.root,
     )
 
 

@@ -15,6 +15,7 @@ from recspark.training.compiled import Threads
 from recspark.training.group import Group
 from recspark.training.group_loops import add_times, by_movie, by_user, count_rows
 from recspark.training.row_table import SECONDS_PER_YEAR, Ints, Longs, RowTable, table_width
+from recspark.training.time_loops import sort_by_time
 
 
 def group_ratings(
@@ -28,6 +29,8 @@ def group_ratings(
     *,
     shift: float = 0.0,
     scale: float = 1.0,
+    has_drift: bool = True,
+    by_time: bool = False,
 ) -> tuple[RowTable, RowTable]:
     """Return the users of the rank and all movies, with weights of 1 and everything else 0.
 
@@ -35,7 +38,7 @@ def group_ratings(
 
     Args:
         found: The rank's ratings; not needed afterwards.
-        times: int32 [N], their times in seconds; empty if rows have no slope.
+        times: int32 [N], their times in seconds; empty if nothing depends on them.
         shard: The rank's buckets.
         num_movies: M.
         num_factors: K.
@@ -43,28 +46,35 @@ def group_ratings(
         group: The ranks.
         shift: Subtracted from each rating.
         scale: Then each is divided by this.
+        has_drift: Whether rows have a slope, if there are times.
+        by_time: Whether each user's ratings come in ascending order of time.
     """
     packed = found.packed.cpu().numpy()
-    num_ratings, has_drift = len(packed), len(times) > 0
+    num_ratings, has_drift = len(packed), has_drift and len(times) > 0
 
     def count(column: int, num_rows: int) -> Longs:
         counts = np.zeros(num_rows, np.int64)
         count_rows(packed, column, counts)
         return counts
 
-    def make() -> tuple[Ints, npt.NDArray[np.float32], Ints]:
+    def make(num_times: int) -> tuple[Ints, npt.NDArray[np.float32], Ints]:
         ratings = np.empty(num_ratings, np.float32)
-        return np.empty(num_ratings, np.int32), ratings, np.empty(len(times), np.int32)
+        return np.empty(num_ratings, np.int32), ratings, np.empty(num_times, np.int32)
 
     user_counts, movie_counts = count(0, shard.num_rows), count(1, num_movies)
     user_starts, movie_starts = _starts(user_counts), _starts(movie_counts)
-    mine, theirs = make(), make()
+    mine, theirs = make(len(times)), make(len(times) if has_drift else 0)
     cuts = _cuts(user_starts, threads.count)
     threads.run(lambda n: by_user(packed, times, user_starts, cuts[n], cuts[n + 1], *mine))
+    if by_time:
+        threads.run(lambda n: sort_by_time(user_starts, cuts[n], cuts[n + 1], *mine))
     mine[1][:] -= np.float32(shift)
     mine[1][:] /= np.float32(scale)
     ends = _cuts(movie_starts, threads.count)
-    threads.run(lambda n: by_movie(user_starts, *mine, movie_starts, ends[n], ends[n + 1], *theirs))
+    moved = (*mine[:2], mine[2] if has_drift else mine[2][:0])
+    threads.run(
+        lambda n: by_movie(user_starts, *moved, movie_starts, ends[n], ends[n + 1], *theirs)
+    )
     names = np.concatenate(
         [users_of(one, shard.num_users, shard.num_buckets) for one in shard.buckets], dtype=np.int64
     )

@@ -23,14 +23,13 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from recspark.training.group import Group
 from recspark.training.normal_wishart import Moments, draw_normal_wishart
-from recspark.training.row_solver import RowPrior, RowSolver
+from recspark.training.row_solver import RowPrior, RowSolver, sum_over
 from recspark.training.row_table import Floats, RowTable
 from recspark.training.seeds import make_generator
 from recspark.training.solve_loops import draw_gammas
+from recspark.training.time_process import TimeProcess
 
 Doubles = npt.NDArray[np.float64]
 
@@ -93,13 +92,6 @@ def sum_moments(table: RowTable, rows: npt.NDArray[np.floating], solver: RowSolv
     return Moments(total[-1, -1], total[-1, :-1], total[:-1, :-1])
 
 
-def sum_over(table: RowTable, values: Doubles, group: Group) -> Doubles:
-    """Return sums over a table's rows on all ranks, from those on this rank."""
-    if table.is_shared or group.num_ranks == 1:
-        return values
-    return group.sum(torch.from_numpy(values)).cpu().numpy()
-
-
 @dataclass
 class Numbers:
     """The numbers that are drawn once for all ratings.
@@ -131,9 +123,17 @@ class Side:
 class Sampler:
     """The state of a chain, and its sweeps."""
 
-    def __init__(self, users: Side, movies: Side, solver: RowSolver, seed: int) -> None:
-        """Start from the rows that the tables hold."""
+    def __init__(
+        self,
+        users: Side,
+        movies: Side,
+        solver: RowSolver,
+        seed: int,
+        process: TimeProcess | None = None,
+    ) -> None:
+        """Start from the rows that the tables hold; `process` is over their ratings."""
         self.users, self.movies, self.numbers = users, movies, Numbers()
+        self.process = process
         self._solver, self._seed = solver, seed
 
     def sweep(self, number: int, centers: Floats | None = None) -> float:
@@ -148,7 +148,18 @@ class Sampler:
             The mean squared error of all ratings, each with the weight h_u · g_i.
         """
         self._draw(self.movies, self.users, number)
-        return self._draw(self.users, self.movies, number, centers)
+        error = self._draw(self.users, self.movies, number, centers)
+        if self.process is not None:
+            rng = np.random.default_rng(self._key("process", number))
+            key = self._key("paths", number)
+            self.process.draw(self.numbers.mean, self.numbers.alpha, number, key, rng)
+        return error
+
+    def redraw_paths(self, number: int) -> None:
+        """Draw the paths of a finished sweep again, after its state was loaded."""
+        if self.process is not None:
+            key = self._key("paths", number)
+            self.process.draw_paths(self.numbers.mean, self.numbers.alpha, key)
 
     def _draw(self, side: Side, others: Side, number: int, centers: Floats | None = None) -> float:
         table, numbers, solver = side.table, self.numbers, self._solver

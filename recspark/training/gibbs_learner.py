@@ -28,8 +28,9 @@ from recspark.training.row_solver import RowSolver
 from recspark.training.row_table import Floats
 from recspark.training.seeds import make_generator
 from recspark.training.solve_loops import fill_normals
+from recspark.training.time_process import TimeProcess
 
-_STATE, _NUMBERS = "state", "numbers"
+_STATE, _NUMBERS, _PROCESS = "state", "numbers", "process."
 
 
 class GibbsLearner(RowLearner):
@@ -55,11 +56,12 @@ class GibbsLearner(RowLearner):
         solver: RowSolver,
         settings: TrainConfig,
         seed: int,
+        process: TimeProcess | None = None,
     ) -> None:
         """Draw the start of the chain: random factors, the same for any number of ranks."""
         super().__init__(model, rows, plan, users.table, movies.table, solver)
         self._model = model
-        self._sampler = Sampler(users, movies, solver, seed)
+        self._sampler = Sampler(users, movies, solver, seed, process)
         self._sweeps = sample_sweeps(settings.sampler, settings.epochs)
         self._summed, self._num_summed = torch.empty(0), 0
         for side in (users, movies):
@@ -126,6 +128,9 @@ class GibbsLearner(RowLearner):
         for side in (self._sampler.users, self._sampler.movies):
             state = side.prior.state()
             shared |= {f"{side.name}.{name}": torch.tensor(one) for name, one in state.items()}
+        if self._sampler.process is not None:
+            state = self._sampler.process.state()
+            shared |= {_PROCESS + name: torch.tensor(one) for name, one in state.items()}
         return Memory({_STATE: torch.from_numpy(self._users.values)}, shared)
 
     def load_memory(self, memory: Memory) -> None:
@@ -135,6 +140,9 @@ class GibbsLearner(RowLearner):
         self._sampler.numbers = Numbers(*memory.shared[_NUMBERS].tolist())
         for side in (self._sampler.users, self._sampler.movies):
             side.prior.load_state(_named(memory.shared, f"{side.name}."))
+        if self._sampler.process is not None:
+            self._sampler.process.load_state(_named(memory.shared, _PROCESS))
+            self._sampler.redraw_paths(self.num_steps - 1)
         self._num_summed = 0
 
 

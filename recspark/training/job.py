@@ -43,5 +43,7 @@ class TrainJob:
     seed: int
     stop_after: int | None = None
     """Epochs after which training ends, in a refit; `settings.epochs` is that of the schedule."""
+    run: str = ""
+    """The run directory, for the attributes of users and movies."""
     num_cores: int | None = None
     """Cores per rank; None divides those of its machine among the ranks there."""

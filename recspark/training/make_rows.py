@@ -12,7 +12,7 @@ from recspark.models.rating_model import RatingModel
 from recspark.training.both_orders import group_ratings
 from recspark.training.compiled import Threads
 from recspark.training.feed import read_ratings
-from recspark.training.gibbs import PlainPrior, Side
+from recspark.training.gibbs import Side
 from recspark.training.gibbs_learner import GibbsLearner
 from recspark.training.group import Group
 from recspark.training.job import TrainJob
@@ -20,6 +20,8 @@ from recspark.training.plan import StepPlan
 from recspark.training.read_times import read_times
 from recspark.training.row_learner import AlsLearner, RowLearner
 from recspark.training.row_solver import RowSolver
+from recspark.training.side_data import make_priors
+from recspark.training.time_process import TimeProcess
 
 
 def make_row_learner(
@@ -42,7 +44,7 @@ def make_row_learner(
     found = read_ratings(job.train, job.train_rows, shard, torch.device("cpu"), settings)
     is_sampled = isinstance(model, BayesianMF)
     times = np.empty(0, np.int32)
-    if is_sampled and sampler.drift:
+    if is_sampled and (sampler.drift or sampler.time_process):
         times = read_times(job.train, job.train_rows, shard)
     group.barrier_without_timeout()  # ranks read unequal parts, and now sum over all
     target = model.spec.target
@@ -50,15 +52,19 @@ def make_row_learner(
         *(found, times, shard, job.num_movies, settings.embedding_size, threads, group),
         shift=target.shift,
         scale=target.scale,
+        has_drift=sampler.drift,
+        by_time=is_sampled and sampler.time_process,
     )
     plan = StepPlan(job.train_rows, max(1, sum(job.train_rows.values())), job.seed)
     parts = model, rows, plan
     solver = RowSolver(threads, group)
     if not isinstance(model, BayesianMF):
         return AlsLearner(*parts, users, movies, solver, settings)
+    priors = make_priors(users, movies, sampler, job.run, solver, job.seed)
     return GibbsLearner(
         *(model, rows, plan),
-        Side("users", users, PlainPrior(), sampler.user_noise),
-        Side("movies", movies, PlainPrior(), sampler.movie_noise),
+        Side("users", users, priors[0], sampler.user_noise),
+        Side("movies", movies, priors[1], sampler.movie_noise),
         *(solver, settings, job.seed),
+        TimeProcess(users, movies, solver) if sampler.time_process else None,
     )

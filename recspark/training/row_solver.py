@@ -90,7 +90,7 @@ class RowSolver:
 
         def fill(first: int, sums: Doubles) -> None:
             add_grams(
-                *(mine.starts, mine.others, mine.ratings, mine.times),
+                *(mine.starts, mine.others, mine.ratings, mine.drift_times),
                 *(others.values, mine.mean_times, mine.num_factors, mean, first, sums),
             )
 
@@ -112,7 +112,7 @@ class RowSolver:
             fill(first, sums)
             finish(first, sums)
 
-        self._share(mine, 0, len(errors), both)
+        self.share(mine, 0, len(errors), both)
         return errors
 
     def _solve_together(
@@ -121,11 +121,11 @@ class RowSolver:
         """Add the sums of all ranks for the rows from `first` to `stop`, then solve for them."""
         size = table.num_columns
         sums = np.empty((stop - first, (size + 1) * (size + 2) // 2))
-        self._share(table, first, stop, lambda a, b: fill(a, sums[a - first : b - first]))
+        self.share(table, first, stop, lambda a, b: fill(a, sums[a - first : b - first]))
         total = self.group.sum(torch.from_numpy(sums)).cpu().numpy()
-        self._share(table, first, stop, lambda a, b: finish(a, total[a - first : b - first]))
+        self.share(table, first, stop, lambda a, b: finish(a, total[a - first : b - first]))
 
-    def _share(
+    def share(
         self, table: RowTable, first: int, stop: int, work: Callable[[int, int], None]
     ) -> None:
         """Call `work` for parts of the rows from `first` to `stop`, each thread when it is free."""
@@ -141,3 +141,10 @@ class RowSolver:
                 work(*parts[number])
 
         self.threads.run(run)
+
+
+def sum_over(table: RowTable, values: Doubles, group: Group) -> Doubles:
+    """Return sums over a table's rows on all ranks, from those on this rank."""
+    if table.is_shared or group.num_ranks == 1:
+        return values
+    return group.sum(torch.from_numpy(values)).cpu().numpy()

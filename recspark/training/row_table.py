@@ -34,7 +34,7 @@ class RowTable:
         starts: int64 [R + 1], where the ratings of each row begin.
         others: int32 [N], the counterparts of each row's ratings, as rows of their table.
         ratings: float32 [N], in units of the model's output.
-        times: int32 [N], seconds; empty without drift.
+        times: int32 [N], seconds; empty if nothing depends on them.
         counts: int64 [R], the ratings of each row over all ranks.
         names: int64 [R], what the row is called on every rank: `user_index` or `movie_index`.
         is_shared: Whether every rank has all rows, each with ratings of its own (movies).
@@ -55,6 +55,11 @@ class RowTable:
     def num_columns(self) -> int:
         """D, the columns that are solved for: factors, bias and, with drift, slope."""
         return self.num_factors + 1 + self.has_drift
+
+    @property
+    def drift_times(self) -> Ints:
+        """[N], the times; empty without drift."""
+        return self.times if self.has_drift else self.times[:0]
 
     @property
     def rows(self) -> Floats:

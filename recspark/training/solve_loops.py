@@ -198,3 +198,19 @@ def fill_normals(spread: float, key: np.uint64, names: Longs, values: Floats) ->
         stream = stream_of(key, names[row])
         for column in range(values.shape[1]):
             values[row, column] = spread * normal(stream, column)
+
+
+@compiled
+def fill_ragged_normals(key: np.uint64, names: Longs, starts: Longs, values: Floats) -> None:
+    """Fill values [starts[-1] - starts[0]] with standard normals, row by row.
+
+    Args:
+        key: Of the draw.
+        names: [R], of the rows.
+        starts: [R + 1], where each row's values begin, shifted by the first.
+        values: Overwritten.
+    """
+    for row in range(len(names)):
+        stream = stream_of(key, names[row])
+        for place in range(starts[row], starts[row + 1]):
+            values[place - starts[0]] = normal(stream, place - starts[row])

@@ -33,7 +33,9 @@ SAMPLER = SamplerConfig(burn_in=4, samples=3)
 BAYES: dict[str, Any] = {"architecture": "bayesian_mf", "epochs": 10, "init_scale": 0.3}
 BAYES |= {"sampler": SAMPLER}
 DRIFT: dict[str, Any] = {**BAYES, "sampler": replace(SAMPLER, drift=True)}
-KINDS = pytest.mark.parametrize("kind", [ALS, BAYES, DRIFT], ids=["als", "bayes", "drift"])
+SIDE: dict[str, Any] = {**BAYES, "sampler": replace(SAMPLER, interactions=4, time_process=True)}
+NAMED = {"als": ALS, "bayes": BAYES, "drift": DRIFT, "side": SIDE}
+KINDS = pytest.mark.parametrize("kind", NAMED.values(), ids=NAMED)
 
 
 @KINDS
