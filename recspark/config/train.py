@@ -119,6 +119,12 @@ class TrainConfig:
     """Of bayesian_mf, whose sweeps `epochs` counts."""
 
     @property
+    def uses_times(self) -> bool:
+        """Whether predictions are for the moment of the rating, where that is known."""
+        sampler = self.sampler
+        return self.architecture == "bayesian_mf" and (sampler.drift or sampler.time_process)
+
+    @property
     def solves_rows(self) -> bool:
         """Whether users and movies are solved for or drawn, row by row, instead of descended."""
         return self.architecture == "bayesian_mf" or self.optimizer == "als"

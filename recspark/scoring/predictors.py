@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from recspark.datasets.train_buckets import TrainBuckets
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
+
+T = TypeVar("T")
 
 # Buckets whose users a worker keeps mapped.
 KEPT_BUCKETS = 4
@@ -119,6 +121,6 @@ class NeighborModel:
         return found
 
 
-def keep_few(open_users: Callable[[int], Floats]) -> Callable[[int], Floats]:
+def keep_few(open_users: Callable[[int], T]) -> Callable[[int], T]:
     """Return the same function with a cache of the buckets used last."""
     return functools.lru_cache(maxsize=KEPT_BUCKETS)(open_users)

@@ -15,11 +15,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from recspark.cluster.tasks import is_in_task
+from recspark.contract.paths import USES_TIMES
 from recspark.errors import DataError, describe
 from recspark.models import saved
 from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.rating_model import RatingModel
 from recspark.saved import weights
+from recspark.saved.over_time import load_movies, load_users
+from recspark.scoring.over_time import OverTime, add_keys
 from recspark.scoring.predictors import FactorModel, Floats, Ints, PairModel, keep_few
 
 # Pairs that a network computes at a time: bounds its activations (4 KB a pair at 1,000 units).
@@ -43,7 +46,11 @@ def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
             masked = mask_unseen(factors, seen_movies)
             users = keep_few(lambda bucket: _factors(model, folder, bucket))
             if isinstance(model, BayesianMF):
-                return SampledModel(masked, users, model, folder)
+                times = None
+                if card.get(USES_TIMES):
+                    moments = keep_few(lambda bucket: add_keys(load_users(folder, bucket)))
+                    times = OverTime(load_movies(folder), moments)
+                return SampledModel(masked, users, model, folder, times)
             return FactorModel(masked, users)
         movies = model.embed_movies(torch.arange(len(seen_movies)))
     return ModuleModel(model, mask_unseen(movies, seen_movies), folder)
@@ -99,6 +106,14 @@ class SampledModel(FactorModel):
 
     model: BayesianMF
     folder: str
+    times: OverTime | None = None
+
+    def predict(self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None) -> Floats:
+        """See `PairModel`."""
+        found = super().predict(bucket, rows, movies)
+        if self.times is not None:
+            found += self.times.add(bucket, rows, movies, times)[0]
+        return found
 
     def spread(
         self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None
@@ -116,6 +131,9 @@ class SampledModel(FactorModel):
             scale = self.model.spec.target.scale
             of_mean[part] = scale * variance.sqrt().numpy()
             of_rating[part] = scale * (variance + noise).sqrt().numpy()
+        if self.times is not None:
+            moving = self.times.add(bucket, rows, movies, times)[1]
+            of_mean, of_rating = (np.sqrt(one**2 + moving) for one in (of_mean, of_rating))
         is_unseen = ~seen.numpy()[rows] | np.isnan(self.movies[movies, 0])
         of_mean[is_unseen] = of_rating[is_unseen] = np.nan
         return of_mean, of_rating

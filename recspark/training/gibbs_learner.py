@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.config.sampler import sample_sweeps
 from recspark.models.bayesian_mf import BayesianMF
@@ -28,9 +29,11 @@ from recspark.training.row_solver import RowSolver
 from recspark.training.row_table import Floats
 from recspark.training.seeds import make_generator
 from recspark.training.solve_loops import fill_normals
+from recspark.training.time_parts import TimeParts
 from recspark.training.time_process import TimeProcess
 
 _STATE, _NUMBERS, _PROCESS = "state", "numbers", "process."
+_SLOPES, _LOGS = "slopes", "logs"
 
 
 class GibbsLearner(RowLearner):
@@ -63,6 +66,8 @@ class GibbsLearner(RowLearner):
         self._model = model
         self._sampler = Sampler(users, movies, solver, seed, process)
         self._sweeps = sample_sweeps(settings.sampler, settings.epochs)
+        self._times = TimeParts(users.table, movies.table, process)
+        self._uses_times = settings.uses_times
         self._summed, self._num_summed = torch.empty(0), 0
         for side in (users, movies):
             key = np.uint64(make_generator(seed, "start", side.name).initial_seed())
@@ -92,6 +97,7 @@ class GibbsLearner(RowLearner):
         self.rows[:, -1] += torch.from_numpy(share / self._users.weights).to(self.rows)
         precision = self._movies.weights * self._sampler.numbers.alpha
         model.movies[:, -1] += torch.from_numpy(share / precision).to(self.rows)
+        self._times.add()
 
     def _draw(self) -> tuple[Tensor, Tensor]:
         """Return users and movies of the current draw, [R, K + 1] and [M, K + 1]."""
@@ -120,9 +126,16 @@ class GibbsLearner(RowLearner):
             summed = self._summed
         yield from self.model.spec.target.decode(summed / num_stored).split(PIECE)
 
+    def save_more(self, folder: str, shard: Shard) -> None:
+        """Write what predictions at a given moment need."""
+        if self._uses_times:
+            self._times.save(folder, shard, self._model, self.rows)
+
     def memory(self) -> Memory:
         """Return the state of the chain."""
-        shared = {_STATE: torch.from_numpy(self._movies.values)}
+        times = self._times
+        shared = {_SLOPES: times.movies, _LOGS: times.logs}
+        shared |= {_STATE: torch.from_numpy(self._movies.values)}
         numbers = list(asdict(self._sampler.numbers).values())
         shared[_NUMBERS] = torch.tensor(numbers, dtype=torch.float64)
         for side in (self._sampler.users, self._sampler.movies):
@@ -131,12 +144,16 @@ class GibbsLearner(RowLearner):
         if self._sampler.process is not None:
             state = self._sampler.process.state()
             shared |= {_PROCESS + name: torch.tensor(one) for name, one in state.items()}
-        return Memory({_STATE: torch.from_numpy(self._users.values)}, shared)
+        users = {_STATE: torch.from_numpy(self._users.values), _SLOPES: times.users}
+        return Memory(users, shared)
 
     def load_memory(self, memory: Memory) -> None:
         """Restore the state of the chain."""
         self._users.values[:] = memory.users[_STATE].cpu().numpy()
         self._movies.values[:] = memory.shared[_STATE].cpu().numpy()
+        self._times.users.copy_(memory.users[_SLOPES])
+        self._times.movies.copy_(memory.shared[_SLOPES])
+        self._times.logs.copy_(memory.shared[_LOGS])
         self._sampler.numbers = Numbers(*memory.shared[_NUMBERS].tolist())
         for side in (self._sampler.users, self._sampler.movies):
             side.prior.load_state(_named(memory.shared, f"{side.name}."))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from recspark.arrays.user_buckets import Shard
 from recspark.models.rating_model import RatingModel
 from recspark.training.batches import Ratings
 from recspark.training.clock import Clock
@@ -100,6 +101,16 @@ class Learner(ABC):
             span = slice(start, start + PIECE)
             users, movies = ratings.user_rows[span].long(), ratings.movie_index[span].long()
             yield model(functional.embedding(users, user_rows), movies)
+
+    def save_more(self, folder: str, shard: Shard) -> None:  # noqa: B027
+        """Write what belongs to the model besides its module and the users' rows: nothing here.
+
+        All ranks call it together, at the end.
+
+        Args:
+            folder: The model's folder.
+            shard: The rank's buckets.
+        """
 
     @abstractmethod
     def memory(self) -> Memory:

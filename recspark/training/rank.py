@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from recspark.arrays.user_buckets import Shard
-from recspark.contract.paths import MODEL_CARD
+from recspark.contract.paths import MODEL_CARD, USES_TIMES
 from recspark.errors import TrainingError, describe
 from recspark.files import json_files, storage
 from recspark.saved import weights
@@ -136,6 +136,7 @@ def _save(
 ) -> None:
     """Write the model; `chosen` is the position of the fit that valid judged."""
     weights.save_users(job.folder, shard, engine.best.user_rows, learner.seen_users)
+    learner.save_more(job.folder, shard)
     seen_movies = group.max(learner.seen_movies.byte()).bool()
     card = _make_card(job, chosen, learner.model.spec.to_card())
     if chosen is not engine.position:
@@ -189,6 +190,7 @@ def set_threads(job: TrainJob, group: Group) -> None:
 def _make_card(job: TrainJob, position: Position, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "architecture": job.settings.architecture,
+        USES_TIMES: job.settings.uses_times,
         "spec": spec,
         "num_users": job.num_users,
         "num_movies": job.num_movies,

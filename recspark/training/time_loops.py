@@ -130,6 +130,40 @@ def draw_paths(
 
 
 @compiled
+def smooth_paths(
+    starts: Longs,
+    times: Ints,
+    values: Floats,
+    weights: Floats,
+    variance: float,
+    scale: float,
+    means: Floats,
+    variances: Floats,
+) -> None:
+    """Fill mean and variance of x at each rating given all values of its user, [N] each.
+
+    The smoother of Rauch, Tung and Striebel (1965). Arguments as for `log_likelihood`.
+    """
+    for user in range(len(starts) - 1):
+        mean, spread = 0.0, variance
+        for place in range(starts[user], starts[user + 1]):
+            if place > starts[user]:
+                decay = _decay(float(times[place]) - float(times[place - 1]), scale)
+                mean *= decay
+                spread = variance + decay * decay * (spread - variance)
+            share = 1 / (1 + float(weights[place]) * spread)
+            mean += float(weights[place]) * spread * share * (values[place] - mean)
+            spread *= share
+            means[place], variances[place] = mean, spread
+        for place in range(starts[user + 1] - 2, starts[user] - 1, -1):
+            decay = _decay(float(times[place + 1]) - float(times[place]), scale)
+            ahead = variance + decay * decay * (variances[place] - variance)
+            gain = decay * variances[place] / ahead if ahead > 0 else 0.0
+            means[place] += gain * (means[place + 1] - decay * means[place])
+            variances[place] += gain * gain * (variances[place + 1] - ahead)
+
+
+@compiled
 def paths_at(
     starts: Longs,
     times: Ints,

@@ -46,6 +46,7 @@ class TimeProcess:
     """The paths of the rank's users.
 
     Attributes:
+        ratings: float32 [N], of which no path is subtracted.
         logs: [log variance, log scale].
         step: Of the random walk, times the standard deviations of the prior.
     """
@@ -53,13 +54,13 @@ class TimeProcess:
     def __init__(self, users: RowTable, movies: RowTable, solver: RowSolver) -> None:
         """Start with paths of 0; each user's ratings are in ascending order of time."""
         self._users, self._movies, self._solver = users, movies, solver
-        self._ratings = users.ratings.copy()
+        self.ratings = users.ratings.copy()
         self.logs, self.step = PRIOR_CENTERS.copy(), 0.1
 
     @property
     def paths(self) -> Floats:
         """x at each rating, [N]."""
-        return self._ratings - self._users.ratings
+        return self.ratings - self._users.ratings
 
     def draw(
         self, mean: float, scale: float, number: int, key: int, rng: np.random.Generator
@@ -94,7 +95,7 @@ class TimeProcess:
             fill_ragged_normals(noise_key, users.names[first:last], starts, noise)
             parts = starts - starts[0], users.times[span], values, weights, noise
             draw_paths(*parts, variance, seconds, paths)
-            users.ratings[span] = self._ratings[span] - paths
+            users.ratings[span] = self.ratings[span] - paths
 
         self._solver.share(users, 0, len(users.counts), draw)
         movies, threads = self._movies, self._solver.threads
@@ -130,7 +131,7 @@ class TimeProcess:
         num = users.starts[last] - users.starts[first]
         values, weights = np.empty(num, np.float32), np.empty(num, np.float32)
         fill_residuals(
-            *(users.starts, users.others, self._ratings, users.drift_times, users.values),
+            *(users.starts, users.others, self.ratings, users.drift_times, users.values),
             *(self._movies.values, users.num_factors, mean, scale, first, last, values, weights),
         )
         return values, weights
