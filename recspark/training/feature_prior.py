@@ -27,7 +27,7 @@ class FeaturePrior:
 
     def __init__(self, features: Features, num_columns: int) -> None:
         """Start without an influence of the features; rows have `num_columns` columns."""
-        self._features = features
+        self.features = features
         self._drawn = first_prior(num_columns, features.groups)
         self._gram: Doubles | None = None
 
@@ -38,10 +38,10 @@ class FeaturePrior:
             return sum_over(table, values, solver.group)
 
         if self._gram is None:
-            self._gram = sum_gram(self._features, add)
-        sums = sum_rows(self._features, self._gram, table.rows, add)
-        self._drawn = draw_prior(sums, self._drawn, self._features.groups, rng)
-        means = prior_means(self._features, self._drawn)
+            self._gram = sum_gram(self.features, add)
+        sums = sum_rows(self.features, self._gram, table.rows, add)
+        self._drawn = draw_prior(sums, self._drawn, self.features.groups, rng)
+        means = prior_means(self.features, self._drawn)
         return RowPrior(self._drawn.precision, np.zeros(table.num_columns), means)
 
     def state(self) -> dict[str, Doubles]:

@@ -31,6 +31,8 @@ def make_tables(
     num_factors: int,
     times: np.ndarray | None = None,
     threads: int = 1,
+    has_drift: bool = True,
+    by_time: bool = False,
 ) -> tuple[RowTable, RowTable]:
     """Return the tables of ratings [N]; rows are 0, weights 1."""
     found = Ratings.of(
@@ -43,6 +45,8 @@ def make_tables(
         *(found, np.empty(0, np.int32) if times is None else times.astype(np.int32)),
         Shard(num_users=num_users, num_buckets=1, rank=0, num_ranks=1),
         *(num_movies, num_factors, solver.threads, solver.group),
+        has_drift=has_drift,
+        by_time=by_time,
     )
 
 
