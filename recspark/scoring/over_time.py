@@ -92,7 +92,7 @@ def bridge(
 
 def _decay(later: Ints, earlier: Ints, scale: float) -> npt.NDArray[np.float64]:
     gap = later.astype(np.float64) - earlier
-    return np.asarray(np.exp(-gap / scale))
+    return np.asarray(np.exp(-np.maximum(gap, 0) / scale))
 
 
 def add_keys(users: dict[str, npt.NDArray]) -> dict[str, npt.NDArray]:

@@ -41,11 +41,22 @@ KINDS = pytest.mark.parametrize("kind", NAMED.values(), ids=NAMED)
 def with_times(job: TrainJob) -> TrainJob:
     """Return the job after giving its train random times within ten years."""
     rng = np.random.default_rng(9)
-    for file in sorted(Path(job.train).rglob("*.parquet")):
+    for file in sorted(Path(job.train[0]).rglob("*.parquet")):
         table = pq.read_table(file, partitioning=None)
         times = pa.array(rng.integers(0, 3 * 10**8, len(table)), pa.int32())
         pq.write_table(table.set_column(3, "rated_at", times), file)
     return job
+
+
+def assert_same_times(one: TrainJob, other: TrainJob, tolerance: float) -> None:
+    """Check what two models store for predictions at a given moment."""
+    files = sorted(Path(one.folder).glob("times/*.safetensors"))
+    assert len(files) == (NUM_BUCKETS + 1 if one.settings.uses_times else 0)
+    for file in files:
+        mine, others = load_file(file), load_file(Path(other.folder) / "times" / file.name)
+        assert mine.keys() == others.keys()
+        for name, values in mine.items():
+            np.testing.assert_allclose(values, others[name], rtol=tolerance, atol=tolerance)
 
 
 @KINDS
@@ -57,6 +68,7 @@ def test_several_ranks_learn_the_same_as_one(
     alone = train_alone(job, tmp_path / "alone")
     together = train_together(job, tmp_path / "together", num_ranks)
     assert_same(alone, together, 2e-3)
+    assert_same_times(alone, together, 2e-3)
     for mine, others in zip(history(alone), history(together), strict=True):
         assert others["train_rmse"] == pytest.approx(mine["train_rmse"], abs=1e-4)
         assert others["valid_rmse"] == pytest.approx(mine["valid_rmse"], abs=1e-4)
@@ -71,6 +83,7 @@ def test_threads_change_nothing(
     monkeypatch.setattr(rank, "RATINGS_PER_THREAD", 1)
     three = train_alone(replace(job, num_cores=3), tmp_path / "three")
     assert_same(one, three, 1e-5)
+    assert_same_times(one, three, 1e-5)
 
 
 @KINDS
@@ -84,6 +97,7 @@ def test_a_resumed_chain_goes_on_as_it_would_have(
     again = replace(job, settings=replace(job.settings, resume=True))
     resumed = train_alone(again, tmp_path / "resumed")
     assert_same(undisturbed, resumed, 0.0)
+    assert_same_times(undisturbed, resumed, 1e-6)
     for mine, others in zip(history(undisturbed), history(resumed), strict=True):
         assert others["valid_rmse"] == pytest.approx(mine["valid_rmse"], rel=1e-6)
 

@@ -94,3 +94,12 @@ def test_ratings_are_sorted_within_each_user() -> None:
     assert times.tolist() == [1, 3, 3, 8, 9]
     assert others.tolist() == [1, 0, 2, 4, 3]
     assert ratings.tolist() == [0.5, 0, 1, 2, 1.5]
+
+
+def test_smoothed_paths_are_those_of_a_dense_gaussian() -> None:
+    means, variances = np.empty(len(TIMES), np.float32), np.empty(len(TIMES), np.float32)
+    time_loops.smooth_paths(STARTS, TIMES, VALUES, WEIGHTS, VARIANCE, SCALE, means, variances)
+    for span in (slice(0, 5), slice(5, 8)):
+        mean, spread = dense(span, TIMES[span].astype(float))
+        np.testing.assert_allclose(means[span], mean, atol=1e-5)
+        np.testing.assert_allclose(variances[span], np.diag(spread), atol=1e-5)
