@@ -42,7 +42,7 @@ class TrainConfig:
     standardized, that divided by the standard deviation; one_of_k, a class for each rating value
     (its loss is cross-entropy, that of the others squared error)."""
     epochs: int = 30
-    """Maximum number of passes over train (count); the sweeps of bayesian_mf."""
+    """Maximum number of passes over train (count)."""
     patience: int = 3
     """Epochs without a better validation RMSE before training stops (count)."""
     batch_size: int = 8192
@@ -112,7 +112,7 @@ class TrainConfig:
     """Also write the history for TensorBoard, to the run's tensorboard/ (needs the extra
     `tracking`)."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
-    """Of bayesian_mf."""
+    """Of bayesian_mf, whose sweeps `epochs` counts."""
 
     @property
     def solves_rows(self) -> bool:

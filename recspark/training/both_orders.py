@@ -13,7 +13,7 @@ from recspark.arrays.user_buckets import Shard, users_of
 from recspark.training.batches import Ratings
 from recspark.training.compiled import Threads
 from recspark.training.group import Group
-from recspark.training.group_loops import by_movie, by_user, count_rows
+from recspark.training.group_loops import add_times, by_movie, by_user, count_rows
 from recspark.training.row_table import SECONDS_PER_YEAR, Ints, Longs, RowTable, table_width
 from recspark.training.time_loops import sort_by_time
 
@@ -75,13 +75,9 @@ def group_ratings(
     threads.run(
         lambda n: by_movie(user_starts, *moved, movie_starts, ends[n], ends[n + 1], *theirs)
     )
-    names = [
-        np.arange(0)[:0],
-        *(
-            np.asarray(users_of(bucket, shard.num_users, shard.num_buckets), np.int64)
-            for bucket in shard.buckets
-        ),
-    ]
+    names = np.concatenate(
+        [users_of(one, shard.num_users, shard.num_buckets) for one in shard.buckets], dtype=np.int64
+    )
     total = group.sum(torch.from_numpy(movie_counts)).cpu().numpy()
     tables = [
         RowTable(
@@ -97,7 +93,13 @@ def group_ratings(
             is_shared=is_shared,
         )
         for starts, (others, ratings, its_times), counts, own, is_shared in (
-            (user_starts, mine, user_counts, np.concatenate(names), False),
+            (
+                user_starts,
+                mine,
+                user_counts,
+                names,
+                False,
+            ),
             (movie_starts, theirs, total, np.arange(num_movies), True),
         )
     ]
@@ -121,8 +123,8 @@ def _cuts(starts: Longs, num_parts: int) -> Longs:
 
 def _fill_mean_times(table: RowTable, group: Group) -> None:
     """Set the mean time of each row that has ratings, in years."""
-    ends = np.concatenate([np.zeros(1), np.cumsum(table.times, dtype=np.float64)])
-    sums = (ends[table.starts[1:]] - ends[table.starts[:-1]]) / SECONDS_PER_YEAR
+    sums = np.zeros(len(table.counts))
+    add_times(table.starts, table.times, sums)
     if table.is_shared:
         sums = group.sum(torch.from_numpy(sums)).cpu().numpy()
-    table.mean_times[:] = sums / np.maximum(table.counts, 1)
+    table.mean_times[:] = sums / np.maximum(table.counts, 1) / SECONDS_PER_YEAR

@@ -183,7 +183,7 @@ class Sampler:
         errors[:, 0] += change * (change * errors[:, 2] - 2 * errors[:, 1])
         total += change * (change * weight - 2 * plain)
         count = sum_over(table, np.array([float(table.counts.sum())]), solver.group)[0]
-        numbers.alpha = rng.gamma(1 + count / 2) / (1 + total / 2)
+        numbers.alpha = rng.gamma(1 + count / 2) / float(1 + total / 2)
         if side.has_noise:
             self._draw_weights(side, errors[:, 0], number, rng)
         return float(total / weight)
@@ -201,7 +201,8 @@ class Sampler:
         table.weights[:] = values
         mine = values[table.counts > 0].astype(np.float64)
         sums = np.array([len(mine), np.log(mine).sum(), mine.sum()])
-        shape = draw_shape(shape, *sum_over(table, sums, self._solver.group), rng)
+        count, logs, total = sum_over(table, sums, self._solver.group)
+        shape = draw_shape(shape, count, logs, total, rng)
         if side is self.users:
             numbers.user_shape = shape
         else:

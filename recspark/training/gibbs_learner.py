@@ -89,9 +89,9 @@ class GibbsLearner(RowLearner):
         model.centers(self.rows)[:, number] = torch.from_numpy(centers[:, : users.shape[1]])
         model.draws(self.rows)[:, number] = users
         model.samples()[:, number] = movies
-        self.rows[:, -1] += torch.from_numpy(share / self._users.weights)
+        self.rows[:, -1] += torch.from_numpy(share / self._users.weights).to(self.rows)
         precision = self._movies.weights * self._sampler.numbers.alpha
-        model.movies[:, -1] += torch.from_numpy(share / precision)
+        model.movies[:, -1] += torch.from_numpy(share / precision).to(self.rows)
 
     def _draw(self) -> tuple[Tensor, Tensor]:
         """Return users and movies of the current draw, [R, K + 1] and [M, K + 1]."""

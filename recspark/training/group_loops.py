@@ -15,6 +15,7 @@ from recspark.training.compiled import compiled
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 
 @compiled
@@ -98,3 +99,11 @@ def by_movie(
                 movie_ratings[to] = ratings[place]
                 if len(times) > 0:
                     movie_times[to] = times[place]
+
+
+@compiled
+def add_times(starts: Longs, times: Ints, sums: Doubles) -> None:
+    """Add the times [N] of each row to sums [R]."""
+    for row in range(len(sums)):
+        for place in range(starts[row], starts[row + 1]):
+            sums[row] += times[place]

@@ -23,6 +23,8 @@ from recspark.training.row_table import Floats, RowTable
 from recspark.training.solve_loops import solve_rows
 
 Doubles = npt.NDArray[np.float64]
+OnPart = Callable[[int, Doubles], None]
+"""Takes the first row of a part and its sums."""
 
 # Ratings and bytes of sums of a part, which one thread takes at a time.
 PART_RATINGS = 1 << 18
@@ -102,15 +104,7 @@ class RowSolver:
         if mine.is_shared and self.group.num_ranks > 1:
             step = max(1, SHARED_BYTES // (8 * num_sums))
             for first in range(0, len(errors), step):
-                stop = min(first + step, len(errors))
-                sums = np.empty((stop - first, num_sums))
-                self.share(
-                    mine, first, stop, lambda a, b, s=sums, f=first: fill(a, s[a - f : b - f])
-                )
-                sums[:] = self.group.sum(torch.from_numpy(sums)).cpu().numpy()
-                self.share(
-                    mine, first, stop, lambda a, b, s=sums, f=first: finish(a, s[a - f : b - f])
-                )
+                self._solve_together(mine, first, min(first + step, len(errors)), fill, finish)
             return errors
 
         def both(first: int, stop: int) -> None:
@@ -120,6 +114,16 @@ class RowSolver:
 
         self.share(mine, 0, len(errors), both)
         return errors
+
+    def _solve_together(
+        self, table: RowTable, first: int, stop: int, fill: OnPart, finish: OnPart
+    ) -> None:
+        """Add the sums of all ranks for the rows from `first` to `stop`, then solve for them."""
+        size = table.num_columns
+        sums = np.empty((stop - first, (size + 1) * (size + 2) // 2))
+        self.share(table, first, stop, lambda a, b: fill(a, sums[a - first : b - first]))
+        total = self.group.sum(torch.from_numpy(sums)).cpu().numpy()
+        self.share(table, first, stop, lambda a, b: finish(a, total[a - first : b - first]))
 
     def share(
         self, table: RowTable, first: int, stop: int, work: Callable[[int, int], None]
