@@ -38,12 +38,22 @@ NAMED = {"als": ALS, "bayes": BAYES, "drift": DRIFT, "side": SIDE}
 KINDS = pytest.mark.parametrize("kind", NAMED.values(), ids=NAMED)
 
 
+def with_times(job: TrainJob) -> TrainJob:
+    """Return the job after giving its train random times within ten years."""
+    rng = np.random.default_rng(9)
+    for file in sorted(Path(job.train).rglob("*.parquet")):
+        table = pq.read_table(file, partitioning=None)
+        times = pa.array(rng.integers(0, 3 * 10**8, len(table)), pa.int32())
+        pq.write_table(table.set_column(3, "rated_at", times), file)
+    return job
+
+
 @KINDS
 @pytest.mark.parametrize("num_ranks", [2, 4])
 def test_several_ranks_learn_the_same_as_one(
     tmp_path: Path, kind: dict[str, Any], num_ranks: int
 ) -> None:
-    job = make_job(tmp_path, **kind)
+    job = with_times(make_job(tmp_path, **kind))
     alone = train_alone(job, tmp_path / "alone")
     together = train_together(job, tmp_path / "together", num_ranks)
     assert_same(alone, together, 2e-3)
@@ -56,7 +66,7 @@ def test_several_ranks_learn_the_same_as_one(
 def test_threads_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: dict[str, Any]
 ) -> None:
-    job = make_job(tmp_path, **kind)
+    job = with_times(make_job(tmp_path, **kind))
     one = train_alone(replace(job, num_cores=1), tmp_path / "one")
     monkeypatch.setattr(rank, "RATINGS_PER_THREAD", 1)
     three = train_alone(replace(job, num_cores=3), tmp_path / "three")
@@ -68,7 +78,7 @@ def test_threads_change_nothing(
 def test_a_resumed_chain_goes_on_as_it_would_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: dict[str, Any], saves: int
 ) -> None:
-    job = make_job(tmp_path, **{**kind, "epochs": 10, "patience": 10})
+    job = with_times(make_job(tmp_path, **{**kind, "epochs": 10, "patience": 10}))
     undisturbed = train_alone(job, tmp_path / "undisturbed")
     interrupt(job, tmp_path / "resumed", monkeypatch, saves)
     again = replace(job, settings=replace(job.settings, resume=True))
@@ -106,6 +116,7 @@ def test_als_ends_where_no_row_alone_can_do_better(tmp_path: Path) -> None:
             np.testing.assert_allclose(mine[name], best, atol=1e-4 if place == 0 else 0.01)
             penalty += best @ reg @ best
             squares += ((y - v @ best) ** 2).sum() if place == 0 else 0
+    assert np.abs(movies[:, :4]).max() > 0.05
     last = history(job)[-1]
     assert last["train_rmse"] == pytest.approx(np.sqrt(squares / len(train)), rel=1e-3)
     assert last["train_loss"] == pytest.approx((squares + penalty) / len(train), rel=1e-2)
@@ -126,6 +137,13 @@ def test_the_model_is_the_mean_of_its_samples(tmp_path: Path) -> None:
     assert card["best_epoch"] == 9
     assert card["valid_rmse"] == pytest.approx(np.sqrt((errors**2).mean()), rel=1e-5)
     assert card["valid_rmse"] == history(job)[-1]["valid_rmse"] < 0.9
+    centers, draws = (
+        np.array([users[name][part].reshape(3, 5)[:, 4] for name in sorted(warm[0])])
+        for part in (slice(0, 15), slice(15, 30))
+    )
+    assert np.corrcoef(centers.ravel(), draws.ravel())[0, 1] > 0.75
+    assert abs((centers - draws).mean()) < 0.05
+    assert (centers - draws).std() > 0.05
     scored = open_model(job.folder, card)
     for (user, movie, _), expected in zip(rows, predicted, strict=True):
         row, bucket = divmod(int(user), NUM_BUCKETS)
