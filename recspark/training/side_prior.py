@@ -166,10 +166,10 @@ def draw_wishart(inverse_scale: Doubles, degrees: float, generator: np.random.Ge
     return np.asarray(half @ half.T)
 
 
-def prior_means(features: Features, prior: PriorDraw) -> Floats:
-    """Return the prior means of the rank's rows, float32 [R, D]."""
-    weights = prior.weights.astype(np.float32)
-    return np.asarray(features.values @ weights[1:] + weights[0])
+def prior_means(features: Features, prior: PriorDraw) -> Doubles:
+    """Return the prior means of the rank's rows, float64 [R, D]."""
+    influence = features.values @ prior.weights[1:].astype(np.float32)
+    return np.asarray(influence + prior.weights[0])
 
 
 def _draw_strengths(

@@ -84,8 +84,8 @@ class TimeProcess:
 
     def draw_paths(self, mean: float, scale: float, key: int) -> None:
         """Draw the paths, the same for one key and state of the chain."""
-        users, variance, seconds = self._users, *np.exp(self.logs).tolist()
-        noise_key = np.uint64(key)
+        users, noise_key = self._users, np.uint64(key)
+        variance, seconds = np.exp(self.logs).tolist()
 
         def draw(first: int, last: int) -> None:
             starts = users.starts[first : last + 1]

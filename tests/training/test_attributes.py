@@ -32,6 +32,12 @@ def test_numbers_go_into_bins_of_equal_size() -> None:
     assert found.sum(axis=1).tolist() == [1] * 8 + [0, 0]
 
 
+def test_equal_numbers_share_a_bin() -> None:
+    found = features_of([0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8], pa.int64())
+    # The quartiles are 0, 2.5 and 5.25.
+    assert found.argmax(axis=1).tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
 def test_numbers_with_few_values_are_codes() -> None:
     found = features_of([1, 7, 7, 1, 1, None], pa.int32())
     assert found.tolist() == [[1, 0], [0, 1], [0, 1], [1, 0], [1, 0], [0, 0]]
@@ -50,7 +56,7 @@ def test_text_that_seldom_repeats_counts_by_its_first_character() -> None:
 
 
 def test_lists_are_divided_by_the_root_of_their_length() -> None:
-    found = features_of(["War|Drama", "Drama", "War|Drama|Drama", "Noir|Drama", None], pa.string())
+    found = features_of(["War|Drama", "Drama", "War|Drama|Drama|", "Noir|Drama", None], pa.string())
     half = 1 / np.sqrt(2)  # columns: Drama, War, and those with one row
     expected = [[half, half, 0], [1, 0, 0], [half, half, 0], [half, 0, half], [0, 0, 0]]
     np.testing.assert_allclose(found, expected)
