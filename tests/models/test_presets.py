@@ -23,8 +23,9 @@ RECIPES = {
 
 def test_every_recipe_has_a_preset_and_a_large_scale_preset() -> None:
     expected = RECIPES | {f"{name}_large" for name in RECIPES}
-    others = {"als", "bias", "biased_mf", "cosine_user", "mf_als", "bayesian_mf"}
-    assert set(PRESETS) == expected | others
+    others = {"als", "bias", "biased_mf", "cosine_user", "mf_als"}
+    samplers = {f"bayesian_mf{kind}" for kind in ("", "_interactions", "_full", "_large")}
+    assert set(PRESETS) == expected | others | samplers
 
 
 @pytest.fixture(scope="module")
