@@ -22,16 +22,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from recspark.training.residual_loops import fill_residuals, scatter_by_movie
 from recspark.training.row_solver import RowSolver, sum_over
 from recspark.training.row_table import Floats, Ints, RowTable
 from recspark.training.solve_loops import fill_ragged_normals
-from recspark.training.time_loops import (
-    draw_paths,
-    fill_residuals,
-    log_likelihood,
-    paths_at,
-    scatter_by_movie,
-)
+from recspark.training.time_loops import draw_paths, log_likelihood, paths_at
 
 Doubles = npt.NDArray[np.float64]
 
