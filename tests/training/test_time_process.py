@@ -70,8 +70,8 @@ def test_sweeps_keep_the_joint_distribution() -> None:
     process.step = 0.9
     chain = []
     for number in range(count):
-        process._ratings[:] = outputs + process.paths + spreads * rng.standard_normal(9)
-        users.ratings[:] = process._ratings - process.paths
+        process.ratings[:] = outputs + process.paths + spreads * rng.standard_normal(9)
+        users.ratings[:] = process.ratings - process.paths
         process.step = 0.9  # an adapted step would not keep the distribution exactly
         process.draw(mean, scale, number, key=number, rng=rng)
         chain.append([*process.logs, *summary(process.paths)])
