@@ -141,7 +141,7 @@ def _encode_lists(rows: npt.NDArray[np.int64], lists: Sequence[Sequence[str]]) -
     count = len(features) + (len(features) < len(counts))
     found = [sorted({features.get(entry, count - 1) for entry in entries}) for entries in lists]
     lengths = np.array([len(one) for one in found], np.int64)
-    values = 1 / np.sqrt(np.repeat(lengths, lengths)).astype(np.float32)
+    values = (np.repeat(lengths, lengths) ** -0.5).astype(np.float32)
     flat = np.array([feature for one in found for feature in one], np.int64)
     return Entries(np.repeat(rows, lengths), flat, values, count)
 

@@ -148,8 +148,8 @@ def posterior(
     width = len(sums.squares)
     ridge = np.concatenate([[MEAN_STRENGTH], strengths[groups]])
     row_precision = sums.gram + np.diag(ridge)
-    factor: Doubles = np.linalg.cholesky(row_precision)
-    mean: Doubles = np.linalg.solve(row_precision, sums.cross)
+    factor = np.asarray(np.linalg.cholesky(row_precision), np.float64)
+    mean = np.asarray(np.linalg.solve(row_precision, sums.cross), np.float64)
     explained = np.linalg.solve(factor, sums.cross)
     inverse_scale = SPREAD * (width + 1) * np.eye(width) + sums.squares - explained.T @ explained
     return np.asarray(inverse_scale), width + 1 + float(sums.gram[0, 0]), factor, mean
