@@ -8,16 +8,18 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from recspark.config.tune import SearchRange
-from recspark.page.charts import ACCENT, MAIN, SOFT, Drawing, draw, draw_small, label, name_lines
+from recspark.page.charts import ACCENT, MAIN, SOFT, Drawing, draw, label, name_lines
 from recspark.tuning.results import show_value
 from recspark.tuning.space import encode
 from recspark.tuning.trials import Trial
 
 # Trials above this share of all, and twice as far from the best, would flatten the others.
 _SHARE = 0.8
+# Free space at each end of a range, as a share of it.
+_ROOM = 0.03
 
 
 def is_shown(trials: Sequence[Trial]) -> list[bool]:
@@ -35,7 +37,7 @@ def draw_progress(trials: Sequence[Trial]) -> Drawing:
 
 def draw_setting(path: str, found: SearchRange, trials: Sequence[Trial], best: Trial) -> Drawing:
     """Return the plot of RMSE by the value of one setting."""
-    return draw_small(path, partial(_setting, path=path, found=found, trials=trials, best=best))
+    return draw(path, partial(_setting, path=path, found=found, trials=trials, best=best))
 
 
 def _progress(axes: Axes, trials: Sequence[Trial]) -> None:
@@ -71,13 +73,26 @@ def _setting(
         mine = float(order.index(encode(best.settings[path])))
     else:
         at, mine = np.array(values, float), float(best.settings[path])
-        axes.set_xscale("log" if found.log else "linear")
-        axes.set_xlim(found.low, found.high)
-        axes.margins(x=0.05)
+        _set_scale(axes, found)
     _draw_points(axes, shown, at)
     axes.plot([mine], [best.rmse or 0.0], "o", color=ACCENT, markersize=9, label="best")
     name_lines(axes, columns=3)
     label(axes, path, "RMSE on valid")
+
+
+def _set_scale(axes: Axes, found: SearchRange) -> None:
+    """Set the horizontal axis to a range, with room for points at its ends."""
+    if not found.log:
+        room = _ROOM * (found.high - found.low)
+        axes.set_xlim(found.low - room, found.high + room)
+        return
+    room = (found.high / found.low) ** _ROOM
+    axes.set_xscale("log")
+    axes.set_xlim(found.low / room, found.high * room)
+    is_long = found.high / found.low > 1000
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if is_long else (1, 2, 5), numticks=30))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_points(axes: Axes, trials: Sequence[Trial], at: npt.NDArray[np.float64]) -> None:

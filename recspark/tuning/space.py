@@ -54,6 +54,7 @@ _SEARCHED = {
     "residual_mf": _NETWORK,
     "rating_classifier": _NETWORK,
     "autorec": ("learning_rate", "weight_decay", "batch_size"),
+    "bayesian_mf": ("embedding_size", "sampler.interactions"),
     "bias": ("reg_user", "reg_movie"),
     "cosine_user": ("num_neighbors",),
     "als": ("embedding_size", "reg", "shrinkage"),
@@ -74,6 +75,7 @@ def own_settings(config: Config) -> dict[str, Any]:
             own |= {f"baseline.bias.{name}": value for name, value in effects.items()}
         return own
     kept = result_settings(replace(config.train, num_ranks=1), {}, num_users=1, num_buckets=1)
+    kept |= {f"sampler.{name}": value for name, value in kept.pop("sampler").items()}
     return {f"train.{name}": value for name, value in kept.items() if name not in _FIXED}
 
 

@@ -9,12 +9,13 @@ def test_the_page_shows_the_best_each_setting_and_every_trial() -> None:
     page = render_page("mlp", SPACE, TRIALS)
     found = read(page)
     assert found.sections == ["progress", "reg", "layers", "trials"]
-    assert found.svgs == {"progress": 2, "reg": 1, "layers": 1}
+    assert found.svgs == {"progress": 2, "reg": 2, "layers": 2}
     assert "Trial 2 is the best of 5: RMSE 0.9100, 0.0400 below the preset" in found.headings
     assert "train.reg: best at 0.0345" in found.headings
     assert found.cells.count("dense 8, relu") == 5
     assert found.cells[found.cells.index("2") + 1] == "0.9100"
     assert "script" not in found.tags
+    assert "mathdefault" not in page  # numbers of a log axis are plain
     assert not [link for link in found.links if not link.startswith(("#", "data:"))]
 
 
