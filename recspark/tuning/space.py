@@ -34,6 +34,7 @@ _AROUND = {
     "reg_movie": (5, 5),
     "num_neighbors": (5, 5),
     "shrinkage": (5, 5),
+    "sampler.interactions": (4, 2),
 }
 # Where the preset has 0, which no factor leaves.
 _FROM_ZERO = {
@@ -166,10 +167,14 @@ def _default_space(config: Config, own: Mapping[str, Any]) -> dict[str, SearchRa
 def _range_around(config: Config, name: str, value: Any, whole: bool) -> SearchRange | None:
     """Return the range of one setting; None if it has no effect in this preset."""
     if name == "learning_rate_decay":
-        is_used = config.train.schedule == "decay"
+        is_used = config.train.schedule == "decay" and config.train.optimizer != "als"
         return SearchRange(low=min(0.5, value), high=1.0) if is_used else None
+    if name == "learning_rate" and config.train.optimizer == "als":
+        return None
     if name == "bias_reg" and value is None:
         return None  # it follows reg
+    if name == "sampler.interactions" and not value:
+        return None
     if not value:
         low, high = _FROM_ZERO[name]
         return SearchRange(low=low, high=high, log=True)
