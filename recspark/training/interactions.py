@@ -87,8 +87,7 @@ def find_interactions(
         threads: Share the rank's users.
         sum_over_ranks: Sums over all ranks.
     """
-    counts = np.bincount(pairs.movies, minlength=pairs.num_movies).astype(np.float64)
-    counts = sum_over_ranks(counts)
+    counts = sum_over_ranks(_count(pairs))
     weights = 1 / np.sqrt(np.maximum(counts, 1))
 
     def product(block: Doubles) -> Doubles:
@@ -111,6 +110,15 @@ def find_interactions(
     movies = vectors * values * np.sqrt(np.count_nonzero(counts))
     movies[counts == 0] = 0  # beyond rounding
     return Interactions(users, movies.astype(np.float32), values)
+
+
+def _count(pairs: Pairs) -> Doubles:
+    """Return how many of the rank's pairs each movie has, [M]."""
+    counts = np.zeros(pairs.num_movies)
+    for start in range(0, len(pairs.movies), _CHUNK):  # NumPy would copy all of them as int64
+        part = pairs.movies[start : start + _CHUNK]
+        counts += np.bincount(part, minlength=pairs.num_movies)
+    return counts
 
 
 def _krylov(
