@@ -39,15 +39,24 @@ def _add_rows(movies: Ints, first: int, last: int, table: Floats, total: Floats)
 
 @compiled
 def add_there_and_back(
-    starts: Longs, movies: Ints, first: int, last: int, table: Floats, into: Floats
+    starts: Longs,
+    movies: Ints,
+    first: int,
+    last: int,
+    more: float,
+    table: Floats,
+    into: Floats,
 ) -> None:
-    """Add Rᵀ D⁻¹ R · table of some users to `into`, where D holds each user's number of pairs.
+    """Add Rᵀ D⁻¹ R · table of some users to `into`.
+
+    D holds each user's number of pairs, plus `more`.
 
     Args:
         starts: [R + 1], where each user's pairs begin.
         movies: [N], the movie of each pair.
         first: The first of the users.
         last: The one after the last.
+        more: Added to each number of pairs.
         table: [M, C].
         into: [M, C].
     """
@@ -57,7 +66,7 @@ def add_there_and_back(
         if begin == end:
             continue
         _add_rows(movies, begin, end, table, total)
-        share = np.float32(1 / (end - begin))
+        share = np.float32(1 / (end - begin + more))
         for k in range(len(total)):
             total[k] *= share
         for place in range(begin, end):
