@@ -1,11 +1,16 @@
 """Who rated what: features of users and movies from the pairs of train alone.
 
 They are the leading singular vectors of D_u^-½ R D_i^-½. R is 1 where a user rated a movie, else 0,
-and D_u and D_i hold the numbers of ratings. Features are U·S·√R and V·S·√M, so that the mean square
-of the k-th is S_k² whatever the size of the data. The first singular value is 1; its vectors are
-the roots of the numbers of ratings. (Scaled by the roots of each row's number of ratings instead,
-features are worse: RMSE .8830 against .8809, on a tenth of MovieLens-100K's train held out, mean of
-folds u1, u3 and u5 and two seeds.)
+and D_u and D_i hold the numbers of ratings, each plus the mean number of its side. Without that,
+few users and movies that are apart from all others have a singular value of 1, and where ratings
+are few such groups take most features (Chaudhuri, Chung and Tsiatas 2012; Qin and Rohe 2013). On
+4,000 ratings of MovieLens-100K it lowers RMSE from 1.0369 to 1.0243, on 70,000 it changes nothing
+(parts of train held out).
+
+Features are U·S·√R and V·S·√M, so that the mean square of the k-th is S_k² whatever the size of the
+data. (Scaled by the roots of each row's number of ratings instead, features are worse: RMSE .8830
+against .8809, on a tenth of MovieLens-100K's train held out, mean of folds u1, u3 and u5 and two
+seeds.)
 
 Only the movies' side is iterated, with A = D_i^-½ Rᵀ D_u⁻¹ R D_i^-½, whose eigenvectors are V and
 whose eigenvalues are S². A block Krylov method finds them (Musco and Musco 2015, algorithm 2,
@@ -38,7 +43,8 @@ COLUMNS = 32
 BASIS_PER_FEATURE = 5
 """Columns of the Krylov basis per feature. On MovieLens-100K 64 features share 99.99 % of the exact
 ones' space with 5, and 90 % with 3."""
-MORE = float(__import__("os").environ.get("MORE", "0"))
+MORE = 1.0
+"""What is added to each number of ratings, in terms of the mean number of its side."""
 MIN_BLOCKS = 6
 _CHUNK = 1 << 22  # pairs that are added up in float32
 
