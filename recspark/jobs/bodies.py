@@ -95,11 +95,10 @@ def run_evaluate(request: Request, spark: Any) -> None:
 
 def run_recommend(request: Request, spark: Any) -> None:
     """Make each user's list with the models that recommend.models names."""
-    from recspark.recommend.choose import choose_models
+    from recspark.recommend.choose import choose_to_list
     from recspark.stages import recommend
 
-    chosen = choose_models(request.config.recommend.models, request.models, "recommend.models")
-    for name, settings in chosen.items():
+    for name, settings in choose_to_list(request.config, request.models).items():
         recommend.run(settings, name, spark)
 
 

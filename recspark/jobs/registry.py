@@ -81,6 +81,7 @@ JOBS = {
             ("spark", "recommend"),
             bodies.run_recommend,
             checks.check_recommend,
+            takes_blend=True,
         ),
         Job(
             "similar",
@@ -95,6 +96,7 @@ JOBS = {
             ("spark", "score_pairs"),
             bodies.run_score_pairs,
             checks.check_score_pairs,
+            takes_blend=True,
         ),
         Job(
             "report",

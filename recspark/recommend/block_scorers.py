@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from recspark.errors import ConfigError, describe
 from recspark.recommend.top_n import NOTHING
+from recspark.scoring.blended import BlendedModel
 from recspark.scoring.predictors import (
     EffectModel,
     FactorModel,
@@ -91,6 +92,8 @@ class ScorerFactory:
             self._factors = model.as_factors()
         elif isinstance(model, FactorModel):
             self._factors = model
+        elif isinstance(model, BlendedModel):
+            self._factors, self._predict = model.as_factors(), model.score
         if self._factors is not None:
             self._movies = self._factors.movies[candidates].astype(np.float32)
 

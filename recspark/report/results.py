@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recspark.blend.card import BLEND
+from recspark.contract.paths import BLEND
 from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics
 from recspark.page.certainty import MIN_COUNT
 from recspark.page.panel import Panel

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from recspark.contract import schemas
-from recspark.contract.paths import MODEL_CARD
+from recspark.contract.paths import BLEND, MODEL_CARD
 from recspark.datasets.train_buckets import TrainBuckets, require_whole
 from recspark.errors import ConfigError, DataError, describe
 from recspark.files.json_files import require_json
 from recspark.saved.arrays import read_movies, read_users
+from recspark.scoring.blended import BlendedModel
 from recspark.scoring.predictors import (
     EffectModel,
     FactorModel,
@@ -38,6 +39,13 @@ class SavedModel:
     num_buckets: int
     train: TrainBuckets = field(compare=False)
     """The train that it was fitted on."""
+    parts: tuple[SavedModel, ...] = ()
+    """The models that it predicts with: a blend's members and, last, its fallback."""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that a prediction reads: its own, and those of its parts."""
+        return (self.folder, *(folder for part in self.parts for folder in part.folders))
 
 
 @functools.lru_cache(maxsize=KEPT_MODELS)
@@ -53,6 +61,8 @@ def open_model(saved: SavedModel) -> PairModel:
 
         return trained.open_model(saved.folder, card)
     algorithm = card.get("algorithm")
+    if algorithm == BLEND:
+        return _open_blend(saved, card)
     if algorithm == "bias":
         return open_effects(saved)
     if algorithm == "als":
@@ -68,9 +78,21 @@ def open_model(saved: SavedModel) -> PairModel:
         describe(
             posixpath.join(saved.folder, MODEL_CARD),
             found=f"keys {sorted(card)} with algorithm {algorithm}",
-            expected="an architecture, or algorithm bias, cosine_user or als",
+            expected="an architecture, or algorithm bias, cosine_user, als or blend",
             remedy="Fit the model again with jobs/baseline.py or jobs/train.py.",
         )
+    )
+
+
+def _open_blend(saved: SavedModel, card: dict[str, Any]) -> BlendedModel:
+    *members, fallback = saved.parts
+    lowest, highest = card["scale"]
+    return BlendedModel(
+        members=tuple(open_model(member) for member in members),
+        weights=tuple(member["weight"] for member in card["members"]),
+        intercept=card["intercept"],
+        fallback=open_effects(fallback),
+        scale=(lowest, highest),
     )
 
 

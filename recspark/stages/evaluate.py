@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from pyspark.sql import SparkSession
 
-from recspark.blend.card import BLEND
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN
-from recspark.contract.paths import USES_TIMES, RunPaths
+from recspark.contract.paths import BLEND, USES_TIMES, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts, is_left_out
@@ -49,7 +48,7 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     test = require_manifest(paths.test, TEST)
     if is_left_out("evaluate", test):
         return
-    jobs = {name: _fitting_job(one) for name, one in models.items()}
+    jobs = {name: "baseline" if one.baseline.algorithm else "train" for name, one in models.items()}
     if config.blend.members:
         jobs[BLEND] = "blend"
     scored = {name: _require_scored(paths, name, job, test) for name, job in jobs.items()}
@@ -118,10 +117,6 @@ def _measure(
     return ranked
 
 
-def _fitting_job(config: Config) -> str:
-    return "baseline" if config.baseline.algorithm else "train"
-
-
 def _require_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> Manifest:
     """Return the manifest of a model's predictions, after checking that they are current."""
     scoring_job = "blend" if name == BLEND else "score"
@@ -155,8 +150,7 @@ def _measure_lists(
     manifest = read_manifest(path)
     if manifest is None:
         return None
-    fitted = require_manifest(paths.model(name), MODELS.made_by(_fitting_job(config)))
-    require_current(path, manifest, model=fitted)
+    require_current(path, manifest, model=require_manifest(paths.model(name), MODELS))
     users, movies = (
         parquet.read_dataset(spark, index, schema)
         for index, schema in (

@@ -9,6 +9,7 @@ from functools import partial
 from pyspark.sql import SparkSession
 
 from recspark.config import Config
+from recspark.contract.paths import BLEND
 from recspark.datasets.lock import RunLock
 from recspark.errors import ConfigError, describe
 from recspark.page.packages import find_missing
@@ -72,14 +73,14 @@ def _score(config: Config, models: Mapping[str, Config], spark: SparkSession) ->
     """Score each model, blend them if asked, and make the lists."""
     for name, settings in models.items():
         score.run(settings, name, spark)
+    listed = dict(models)
     if config.blend.members:
         blend.run(config, spark)
-    for stage, where, names in (
-        (recommend, "recommend.models", config.recommend.models),
-        (similar, "similar.models", config.similar.models),
-    ):
-        for name in _keep_made(where, names, models):
-            stage.run(models[name], name, spark)
+        listed[BLEND] = config
+    for name in _keep_made("recommend.models", config.recommend.models, listed):
+        recommend.run(listed[name], name, spark)
+    for name in _keep_made("similar.models", config.similar.models, models):
+        similar.run(models[name], name, spark)
 
 
 def _show(config: Config, spark: SparkSession) -> None:
