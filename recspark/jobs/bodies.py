@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from recspark.config import Config
+from recspark.config.order import bases_first
 from recspark.jobs.job import Request, maker_of
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def run_baseline(request: Request, spark: Any) -> None:
     """Fit the models that Spark fits."""
     from recspark.stages import baseline
 
-    for name, settings in _choose_made(request, "baseline").items():
+    for name, settings in bases_first(_choose_made(request, "baseline")).items():
         baseline.run(settings, name, spark)
 
 

@@ -43,7 +43,7 @@ JOBS = {
         ),
         Job(
             "baseline",
-            "Fit the models that Spark fits: bias, cosine_user, als.",
+            "Fit the models that Spark fits: bias, cosine_user, als, residual neighbours.",
             ("spark", "baseline"),
             bodies.run_baseline,
             checks.check_baseline,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,16 +23,16 @@ Answers = tuple[Floats, npt.NDArray[np.bool_]]
 it is its own; [pairs] each."""
 
 
-def weigh(members: Iterable[Answers], weights: Iterable[float], intercept: float) -> Floats:
+def weigh(members: Sequence[Answers], weights: Iterable[float], intercept: float) -> Floats:
     """Return intercept + Σ weight · prediction, [pairs]; NaN where every member fell back.
 
     The weights were learned from answers. Where there is none, the fallback says more than its
     multiple by the sum of the weights.
     """
-    total, is_answered = np.float64(intercept), np.False_
-    for (prediction, is_own), weight in zip(members, weights, strict=True):
-        total = total + weight * prediction
-        is_answered = is_answered | is_own
+    total = np.full(len(members[0][0]), intercept, np.float64)
+    for (prediction, _), weight in zip(members, weights, strict=True):
+        total += weight * prediction
+    is_answered = np.any([is_own for _, is_own in members], axis=0)
     return np.where(is_answered, total, np.nan)
 
 
@@ -49,7 +49,7 @@ class BlendedModel:
 
     def predict(self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None) -> Floats:
         """See `PairModel`."""
-        answers = (self._ask(one, bucket, rows, movies, times) for one in self.members)
+        answers = [self._ask(one, bucket, rows, movies, times) for one in self.members]
         return weigh(answers, self.weights, self.intercept)
 
     def score(self, bucket: int, rows: Ints, movies: Ints) -> Floats:

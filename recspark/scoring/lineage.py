@@ -65,7 +65,7 @@ def saved_model(paths: RunPaths, name: str, manifest: Manifest, train: Manifest)
     buckets = locate_train(paths.train, train)
     num_buckets = PreparedFacts.of(train).num_buckets
     parts = []
-    for part, key in _parts(manifest).items():
+    for part, key in parts_of(manifest).items():
         found = require_manifest(paths.model(part), MODELS)
         require_current(paths.model(name), manifest, **{key: found})
         parts.append(saved_model(paths, part, found, train))
@@ -79,8 +79,9 @@ def _job(config: Config, model_name: str) -> str:
     return "baseline" if config.baseline.algorithm else "train"
 
 
-def _parts(manifest: Manifest) -> dict[str, str]:
+def parts_of(manifest: Manifest) -> dict[str, str]:
     """Return the models that a model predicts with, and their names among its inputs."""
     members = [member["model"] for member in manifest.counts.get("members", [])]
-    parts = {name: f"models/{name}" for name in members}
+    base = manifest.counts.get("base")
+    parts = {name: f"models/{name}" for name in (*members, *([base] if base else []))}
     return {**parts, FALLBACK_MODEL: "fallback"} if members else parts

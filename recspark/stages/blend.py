@@ -137,7 +137,7 @@ def _log(card: dict[str, Any]) -> None:
         )
     for member in card["dropped"]:
         logger.info(
-            "blend: %s is dropped, RMSE %.4f alone: without it the blend was %+.4f worse",
+            "blend: %s is dropped, RMSE %.4f alone: without it the blend's RMSE changed by %+.5f",
             *(member[name] for name in ("model", "valid_rmse", "gain")),
         )
 
