@@ -127,14 +127,21 @@ def _require_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> Man
 
 
 def _count_seconds(config: Config, name: str) -> float:
-    """Return the seconds to fit and score a model; those of a blend include its members'."""
+    """Return the seconds to fit and score a model.
+
+    Those of a blend include its members', and those of a model that corrects another the fitting of
+    that one.
+    """
     paths = RunPaths(config.root)
     names = [name, *config.blend.members] if name == BLEND else [name]
-    return sum(
-        require_manifest(path, kind).seconds
-        for one in names
-        for path, kind in ((paths.model(one), MODELS), (paths.predictions(one), PREDICTIONS))
-    )
+    scored = sum(require_manifest(paths.predictions(one), PREDICTIONS).seconds for one in names)
+    fitted: dict[str, float] = {}
+    while names:
+        model = require_manifest(paths.model(names[0]), MODELS)
+        fitted[names.pop(0)] = model.seconds
+        if model.counts.get("base"):
+            names.append(model.counts["base"])
+    return scored + sum(fitted.values())
 
 
 def _measure_lists(
