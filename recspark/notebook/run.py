@@ -107,7 +107,7 @@ class Run:
         return posixpath.join(self._paths.report, PAGE)
 
     def model(self, name: str) -> Model:
-        """Return a model to predict with: trained, `bias`, `als`, `cosine_user` or `blend`.
+        """Return a model to predict with, of any kind, also the `blend`.
 
         Raises:
             DataError: There is no such model, or the run's data have changed since it was fitted.
