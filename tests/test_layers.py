@@ -28,7 +28,6 @@ FLOORS = (
 )
 # Within a floor, only these packages import from each other, without circles.
 SIDEWAYS = {
-    ("report", "blend"),
     ("report", "recommend"),
     ("report", "scoring"),
     ("blend", "scoring"),

@@ -506,7 +506,9 @@ def change_manifest(folder: Path, **inputs: str) -> None:
 def test_outputs_made_from_other_data_are_refused(copied: Path) -> None:
     run = recspark.Run(copied)
     change_manifest(copied / "models" / "blend", **{"models/als": "earlier"})
-    with pytest.raises(DataError, match="found weights for an earlier als"):
+    with pytest.raises(
+        DataError, match=r"found a data set made from an earlier models/als .*Run jobs/blend"
+    ):
         run.model("blend")
     change_manifest(copied / "predictions" / "als", test="earlier")
     with pytest.raises(DataError, match="found a data set made from an earlier test"):

@@ -15,7 +15,7 @@ from recspark.contract import columns as c
 from recspark.contract.paths import bucket_folder
 from recspark.files import parquet
 from recspark.scoring.buckets import BLOCK_ROWS
-from recspark.scoring.load import open_valid
+from recspark.scoring.load import correct_valid, open_valid
 from recspark.scoring.predict import Scoring, score_pairs
 
 NUM_FOLDS = 5
@@ -58,12 +58,15 @@ def attach_predictions(
                     start = span.stop
                     users, movies = (rows.column(name).to_numpy() for name in read[:2])
                     times = rows.column(c.RATED_AT).fill_null(NO_TIME).to_numpy()
-                    found = [
-                        score_pairs(
-                            *(member, users, movies, times),
-                            answers=None if known is None else known[span],
-                        ).prediction
+                    answers = [
+                        None
+                        if known is None
+                        else correct_valid(member.model, bucket, users, movies, known[span])
                         for member, known in zip(members, first, strict=True)
+                    ]
+                    found = [
+                        score_pairs(member, users, movies, times, answers=known).prediction
+                        for member, known in zip(members, answers, strict=True)
                     ]
                     yield pa.RecordBatch.from_arrays(
                         [rows.column(c.USER_INDEX), rows.column(c.RATING), *found],

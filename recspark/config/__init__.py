@@ -8,7 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
+from recspark.config.baseline import (
+    AlsConfig,
+    BaselineConfig,
+    BiasConfig,
+    CosineUserConfig,
+    ResidualNeighborsConfig,
+)
 from recspark.config.blend import BlendConfig
 from recspark.config.checks import require, require_model_names, require_run_dir, require_run_name
 from recspark.config.evaluate import EvaluateConfig
@@ -37,6 +43,7 @@ __all__ = [
     "PrepareConfig",
     "RecommendConfig",
     "ReportConfig",
+    "ResidualNeighborsConfig",
     "ScorePairsConfig",
     "SimilarConfig",
     "SparkConfig",

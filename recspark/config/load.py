@@ -19,15 +19,13 @@ from recspark.config.explain import did_you_mean, explain
 from recspark.config.files import require_config_files
 from recspark.config.presets import presets_folder
 from recspark.config.words import CONFIG_SUFFIXES, normalise
+from recspark.contract.paths import BLEND
 from recspark.errors import ConfigError, describe
 from recspark.files import storage
 
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 Section = TypeVar("Section")
-
-# A model without a preset: the job of that name combines other models.
-_BLEND = "blend"
 
 
 def load_config(argv: Sequence[str], prog: str) -> Config:
@@ -44,8 +42,15 @@ def load_config(argv: Sequence[str], prog: str) -> Config:
     return _parse(argv, prog)[0]
 
 
-def load_model_configs(argv: Sequence[str], prog: str) -> dict[str, Config]:
+def load_model_configs(
+    argv: Sequence[str], prog: str, *, takes_blend: bool = False
+) -> dict[str, Config]:
     """Return the config of each of the run's models, its preset layered under the files.
+
+    Args:
+        argv: The words of the command line.
+        prog: Name of the program, for messages.
+        takes_blend: Whether the blend, which has no preset, may be one of the models.
 
     Raises:
         ConfigError: As `load_config`; also where a preset is missing or names no model.
@@ -54,6 +59,9 @@ def load_model_configs(argv: Sequence[str], prog: str) -> dict[str, Config]:
     configs = {}
     run, files = _parse(argv, prog)
     for model in run.models:
+        if model == BLEND and takes_blend:
+            configs[model] = run
+            continue
         config, _ = _parse([_preset(files, model), *argv], prog)
         if (config.baseline.algorithm is None) == (config.train.architecture is None):
             raise ConfigError(
@@ -171,14 +179,14 @@ def _fill_in(config: Config, files: Sequence[Path]) -> Config:
 
 def _preset(files: Sequence[Path], model: str) -> str:
     """Return `--config=<file>` for a preset: from models/ beside a --config file, else ours."""
-    if model == _BLEND:
+    if model == BLEND:
         raise ConfigError(
             describe(
                 "models",
-                found=_BLEND,
+                found=BLEND,
                 expected="models that have a preset",
                 remedy="The job blend makes the blend from blend.members, and evaluate measures "
-                "it. score_pairs and the lists do not support it yet. Remove it from models.",
+                "it. Only score_pairs and recommend take it by name. Remove it from models.",
             )
         )
     folders = [*(file.parent / "models" for file in files), presets_folder()]

@@ -14,6 +14,9 @@ is rated. Figures on test, where those times are known, then belong to a protoco
 HISTORY = "history.jsonl"
 SPARK_MODEL = "spark_model"
 
+BLEND = "blend"
+"""Name of the blend among the models of a run."""
+
 # Inside the folders of explore, report and a search.
 PAGE = "index.html"
 # Inside the folder of a search: its trials, and the settings of the best one.

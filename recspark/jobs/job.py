@@ -47,6 +47,7 @@ class Job:
         body: The job itself.
         check: The check that runs before the session starts.
         uses_spark: Whether it needs a session.
+        takes_blend: Whether the blend may be one of its models.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Job:
     body: Body
     check: Check = no_check
     uses_spark: bool = True
+    takes_blend: bool = False
 
 
 def maker_of(settings: Config) -> str:

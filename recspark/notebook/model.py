@@ -12,19 +12,15 @@ import pyarrow as pa
 
 from recspark.arrays.ids import is_text, to_column
 from recspark.arrays.lookup import Lookup
-from recspark.blend.card import BLEND
-from recspark.blend.weigh import weigh
 from recspark.config import Config
 from recspark.contract import columns as c
-from recspark.contract.catalog import MODELS, TRAIN
+from recspark.contract.catalog import TRAIN
 from recspark.contract.paths import RunPaths
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import Manifest, require_manifest
-from recspark.errors import DataError, describe
 from recspark.notebook.raw_ids import pair_ids
 from recspark.notebook.times import read_times
 from recspark.scoring.lineage import require_scoring
-from recspark.scoring.load import read_card
 from recspark.scoring.predict import Scoring, score_pairs
 from recspark.scoring.predictors import Ints
 
@@ -110,7 +106,7 @@ class Model:
 
     def require_usable(self) -> None:
         """Raise a DataError if a part is missing or was made from other data than the run holds."""
-        self._find_scorings()
+        self._open_scoring()
 
     def _open_indexes(self, train: Manifest) -> tuple[Lookup, Lookup]:
         paths = RunPaths(self.root)
@@ -122,38 +118,11 @@ class Model:
     def _score(
         self, users: Ints, movies: Ints, times: Ints | None
     ) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
-        scorings, card = self._find_scorings()
-        scored = [score_pairs(scoring, users, movies, times) for scoring in scorings]
-        prediction, fallback = scored[0].prediction, scored[0].fallback
-        if card is not None:
-            weights = np.array([member["weight"] for member in card["members"]])
-            members = [(one.prediction.to_numpy(), one.fallback) for one in scored]
-            prediction, fallback = weigh(members, weights, float(card["intercept"]))
-        scale = scorings[0].lowest, scorings[0].highest
-        return np.clip(prediction.to_numpy(), *scale), fallback
+        scored = score_pairs(self._open_scoring(), users, movies, times)
+        return scored.prediction.to_numpy(), scored.fallback
 
-    def _find_scorings(self) -> tuple[list[Scoring], dict[str, Any] | None]:
-        """Return the scorings to combine, and the blend's card if the model is a blend."""
-        config = Config(name=self.name, run_dir=self.root)
-        if self.name != BLEND:
-            return [require_scoring(config, self.name)[0]], None
-        path = RunPaths(self.root).model(BLEND)
-        blend, card = require_manifest(path, MODELS.made_by("blend")), read_card(path)
-        scorings = []
-        for member in card["members"]:
-            scoring, ids = require_scoring(config, member["model"])
-            fitted = (blend.inputs.get(f"models/{member['model']}"), blend.inputs.get("fallback"))
-            if fitted != (ids["model"], ids["fallback"]):
-                raise DataError(
-                    describe(
-                        path,
-                        found=f"weights for an earlier {member['model']} or bias model",
-                        expected="weights for the current ones",
-                        remedy="Run jobs/blend.py with the same --config again.",
-                    )
-                )
-            scorings.append(scoring)
-        return scorings, card
+    def _open_scoring(self) -> Scoring:
+        return require_scoring(Config(name=self.name, run_dir=self.root), self.name)[0]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import os
 import posixpath
 from typing import TYPE_CHECKING, Any
 
-from recspark.blend.card import BLEND
 from recspark.config.checks import is_model_name
 from recspark.contract.catalog import (
     PREDICTIONS,
@@ -18,7 +17,7 @@ from recspark.contract.catalog import (
     TRAIN,
     DataSet,
 )
-from recspark.contract.paths import PAGE, RunPaths
+from recspark.contract.paths import BLEND, PAGE, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.errors import DataError, describe
@@ -108,7 +107,7 @@ class Run:
         return posixpath.join(self._paths.report, PAGE)
 
     def model(self, name: str) -> Model:
-        """Return a model to predict with: trained, `bias`, `als`, `cosine_user` or `blend`.
+        """Return a model to predict with, of any kind, also the `blend`.
 
         Raises:
             DataError: There is no such model, or the run's data have changed since it was fitted.

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from recspark.errors import ConfigError, describe
 from recspark.recommend.top_n import NOTHING
+from recspark.scoring.blended import BlendedModel
+from recspark.scoring.corrected import CorrectedModel
 from recspark.scoring.predictors import (
     EffectModel,
     FactorModel,
@@ -70,6 +72,21 @@ class _ByPair:
             into[start : start + step] = found.reshape(len(some), -1)
 
 
+@dataclass(frozen=True)
+class _Corrected:
+    """By the base model's scores, corrected by the users' residuals."""
+
+    model: CorrectedModel
+    base: BlockScorer
+    candidates: Ints
+    bucket: int
+    rows: Ints
+
+    def fill(self, movies: slice, into: Block) -> None:
+        self.base.fill(movies, into)
+        self.model.correct_block(self.bucket, self.rows, self.candidates[movies], into)
+
+
 class ScorerFactory:
     """Makes the scorers of one model for a fixed list of movies."""
 
@@ -84,6 +101,7 @@ class ScorerFactory:
         """
         self._candidates = candidates
         self._factors: FactorModel | None = None
+        self._corrected: tuple[CorrectedModel, ScorerFactory] | None = None
         self._predict: Predict = model.predict
         if caution and isinstance(model, UncertainModel):
             self._predict = functools.partial(_predict_cautiously, model, caution)
@@ -91,6 +109,10 @@ class ScorerFactory:
             self._factors = model.as_factors()
         elif isinstance(model, FactorModel):
             self._factors = model
+        elif isinstance(model, BlendedModel):
+            self._factors, self._predict = model.as_factors(), model.score
+        elif isinstance(model, CorrectedModel):
+            self._corrected = model, ScorerFactory(model.base, candidates)
         if self._factors is not None:
             self._movies = self._factors.movies[candidates].astype(np.float32)
 
@@ -104,6 +126,10 @@ class ScorerFactory:
         if self._factors is not None:
             users = self._factors.open_users(bucket)[rows].astype(np.float32)
             return _ByProduct(self._movies, np.ascontiguousarray(users.T))
+        if self._corrected is not None:
+            model, base = self._corrected
+            scorer = base.for_users(bucket, rows)
+            return _Corrected(model, scorer, self._candidates, bucket, rows)
         return _ByPair(self._predict, self._candidates, bucket, rows)
 
 

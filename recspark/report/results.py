@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from recspark.blend.card import BLEND
+from typing import Any
+
+from recspark.contract.paths import BLEND
 from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics, find_worse
 from recspark.page.certainty import MIN_COUNT
 from recspark.page.panel import Panel
@@ -212,6 +214,14 @@ def _has_few_users(row: Metrics) -> bool:
     return bool(row["num_users"] < MIN_COUNT)
 
 
+def _say_dropped(members: list[dict[str, Any]]) -> str:
+    """Return which members the blend does without, and how little they gained."""
+    if not members:
+        return ""
+    named = ", ".join(f"{one['model']} ({number(one['gain'], '+.4f')})" for one in members)
+    return f" Dropped, because they gained too little or did harm: {named}."
+
+
 def _blend(inventory: Inventory) -> Panel:
     card = inventory.models()[BLEND].counts
     return Panel(
@@ -219,7 +229,7 @@ def _blend(inventory: Inventory) -> Panel:
         f"The blend of {len(card['members'])} models",
         f"A ridge regression on the {whole(card['valid_rows'])} ratings of valid, with a "
         f"cross-validated RMSE of {card['valid_rmse']:.4f} there. Gain: how much higher the RMSE "
-        "of the blend is without the member. It has no interval.",
+        "of the blend is without the member. It has no interval." + _say_dropped(card["dropped"]),
         [
             make_table(
                 "Members",

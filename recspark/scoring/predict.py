@@ -28,6 +28,11 @@ class Scoring:
     highest: float
     """Upper end of the rating scale."""
 
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the models, each once."""
+        return list(dict.fromkeys((*self.model.folders, *self.fallback.folders)))
+
 
 @dataclass(frozen=True)
 class Scored:

@@ -67,7 +67,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         outputs=(output,),
         force=config.force,
         root=paths.root,
-        reads=[paths.train, paths.valid, paths.model(model_name)],
+        reads=[paths.train, paths.valid, *model.folders],
         files=files,
     )
     if step.is_done():

@@ -14,7 +14,7 @@ from recspark.datasets.prepared import is_left_out
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.scoring.buckets import score_bucket
-from recspark.scoring.lineage import FALLBACK_MODEL, require_scoring
+from recspark.scoring.lineage import require_scoring
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
@@ -37,7 +37,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         return
     output = paths.predictions(model_name)
     inputs = {"test": test.id, **models}
-    reads = [paths.test, paths.train, paths.model(model_name), paths.model(FALLBACK_MODEL)]
+    reads = [paths.test, paths.train, *scoring.folders]
     step = Step(
         stage="score",
         settings={"model": model_name},

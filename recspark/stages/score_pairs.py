@@ -23,7 +23,7 @@ from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.ingest.pairs import PairColumns, TimeSettings
 from recspark.scoring.contest import PREDICTION_FILE, write_contest
-from recspark.scoring.lineage import FALLBACK_MODEL, require_scoring
+from recspark.scoring.lineage import require_scoring
 from recspark.scoring.pair_files import plan_pieces
 from recspark.scoring.request import score_request
 
@@ -64,7 +64,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         outputs=outputs,
         force=config.force,
         root=paths.root,
-        reads=[paths.train, paths.model(model_name), paths.model(FALLBACK_MODEL)],
+        reads=[paths.train, *scoring.folders],
         files=files,
     )
     if step.is_done():

@@ -24,7 +24,15 @@ from recspark.scoring import load
 from recspark.scoring.predictors import PairModel
 from recspark.stages import recommend
 from tests.runs import movie_id, user_id
-from tests.stages.fitted import NUM_USERS, TRAIN, UNSEEN_MOVIE, UNSEEN_USER, VALID, Fitted, answers
+from tests.stages.fitted import (
+    NUM_USERS,
+    TRAIN,
+    UNSEEN_MOVIE,
+    UNSEEN_USER,
+    VALID,
+    Fitted,
+    dense_answers,
+)
 
 List = list[tuple[int, float]]
 
@@ -48,7 +56,7 @@ def sorted_lists(
     run_: Fitted, name: str, count: int, least: int = 1, off: np.ndarray | float = 0.0
 ) -> dict[int, List]:
     """Return the expected lists from the dense table, less what goes off each movie's scores."""
-    table, seen = answers(run_.config, name) - off, ~np.isnan(TRAIN)
+    table, seen = dense_answers(run_.config.root, name, clips=False) - off, ~np.isnan(TRAIN)
     seen[tuple(zip(*((user, movie) for user, movie, _ in VALID), strict=True))] = True
     support = (~np.isnan(TRAIN)).sum(axis=0)
     found = {}
@@ -71,7 +79,7 @@ def check(found: dict[int, List], wanted: dict[int, List]) -> None:
         assert [score for _, score in found[user]] == pytest.approx(scores, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user"])
+@pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user", "blend"])
 def test_lists_are_the_highest_predictions_without_rated_movies(
     spark: SparkSession, fitted: Fitted, name: str
 ) -> None:

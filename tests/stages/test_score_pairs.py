@@ -63,7 +63,7 @@ def check(rows, run_: Fitted, name: str, pairs: list[tuple[int, int]]) -> None:
         assert row[c.FALLBACK] == flag
 
 
-@pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user"])
+@pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user", "blend"])
 def test_a_csv_is_predicted_line_by_line(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, name: str
 ) -> None:
