@@ -15,6 +15,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "recspark" / "__init__.py")
 CLUSTER = ["venv-pack2>=0.3", "s3fs>=2024.2"]
 # Plots of the report and the explore page.
 REPORT = ["matplotlib>=3.8,<3.11", "jinja2>=3.1"]
+# The search for better settings (recspark tune), which ends with a page.
+TUNE = ["optuna>=4,<6", *REPORT]
 # Training curves in TensorBoard (train.tensorboard).
 TRACKING = ["tensorboard>=2.16"]
 
@@ -34,13 +36,15 @@ setup(
         "cluster": CLUSTER,
         "report": REPORT,
         "tracking": TRACKING,
-        # The yardstick of scripts/benchmarks/factorisation.py.
-        "benchmark": ["libmf>=0.9.2"],
+        "tune": TUNE,
+        # The yardsticks of scripts/benchmarks/factorisation.py and peers.py.
+        # setuptools: myFM asks it for its own version.
+        "benchmark": ["libmf>=0.9.2", "myfm>=0.4", "scikit-surprise>=1.1.4", "setuptools<81"],
         # What scripts/test_cluster.sh adds: an S3 server to test against.
         "dev-cluster": [*CLUSTER, "moto[server]>=5"],
         # What scripts/test.sh runs.
         "dev": [
-            *REPORT,
+            *TUNE,
             *TRACKING,
             "pytest>=8",
             "hypothesis>=6.100",

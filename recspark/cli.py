@@ -95,7 +95,8 @@ def _run(job: Job, words: Sequence[str], with_spark: bool) -> None:
 
     prog = f"{PROG} {job.name}"
     config = load_config(words, prog)
-    request = Request(config, load_model_configs(words, prog), has_option(words, "--models"))
+    models = load_model_configs(words, prog, takes_blend=job.takes_blend)
+    request = Request(config, models, has_option(words, "--models"), words)
     job.check(request)
     if not with_spark:
         job.body(request, None)

@@ -138,7 +138,7 @@ def make_job(data: Path, rows: tuple[dict[int, int], dict[int, int]], **settings
     return TrainJob(
         model_name="check",
         folder="",
-        train=str(data / "train"),
+        train=(str(data / "train"),),
         valid=str(data / "valid"),
         train_rows=rows[0],
         valid_rows=rows[1],

@@ -36,7 +36,10 @@ The default applies where neither a preset, nor a `--config` file, nor the comma
 value. Presets set many values of `baseline` and `train`. To see the values that a model is run
 with, add `--models NAME --print_config` to the command.
 """
-WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+WORDS = {
+    **{str: "text", int: "whole number", float: "number", bool: "true or false"},
+    dict[str, Any]: "values by name",
+}
 
 
 def describe_type(kind: Any) -> str:

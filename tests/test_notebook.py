@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,14 @@ from pyspark.sql import functions as F
 import recspark
 import recspark.notebook.model
 import recspark.notebook.run
+import recspark.scoring.predict
 from recspark.arrays.ids import TextIds, to_list
+from recspark.arrays.ratings import NO_TIME
 from recspark.contract.paths import RunPaths
 from recspark.errors import ConfigError, DataError
 from recspark.notebook.pipeline import read_settings
 from recspark.notebook.raw_ids import pair_ids
+from recspark.notebook.times import read_times
 from recspark.scoring.load import open_model
 
 ROOT = Path(recspark.__file__).parents[1]
@@ -146,6 +150,90 @@ def test_a_single_id_is_paired_with_all_others(run: recspark.Run) -> None:
     assert model.predict([1, 2], 7).tolist() == model.predict([1, 2], [7, 7]).tolist()
     assert model.predict("1", np.int64(7)).shape == (1,)
     assert model.predict([], []).shape == (0,)
+
+
+class ByHour:
+    """A stand-in for a model that uses times: it predicts the hour of 1 January 1970, else 2.5."""
+
+    def predict(self, bucket: int, rows: Any, movies: Any, times: Any = None) -> Any:
+        return np.full(len(rows), 2.5) if times is None else np.where(times < 0, 2.5, times / 3600)
+
+
+def test_times_reach_the_model_with_their_pairs(
+    run: recspark.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recspark.scoring.predict, "open_model", lambda saved: ByHour())
+    model = run.model("als")
+    times = [datetime(1970, 1, 1, hour) for hour in (4, 3, 1, 2)]
+    assert model.predict([1, 2, 3, 4], 7, times).tolist() == [4, 3, 1, 2]
+    assert model.predict([1, 2], 7, 3 * 3600).tolist() == [3, 3]
+    assert model.predict([1, 2], 7, times=[None, 9 * 3600]).tolist() == [2.5, 5]
+    assert model.predict([1, 2], 7).tolist() == [2.5, 2.5]
+    table = model.predict(1, [7, 8], times[:2], with_fallback=True)
+    assert table["prediction"].tolist() == [4, 3]
+    card = json.loads(Path(run.path, "models", "blend", "model.json").read_text())
+    total = sum(member["weight"] for member in card["members"])
+    expected = np.clip([card["intercept"] + total * hour for hour in (4, 3)], 1, 5)
+    np.testing.assert_allclose(run.model("blend").predict([1, 2], 7, times[:2]), expected, 1e-6)
+
+
+AUGUST = 115_084_800  # 1973-08-25, in seconds
+EAST = timezone(timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [datetime(1973, 8, 25), None],
+        (datetime(1973, 8, 25, 2, tzinfo=EAST), float("nan")),
+        [date(1973, 8, 25), pd.NaT],
+        [pd.Timestamp("1973-08-25T02:00", tz="Etc/GMT-2"), pd.NA],
+        [np.datetime64("1973-08-25"), np.datetime64("NaT")],
+        [np.int64(AUGUST), None],
+        [AUGUST + 0.7, None],
+        np.array([AUGUST, np.nan]),
+        np.array(["1973-08-25T00", "NaT"], "datetime64[h]"),
+        np.array(["1973-08-25", "NaT"], "datetime64[D]"),
+        np.array([datetime(1973, 8, 25), None]),
+        pd.Series(["1973-08-25", None]).astype("datetime64[ns]"),
+        pd.Series(["1973-08-25", None]).astype("datetime64[ns]").dt.tz_localize("UTC"),
+        pd.DatetimeIndex(["1973-08-25T02:00", None]).tz_localize("Etc/GMT-2"),
+        pd.Series([AUGUST, None], dtype="Int64"),
+        pd.Series([date(1973, 8, 25), None]),
+        pa.array([AUGUST, None]),
+        pa.chunked_array([[date(1973, 8, 25)], [None]], pa.date32()),
+    ],
+)
+def test_times_of_every_form_are_seconds(times: Any) -> None:
+    assert read_times(times, 2).tolist() == [AUGUST, NO_TIME]
+
+
+@pytest.mark.parametrize(
+    "time", [AUGUST, np.int32(AUGUST), np.array(AUGUST), np.datetime64("1973-08-25")]
+)
+def test_a_single_time_is_that_of_all_pairs(time: Any) -> None:
+    assert read_times(time, 3).tolist() == [AUGUST] * 3
+    assert read_times([None], 1).tolist() == [NO_TIME]
+    assert read_times([], 0).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (["2005-01-01"] * 2, r"times\[0\]: found '2005-01-01', expected a datetime, .* Convert it"),
+        ("soon", r"times\[0\]: found 'soon'"),
+        ([1, True], r"times\[1\]: found True"),
+        (np.array([True, False]), r"times\[0\]: found True"),
+        (pd.Series(["a", "b"]), r"times\[0\]: found 'a'"),
+        ([1, AUGUST * 1000], r"times\[1\]: found 115084800000"),
+        (np.array([1, AUGUST * 1000]), r"times\[1\]: found 115084800000, .* of 1902 to 2038"),
+        ([datetime(2050, 1, 1), None], r"times\[0\]"),
+        ([1, 2, 3], "times: found 3 times, expected 2, one for each pair"),
+    ],
+)
+def test_what_is_no_time_is_refused(times: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_times(times, 2)
 
 
 def test_predicting_leaves_the_threads_of_torch_alone(run: recspark.Run) -> None:
@@ -270,7 +358,8 @@ def test_predictions_have_raw_ids(home: Path, run: recspark.Run, spark: SparkSes
     ratings = raw_ratings(home)
     found = run.predictions("als")
     assert list(found.columns) == [
-        *("user_id", "movie_id", "rating", "rated_at", "prediction", "fallback")
+        *("user_id", "movie_id", "rating", "rated_at"),
+        *("prediction", "prediction_std", "fallback"),
     ]
     assert len(found) == len(pq.read_table(f"{run.path}/test"))
     for row in found.itertuples():
@@ -279,9 +368,12 @@ def test_predictions_have_raw_ids(home: Path, run: recspark.Run, spark: SparkSes
     in_spark = run.predictions("als", spark=spark)
     assert in_spark.columns == list(found.columns)
     assert in_spark.schema["rated_at"].dataType.simpleString() == "timestamp"
-    timed = in_spark.withColumn("rated_at", F.unix_timestamp("rated_at")).drop("fallback")
+    timed = in_spark.withColumn("rated_at", F.unix_timestamp("rated_at")).drop(
+        "fallback", "prediction_std"
+    )
     seconds = found["rated_at"].astype("datetime64[s]").astype("int64")
-    expected = found.assign(rated_at=seconds).drop(columns="fallback")
+    assert found["prediction_std"].isna().all()  # als states none
+    expected = found.assign(rated_at=seconds).drop(columns=["fallback", "prediction_std"])
     assert sorted(map(tuple, timed.collect())) == sorted(
         expected.itertuples(index=False, name=None)
     )
@@ -414,7 +506,9 @@ def change_manifest(folder: Path, **inputs: str) -> None:
 def test_outputs_made_from_other_data_are_refused(copied: Path) -> None:
     run = recspark.Run(copied)
     change_manifest(copied / "models" / "blend", **{"models/als": "earlier"})
-    with pytest.raises(DataError, match="found weights for an earlier als"):
+    with pytest.raises(
+        DataError, match=r"found a data set made from an earlier models/als .*Run jobs/blend"
+    ):
         run.model("blend")
     change_manifest(copied / "predictions" / "als", test="earlier")
     with pytest.raises(DataError, match="found a data set made from an earlier test"):

@@ -112,7 +112,7 @@ def test_feed_ignores_pickles_that_petastorm_would_load(tmp_path: Path) -> None:
         pq.write_metadata(schema, where / "_common_metadata")
     shard = Shard(num_users=2, num_buckets=1, rank=0, num_ranks=1)
     ratings = read_ratings(
-        str(tmp_path / "train"), {0: 2}, shard, torch.device("cpu"), TrainConfig()
+        (str(tmp_path / "train"),), {0: 2}, shard, torch.device("cpu"), TrainConfig()
     )
     assert ratings.ratings.tolist() == [3.0, 4.0]
     assert not mark.exists()

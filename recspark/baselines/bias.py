@@ -19,6 +19,7 @@ from recspark.saved.arrays import export_arrays
 
 _RESIDUAL = "_residual"
 _MOVIE_EFFECT = "_movie_effect"
+_USER_EFFECT = "_user_effect"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,42 @@ def _shrunken_mean(rows: DataFrame, key: str, reg: float) -> DataFrame:
     return rows.groupBy(key).agg(effect.alias(c.EFFECT))
 
 
+def subtract(train: DataFrame, model: BiasModel) -> DataFrame:
+    """Return the same rows with `rating` minus the mean and both effects.
+
+    Args:
+        train: Rows with `user_index`, `movie_index`, `rating`, those that the model was fitted on.
+        model: The fitted model.
+    """
+    users = model.user_effects.withColumnRenamed(c.EFFECT, _USER_EFFECT)
+    movies = model.movie_effects.withColumnRenamed(c.EFFECT, _MOVIE_EFFECT)
+    effects = F.lit(model.mean) + F.col(_USER_EFFECT) + F.col(_MOVIE_EFFECT)
+    return (
+        train.join(F.broadcast(movies), c.MOVIE_INDEX, how="inner")
+        .join(users, c.USER_INDEX, how="inner")
+        .withColumn(c.RATING, (F.col(c.RATING) - effects).cast("float"))
+        .drop(_USER_EFFECT, _MOVIE_EFFECT)
+    )
+
+
+def write_effects(model: BiasModel, folder: str) -> BiasModel:
+    """Write the effects into a model folder as tables, and return the model that reads them there.
+
+    Args:
+        model: What `fit` returned.
+        folder: The model's folder.
+    """
+    read = []
+    for effects, schema in (
+        (model.user_effects, schemas.USER_EFFECTS),
+        (model.movie_effects, schemas.MOVIE_EFFECTS),
+    ):
+        path = posixpath.join(folder, schema.name)
+        parquet.write_dataset(effects.coalesce(1), path, schema)
+        read.append(parquet.read_dataset(effects.sparkSession, path, schema))
+    return BiasModel(model.mean, *read)
+
+
 def save(model: BiasModel, folder: str, **counts: int) -> None:
     """Write the effects into a model folder, as tables and as the arrays that scoring maps.
 
@@ -66,18 +103,12 @@ def save(model: BiasModel, folder: str, **counts: int) -> None:
         folder: The model's folder.
         counts: num_users, num_movies, num_buckets.
     """
-    paths = []
-    for effects, schema in (
-        (model.user_effects, schemas.USER_EFFECTS),
-        (model.movie_effects, schemas.MOVIE_EFFECTS),
-    ):
-        paths.append(posixpath.join(folder, schema.name))
-        parquet.write_dataset(effects.coalesce(1), paths[-1], schema)
+    write_effects(model, folder)
     export_arrays(
         model.user_effects.sparkSession,
         folder,
-        users=paths[0],
-        movies=paths[1],
+        users=posixpath.join(folder, schemas.USER_EFFECTS.name),
+        movies=posixpath.join(folder, schemas.MOVIE_EFFECTS.name),
         key=(c.USER_INDEX, c.MOVIE_INDEX),
         value=c.EFFECT,
         **counts,

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from recspark.blend import ridge
-
-BLEND = "blend"
-"""Name of the blend among the models of a run."""
+from recspark.blend.select import select_members
+from recspark.contract.paths import BLEND
 
 
 def make_card(
@@ -19,8 +18,9 @@ def make_card(
     """Fit the blend and return its card.
 
     `gain` of a member is the rise of the blend's cross-validated RMSE on valid without that member
-    (rating units). Near or below 0, the other members make it redundant. Trained members stopped
-    early by the same ratings, so their RMSE here is slightly better than on unseen ratings.
+    (rating units). `dropped` are the members that gained too little, see `select_members`. Trained
+    members stopped early by the same ratings, so their RMSE here is slightly better than on unseen
+    ratings.
 
     Args:
         members: [M], names.
@@ -31,22 +31,36 @@ def make_card(
     Returns:
         prediction = intercept + Σ weight · prediction of the member.
     """
-    chosen = ridge.choose_reg(folds) if reg is None else reg
-    *weights, constant = ridge.solve(folds.sum(axis=0), chosen).tolist()
-    rmse = ridge.cross_validate(folds, chosen)
+    selection = select_members(folds, reg)
+    kept = ridge.with_members(folds, selection.kept)
+    *weights, constant = ridge.solve(kept.sum(axis=0), selection.reg).tolist()
+
+    def gain(place: int) -> float:
+        others = [one for one in range(len(weights)) if one != place]
+        without = ridge.with_members(kept, others)
+        return ridge.cross_validate(without, selection.reg) - selection.rmse
+
     return {
         "algorithm": BLEND,
-        "reg": chosen,
+        "reg": selection.reg,
         "intercept": constant + mean * (1 - float(np.sum(weights))),
         "valid_rows": int(folds.sum(axis=0)[-2, -2]),
-        "valid_rmse": rmse,
+        "valid_rmse": selection.rmse,
         "members": [
             {
-                "model": name,
+                "model": members[position],
                 "weight": weight,
                 "valid_rmse": ridge.member_rmse(folds, position),
-                "gain": ridge.cross_validate(ridge.without_member(folds, position), chosen) - rmse,
+                "gain": gain(place),
             }
-            for position, (name, weight) in enumerate(zip(members, weights, strict=True))
+            for place, (position, weight) in enumerate(zip(selection.kept, weights, strict=True))
+        ],
+        "dropped": [
+            {
+                "model": members[position],
+                "valid_rmse": ridge.member_rmse(folds, position),
+                "gain": gain_then,
+            }
+            for position, gain_then in selection.dropped
         ],
     }

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark.blend.weigh import weigh
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import bucket_folder
 from recspark.errors import DataError, describe
 from recspark.files import parquet
+from recspark.scoring.blended import weigh
 
 _READ = (c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT, c.PREDICTION, c.FALLBACK)
 
@@ -25,8 +26,9 @@ def combine(
 ) -> DataFrame:
     """Return one row for each test rating with the blend's prediction, not clipped.
 
-    `fallback` is null if at least one member answered by itself, otherwise the members' own.
-    Columns are those of `schemas.PREDICTIONS`. Memory of a task: one bucket of each member.
+    `fallback` is null if at least one member answered by itself. Otherwise it is the members' own,
+    and so is the prediction. Columns are those of `schemas.PREDICTIONS`. Memory of a task: one
+    bucket of each member.
 
     Args:
         spark: The session whose tasks combine.
@@ -77,12 +79,18 @@ def combine_bucket(
                 )
             )
     answers = [
-        (table.column(c.PREDICTION).to_numpy(), table.column(c.FALLBACK).combine_chunks())
+        (table.column(c.PREDICTION).to_numpy(), table.column(c.FALLBACK).is_null().to_numpy())
         for table in tables.values()
     ]
+    found = weigh(answers, weights, intercept)
+    has_none = np.isnan(found)
+    prediction = pa.array(np.where(has_none, answers[0][0], found).astype(np.float32))
+    fallback = pc.if_else(has_none, first.column(c.FALLBACK).combine_chunks(), None)
     blended = [
         *(first.column(name).combine_chunks() for name in _READ[:4]),
-        *weigh(answers, weights, intercept),
+        prediction,
+        pa.nulls(first.num_rows, pa.float32()),
+        fallback,
         pa.array(np.full(first.num_rows, bucket, np.int32)),
     ]
     yield from pa.table(blended, names=list(schemas.PREDICTIONS.columns)).to_batches()

@@ -9,11 +9,13 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from recspark.arrays.hashing import hash_keys
+from recspark.arrays.ratings import NO_TIME
 from recspark.blend.ridge import FloatArray, sum_products
 from recspark.contract import columns as c
 from recspark.contract.paths import bucket_folder
 from recspark.files import parquet
 from recspark.scoring.buckets import BLOCK_ROWS
+from recspark.scoring.load import correct_valid, open_valid
 from recspark.scoring.predict import Scoring, score_pairs
 
 NUM_FOLDS = 5
@@ -31,6 +33,8 @@ def attach_predictions(
 ) -> DataFrame:
     """Return each row of valid once with every member's prediction, computed as in scoring.
 
+    A refitted member has seen valid. Its predictions are then those of its first fit.
+
     Columns: `user_index`, `rating` and `member_column` of each member. One task a bucket; memory:
     one block of its rows.
 
@@ -41,15 +45,29 @@ def attach_predictions(
         members: In the blend's order.
     """
     names = [member_column(position) for position in range(len(members))]
-    read = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING]
+    read = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT]
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for position in batch.column(0).to_pylist():
-                folder = bucket_folder(valid, buckets[position])
+                bucket, start = buckets[position], 0
+                first = [open_valid(member.model, bucket) for member in members]
+                folder = bucket_folder(valid, bucket)
                 for rows in parquet.read_batches(folder, read, BLOCK_ROWS):
+                    span = slice(start, start + rows.num_rows)
+                    start = span.stop
                     users, movies = (rows.column(name).to_numpy() for name in read[:2])
-                    found = [score_pairs(member, users, movies)[0] for member in members]
+                    times = rows.column(c.RATED_AT).fill_null(NO_TIME).to_numpy()
+                    answers = [
+                        None
+                        if known is None
+                        else correct_valid(member.model, bucket, users, movies, known[span])
+                        for member, known in zip(members, first, strict=True)
+                    ]
+                    found = [
+                        score_pairs(member, users, movies, times, answers=known).prediction
+                        for member, known in zip(members, answers, strict=True)
+                    ]
                     yield pa.RecordBatch.from_arrays(
                         [rows.column(c.USER_INDEX), rows.column(c.RATING), *found],
                         [c.USER_INDEX, c.RATING, *names],

@@ -79,9 +79,11 @@ def choose_reg(folds: FloatArray, regs: Sequence[float] = REGS) -> float:
     return min(sorted(regs, reverse=True), key=lambda reg: cross_validate(folds, reg))
 
 
-def without_member(folds: FloatArray, member: int) -> FloatArray:
-    """Return the products without a member, [F, P, P]."""
-    return np.delete(np.delete(folds, member, axis=1), member, axis=2)
+def with_members(folds: FloatArray, members: Sequence[int]) -> FloatArray:
+    """Return the products of some members alone, in their order: [F, m + 2, m + 2]."""
+    width = folds.shape[1]
+    chosen = [*members, width - 2, width - 1]
+    return folds[:, chosen][:, :, chosen]
 
 
 def member_rmse(folds: FloatArray, member: int) -> float:

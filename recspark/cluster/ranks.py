@@ -20,7 +20,7 @@ from recspark.errors import ConfigError, TrainingError, describe
 # Spark's own name for a barrier stage that does not fit the cluster.
 _TOO_FEW_SLOTS = "SPARK-24819"
 _GPUS = "CUDA_VISIBLE_DEVICES"
-_WANTED = {
+WANTED = {
     # torchrun would set it with a warning; ranks choose their own thread count.
     "OMP_NUM_THREADS": "1",
     # Spark's addresses of GPUs are those of nvidia-smi, which counts in this order.
@@ -108,7 +108,7 @@ def _rank_environment() -> Iterator[None]:
     with tempfile.TemporaryDirectory(
         prefix="torchrun-", dir=SparkFiles.getRootDirectory(), ignore_cleanup_errors=True
     ) as logs:
-        os.environ.update({**_WANTED, "PET_LOG_DIR": logs, **before})
+        os.environ.update({**WANTED, "PET_LOG_DIR": logs, **before})
         try:
             yield
         finally:

@@ -8,7 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from recspark.config.baseline import AlsConfig, BaselineConfig, BiasConfig, CosineUserConfig
+from recspark.config.baseline import (
+    AlsConfig,
+    BaselineConfig,
+    BiasConfig,
+    CosineUserConfig,
+    ResidualNeighborsConfig,
+)
 from recspark.config.blend import BlendConfig
 from recspark.config.checks import require, require_model_names, require_run_dir, require_run_name
 from recspark.config.evaluate import EvaluateConfig
@@ -22,6 +28,7 @@ from recspark.config.similar import SimilarConfig
 from recspark.config.spark import SparkConfig
 from recspark.config.table import TableConfig
 from recspark.config.train import TrainConfig
+from recspark.config.tune import TuneConfig
 
 __all__ = [
     "AlsConfig",
@@ -36,11 +43,13 @@ __all__ = [
     "PrepareConfig",
     "RecommendConfig",
     "ReportConfig",
+    "ResidualNeighborsConfig",
     "ScorePairsConfig",
     "SimilarConfig",
     "SparkConfig",
     "TableConfig",
     "TrainConfig",
+    "TuneConfig",
 ]
 
 
@@ -66,6 +75,7 @@ class Config:
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    tune: TuneConfig = field(default_factory=TuneConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
     score_pairs: ScorePairsConfig = field(default_factory=ScorePairsConfig)

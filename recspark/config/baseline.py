@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from recspark.config.checks import require
+from recspark.config.checks import require, require_model_names
+from recspark.contract.paths import BLEND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class CosineUserConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AlsConfig:
-    """Spark MLlib's alternating least squares."""
+    """Spark MLlib's alternating least squares, on what the effects of `baseline.bias` leave."""
 
     embedding_size: int = 32
     """Factors per user and movie (count)."""
@@ -47,19 +48,56 @@ class AlsConfig:
     """Sweeps over users and movies (count)."""
     reg: float = 0.1
     """L2 weight on each factor, per rating (0 or more)."""
+    shrinkage: float = 20.0
+    """Ratings with which the factors of a user or movie count half, beside the effects (count, 0 or
+    more): n ratings count n / (n + shrinkage)."""
 
     def __post_init__(self) -> None:
         for name in ("embedding_size", "epochs"):
             require(getattr(self, name) >= 1, f"baseline.als.{name}", getattr(self, name), "≥ 1")
-        require(self.reg >= 0, "baseline.als.reg", self.reg, "≥ 0")
+        for name in ("reg", "shrinkage"):
+            require(getattr(self, name) >= 0, f"baseline.als.{name}", getattr(self, name), "≥ 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualNeighborsConfig:
+    """A base model, corrected by what it missed of similar movies that the user rated."""
+
+    base: str = "biased_mf"
+    """The model to correct: another one of `models`, of any kind but the blend."""
+    similarity: Literal["co_rating", "correlation"] = "co_rating"
+    """How alike movies are: by who rated both, or by what the base model missed of both."""
+    num_neighbors: int = 50
+    """Nearest movies of a movie that may correct it (count, 1 or more)."""
+    shrinkage: float = 0.3
+    """Added to the sum of the weights, so that few or distant neighbours correct little (above
+    0)."""
+    max_user_ratings: int = 500
+    """Users with more ratings count for similarities with a sample of about that size (count, 1 or
+    more). The time grows with the square of it; predictions use all their ratings."""
+
+    def __post_init__(self) -> None:
+        where = "baseline.residual_neighbors"
+        require_model_names(f"{where}.base", (self.base,))
+        require(self.base != BLEND, f"{where}.base", self.base, "a model other than the blend")
+        for name in ("num_neighbors", "max_user_ratings"):
+            require(getattr(self, name) >= 1, f"{where}.{name}", getattr(self, name), "≥ 1")
+        is_positive = 0 < self.shrinkage < float("inf")
+        require(is_positive, f"{where}.shrinkage", self.shrinkage, "a number above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
     """Models that Spark fits by itself."""
 
-    algorithm: Literal["bias", "cosine_user", "als"] | None = None
+    algorithm: Literal["bias", "cosine_user", "als", "residual_neighbors"] | None = None
     """The baseline that a preset stands for; null where the preset is a trained model."""
     bias: BiasConfig = field(default_factory=BiasConfig)
     cosine_user: CosineUserConfig = field(default_factory=CosineUserConfig)
     als: AlsConfig = field(default_factory=AlsConfig)
+    residual_neighbors: ResidualNeighborsConfig = field(default_factory=ResidualNeighborsConfig)
+
+    @property
+    def base(self) -> str | None:
+        """The model that must be fitted before this one, because it corrects it; None: no model."""
+        return self.residual_neighbors.base if self.algorithm == "residual_neighbors" else None

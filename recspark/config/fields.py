@@ -14,6 +14,7 @@ import docstring_parser
 _EXAMPLES = {
     "train.layers": "'dense 64, relu'",
     "train.decay_epochs": "4,8",
+    "tune.space": "'{train.reg: {low: 0.01, high: 1, log: true}}'",
     "spark.properties": "'{spark.executor.cores: \"4\"}'",
 }
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jsonargparse
 
@@ -19,15 +19,13 @@ from recspark.config.explain import did_you_mean, explain
 from recspark.config.files import require_config_files
 from recspark.config.presets import presets_folder
 from recspark.config.words import CONFIG_SUFFIXES, normalise
+from recspark.contract.paths import BLEND
 from recspark.errors import ConfigError, describe
 from recspark.files import storage
 
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 Section = TypeVar("Section")
-
-# A model without a preset: the job of that name combines other models.
-_BLEND = "blend"
 
 
 def load_config(argv: Sequence[str], prog: str) -> Config:
@@ -44,8 +42,15 @@ def load_config(argv: Sequence[str], prog: str) -> Config:
     return _parse(argv, prog)[0]
 
 
-def load_model_configs(argv: Sequence[str], prog: str) -> dict[str, Config]:
+def load_model_configs(
+    argv: Sequence[str], prog: str, *, takes_blend: bool = False
+) -> dict[str, Config]:
     """Return the config of each of the run's models, its preset layered under the files.
+
+    Args:
+        argv: The words of the command line.
+        prog: Name of the program, for messages.
+        takes_blend: Whether the blend, which has no preset, may be one of the models.
 
     Raises:
         ConfigError: As `load_config`; also where a preset is missing or names no model.
@@ -54,6 +59,9 @@ def load_model_configs(argv: Sequence[str], prog: str) -> dict[str, Config]:
     configs = {}
     run, files = _parse(argv, prog)
     for model in run.models:
+        if model == BLEND and takes_blend:
+            configs[model] = run
+            continue
         config, _ = _parse([_preset(files, model), *argv], prog)
         if (config.baseline.algorithm is None) == (config.train.architecture is None):
             raise ConfigError(
@@ -78,6 +86,38 @@ def load_settings(section: type[Section], argv: Sequence[str], prog: str) -> Sec
     values = _parse_values(normalise(argv, section), prog, section)
     del values["config"]
     return section(**values)
+
+
+def override(config: Config, values: Mapping[str, Any]) -> Config:
+    """Return the config with some settings changed, checked as strictly as those of a file.
+
+    Args:
+        config: A resolved config.
+        values: Path of a setting, such as `train.reg`, to its value.
+
+    Raises:
+        ConfigError: A setting is unknown, or a value has the wrong type or is out of range.
+    """
+    nested: dict[str, Any] = {}
+    for path, value in values.items():
+        *sections, name = path.split(".")
+        functools.reduce(lambda at, part: at.setdefault(part, {}), sections, nested)[name] = value
+    parser = _cached_parser("settings", Config)
+    try:
+        typed = parser.instantiate(parser.parse_object(nested))
+    except (argparse.ArgumentError, jsonargparse.ArgumentError, TypeError) as error:
+        raise ConfigError(explain(str(error), Config)) from error
+    return cast(Config, _replace(config, nested, typed))
+
+
+def _replace(section: Any, nested: Mapping[str, Any], typed: Any) -> Any:
+    """Return a dataclass with the fields that `nested` names taken from `typed`."""
+    changes = {}
+    for name, value in nested.items():
+        mine, theirs = getattr(section, name), getattr(typed, name)
+        is_section = dataclasses.is_dataclass(mine)
+        changes[name] = _replace(mine, value, theirs) if is_section else theirs
+    return dataclasses.replace(section, **changes)
 
 
 def build_parser(prog: str, section: type) -> jsonargparse.ArgumentParser:
@@ -139,14 +179,14 @@ def _fill_in(config: Config, files: Sequence[Path]) -> Config:
 
 def _preset(files: Sequence[Path], model: str) -> str:
     """Return `--config=<file>` for a preset: from models/ beside a --config file, else ours."""
-    if model == _BLEND:
+    if model == BLEND:
         raise ConfigError(
             describe(
                 "models",
-                found=_BLEND,
+                found=BLEND,
                 expected="models that have a preset",
                 remedy="The job blend makes the blend from blend.members, and evaluate measures "
-                "it. score_pairs and the lists do not support it yet. Remove it from models.",
+                "it. Only score_pairs and recommend take it by name. Remove it from models.",
             )
         )
     folders = [*(file.parent / "models" for file in files), presets_folder()]

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recspark.config.checks import require
-from recspark.config.date_patterns import expand, has_date
+from recspark.config.date_patterns import require_time_format, time_pattern
 from recspark.contract import columns as c
-
-TIME_WORDS = ("auto", "date", "seconds", "milliseconds", "microseconds", "nanoseconds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +62,7 @@ class TableConfig:
             texts,
             "a different column for each",
         )
-        require(
-            self.time_format in TIME_WORDS or has_date(self.time_format),
-            "ingest.table.time_format",
-            self.time_format,
-            f"one of {', '.join(TIME_WORDS)}, or a pattern such as %Y-%m-%d or %d/%m/%y %H:%M "
-            "that names year, month and day once each",
-        )
+        require_time_format("ingest.table.time_format", self.time_format)
         require(
             self.separator is None
             or (1 <= len(self.separator) <= 4 and not set('"\r\n') & set(self.separator)),
@@ -115,7 +107,7 @@ class TableConfig:
     @property
     def time_pattern(self) -> str:
         """The time format with `date` and the like written out as a pattern."""
-        return "%Y-%m-%d" if self.time_format == "date" else expand(self.time_format)
+        return time_pattern(self.time_format)
 
 
 def _is_encoding(name: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from recspark.config.checks import require, require_share
+from recspark.config.sampler import SamplerConfig
 
 LAYER_FORMS = "`dense N` (N ≥ 1), `relu`, `batch_norm` or `dropout P` (P at least 0, below 1)"
 
@@ -22,6 +23,7 @@ class TrainConfig:
             "residual_mf",
             "rating_classifier",
             "autorec",
+            "bayesian_mf",
         ]
         | None
     ) = None
@@ -43,13 +45,18 @@ class TrainConfig:
     """Maximum number of passes over train (count)."""
     patience: int = 3
     """Epochs without a better validation RMSE before training stops (count)."""
+    refit: bool = False
+    """Fit the model again on train and valid together, for the number of epochs that valid chose.
+    It takes as long again; valid RMSE stays that of the first fit, and so do the blend's weights.
+    """
     batch_size: int = 8192
     """Rows of one step over all ranks (count); users for autorec."""
     min_steps: int = 1
     """Minimum number of steps per epoch (count); if train is too small for as many steps of
     batch_size rows, each step has fewer."""
-    optimizer: Literal["adam", "sgd"] = "adam"
-    """Adam, or gradient descent with momentum."""
+    optimizer: Literal["adam", "sgd", "als"] = "adam"
+    """Adam, gradient descent with momentum, or alternating least squares, which solves for all
+    movies and then for all users in each epoch (biased_mf alone). bayesian_mf uses none."""
     momentum: float = 0.9
     """Momentum of sgd (at least 0, below 1)."""
     learning_rate: float = 0.01
@@ -100,12 +107,27 @@ class TrainConfig:
     job fails (seconds)."""
     checkpoint_steps: int = 0
     """Steps between checkpoints inside an epoch (count); 0 writes one only after each epoch."""
+    checkpoint_seconds: int = 0
+    """Least time between two checkpoints after an epoch (seconds); 0 writes one after each."""
     resume: bool = False
     """Continue from the newest complete checkpoint, on any number of ranks, and also with other
     epochs (except under the cosine schedule) and patience; without one, train from the start."""
     tensorboard: bool = False
     """Also write the history for TensorBoard, to the run's tensorboard/ (needs the extra
     `tracking`)."""
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    """Of bayesian_mf, whose sweeps `epochs` counts."""
+
+    @property
+    def uses_times(self) -> bool:
+        """Whether predictions are for the moment of the rating, where that is known."""
+        sampler = self.sampler
+        return self.architecture == "bayesian_mf" and (sampler.drift or sampler.time_process)
+
+    @property
+    def solves_rows(self) -> bool:
+        """Whether users and movies are solved for or drawn, row by row, instead of descended."""
+        return self.architecture == "bayesian_mf" or self.optimizer == "als"
 
     def __post_init__(self) -> None:
         for name in (
@@ -113,7 +135,9 @@ class TrainConfig:
             *("patience", "feed_memory_mib", "min_steps"),
         ):
             require(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "≥ 1")
-        for name in ("init_scale", "reg", "weight_decay", "warmup_epochs", "checkpoint_steps"):
+        for name in ("init_scale", "reg", "weight_decay", "warmup_epochs"):
+            require(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "≥ 0")
+        for name in ("checkpoint_steps", "checkpoint_seconds"):
             require(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "≥ 0")
         require(self.learning_rate > 0, "train.learning_rate", self.learning_rate, "> 0")
         require_share("train.momentum", self.momentum)
@@ -123,6 +147,15 @@ class TrainConfig:
         require(bias is None or bias >= 0, "train.bias_reg", bias, "null or ≥ 0")
         norm = self.clip_norm
         require(norm is None or norm > 0, "train.clip_norm", norm, "null or > 0")
+        require(
+            self.checkpoint_seconds >= 0, "train.checkpoint_seconds", self.checkpoint_seconds, "≥ 0"
+        )
+        if self.optimizer == "als":
+            require(self.architecture == "biased_mf", "train.optimizer", "als", "als of biased_mf")
+            require(self.reg > 0 and bias != 0, "train.reg", self.reg, "> 0 with als, as bias_reg")
+        if self.architecture == "bayesian_mf":
+            least = self.sampler.burn_in + self.sampler.samples
+            require(self.epochs >= least, "train.epochs", self.epochs, f"≥ {least}, see sampler")
         for entry in self.layers:
             require(is_layer(entry), "train.layers", f"`{entry}`", LAYER_FORMS)
 

@@ -46,6 +46,7 @@ CONTEST = DataSet("contest/{model}", ("score_pairs",))
 RECOMMENDATIONS = DataSet("recommendations/{model}", ("recommend",), schemas.RECOMMENDATIONS)
 SIMILAR_MOVIES = DataSet("similar_movies/{model}", ("similar",), schemas.SIMILAR_MOVIES)
 METRICS = DataSet("metrics", ("evaluate",))
+TUNE = DataSet("tune/{model}", ("tune",))
 EXPLORE = DataSet("explore", ("explore",))
 REPORT = DataSet("report", ("report",))
 
@@ -53,5 +54,5 @@ CATALOG = (
     *(RATINGS, MOVIES, USERS, REJECTS, REJECTS_OF_FAILED_RUN, PROBE, QUALIFYING),
     *(USER_INDEX, MOVIE_INDEX, USER_INDEXER, MOVIE_INDEXER, TRAIN, VALID, TEST),
     *(MODELS, PREDICTIONS, SCORED_PAIRS, CONTEST, RECOMMENDATIONS, SIMILAR_MOVIES),
-    *(METRICS, EXPLORE, REPORT),
+    *(METRICS, TUNE, EXPLORE, REPORT),
 )

@@ -27,6 +27,7 @@ MOVIE_INDEX = "movie_index"
 BUCKET = "bucket"
 
 PREDICTION = "prediction"
+PREDICTION_STD = "prediction_std"
 FALLBACK = "fallback"
 
 EFFECT = "effect"

@@ -8,11 +8,20 @@ from recspark.contract.columns import BUCKET
 # Inside a model's folder: the model card, the training history with one line per epoch, and a model
 # fitted by Spark, in Spark's own format.
 MODEL_CARD = "model.json"
+USES_TIMES = "uses_times"
+"""Entry of a model's card, and of the counts of its predictions: whether the model asks when a pair
+is rated. Figures on test, where those times are known, then belong to a protocol of their own."""
 HISTORY = "history.jsonl"
 SPARK_MODEL = "spark_model"
 
-# Inside the folders of explore and report.
+BLEND = "blend"
+"""Name of the blend among the models of a run."""
+
+# Inside the folders of explore, report and a search.
 PAGE = "index.html"
+# Inside the folder of a search: its trials, and the settings of the best one.
+TRIALS = "trials.json"
+BEST = "best.yaml"
 # Inside the folder of explore.
 STATISTICS = "statistics.json"
 
@@ -112,6 +121,13 @@ class RunPaths:
 
     def checkpoints(self, name: str) -> str:
         return self._at("checkpoints", name)
+
+    def tune(self, name: str) -> str:
+        return self._at("tune", name)
+
+    def study(self, name: str) -> str:
+        """Return the file of the trials of a search that has not ended."""
+        return self._at("studies", f"{name}.json")
 
     def tensorboard(self, name: str) -> str:
         return self._at("tensorboard", name)

@@ -196,7 +196,8 @@ NEIGHBORS = Schema(
 
 PREDICTIONS = Schema(
     name="predictions",
-    grain="one row per test rating; fallback is null where the model itself answered",
+    grain="one row per test rating; prediction_std, of the rating itself, is null where the model "
+    "states none; fallback is null where the model itself answered",
     key=(c.USER_INDEX, c.MOVIE_INDEX),
     columns={
         c.USER_INDEX: "INT",
@@ -204,6 +205,7 @@ PREDICTIONS = Schema(
         c.RATING: "FLOAT",
         c.RATED_AT: "INT",
         c.PREDICTION: "FLOAT",
+        c.PREDICTION_STD: "FLOAT",
         c.FALLBACK: "STRING",
         c.BUCKET: "INT",
     },
@@ -212,21 +214,23 @@ PREDICTIONS = Schema(
 
 SCORED_PAIRS = Schema(
     name="scored_pairs",
-    grain="one row per requested pair, in the order of the request by position (from 0); fallback "
-    "is null where the model itself answered",
+    grain="one row per requested pair, in the order of the request by position (from 0); "
+    "prediction_std and fallback as in predictions",
     key=(c.POSITION,),
     columns={
         c.POSITION: "BIGINT",
         c.USER_ID: USER,
         c.MOVIE_ID: MOVIE,
         c.PREDICTION: "FLOAT",
+        c.PREDICTION_STD: "FLOAT",
         c.FALLBACK: "STRING",
     },
 )
 
 RECOMMENDATIONS = Schema(
     name="recommendations",
-    grain="one row per (user, rank); rank counts from 1; score in rating units, not clipped",
+    grain="one row per (user, rank); rank counts from 1; score is what ranks, in rating units and "
+    "not clipped: the prediction, less recommend.caution × its standard deviation",
     key=(c.USER_ID, c.RANK),
     columns={c.USER_ID: USER, c.RANK: "INT", c.MOVIE_ID: MOVIE, c.SCORE: "FLOAT"},
 )

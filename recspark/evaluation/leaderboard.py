@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recspark.contract.catalog import PREDICTIONS
-from recspark.contract.paths import RunPaths
+from recspark.contract.paths import USES_TIMES, RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.bootstrap import Comparison, compare
@@ -26,36 +26,61 @@ HEADER = (
     *("MAE", "coverage", "fallbacks", "seconds"),
 )
 _TIE = "="
+_TIMED = (
+    "These models are told when each test rating was given. They are not ranked with the others."
+)
 # Too long for a table of models; they are in metrics/<model>.json only.
-_DETAILS = ("cuts", "calibration", "bootstrap")
+_DETAILS = ("cuts", "intervals", "calibration", "bootstrap")
 
 
 def rank_models(metrics: Sequence[Metrics]) -> list[Metrics]:
     """Return the leaderboard's rows ordered by RMSE, then by name.
 
     A row is the model's metrics without slices, calibration and resamples, but with `versus`: the
-    paired comparisons with the best model and, if present, with `bias`.
+    paired comparisons with the best model and, if present, with `bias`. Models that use the times
+    of test come after all others, and the best of them is their own.
 
     Raises:
         DataError: They were measured under different protocols, or with different resamples.
     """
+    reference = next((one for one in metrics if one["model"] == REFERENCE_MODEL), None)
+    return [
+        row
+        for is_timed in (False, True)
+        for row in _rank([one for one in metrics if _uses_times(one) == is_timed], reference)
+    ]
+
+
+def _uses_times(one: Metrics) -> bool:
+    return bool(one.get(USES_TIMES))
+
+
+def _rank(metrics: Sequence[Metrics], reference: Metrics | None) -> list[Metrics]:
+    """Return the rows of models of one protocol; the reference model may be of another."""
     _require_one_protocol(metrics)
     ranked = sorted(metrics, key=lambda one: (one["rmse"], one["model"]))
-    others = {"best": ranked[0]}
-    for one in ranked:
-        if one["model"] == REFERENCE_MODEL:
-            others[REFERENCE_MODEL] = one
+    others = {"best": next(iter(ranked), None), REFERENCE_MODEL: reference}
     return [
         {
             **{name: value for name, value in one.items() if name not in _DETAILS},
             "versus": {
-                name: _describe(compare_models(one, other))
+                name: _describe(_compare(one, other))
                 for name, other in others.items()
-                if other is not one
+                if other is not None and other is not one
             },
         }
         for one in ranked
     ]
+
+
+def find_worse(ranked: Sequence[Metrics]) -> list[str]:
+    """Return the models that are worse than the reference model, beyond the interval.
+
+    Args:
+        ranked: Rows of `rank_models`.
+    """
+    versus = {one["model"]: one["versus"].get(REFERENCE_MODEL) for one in ranked}
+    return [name for name, other in versus.items() if other is not None and other["low"] > 0]
 
 
 def compare_models(one: Metrics, other: Metrics) -> Comparison:
@@ -65,6 +90,10 @@ def compare_models(one: Metrics, other: Metrics) -> Comparison:
         DataError: They were measured under different protocols, or with different resamples.
     """
     _require_one_protocol([one, other])
+    return _compare(one, other)
+
+
+def _compare(one: Metrics, other: Metrics) -> Comparison:
     if _describe_resamples(one) != _describe_resamples(other):
         raise DataError(
             describe(
@@ -150,6 +179,7 @@ def render_table(ranked: Sequence[Metrics]) -> str:
         ranked: Rows of `rank_models`.
     """
     rows = [HEADER, *(cells(one) for one in ranked)]
+    num_plain = sum(not _uses_times(one) for one in ranked)
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     lines = [
         "  ".join(
@@ -158,6 +188,8 @@ def render_table(ranked: Sequence[Metrics]) -> str:
         )
         for row in rows
     ]
+    if num_plain < len(ranked):
+        lines.insert(1 + num_plain, _TIMED)
     lines.insert(1, "-" * len(lines[0]))
     lines += sorted({f"{one['protocol']} ({one['num_rows']:,} test ratings)" for one in ranked})
     if any(_is_tied(one) for one in ranked):

@@ -11,6 +11,8 @@ the top-N figures (`recspark.evaluation.top_n`):
                              `from` – `to`), rating_value, month (null: rows
                              without a time), fallbacks (`answered_by`: model, or the
                              fallback)
+    intervals                where the model states standard deviations: for each `level`, the
+                             share of ratings inside the interval (`covered`), its `mean_width`
     calibration              by predicted rating, `from` – `to`: mean_prediction against mean_rating
     bootstrap                resamples, seed, level, and the RMSE in each resample
 
@@ -32,7 +34,7 @@ from recspark.cluster.tasks import broadcast, spread
 from recspark.contract import columns as c
 from recspark.contract.paths import bucket_folder
 from recspark.errors import DataError, describe
-from recspark.evaluation import bootstrap, slices
+from recspark.evaluation import bootstrap, intervals, slices
 from recspark.evaluation.sums import Frame, Sums, sum_bucket
 from recspark.files import parquet
 
@@ -164,6 +166,7 @@ def _figures(parts: list[Sums], frame: Frame) -> Figures:
                 slices.FALLBACKS,
             )
         },
+        "intervals": intervals.list_levels(sums.intervals),
         "calibration": slices.list_groups(sums.by_slice, slices.CALIBRATION),
         "bootstrap": {
             "unit": "user",

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def describe_protocol(data_set: str, settings: Mapping[str, Any]) -> str:
+def describe_protocol(
+    data_set: str, settings: Mapping[str, Any], *, uses_times: bool = False
+) -> str:
     """Return e.g. `ml; split pairs u1.test (d0a1f3b7); min ratings user 1 movie 1; …; seed 42`.
 
     Held-out pairs are named by their content. Other splits draw from whatever ratings there are, so
@@ -17,6 +19,7 @@ def describe_protocol(data_set: str, settings: Mapping[str, Any]) -> str:
         data_set: Name of the run, which stands for its data.
         settings: What prepare recorded in the manifest of test: its section, the seed, and
             `held_out`, which stands for the content of held-out pairs.
+        uses_times: Whether the model was told when each test rating was given. Others were not.
     """
     minimum = f"user {settings['min_ratings_per_user']} movie {settings['min_ratings_per_movie']}"
     repeated = " k-core" if settings["filter"] == "k_core" else ""
@@ -31,7 +34,13 @@ def describe_protocol(data_set: str, settings: Mapping[str, Any]) -> str:
         parts.insert(2, f"duplicates {settings['duplicates']}")
     if settings["user_fraction"] < 1:
         parts.insert(1, f"users {settings['user_fraction']}")
-    return "; ".join(parts)
+    protocol = "; ".join(parts)
+    return with_times(protocol) if uses_times else protocol
+
+
+def with_times(protocol: str) -> str:
+    """Return the protocol of models that are told when each test rating was given."""
+    return f"{protocol}; times of test known"
 
 
 def _split_detail(settings: Mapping[str, Any]) -> str:

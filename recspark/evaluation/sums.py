@@ -7,7 +7,7 @@ sums by user are plain arrays that never leave the task; only a few hundred numb
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from recspark.arrays.user_buckets import locate, users_of
 from recspark.contract import columns as c
 from recspark.contract.paths import bucket_folder
 from recspark.errors import DataError, describe
-from recspark.evaluation import slices
+from recspark.evaluation import intervals, slices
 from recspark.evaluation.bootstrap import resample_sums
 from recspark.files import parquet
 
@@ -58,12 +58,15 @@ class Sums:
     """Users with a row."""
     resampled: FloatArray
     """[resamples, 2]: rows and Σ error² in each resample of the users."""
+    intervals: intervals.Counts = field(default_factory=intervals.no_counts)
+    """Of the rows whose prediction has a standard deviation."""
 
     def add(self, other: Sums) -> None:
         """Add the sums of other users' rows."""
         self.num_bad += other.num_bad
         self.num_users += other.num_users
         self.resampled = self.resampled + other.resampled
+        self.intervals = self.intervals + other.intervals
         for name, groups in other.by_slice.items():
             for key, sums in groups.items():
                 slices.add_sums(self.by_slice.setdefault(name, {}), key, sums)
@@ -115,7 +118,9 @@ def _sum_rows(
     """Return the sums over a bucket's rows, and rows and Σ error² of each user, [users, 2]."""
     sums = Sums(0, {}, 0, np.empty((0, 2)))
     by_user = np.zeros((len(support), 2))
-    for batch in parquet.read_batches(folder, [*_NUMBERS, c.RATED_AT, c.FALLBACK]):
+    for batch in parquet.read_batches(
+        folder, [*_NUMBERS, c.PREDICTION_STD, c.RATED_AT, c.FALLBACK]
+    ):
         kept = _drop_bad(batch)
         sums.num_bad += batch.num_rows - kept.num_rows
         user, movie, rating, prediction = (kept.column(n).to_numpy() for n in _NUMBERS)
@@ -125,6 +130,8 @@ def _sum_rows(
         measures = slices.measure_rows(rating, prediction)
         for column, measure in enumerate((slices.ROWS, slices.SQUARED)):
             by_user[:, column] += np.bincount(row, measures[measure], minlength=len(support))
+        std = kept.column(c.PREDICTION_STD).fill_null(np.nan).to_numpy()
+        sums.intervals += intervals.count_inside(rating, prediction, std)
         keys = {
             slices.USER_ACTIVITY: slices.support_key(support)[row],
             slices.MOVIE_POPULARITY: slices.support_key(frame.movie_support)[movie],

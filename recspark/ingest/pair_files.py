@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.errors import DataError, describe
 from recspark.files import storage
-from recspark.ingest.pairs import BadRow, Kinds, PairColumns, Pairs, make_pairs
+from recspark.ingest.pairs import BadRow, Kinds, PairColumns, Pairs, TimeSettings, make_pairs
 from recspark.ingest.pairs_text import Dialect, parse_range, read_dialect
 from recspark.tables.raw_ids import is_id_type
+from recspark.tables.time_formats import TimeFormat, is_date_type
 from recspark.text.kinds import PARQUET
 from recspark.text.names import is_about
 from recspark.text.ranges import Range, plan_ranges
@@ -20,6 +22,7 @@ from recspark.text.sources import Source, damaged, open_raw, read_start
 
 # Text that one task parses (bytes).
 RANGE_BYTES = 16 * 1024 * 1024
+_SAMPLE_ROWS = 1_000  # of Parquet, which show how times are written
 NUM_SAMPLES = 3
 
 
@@ -30,6 +33,8 @@ class Piece:
     source: Source
     columns: PairColumns
     row_group: int | None = None
+    time_format: TimeFormat | None = None
+    """Of the row group, if times matter."""
     text: tuple[Range, Dialect] | None = None
 
 
@@ -44,11 +49,12 @@ def split_files(sources: Sequence[Source], columns: PairColumns, kinds: Kinds) -
 
     Args:
         sources: The files.
-        columns: Names of the user column and the movie column.
+        columns: Names of the columns.
         kinds: Whether the run's ids are text.
 
     Raises:
-        DataError: A file has no such columns, or columns that cannot hold ids, or is damaged.
+        DataError: A file has no such columns, or columns that cannot hold ids or times, or is
+            damaged; or it is not clear how its times are written.
     """
     for source in sources:
         if read_start(source).startswith(PARQUET):
@@ -62,7 +68,7 @@ def split_files(sources: Sequence[Source], columns: PairColumns, kinds: Kinds) -
 
 
 def read_piece(piece: Piece, kinds: Kinds) -> Iterator[Pairs]:
-    """Yield the pairs of a piece. Memory: the piece, and 16 bytes per pair (more for text)."""
+    """Yield the pairs of a piece. Memory: the piece, and 20 bytes per pair (more for text)."""
     if piece.text is not None:
         yield from parse_range(*piece.text, kinds)
         return
@@ -73,9 +79,19 @@ def read_piece(piece: Piece, kinds: Kinds) -> Iterator[Pairs]:
             table = parquet.read_row_group(piece.row_group, names)
         except (pa.ArrowInvalid, OSError) as error:
             raise damaged(piece.source.name, "Parquet file", error) from error
-    users, movies = (_plain(table.column(name)) for name in names)
-    rows = _Rows(users, movies)
-    yield make_pairs(users, movies, kinds, rows, table.num_rows)
+    columns = [_plain(table.column(name)) for name in names]
+    yield make_pairs(columns, kinds, piece.time_format, _Rows(columns), table.num_rows)
+
+
+def show_bad(name: str, line: int, row: BadRow) -> str:
+    """Return a row that is not a pair as `file:line: 'text'`, with its reason if it has one.
+
+    Args:
+        name: The file.
+        line: The line of the file's row 0.
+        row: The row.
+    """
+    return f"{name}:{line + row.row}: {row.text!r}" + (f" ({row.reason})" if row.reason else "")
 
 
 def describe_bad(
@@ -92,27 +108,33 @@ def describe_bad(
     """
     what = "text" if all(kinds) else "ids" if any(kinds) else "whole numbers"
     user, movie = columns.settings
-    return DataError(
-        describe(
-            name,
-            found=f"{num_bad:,} rows without two ids ({'; '.join(shown[:NUM_SAMPLES])})",
-            expected=f"{what} for user and movie",
-            remedy=f"Correct the file, or name its columns with {user} and {movie}.",
+    found, expected = "rows without two ids", f"{what} for user and movie"
+    remedy = f"Correct the file, or name its columns with {user} and {movie}."
+    if columns.time is not None:
+        found += ", or with a time that is none"
+        expected += ", and a time, or nothing for no particular moment"
+        column, form = columns.time.settings
+        remedy = (
+            f"Correct the file, or name its columns with {user}, {movie} and {column}, and the "
+            f"form of its times with {form}."
         )
+    samples = "; ".join(shown[:NUM_SAMPLES])
+    return DataError(
+        describe(name, found=f"{num_bad:,} {found} ({samples})", expected=expected, remedy=remedy)
     )
 
 
 class _Rows(Sequence[BadRow]):
     """The rows of a Parquet piece, made only where one is looked at."""
 
-    def __init__(self, users: pa.Array, movies: pa.Array) -> None:
-        self._users, self._movies = users, movies
+    def __init__(self, columns: Sequence[pa.Array]) -> None:
+        self._columns = columns
 
     def __len__(self) -> int:
-        return len(self._users)
+        return len(self._columns[0])
 
     def __getitem__(self, row: int) -> BadRow:  # type: ignore[override]
-        return BadRow(row, f"{self._users[row].as_py()},{self._movies[row].as_py()}")
+        return BadRow(row, ",".join(str(column[row].as_py()) for column in self._columns))
 
 
 def _split_parquet(source: Source, columns: PairColumns) -> Iterator[Piece]:
@@ -121,35 +143,46 @@ def _split_parquet(source: Source, columns: PairColumns) -> Iterator[Piece]:
             parquet = pq.ParquetFile(file)
         except (pa.ArrowInvalid, OSError) as error:
             raise damaged(source.name, "Parquet file", error) from error
-        _find(source, parquet.schema_arrow, columns)
+        names = _find(source, parquet.schema_arrow, columns)
+        time_format = None
+        if columns.time is not None:
+            time_format = _settle_times(source, parquet, names[2], columns.time)
         for number in range(parquet.metadata.num_row_groups):
-            yield Piece(source, columns, row_group=number)
+            yield Piece(source, columns, row_group=number, time_format=time_format)
+
+
+def _settle_times(
+    source: Source, parquet: pq.ParquetFile, name: str, time: TimeSettings
+) -> TimeFormat:
+    """Return the format of the times of a Parquet file, which its first rows show."""
+    batches = parquet.iter_batches(_SAMPLE_ROWS, columns=[name])
+    kind = parquet.schema_arrow.field(name).type
+    return time.settle(next((one.column(0) for one in batches), pa.array([], kind)), source.name)
 
 
 def _find(source: Source, schema: pa.Schema, columns: PairColumns) -> list[str]:
-    """Return the names of the two columns of a Parquet file."""
-    found, settings = columns.find(schema.names), " and ".join(columns.settings)
-    remedy = f"Name the columns with {settings}."
+    """Return the names of the two columns of a Parquet file, and of its times if they matter."""
+
+    def refuse(found: str, expected: str, settings: Sequence[str]) -> NoReturn:
+        remedy = f"Name the columns with {' and '.join(settings)}."
+        raise DataError(describe(source.name, found=found, expected=expected, remedy=remedy))
+
+    kinds, settings = schema.types, columns.settings
+    found, time = columns.find(schema.names), columns.find_time(schema.names)
     if found is None:
-        raise DataError(
-            describe(
-                source.name,
-                found=f"columns {schema.names}",
-                expected=f"{columns.user or 'a user'} and {columns.movie or 'a movie'}",
-                remedy=remedy,
-            )
-        )
+        expected = f"{columns.user or 'a user'} and {columns.movie or 'a movie'}"
+        refuse(f"columns {schema.names}", expected, settings)
     for at in found:
-        if not is_id_type(schema.field(at).type):
-            raise DataError(
-                describe(
-                    source.name,
-                    found=f"a column of {schema.field(at).type} for ids",
-                    expected="whole numbers or text",
-                    remedy=remedy,
-                )
-            )
-    return [schema.names[at] for at in found]
+        if not is_id_type(kinds[at]):
+            refuse(f"a column of {kinds[at]} for ids", "whole numbers or text", settings)
+    if columns.time is None:
+        return [schema.names[at] for at in found]
+    if time is None:
+        refuse(f"columns {schema.names}", columns.time.column, columns.time.settings[:1])
+    if not (is_id_type(kinds[time]) or is_date_type(kinds[time])):
+        expected = "dates, timestamps, numbers or text"
+        refuse(f"a column of {kinds[time]} for times", expected, columns.time.settings[:1])
+    return [schema.names[at] for at in (*found, time)]
 
 
 def _plain(column: pa.ChunkedArray) -> pa.Array:

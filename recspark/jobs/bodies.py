@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from recspark.config import Config
+from recspark.config.order import bases_first
 from recspark.jobs.job import Request, maker_of
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def run_baseline(request: Request, spark: Any) -> None:
     """Fit the models that Spark fits."""
     from recspark.stages import baseline
 
-    for name, settings in _choose_made(request, "baseline").items():
+    for name, settings in bases_first(_choose_made(request, "baseline")).items():
         baseline.run(settings, name, spark)
 
 
@@ -61,6 +62,14 @@ def run_train(request: Request, spark: Any) -> None:
         return
     for name, settings in models.items():
         train.run(settings, name, spark)
+
+
+def run_tune(request: Request, spark: Any) -> None:
+    """Search better settings of each model, on valid alone."""
+    from recspark.stages import tune
+
+    for name, settings in request.models.items():
+        tune.run(settings, name, spark, request.words)
 
 
 def run_score(request: Request, spark: Any) -> None:
@@ -95,11 +104,10 @@ def run_evaluate(request: Request, spark: Any) -> None:
 
 def run_recommend(request: Request, spark: Any) -> None:
     """Make each user's list with the models that recommend.models names."""
-    from recspark.recommend.choose import choose_models
+    from recspark.recommend.choose import choose_to_list
     from recspark.stages import recommend
 
-    chosen = choose_models(request.config.recommend.models, request.models, "recommend.models")
-    for name, settings in chosen.items():
+    for name, settings in choose_to_list(request.config, request.models).items():
         recommend.run(settings, name, spark)
 
 

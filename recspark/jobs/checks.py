@@ -5,7 +5,7 @@ from __future__ import annotations
 from recspark.config import Config
 from recspark.contract import catalog
 from recspark.contract.catalog import DataSet
-from recspark.contract.paths import RunPaths
+from recspark.contract.paths import BLEND, RunPaths
 from recspark.errors import ConfigError, describe
 from recspark.jobs.job import Request, maker_of
 
@@ -20,7 +20,8 @@ def check_pipeline(request: Request) -> None:
     if config.until == "ingest":
         return
     _require_held_out(config)
-    is_listed = any(name in request.models for name in config.recommend.models)
+    made = (*request.models, *([BLEND] if config.blend.members else []))
+    is_listed = any(name in made for name in config.recommend.models)
     if config.until not in ("prepare", "fit") and is_listed:
         _require_users(config)
 
@@ -47,6 +48,17 @@ def check_baseline(request: Request) -> None:
 def check_train(request: Request) -> None:
     """Check the models asked for, train and valid."""
     _require_made(request, "train")
+    _require(request, catalog.TRAIN)
+    _require(request, catalog.VALID)
+
+
+def check_tune(request: Request) -> None:
+    """Check the packages, the ranges of the search, train and valid."""
+    from recspark.page.packages import PACKAGES, require_packages
+    from recspark.tuning.space import require_spaces
+
+    require_packages("tune", ("optuna", *PACKAGES), extra="tune")
+    require_spaces(request.models)
     _require(request, catalog.TRAIN)
     _require(request, catalog.VALID)
 
@@ -78,9 +90,9 @@ def check_blend(request: Request) -> None:
 
 def check_recommend(request: Request) -> None:
     """Check the models asked for, the file of users, and train."""
-    from recspark.recommend.choose import choose_models
+    from recspark.recommend.choose import choose_to_list
 
-    choose_models(request.config.recommend.models, request.models, "recommend.models")
+    choose_to_list(request.config, request.models)
     _require_users(request.config)
     _require(request, catalog.TRAIN)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,13 @@ class Request:
         config: The run's own config.
         models: Each model's config, its preset layered in, by name.
         names_models: Whether the command line has `--models`.
+        words: The settings as on the command line.
     """
 
     config: Config
     models: Mapping[str, Config]
     names_models: bool = False
+    words: Sequence[str] = ()
 
 
 Body = Callable[[Request, Any], None]
@@ -45,6 +47,7 @@ class Job:
         body: The job itself.
         check: The check that runs before the session starts.
         uses_spark: Whether it needs a session.
+        takes_blend: Whether the blend may be one of its models.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Job:
     body: Body
     check: Check = no_check
     uses_spark: bool = True
+    takes_blend: bool = False
 
 
 def maker_of(settings: Config) -> str:

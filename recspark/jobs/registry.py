@@ -43,7 +43,7 @@ JOBS = {
         ),
         Job(
             "baseline",
-            "Fit the models that Spark fits: bias, cosine_user, als.",
+            "Fit the models that Spark fits: bias, cosine_user, als, residual neighbours.",
             ("spark", "baseline"),
             bodies.run_baseline,
             checks.check_baseline,
@@ -54,6 +54,13 @@ JOBS = {
             ("spark", "train"),
             bodies.run_train,
             checks.check_train,
+        ),
+        Job(
+            "tune",
+            "Search better settings of each model, judged by valid alone.",
+            ("spark", "tune", "baseline", "train"),
+            bodies.run_tune,
+            checks.check_tune,
         ),
         Job(
             "score",
@@ -81,6 +88,7 @@ JOBS = {
             ("spark", "recommend"),
             bodies.run_recommend,
             checks.check_recommend,
+            takes_blend=True,
         ),
         Job(
             "similar",
@@ -95,6 +103,7 @@ JOBS = {
             ("spark", "score_pairs"),
             bodies.run_score_pairs,
             checks.check_score_pairs,
+            takes_blend=True,
         ),
         Job(
             "report",

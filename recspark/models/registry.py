@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recspark.errors import ConfigError, describe
 from recspark.models.autorec import AutoRec
+from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.biased_mf import BiasedMF
 from recspark.models.dot_product import DotProduct
 from recspark.models.embedding_mlp import EmbeddingMLP
@@ -18,6 +19,7 @@ ARCHITECTURES: dict[str, type[RatingModel]] = {
     "residual_mf": ResidualMF,
     "rating_classifier": RatingClassifier,
     "autorec": AutoRec,
+    "bayesian_mf": BayesianMF,
 }
 
 

@@ -29,6 +29,8 @@ class ModelSpec:
     """Standard deviation of the normal, half the width of the uniform distribution."""
     layers: tuple[str, ...] = ()
     """Hidden layers, e.g. `dropout 0.3`, `dense 512`, `relu`, `batch_norm`; see layers.py."""
+    samples: int = 1
+    """T, samples of the posterior that bayesian_mf stores."""
 
     @classmethod
     def from_settings(cls, settings: TrainConfig, *, num_movies: int, target: Target) -> ModelSpec:
@@ -40,6 +42,7 @@ class ModelSpec:
             init=settings.init,
             init_scale=settings.init_scale,
             layers=tuple(settings.layers),
+            samples=settings.sampler.samples,
         )
 
     @classmethod

@@ -12,18 +12,15 @@ import pyarrow as pa
 
 from recspark.arrays.ids import is_text, to_column
 from recspark.arrays.lookup import Lookup
-from recspark.blend.card import BLEND
-from recspark.blend.weigh import weigh
 from recspark.config import Config
 from recspark.contract import columns as c
-from recspark.contract.catalog import MODELS, TRAIN
+from recspark.contract.catalog import TRAIN
 from recspark.contract.paths import RunPaths
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import Manifest, require_manifest
-from recspark.errors import DataError, describe
 from recspark.notebook.raw_ids import pair_ids
+from recspark.notebook.times import read_times
 from recspark.scoring.lineage import require_scoring
-from recspark.scoring.load import read_card
 from recspark.scoring.predict import Scoring, score_pairs
 from recspark.scoring.predictors import Ints
 
@@ -48,14 +45,16 @@ class Model:
 
     @overload
     def predict(
-        self, users: Any, movies: Any, *, with_fallback: Literal[False] = ...
+        self, users: Any, movies: Any, times: Any = ..., *, with_fallback: Literal[False] = ...
     ) -> npt.NDArray[np.float32]: ...
 
     @overload
-    def predict(self, users: Any, movies: Any, *, with_fallback: Literal[True]) -> pd.DataFrame: ...
+    def predict(
+        self, users: Any, movies: Any, times: Any = ..., *, with_fallback: Literal[True]
+    ) -> pd.DataFrame: ...
 
     def predict(
-        self, users: Any, movies: Any, *, with_fallback: bool = False
+        self, users: Any, movies: Any, times: Any = None, *, with_fallback: bool = False
     ) -> npt.NDArray[np.float32] | pd.DataFrame:
         """Return the predicted rating of each pair, the same as the score job gives.
 
@@ -67,6 +66,9 @@ class Model:
             users: Raw user ids [pairs], or a single one for all movies. A list, tuple, NumPy array
                 or pandas Series of text, or of whole numbers if the ids of the run are.
             movies: Raw movie ids [pairs], or a single one for all users.
+            times: When each pair is rated [pairs], or a single time for all: datetimes, timestamps,
+                dates or seconds since 1970, in UTC unless they name a zone. None is no particular
+                moment. Models that do not use times ignore it.
             with_fallback: Whether to return a DataFrame of `user_id`, `movie_id`, `prediction` and
                 `fallback`, which is null where the model itself predicted.
 
@@ -74,8 +76,8 @@ class Model:
             float32 [pairs] in rating units, or the DataFrame, in the order of the pairs.
 
         Raises:
-            DataError: A value is not an id of the run's kind, the lengths differ, or the model was
-                made from other data than the run now holds.
+            DataError: A value is not an id of the run's kind or no time, the lengths differ, or the
+                model was made from other data than the run now holds.
 
         Examples:
             >>> import recspark
@@ -91,7 +93,9 @@ class Model:
         lookups = self._open_indexes(train)
         are_text = is_text(lookups[0].ids), is_text(lookups[1].ids)
         user_ids, movie_ids = pair_ids(users, movies, are_text=are_text)
-        prediction, fallback = self._score(lookups[0].find(user_ids), lookups[1].find(movie_ids))
+        when = None if times is None else read_times(times, len(user_ids))
+        indexes = lookups[0].find(user_ids), lookups[1].find(movie_ids)
+        prediction, fallback = self._score(*indexes, when)
         if not with_fallback:
             return prediction
         table = pa.table(
@@ -102,7 +106,7 @@ class Model:
 
     def require_usable(self) -> None:
         """Raise a DataError if a part is missing or was made from other data than the run holds."""
-        self._find_scorings()
+        self._open_scoring()
 
     def _open_indexes(self, train: Manifest) -> tuple[Lookup, Lookup]:
         paths = RunPaths(self.root)
@@ -111,39 +115,14 @@ class Model:
             _open_index(_Index(paths.movie_index, train.id, train)),
         )
 
-    def _score(self, users: Ints, movies: Ints) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
-        scorings, card = self._find_scorings()
-        scored = [score_pairs(scoring, users, movies) for scoring in scorings]
-        [(prediction, fallback), *_] = scored
-        if card is not None:
-            weights = np.array([member["weight"] for member in card["members"]])
-            members = [(found.to_numpy(), flags) for found, flags in scored]
-            prediction, fallback = weigh(members, weights, float(card["intercept"]))
-        scale = scorings[0].lowest, scorings[0].highest
-        return np.clip(prediction.to_numpy(), *scale), fallback
+    def _score(
+        self, users: Ints, movies: Ints, times: Ints | None
+    ) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
+        scored = score_pairs(self._open_scoring(), users, movies, times)
+        return scored.prediction.to_numpy(), scored.fallback
 
-    def _find_scorings(self) -> tuple[list[Scoring], dict[str, Any] | None]:
-        """Return the scorings to combine, and the blend's card if the model is a blend."""
-        config = Config(name=self.name, run_dir=self.root)
-        if self.name != BLEND:
-            return [require_scoring(config, self.name)[0]], None
-        path = RunPaths(self.root).model(BLEND)
-        blend, card = require_manifest(path, MODELS.made_by("blend")), read_card(path)
-        scorings = []
-        for member in card["members"]:
-            scoring, ids = require_scoring(config, member["model"])
-            fitted = (blend.inputs.get(f"models/{member['model']}"), blend.inputs.get("fallback"))
-            if fitted != (ids["model"], ids["fallback"]):
-                raise DataError(
-                    describe(
-                        path,
-                        found=f"weights for an earlier {member['model']} or bias model",
-                        expected="weights for the current ones",
-                        remedy="Run jobs/blend.py with the same --config again.",
-                    )
-                )
-            scorings.append(scoring)
-        return scorings, card
+    def _open_scoring(self) -> Scoring:
+        return require_scoring(Config(name=self.name, run_dir=self.root), self.name)[0]
 
 
 @dataclass(frozen=True)

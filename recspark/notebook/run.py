@@ -7,7 +7,6 @@ import os
 import posixpath
 from typing import TYPE_CHECKING, Any
 
-from recspark.blend.card import BLEND
 from recspark.config.checks import is_model_name
 from recspark.contract.catalog import (
     PREDICTIONS,
@@ -18,7 +17,7 @@ from recspark.contract.catalog import (
     TRAIN,
     DataSet,
 )
-from recspark.contract.paths import PAGE, RunPaths
+from recspark.contract.paths import BLEND, PAGE, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.errors import DataError, describe
@@ -108,7 +107,7 @@ class Run:
         return posixpath.join(self._paths.report, PAGE)
 
     def model(self, name: str) -> Model:
-        """Return a model to predict with: trained, `bias`, `als`, `cosine_user` or `blend`.
+        """Return a model to predict with, of any kind, also the `blend`.
 
         Raises:
             DataError: There is no such model, or the run's data have changed since it was fitted.
@@ -168,8 +167,9 @@ class Run:
         """Return the test ratings with a model's predictions, one row each, in stored order.
 
         Columns: `user_id`, `movie_id`, `rating`, `rated_at` (UTC, null where unknown),
-        `prediction`, and `fallback`, which is null where the model itself predicted. Memory without
-        `spark`: about 100 bytes per row, more with text ids.
+        `prediction`, `prediction_std` (of the rating, null where the model states none), and
+        `fallback`, which is null where the model itself predicted. Memory without `spark`: about
+        100 bytes per row, more with text ids.
 
         Raises:
             DataError: There is no such model, it is not scored, or its test set has changed.
@@ -193,7 +193,7 @@ class Run:
         """Return a model's top-N lists, one row for each user and rank.
 
         Columns: `user_id`, `rank` from 1, `movie_id`, `title` (null if the movie has none), `score`
-        in rating units, not clipped.
+        (what ranks, in rating units, not clipped).
 
         Raises:
             DataError: There is no such model, or it has no lists.

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 # The columns that users see, in this order.
-PREDICTION_COLUMNS = (c.USER_ID, c.MOVIE_ID, c.RATING, c.RATED_AT, c.PREDICTION, c.FALLBACK)
+PREDICTION_COLUMNS = (
+    *(c.USER_ID, c.MOVIE_ID, c.RATING, c.RATED_AT),
+    *(c.PREDICTION, c.PREDICTION_STD, c.FALLBACK),
+)
 RECOMMENDATION_COLUMNS = (c.USER_ID, c.RANK, c.MOVIE_ID, c.TITLE, c.SCORE)
 
 
@@ -49,7 +52,8 @@ def read_predictions(paths: RunPaths, model: str, train: Manifest) -> pd.DataFra
     }
     seconds = table.column(c.RATED_AT).cast(pa.int64())
     columns = {**ids, c.RATED_AT: seconds.cast(pa.timestamp("s"))}
-    columns |= {name: table.column(name) for name in (c.RATING, c.PREDICTION, c.FALLBACK)}
+    kept = (c.RATING, c.PREDICTION, c.PREDICTION_STD, c.FALLBACK)
+    columns |= {name: table.column(name) for name in kept}
     return pa.table({name: columns[name] for name in PREDICTION_COLUMNS}).to_pandas()
 
 

@@ -32,7 +32,7 @@ def clean(value: Any) -> Any:
 
 def render(template: str, **values: Any) -> str:
     """Return the HTML text of the template `<package>/<file>`, e.g. `explore/page.html`."""
-    parts = ("page", "explore", "report")
+    parts = ("page", "explore", "report", "tuning")
     environment = Environment(
         loader=PrefixLoader({name: PackageLoader(f"recspark.{name}", "") for name in parts}),
         autoescape=True,

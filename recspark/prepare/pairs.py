@@ -14,6 +14,7 @@ from recspark.ingest.pair_files import (
     describe_bad,
     list_sources,
     read_piece,
+    show_bad,
     split_files,
 )
 from recspark.ingest.pairs import Kinds, PairColumns, Pairs
@@ -83,7 +84,7 @@ def _read(pieces: list[Piece], kinds: Kinds) -> tuple[list[Pairs], list[str], in
         name = piece.source.name
         for pairs in read_piece(piece, kinds):
             found.append(pairs)
-            shown += [f"{name}:{line + x.row}: {x.text!r}" for x in pairs.bad[:NUM_SAMPLES]]
+            shown += [show_bad(name, line, row) for row in pairs.bad[:NUM_SAMPLES]]
             num_bad += len(pairs.bad)
             line += pairs.num_lines
     return found, shown, num_bad

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from recspark.errors import ConfigError, describe
 from recspark.recommend.top_n import NOTHING
-from recspark.scoring.predictors import EffectModel, FactorModel, Ints, PairModel
+from recspark.scoring.blended import BlendedModel
+from recspark.scoring.corrected import CorrectedModel
+from recspark.scoring.predictors import (
+    EffectModel,
+    FactorModel,
+    Floats,
+    Ints,
+    PairModel,
+    UncertainModel,
+)
 
 # Pairs predicted at a time by a model that answers pair by pair.
 _PAIRS = 1_000_000
 
 Block = npt.NDArray[np.float32]
+Predict = Callable[[int, Ints, Ints], Floats]
+"""Bucket, rows and movies → scores [pairs]; NaN for no answer."""
 
 
 class BlockScorer(Protocol):
@@ -42,7 +56,7 @@ class _ByProduct:
 class _ByPair:
     """By the model's own predictions, in batches."""
 
-    model: PairModel
+    predict: Predict
     candidates: Ints
     bucket: int
     rows: Ints
@@ -53,25 +67,54 @@ class _ByPair:
         for start in range(0, len(chosen), step):
             some = chosen[start : start + step]
             users = np.tile(self.rows, len(some))
-            found = self.model.predict(self.bucket, users, np.repeat(some, len(self.rows)))
+            found = self.predict(self.bucket, users, np.repeat(some, len(self.rows)))
             found = np.where(np.isnan(found), NOTHING, found)
             into[start : start + step] = found.reshape(len(some), -1)
+
+
+@dataclass(frozen=True)
+class _Corrected:
+    """By the base model's scores, corrected by the users' residuals."""
+
+    model: CorrectedModel
+    base: BlockScorer
+    candidates: Ints
+    bucket: int
+    rows: Ints
+
+    def fill(self, movies: slice, into: Block) -> None:
+        self.base.fill(movies, into)
+        self.model.correct_block(self.bucket, self.rows, self.candidates[movies], into)
 
 
 class ScorerFactory:
     """Makes the scorers of one model for a fixed list of movies."""
 
-    def __init__(self, model: PairModel, candidates: Ints) -> None:
+    def __init__(self, model: PairModel, candidates: Ints, caution: float = 0.0) -> None:
         """Take the candidates' rows out of the model once.
 
         Args:
             model: An opened model.
             candidates: [candidates], `movie_index`.
+            caution: Standard deviations of the predicted mean that a score is below it; above 0
+                the model states them.
         """
-        self._model = model.as_factors() if isinstance(model, EffectModel) else model
         self._candidates = candidates
-        if isinstance(self._model, FactorModel):
-            self._movies = self._model.movies[candidates].astype(np.float32)
+        self._factors: FactorModel | None = None
+        self._corrected: tuple[CorrectedModel, ScorerFactory] | None = None
+        self._predict: Predict = model.predict
+        if caution and isinstance(model, UncertainModel):
+            self._predict = functools.partial(_predict_cautiously, model, caution)
+        elif isinstance(model, EffectModel):
+            self._factors = model.as_factors()
+        elif isinstance(model, FactorModel):
+            self._factors = model
+        elif isinstance(model, BlendedModel):
+            self._factors, self._predict = model.as_factors(), model.score
+        elif isinstance(model, CorrectedModel):
+            self._corrected = model, ScorerFactory(model.base, candidates)
+        if self._factors is not None:
+            self._movies = self._factors.movies[candidates].astype(np.float32)
 
     def for_users(self, bucket: int, rows: Ints) -> BlockScorer:
         """Return the scorer of some users of one bucket.
@@ -80,7 +123,40 @@ class ScorerFactory:
             bucket: The bucket.
             rows: [users], their rows in it.
         """
-        if isinstance(self._model, FactorModel):
-            users = self._model.open_users(bucket)[rows].astype(np.float32)
+        if self._factors is not None:
+            users = self._factors.open_users(bucket)[rows].astype(np.float32)
             return _ByProduct(self._movies, np.ascontiguousarray(users.T))
-        return _ByPair(self._model, self._candidates, bucket, rows)
+        if self._corrected is not None:
+            model, base = self._corrected
+            scorer = base.for_users(bucket, rows)
+            return _Corrected(model, scorer, self._candidates, bucket, rows)
+        return _ByPair(self._predict, self._candidates, bucket, rows)
+
+
+def require_caution(model: PairModel, name: str, caution: float) -> None:
+    """Refuse caution above 0 for a model that does not say how far off its predictions are.
+
+    Its lists could only be ranked without caution, and would look just like those with it.
+
+    Raises:
+        ConfigError: The model states no standard deviations.
+    """
+    if not isinstance(model, UncertainModel):
+        raise ConfigError(
+            describe(
+                "recommend.caution",
+                found=f"{caution:g}, and {name}, a model that states no standard deviations",
+                expected="0 for this model",
+                remedy=f"Remove {name} from recommend.models; or set recommend.caution only in "
+                "models/<name>.yaml of the models that state them.",
+            )
+        )
+
+
+def _predict_cautiously(
+    model: UncertainModel, caution: float, bucket: int, rows: Ints, movies: Ints
+) -> Floats:
+    """Return mean − caution · standard deviation of the mean, [pairs]; NaN as in `predict`."""
+    std, _ = model.spread(bucket, rows, movies)
+    cautious: Floats = model.predict(bucket, rows, movies) - caution * std
+    return cautious

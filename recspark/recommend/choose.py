@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from recspark.config import Config
+from recspark.contract.paths import BLEND
 from recspark.errors import ConfigError, describe
+
+
+def choose_to_list(config: Config, models: Mapping[str, Config]) -> dict[str, Config]:
+    """Return the models to make users' lists with: of the run's models, and the blend.
+
+    Args:
+        config: The run's own config, which is the blend's too.
+        models: The run's models.
+
+    Raises:
+        ConfigError: As `choose_models`.
+    """
+    names = config.recommend.models
+    known = {**models, BLEND: config} if BLEND in names else models
+    return choose_models(names, known, "recommend.models")
 
 
 def choose_models(

@@ -42,6 +42,8 @@ class ListJob:
     movie_ids: Ids
     wanted: npt.NDArray[np.bool_] | None
     """[users], whether a user gets a list; None for all."""
+    caution: float = 0.0
+    """See `RecommendConfig`."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _find(
     position = np.full(len(job.movie_ids), -1, np.int32)
     position[job.candidates] = np.arange(num_candidates)
     owner, movie = _seen(listed, rated, position)
-    make = ScorerFactory(open_model(job.model), job.candidates)
+    make = ScorerFactory(open_model(job.model), job.candidates, job.caution)
     for start in range(0, len(listed), USER_BLOCK):
         users = listed[start : start + USER_BLOCK]
         scorer = make.for_users(bucket, locate(users, num_buckets)[1])

@@ -8,8 +8,9 @@ from recspark.explore.page import describe_span, list_facts
 from recspark.explore.panels import make_panels
 from recspark.page.tables import whole
 from recspark.redact import redact
+from recspark.report.calibration import make_calibration
 from recspark.report.chapter import Chapter, Link
-from recspark.report.errors import make_calibration, make_errors
+from recspark.report.errors import make_errors
 from recspark.report.findings import Findings
 from recspark.report.inventory import Inventory
 from recspark.report.page import render_report
@@ -27,7 +28,7 @@ def make_report(findings: Findings) -> str:
     chapters = [
         make_results(findings.inventory, findings.leaderboards),
         make_errors(board, missing),
-        make_calibration(board, missing),
+        make_calibration(findings.leaderboards, missing),
         make_training_curves(findings.inventory, findings.trainings),
         _make_examples(findings),
         make_neighbors(*known, findings.min_ratings),
@@ -52,8 +53,13 @@ def _find_date(inventory: Inventory) -> str:
 
 def _make_examples(findings: Findings) -> Chapter:
     lists = findings.inventory.get(f"recommendations/{findings.lists_model}")
-    min_ratings = int(lists.settings.get("min_ratings", 1)) if lists else 1
-    return make_examples(findings.lists_model, findings.examples, min_ratings)
+    settings = lists.settings if lists else {}
+    return make_examples(
+        findings.lists_model,
+        findings.examples,
+        int(settings.get("min_ratings", 1)),
+        float(settings.get("caution", 0)),
+    )
 
 
 def _make_ratings(findings: Findings) -> Chapter:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from recspark.errors import ConfigError
 from recspark.recommend.similar import nearest, to_units
 from recspark.report.inventory import Inventory
-from recspark.scoring.lineage import saved_model
+from recspark.scoring.lineage import parts_of, saved_model
 from recspark.scoring.load import open_vectors
 from recspark.scoring.predictors import Floats
 
@@ -50,10 +50,12 @@ def open_embedding(
     train, models = inventory.get("train"), inventory.models()
     assert train is not None  # a run with models has train
     for name in names:
+        if parts_of(models[name]):
+            continue  # it combines others, which have embeddings
         try:
             vectors = open_vectors(saved_model(inventory.paths, name, models[name], train))
         except ConfigError:
-            continue  # bias, cosine_user and a blend have no embeddings
+            continue  # bias and cosine_user have no embeddings
         rows = np.flatnonzero((num_ratings >= min_ratings) & ~np.isnan(vectors).any(axis=1))
         rows = rows[:max_points]
         return Embedding(name, rows, np.asarray(vectors[rows], np.float32))

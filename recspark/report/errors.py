@@ -11,18 +11,25 @@ from recspark.evaluation import slices
 from recspark.evaluation.leaderboard import REFERENCE_MODEL
 from recspark.page.certainty import MIN_COUNT, quantile
 from recspark.page.panel import Panel
-from recspark.page.tables import Column, Table, make_table, number, plain, rmse, stars, whole
+from recspark.page.tables import (
+    Column,
+    make_table,
+    number,
+    plain,
+    rmse,
+    stars,
+    whole,
+)
 from recspark.report.chapter import Chapter
 from recspark.report.intervals import (
     EXPLAINED,
     find_extremes,
     find_widening,
     is_few,
-    mean_error_standard_error,
     rmse_standard_error,
 )
 from recspark.report.leaderboards import Board
-from recspark.report.plots import Line, draw_calibration, draw_slice
+from recspark.report.plots import Line, draw_slice
 
 Group = Mapping[str, Any]
 
@@ -31,10 +38,10 @@ _NAME = " name"
 _NO_TIME = "no time"
 _ITSELF = {slices.MODEL: "the model itself"}
 
-_ROWS = Column("num_rows", "Test ratings", whole)
-_ERROR = Column("mean_error", "Mean error", lambda value: number(value, "+.3f"))
-_HALF = Column("half_width", "± 95%", lambda value: number(value, ".3f"))
-_FEW = f"Grey: fewer than {MIN_COUNT} test ratings, too few for a conclusion."
+ROWS = Column("num_rows", "Test ratings", whole)
+ERROR = Column("mean_error", "Mean error", lambda value: number(value, "+.3f"))
+HALF = Column("half_width", "± 95%", lambda value: number(value, ".3f"))
+FEW = f"Grey: fewer than {MIN_COUNT} test ratings, too few for a conclusion."
 
 
 @dataclass(frozen=True)
@@ -90,14 +97,14 @@ def make_errors(board: Board | None, missing: str = "") -> Chapter:
         return Chapter("errors", title, missing=missing)
     panels = [_slice_panel(board, name, style) for name, style in _STYLES.items()]
     text = (
-        f"RMSE of the test ratings by group. Plots show {' and '.join(_drawn(board))}, with 95% "
-        f"intervals; the tables show every model. {_FEW} {EXPLAINED} For groups of few "
+        f"RMSE of the test ratings by group. Plots show {' and '.join(drawn_models(board))}, with "
+        f"95% intervals; the tables show every model. {FEW} {EXPLAINED} For groups of few "
         "users the intervals can still be too narrow."
     )
     return Chapter("errors", title, text, panels=[*panels, _fallbacks(board)], are_paired=True)
 
 
-def _drawn(board: Board) -> list[str]:
+def drawn_models(board: Board) -> list[str]:
     """Return the models that plots show: the best, and the reference model or else the second."""
     names = list(board.metrics)
     second = REFERENCE_MODEL if REFERENCE_MODEL in names[1:] else next(iter(names[1:]), None)
@@ -120,17 +127,17 @@ def _slice_panel(board: Board, name: str, style: _Style) -> Panel:
     rows = [
         {
             _NAME: style.name(group),
-            _ROWS.key: group[_ROWS.key],
+            ROWS.key: group[ROWS.key],
             **{
                 model: groups.get(style.name(group), math.nan) for model, groups in by_model.items()
             },
-            _ERROR.key: group[_ERROR.key],
+            ERROR.key: group[ERROR.key],
         }
         for group in groups
     ]
     widening = find_widening(board.metrics[best])
     for row, group in zip(rows, groups, strict=True):
-        row[_HALF.key] = quantile() * widening * rmse_standard_error(group)
+        row[HALF.key] = quantile() * widening * rmse_standard_error(group)
     return Panel(
         f"errors-{name}",
         _slice_heading(style, groups, widening),
@@ -140,18 +147,18 @@ def _slice_panel(board: Board, name: str, style: _Style) -> Panel:
                 "RMSE of every model",
                 rows,
                 Column(_NAME, style.axis.split(" (")[0], plain, is_text=True),
-                _ROWS,
+                ROWS,
                 *(Column(model, model, rmse) for model in by_model),
-                Column(_HALF.key, f"± 95% of {best}", _HALF.write),
-                Column(_ERROR.key, f"Mean error of {best}", _ERROR.write),
+                Column(HALF.key, f"± 95% of {best}", HALF.write),
+                Column(ERROR.key, f"Mean error of {best}", ERROR.write),
                 is_few=is_few,
             )
         ],
         draw_slice(
             name,
             [style.short(group) for group in groups],
-            [group[_ROWS.key] for group in groups],
-            {model: _line(board, model, name, groups, style) for model in _drawn(board)},
+            [group[ROWS.key] for group in groups],
+            {model: _line(board, model, name, groups, style) for model in drawn_models(board)},
             style.axis,
         ),
     )
@@ -222,63 +229,3 @@ def _model_first(kind: str) -> tuple[bool, str]:
 
 def _answered(group: Group | None) -> str:
     return f"{rmse(group['rmse'])} ({whole(group['num_rows'])})" if group else "–"
-
-
-def make_calibration(board: Board | None, missing: str = "") -> Chapter:
-    """Return the chapter that compares predicted with given ratings; see `make_errors`."""
-    title = "Calibration"
-    if board is None:
-        return Chapter("calibrated", title, missing=missing)
-    best = next(iter(board.metrics))
-    panel = Panel(
-        "calibration",
-        _calibration_heading(best, board.metrics[best]),
-        "Test ratings are grouped by prediction into bins of a quarter star. The plot shows the "
-        "mean rating that users gave, with its 95% interval, against the mean prediction of each "
-        "bin. On the dotted line both are equal. The average distance weights bins by their number "
-        f"of ratings. Within a bin, errors cancel out. {_FEW} {EXPLAINED}",
-        [_calibration_table(model, one) for model, one in board.metrics.items()],
-        draw_calibration(
-            {model: _calibration_bins(board.metrics[model]) for model in _drawn(board)}
-        ),
-        fold_title="Figures of every model",
-    )
-    return Chapter("calibrated", title, panels=[panel])
-
-
-def _calibration_heading(model: str, metrics: dict[str, Any]) -> str:
-    large = [group for group in metrics["calibration"] if not is_few(group)]
-    if not large:
-        return f"Too few test ratings to judge the calibration of {model}"
-    reach = quantile(len(large)) * find_widening(metrics)
-    if all(abs(group["mean_error"]) <= reach * mean_error_standard_error(group) for group in large):
-        return f"Predictions of {model} are off by no more than chance"
-    rows = sum(group["num_rows"] for group in large)
-    off = sum(abs(group["mean_error"]) * group["num_rows"] for group in large) / rows
-    return f"Predictions of {model} are off by {off:.2f} stars on average (n = {whole(rows)})"
-
-
-def _calibration_bins(metrics: dict[str, Any]) -> list[Group]:
-    reach = quantile() * find_widening(metrics)
-    return [
-        {**group, _HALF.key: reach * mean_error_standard_error(group), "is_few": is_few(group)}
-        for group in metrics["calibration"]
-    ]
-
-
-def _calibration_table(model: str, one: dict[str, Any]) -> Table:
-    rows = [
-        {**group, "bin": f"{number(group['from'], '.3f')}–{number(group['to'], '.3f')}"}
-        for group in _calibration_bins(one)
-    ]
-    return make_table(
-        model,
-        rows,
-        Column("bin", "Predicted", plain, is_text=True),
-        _ROWS,
-        Column("mean_prediction", "Mean prediction", stars),
-        Column("mean_rating", "Mean rating", stars),
-        _ERROR,
-        _HALF,
-        is_few=is_few,
-    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from recspark.contract.paths import USES_TIMES
 from recspark.datasets.lineage import find_outdated
-from recspark.evaluation.leaderboard import Metrics, rank_models
+from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics, rank_models
+from recspark.evaluation.protocol import with_times
 from recspark.files import storage
 from recspark.files.json_files import require_json
 from recspark.report.inventory import Inventory
@@ -26,13 +28,19 @@ class Board:
         """What the figures were measured on."""
         return str(self.rows[0]["protocol"])
 
+    @property
+    def uses_times(self) -> bool:
+        """Whether the models were told when each test rating was given."""
+        return bool(self.rows[0].get(USES_TIMES))
+
 
 @dataclass(frozen=True)
 class Leaderboards:
     """All figures that are about the current data sets of a run."""
 
     boards: list[Board] = field(default_factory=list)
-    """The board with the most models comes first."""
+    """Boards of models that are not told the times of test come first, then those of the most
+    models."""
     unmeasured: list[str] = field(default_factory=list)
     """Models whose current predictions have not been evaluated."""
 
@@ -80,8 +88,10 @@ def read_leaderboards(inventory: Inventory) -> Leaderboards:
         drawn = one["bootstrap"]
         key = tuple(map(str, (one["protocol"], one["num_rows"], drawn["resamples"], drawn["seed"])))
         groups.setdefault(key, []).append(one)
-    boards = [_rank(group) for group in groups.values()]
-    boards.sort(key=lambda board: (-len(board.rows), board.protocol))
+    measured = [one for group in groups.values() for one in group]
+    reference = next((one for one in measured if one["model"] == REFERENCE_MODEL), None)
+    boards = [_rank(group, reference) for group in groups.values()]
+    boards.sort(key=lambda board: (board.uses_times, -len(board.rows), board.protocol))
     return Leaderboards(boards, unmeasured)
 
 
@@ -94,7 +104,26 @@ def _read(path: str) -> Metrics:
     return found
 
 
-def _rank(group: list[Metrics]) -> Board:
-    rows = rank_models(group)
+def _rank(group: list[Metrics], reference: Metrics | None) -> Board:
+    """Return the board of models of one protocol.
+
+    Args:
+        group: Their figures.
+        reference: Those of the reference model. Models that are told the times of test are compared
+            with it too if all else is equal.
+    """
     by_name = {one["model"]: one for one in group}
+    compared = group
+    if reference is not None and _differ_in_times_only(group[0], reference):
+        compared = [*group, reference]
+    rows = [row for row in rank_models(compared) if row["model"] in by_name]
     return Board(rows, {row["model"]: by_name[row["model"]] for row in rows})
+
+
+def _differ_in_times_only(timed: Metrics, plain: Metrics) -> bool:
+    drawn = [{**one["bootstrap"], "rmse": None} for one in (timed, plain)]
+    return (
+        timed["protocol"] == with_times(plain["protocol"])
+        and timed["num_rows"] == plain["num_rows"]
+        and drawn[0] == drawn[1]
+    )

@@ -16,13 +16,16 @@ NUM_NEIGHBORS = 5
 NUM_KNOWN = 10
 
 
-def make_examples(model: str | None, examples: list[Example], min_ratings: int = 1) -> Chapter:
+def make_examples(
+    model: str | None, examples: list[Example], min_ratings: int = 1, caution: float = 0.0
+) -> Chapter:
     """Return the chapter of real users.
 
     Args:
         model: The model that made the lists, or None if the run has no lists.
         examples: The users, busiest first.
         min_ratings: Ratings in train that a movie needs to be in a list (recommend.min_ratings).
+        caution: How cautiously the lists are ranked (recommend.caution).
     """
     title = "What people would get"
     if model is None:
@@ -53,6 +56,8 @@ def make_examples(model: str | None, examples: list[Example], min_ratings: int =
         "rated in train or valid. A rating of a listed movie in test is shown beside it "
         f"({hits} here). recommend.min_ratings is {whole(min_ratings)}: {rare}."
     )
+    if caution:
+        text += f" Scores are predictions less {caution:g} × their standard deviation."
     return Chapter("people", title, text, cards=[_card(one) for one in examples])
 
 

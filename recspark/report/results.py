@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from recspark.blend.card import BLEND
-from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics
+from typing import Any
+
+from recspark.contract.paths import BLEND
+from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics, find_worse
 from recspark.page.certainty import MIN_COUNT
 from recspark.page.panel import Panel
 from recspark.page.tables import Column, make_table, number, percent, plain, rmse, whole
@@ -23,8 +25,14 @@ def make_results(inventory: Inventory, leaderboards: Leaderboards) -> Chapter:
     if BLEND in inventory.models():
         panels.append(_blend(inventory))
     text, missing = "", ""
-    if leaderboards.unmeasured and has_test(inventory):
+    worse = [name for board in leaderboards.boards for name in find_worse(board.rows)]
+    if worse:
         text = (
+            f"Worse than {REFERENCE_MODEL}, which knows no taste, beyond the interval: "
+            f"{', '.join(worse)}. "
+        )
+    if leaderboards.unmeasured and has_test(inventory):
+        text += (
             f"Not listed, because their current predictions have not been evaluated: "
             f"{', '.join(leaderboards.unmeasured)}."
         )
@@ -58,11 +66,18 @@ def _board(board: Board, place: int) -> Panel:
     heading = f"{best['model']} has the lowest RMSE, {best['rmse']:.4f}"
     if tied:
         heading += f"; the test set cannot distinguish it from {', '.join(tied)}"
+    told = ""
+    if board.uses_times:
+        heading = f"Told when each test rating was given: {heading}"
+        told = (
+            " These models are told the time of each test rating, so they are not ranked with "
+            "models that are not."
+        )
     drawn = board.metrics[best["model"]]["bootstrap"]
     return Panel(
         name="leaderboard" if not place else f"leaderboard-{place + 1}",
         heading=heading,
-        text=f"{board.protocol} ({whole(best['num_rows'])} test ratings). Intervals hold "
+        text=f"{board.protocol} ({whole(best['num_rows'])} test ratings).{told} Intervals hold "
         f"{drawn['level']:.0%} of {drawn['resamples']} resamples of the users. “vs” is the "
         "difference in RMSE over the same resamples, ± half the width of its interval. A model is "
         "tied with the best if that interval contains 0. Where a model has no prediction (see "
@@ -77,7 +92,7 @@ def _board(board: Board, place: int) -> Panel:
                 # The most important columns come first, because a phone shows only those.
                 *(
                     [Column("reference", f"vs {REFERENCE_MODEL}", plain)]
-                    if REFERENCE_MODEL in board.metrics
+                    if any(REFERENCE_MODEL in row["versus"] for row in board.rows)
                     else []
                 ),
                 Column("best", "vs best", plain),
@@ -199,6 +214,14 @@ def _has_few_users(row: Metrics) -> bool:
     return bool(row["num_users"] < MIN_COUNT)
 
 
+def _say_dropped(members: list[dict[str, Any]]) -> str:
+    """Return which members the blend does without, and how little they gained."""
+    if not members:
+        return ""
+    named = ", ".join(f"{one['model']} ({number(one['gain'], '+.4f')})" for one in members)
+    return f" Dropped, because they gained too little or did harm: {named}."
+
+
 def _blend(inventory: Inventory) -> Panel:
     card = inventory.models()[BLEND].counts
     return Panel(
@@ -206,7 +229,7 @@ def _blend(inventory: Inventory) -> Panel:
         f"The blend of {len(card['members'])} models",
         f"A ridge regression on the {whole(card['valid_rows'])} ratings of valid, with a "
         f"cross-validated RMSE of {card['valid_rmse']:.4f} there. Gain: how much higher the RMSE "
-        "of the blend is without the member. It has no interval.",
+        "of the blend is without the member. It has no interval." + _say_dropped(card["dropped"]),
         [
             make_table(
                 "Members",

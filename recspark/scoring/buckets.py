@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from recspark.arrays.ratings import NO_TIME
 from recspark.cluster.tasks import PartFile, write_batches
 from recspark.contract import columns as c
 from recspark.errors import DataError, describe
@@ -24,13 +25,14 @@ _SCHEMA = pa.schema(
         (c.RATING, pa.float32()),
         (c.RATED_AT, pa.int32()),
         (c.PREDICTION, pa.float32()),
+        (c.PREDICTION_STD, pa.float32()),
         (c.FALLBACK, pa.string()),
     ]
 )
 
 
 def score_bucket(scoring: Scoring, path: str, bucket: int, num_rows: int, root: str) -> PartFile:
-    """Write one bucket of `path` with `prediction` and `fallback`, each row once; inside a task.
+    """Write one bucket of `path` with what `Scored` adds, each row once; inside a task.
 
     Args:
         scoring: The models.
@@ -60,5 +62,6 @@ def score_bucket(scoring: Scoring, path: str, bucket: int, num_rows: int, root: 
 def _score(scoring: Scoring, folder: str) -> Iterator[pa.RecordBatch]:
     for batch in parquet.read_batches(folder, _KEPT, BLOCK_ROWS):
         users, movies = (batch.column(name).to_numpy() for name in (c.USER_INDEX, c.MOVIE_INDEX))
-        scored = score_pairs(scoring, users, movies)
-        yield pa.RecordBatch.from_arrays([*batch.columns, *scored], schema=_SCHEMA)
+        times = batch.column(c.RATED_AT).fill_null(NO_TIME).to_numpy()
+        scored = score_pairs(scoring, users, movies, times)
+        yield pa.RecordBatch.from_arrays([*batch.columns, *scored.columns], schema=_SCHEMA)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recspark.config import Config
 from recspark.contract.catalog import MODELS, TRAIN
-from recspark.contract.paths import RunPaths
+from recspark.contract.paths import BLEND, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts
@@ -50,8 +50,7 @@ def require_model(config: Config, model_name: str) -> tuple[SavedModel, str]:
     """
     paths = RunPaths(config.root)
     train = require_manifest(paths.train, TRAIN)
-    job = "baseline" if config.baseline.algorithm else "train"
-    manifest = require_manifest(paths.model(model_name), MODELS.made_by(job))
+    manifest = require_manifest(paths.model(model_name), MODELS.made_by(_job(config, model_name)))
     return saved_model(paths, model_name, manifest, train), manifest.id
 
 
@@ -59,9 +58,30 @@ def saved_model(paths: RunPaths, name: str, manifest: Manifest, train: Manifest)
     """Return the location of a finished model.
 
     Raises:
-        DataError: It was fitted on another train, so that its indexes mean other users and movies.
+        DataError: It was fitted on another train, so that its indexes mean other users and movies;
+            or it predicts with a model that has been fitted again since.
     """
     require_current(paths.model(name), manifest, train=train)
     buckets = locate_train(paths.train, train)
     num_buckets = PreparedFacts.of(train).num_buckets
-    return SavedModel(paths.model(name), manifest.id, num_buckets, buckets)
+    parts = []
+    for part, key in parts_of(manifest).items():
+        found = require_manifest(paths.model(part), MODELS)
+        require_current(paths.model(name), manifest, **{key: found})
+        parts.append(saved_model(paths, part, found, train))
+    return SavedModel(paths.model(name), manifest.id, num_buckets, buckets, tuple(parts))
+
+
+def _job(config: Config, model_name: str) -> str:
+    """Return the job that makes a model."""
+    if model_name == BLEND:
+        return "blend"
+    return "baseline" if config.baseline.algorithm else "train"
+
+
+def parts_of(manifest: Manifest) -> dict[str, str]:
+    """Return the models that a model predicts with, and their names among its inputs."""
+    members = [member["model"] for member in manifest.counts.get("members", [])]
+    base = manifest.counts.get("base")
+    parts = {name: f"models/{name}" for name in (*members, *([base] if base else []))}
+    return {**parts, FALLBACK_MODEL: "fallback"} if members else parts

@@ -9,16 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from recspark.arrays.user_buckets import locate
 from recspark.contract import schemas
-from recspark.contract.paths import MODEL_CARD
+from recspark.contract.paths import BLEND, MODEL_CARD
 from recspark.datasets.train_buckets import TrainBuckets, require_whole
 from recspark.errors import ConfigError, DataError, describe
 from recspark.files.json_files import require_json
 from recspark.saved.arrays import read_movies, read_users
+from recspark.saved.residuals import load_neighbors, load_residuals
+from recspark.scoring.blended import BlendedModel
+from recspark.scoring.corrected import CorrectedModel
 from recspark.scoring.predictors import (
     EffectModel,
     FactorModel,
     Floats,
+    Ints,
     NeighborModel,
     PairModel,
     keep_few,
@@ -38,6 +43,14 @@ class SavedModel:
     num_buckets: int
     train: TrainBuckets = field(compare=False)
     """The train that it was fitted on."""
+    parts: tuple[SavedModel, ...] = ()
+    """The models that it predicts with: a blend's members and, last, its fallback; or the base
+    model of residual neighbours."""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that a prediction reads: its own, and those of its parts."""
+        return (self.folder, *(folder for part in self.parts for folder in part.folders))
 
 
 @functools.lru_cache(maxsize=KEPT_MODELS)
@@ -53,6 +66,15 @@ def open_model(saved: SavedModel) -> PairModel:
 
         return trained.open_model(saved.folder, card)
     algorithm = card.get("algorithm")
+    if algorithm == BLEND:
+        return _open_blend(saved, card)
+    if algorithm == "residual_neighbors":
+        return CorrectedModel(
+            base=open_model(saved.parts[0]),
+            neighbors=load_neighbors(saved.folder),
+            shrinkage=card["shrinkage"],
+            open_residuals=functools.lru_cache(1)(functools.partial(load_residuals, saved.folder)),
+        )
     if algorithm == "bias":
         return open_effects(saved)
     if algorithm == "als":
@@ -68,10 +90,54 @@ def open_model(saved: SavedModel) -> PairModel:
         describe(
             posixpath.join(saved.folder, MODEL_CARD),
             found=f"keys {sorted(card)} with algorithm {algorithm}",
-            expected="an architecture, or algorithm bias, cosine_user or als",
+            expected="an architecture or a known algorithm",
             remedy="Fit the model again with jobs/baseline.py or jobs/train.py.",
         )
     )
+
+
+def _open_blend(saved: SavedModel, card: dict[str, Any]) -> BlendedModel:
+    *members, fallback = saved.parts
+    lowest, highest = card["scale"]
+    return BlendedModel(
+        members=tuple(open_model(member) for member in members),
+        weights=tuple(member["weight"] for member in card["members"]),
+        intercept=card["intercept"],
+        fallback=open_effects(fallback),
+        scale=(lowest, highest),
+    )
+
+
+def open_valid(saved: SavedModel, bucket: int) -> Floats | None:
+    """Return what a refitted model's first fit predicted for a bucket of valid, in stored order.
+
+    None if the model has never seen valid. Otherwise its own predictions of valid would flatter it.
+    Those of residual neighbours are not corrected yet, see `correct_valid`.
+    """
+    card = read_card(saved.folder)
+    if card.get("algorithm") == "residual_neighbors":
+        return open_valid(saved.parts[0], bucket)
+    if "refit" not in card:
+        return None
+    from recspark.scoring import trained
+
+    return trained.open_valid(saved.folder, bucket)
+
+
+def correct_valid(
+    saved: SavedModel, bucket: int, users: Ints, movies: Ints, predictions: Floats
+) -> Floats:
+    """Return predictions of `open_valid` [pairs], corrected if the model has residual neighbours.
+
+    Residuals are those of train alone, so the rating of a pair of valid has no part in its own
+    correction. They are those of the refitted model: the first fit left none.
+    """
+    model = open_model(saved)
+    if not isinstance(model, CorrectedModel):
+        return predictions
+    rows = locate(users, saved.num_buckets)[1]
+    of_base = correct_valid(saved.parts[0], bucket, users, movies, predictions)
+    return model.correct(bucket, rows, movies, of_base)
 
 
 def open_vectors(saved: SavedModel) -> Floats:
@@ -87,7 +153,7 @@ def open_vectors(saved: SavedModel) -> Floats:
 
         return trained.open_vectors(saved.folder, card)
     if card.get("algorithm") == "als":
-        return np.asarray(read_movies(saved.folder))
+        return np.asarray(read_movies(saved.folder))[:, card.get("effect_columns", 0) :]
     raise ConfigError(
         describe(
             saved.folder,

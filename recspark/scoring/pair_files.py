@@ -6,10 +6,12 @@ import dataclasses
 import logging
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from recspark.arrays.ids import Ids, concatenate_ids, to_column
+from recspark.arrays.ids import concatenate_ids, to_column
+from recspark.arrays.ratings import NO_TIME
 from recspark.cluster.tasks import spread
 from recspark.contract import columns as c
 from recspark.errors import DataError, describe
@@ -20,13 +22,15 @@ from recspark.ingest.pair_files import (
     describe_bad,
     list_sources,
     read_piece,
+    show_bad,
     split_files,
 )
-from recspark.ingest.pairs import BadRow, Kinds, PairColumns
+from recspark.ingest.pairs import BadRow, Kinds, PairColumns, Pairs
 
 logger = logging.getLogger(__name__)
 
 PAIRS = (c.POSITION, c.USER_ID, c.MOVIE_ID)
+TIMED_PAIRS = (*PAIRS, c.RATED_AT)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class _Counts:
     num_pairs: int = 0
     num_lines: int = 0
     num_bad: int = 0
+    num_timed: int = 0
     samples: list[BadRow] = field(default_factory=list)
     has_text: Kinds = (False, False)
 
@@ -67,12 +72,12 @@ def plan_pieces(
     Args:
         spark: The session whose tasks read.
         path: A file, a folder or a glob.
-        columns: Names of the user column and the movie column.
+        columns: Names of the columns.
         kinds: Whether the ids of the run are text.
 
     Raises:
-        DataError: There is no file, no such column, or rows have no ids (the message gives their
-            count, and three samples with file and line).
+        DataError: There is no file, no such column, or rows have no ids or a time that is none (the
+            message gives their count, and three samples with file and line).
     """
     require_pair_files(path)
     pieces = list(split_files(list_sources(path), columns, kinds))
@@ -91,6 +96,10 @@ def plan_pieces(
         first += one.num_pairs
     if first == 0:
         logger.warning("score_pairs: %s has no pairs, so the output has no rows", path)
+    num_untimed = first - sum(one.num_timed for one in found)
+    if columns.time is not None and num_untimed:
+        counts = f"{num_untimed:,}", f"{first:,}"
+        logger.info("score_pairs: %s of %s pairs name no particular moment", *counts)
     return planned
 
 
@@ -103,30 +112,36 @@ def require_pair_files(path: str) -> None:
         )
 
 
-def read_pairs(planned: Planned) -> tuple[Ids, Ids]:
-    """Return the user and movie ids of a piece. Runs inside a task."""
+def read_pairs(planned: Planned) -> Pairs:
+    """Return the pairs of a piece. Runs inside a task."""
     found = list(read_piece(planned.piece, planned.kinds))
-    return (
+    return Pairs(
         concatenate_ids([one.users for one in found]),
         concatenate_ids([one.movies for one in found]),
+        np.concatenate([one.times for one in found]),
+        sum(one.num_lines for one in found),
     )
 
 
-def to_batch(planned: Planned, users: Ids, movies: Ids) -> pa.RecordBatch:
-    """Return the columns `PAIRS`: position and raw ids, which are int64 or text."""
-    positions = pa.array(range(planned.first, planned.first + len(users)), pa.int64())
-    return pa.RecordBatch.from_arrays([positions, to_column(users), to_column(movies)], list(PAIRS))
+def to_batch(planned: Planned, pairs: Pairs) -> pa.RecordBatch:
+    """Return the columns `TIMED_PAIRS`: position, raw ids (int64 or text), and time."""
+    positions = pa.array(range(planned.first, planned.first + len(pairs.users)), pa.int64())
+    columns = [positions, to_column(pairs.users), to_column(pairs.movies), pa.array(pairs.times)]
+    return pa.RecordBatch.from_arrays(columns, list(TIMED_PAIRS))
 
 
 def _check(piece: Piece, kinds: Kinds) -> _Counts:
     total = _Counts()
     for one in read_piece(piece, kinds):
-        samples = [BadRow(total.num_lines + x.row, x.text) for x in one.bad[:NUM_SAMPLES]]
+        samples = [
+            dataclasses.replace(row, row=total.num_lines + row.row) for row in one.bad[:NUM_SAMPLES]
+        ]
         total = dataclasses.replace(
             total,
             num_pairs=total.num_pairs + len(one.users),
             num_lines=total.num_lines + one.num_lines,
             num_bad=total.num_bad + len(one.bad),
+            num_timed=total.num_timed + int(np.count_nonzero(one.times != NO_TIME)),
             samples=[*total.samples, *samples][:NUM_SAMPLES],
             has_text=(
                 total.has_text[0] or one.has_text[0],
@@ -142,6 +157,6 @@ def _show(pieces: list[Piece], found: list[_Counts]) -> list[str]:
     for piece, one in zip(pieces, found, strict=True):
         line = line if piece.source.name == name else 1
         name = piece.source.name
-        shown += [f"{name}:{line + x.row}: {x.text!r}" for x in one.samples]
+        shown += [show_bad(name, line, row) for row in one.samples]
         line += one.num_lines
     return shown

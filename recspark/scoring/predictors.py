@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from recspark.datasets.train_buckets import TrainBuckets
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 
+T = TypeVar("T")
+
 # Buckets whose users a worker keeps mapped.
 KEPT_BUCKETS = 4
 # Pairs multiplied at a time: their factors stay in the processor's cache.
@@ -29,13 +31,30 @@ _CHUNK = 4096
 class PairModel(Protocol):
     """A model that predicts the ratings of pairs."""
 
-    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+    def predict(self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None) -> Floats:
         """Return predictions [pairs] in rating units, not clipped; NaN where it has no answer.
 
         Args:
             bucket: The users' bucket.
             rows: [pairs], the users' rows in it.
             movies: [pairs], `movie_index`.
+            times: [pairs], when each pair is rated: seconds since 1970, NO_TIME where that is
+                unknown. None means unknown for all. Models without time ignore it.
+        """
+        ...
+
+
+@runtime_checkable
+class UncertainModel(PairModel, Protocol):
+    """A model that also says how far off its predictions are."""
+
+    def spread(
+        self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None
+    ) -> tuple[Floats, Floats]:
+        """Return two standard deviations [pairs] each, in rating units; NaN as in `predict`.
+
+        The first is that of the predicted mean: what the model does not know. The second is that of
+        the rating itself, with its noise. Arguments as for `predict`.
         """
         ...
 
@@ -49,7 +68,7 @@ class FactorModel:
     open_users: Callable[[int], Floats]
     """Bucket to its users' rows, [users of the bucket, K]."""
 
-    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+    def predict(self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None) -> Floats:
         """See `PairModel`."""
         users = self.open_users(bucket)
         found = np.empty(len(rows), self.movies.dtype)
@@ -70,7 +89,7 @@ class EffectModel:
     open_users: Callable[[int], Floats]
     """Bucket to its users' effects, [users of the bucket]."""
 
-    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+    def predict(self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None) -> Floats:
         """See `PairModel`."""
         return self.mean + self.open_users(bucket)[rows] + self.movie_effects[movies]
 
@@ -93,7 +112,7 @@ class NeighborModel:
     train: TrainBuckets
     num_buckets: int
 
-    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+    def predict(self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None) -> Floats:
         """See `PairModel`."""
         users = (rows * self.num_buckets + bucket).astype(np.int32)
         found: Floats = cosine_user.predict_bucket(
@@ -102,6 +121,6 @@ class NeighborModel:
         return found
 
 
-def keep_few(open_users: Callable[[int], Floats]) -> Callable[[int], Floats]:
+def keep_few(open_users: Callable[[int], T]) -> Callable[[int], T]:
     """Return the same function with a cache of the buckets used last."""
     return functools.lru_cache(maxsize=KEPT_BUCKETS)(open_users)

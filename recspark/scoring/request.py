@@ -20,14 +20,14 @@ from recspark.cluster.shuffle import Received, group, shuffle
 from recspark.cluster.tasks import PartFile, broadcast, spread, write_part
 from recspark.contract import columns as c
 from recspark.errors import DataError, describe
-from recspark.scoring.pair_files import PAIRS, Planned, read_pairs, to_batch
+from recspark.scoring.pair_files import PAIRS, TIMED_PAIRS, Planned, read_pairs, to_batch
 from recspark.scoring.predict import Scoring, score_pairs
 
 # Rows of one output file: what a task holds at a time, about 60 bytes each.
 PART_ROWS = 1_000_000
 
-_INDEXED = [*PAIRS, c.USER_INDEX, c.MOVIE_INDEX]
-_SCORED = [*PAIRS, c.PREDICTION, c.FALLBACK]
+_INDEXED = [*TIMED_PAIRS, c.USER_INDEX, c.MOVIE_INDEX]
+_SCORED = [*PAIRS, c.PREDICTION, c.PREDICTION_STD, c.FALLBACK]
 
 
 def score_request(
@@ -65,9 +65,11 @@ def score_request(
 
     def score(buckets: Iterable[Received]) -> Iterator[Block]:
         for batch in (batch for _, batches in buckets for batch in batches):
-            user, movie = (batch.column(name).to_numpy() for name in (c.USER_INDEX, c.MOVIE_INDEX))
+            user, movie, time = (
+                batch.column(name).to_numpy() for name in (c.USER_INDEX, c.MOVIE_INDEX, c.RATED_AT)
+            )
             columns = [batch.column(name) for name in PAIRS]
-            columns += score_pairs(scoring, user, movie)
+            columns += score_pairs(scoring, user, movie, time).columns
             parts = batch.column(c.POSITION).to_numpy() // part_rows
             yield from partition_rows(
                 pa.RecordBatch.from_arrays(columns, _SCORED), parts, num_parts
@@ -109,6 +111,7 @@ def _without_rows(user_ids: Ids, movie_ids: Ids) -> pa.Table:
         to_column(user_ids[:0]),
         to_column(movie_ids[:0]),
         pa.array([], pa.float32()),
+        pa.array([], pa.float32()),
         pa.array([], pa.string()),
     ]
     return pa.table(columns, names=_SCORED)
@@ -119,9 +122,9 @@ def _index_pairs(
 ) -> Iterator[Block]:
     """Yield the pairs of the pieces, with their indices, in blocks for the buckets of the users."""
     for piece in pieces:
-        user_ids, movie_ids = read_pairs(piece)
-        user, movie = users.find(user_ids), movies.find(movie_ids)
-        batch = to_batch(piece, user_ids, movie_ids)
+        pairs = read_pairs(piece)
+        user, movie = users.find(pairs.users), movies.find(pairs.movies)
+        batch = to_batch(piece, pairs)
         # Unknown users need no bucket: they are spread by their position.
         spread_out = batch.column(c.POSITION).to_numpy() % num_buckets
         buckets = np.where(user < 0, spread_out, locate(user, num_buckets)[0])

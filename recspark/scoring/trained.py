@@ -15,14 +15,20 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from recspark.cluster.tasks import is_in_task
+from recspark.contract.paths import USES_TIMES
 from recspark.errors import DataError, describe
 from recspark.models import saved
+from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.rating_model import RatingModel
 from recspark.saved import weights
+from recspark.saved.over_time import load_movies, load_users
+from recspark.scoring.over_time import OverTime, add_keys
 from recspark.scoring.predictors import FactorModel, Floats, Ints, PairModel, keep_few
 
 # Pairs that a network computes at a time: bounds its activations (4 KB a pair at 1,000 units).
 BATCH_PAIRS = 65_536
+# The same for samples, whose draws take some KB a pair.
+SAMPLED_PAIRS = 4096
 
 
 def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
@@ -37,9 +43,15 @@ def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
     with torch.no_grad():
         factors = model.movie_factors()
         if factors is not None:
-            return FactorModel(
-                mask_unseen(factors, seen_movies), keep_few(lambda b: _factors(model, folder, b))
-            )
+            masked = mask_unseen(factors, seen_movies)
+            users = keep_few(lambda bucket: _factors(model, folder, bucket))
+            if isinstance(model, BayesianMF):
+                times = None
+                if card.get(USES_TIMES):
+                    moments = keep_few(lambda bucket: add_keys(load_users(folder, bucket)))
+                    times = OverTime(load_movies(folder), moments)
+                return SampledModel(masked, users, model, folder, times)
+            return FactorModel(masked, users)
         movies = model.embed_movies(torch.arange(len(seen_movies)))
     return ModuleModel(model, mask_unseen(movies, seen_movies), folder)
 
@@ -72,7 +84,7 @@ class ModuleModel:
     """[M, V]: every movie embedded; NaN for movies not in train."""
     folder: str
 
-    def predict(self, bucket: int, rows: Ints, movies: Ints) -> Floats:
+    def predict(self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None) -> Floats:
         """See `PairModel`."""
         users, seen = open_users(self.folder, bucket)
         table = torch.from_numpy(self.movies)
@@ -86,6 +98,54 @@ class ModuleModel:
             found[part][~seen[user].numpy()] = np.nan
         found[np.isnan(self.movies[:, 0])[movies]] = np.nan
         return found
+
+
+@dataclass(frozen=True)
+class SampledModel(FactorModel):
+    """Samples of a posterior: the mean of their predictions is one inner product."""
+
+    model: BayesianMF
+    folder: str
+    times: OverTime | None = None
+
+    def predict(self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None) -> Floats:
+        """See `PairModel`."""
+        found = super().predict(bucket, rows, movies)
+        if self.times is not None:
+            found += self.times.add(bucket, rows, movies, times)[0]
+        return found
+
+    def spread(
+        self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None
+    ) -> tuple[Floats, Floats]:
+        """See `UncertainModel`; the first is the standard deviation over the samples."""
+        users, seen = open_users(self.folder, bucket)
+        of_mean, of_rating = (np.empty(len(rows), np.float32) for _ in range(2))
+        for start in range(0, len(rows), SAMPLED_PAIRS):
+            part = slice(start, start + SAMPLED_PAIRS)
+            user = users[torch.from_numpy(rows[part].astype(np.int64))]
+            movie = self.model.embed_movies(torch.from_numpy(movies[part].astype(np.int64)))
+            with torch.no_grad():
+                variance = self.model.score_draws(user, movie).var(dim=1, correction=0)
+                noise = user[:, -1] * movie[:, -1]
+            scale = self.model.spec.target.scale
+            of_mean[part] = scale * variance.sqrt().numpy()
+            of_rating[part] = scale * (variance + noise).sqrt().numpy()
+        if self.times is not None:
+            moving = self.times.add(bucket, rows, movies, times)[1]
+            of_mean, of_rating = (np.sqrt(one**2 + moving) for one in (of_mean, of_rating))
+        is_unseen = ~seen.numpy()[rows] | np.isnan(self.movies[movies, 0])
+        of_mean[is_unseen] = of_rating[is_unseen] = np.nan
+        return of_mean, of_rating
+
+
+def open_valid(folder: str, bucket: int) -> Floats:
+    """Return the first fit's predictions of a bucket of valid; NaN where it had none."""
+    found = weights.load_valid(folder, bucket)
+    if found is None:
+        raise _damaged(folder, FileNotFoundError(f"predictions of valid, bucket {bucket}"))
+    predictions: Floats = found.numpy()
+    return predictions
 
 
 def open_users(folder: str, bucket: int) -> tuple[Tensor, Tensor]:

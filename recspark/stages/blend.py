@@ -8,13 +8,13 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from recspark.blend.card import BLEND, make_card
+from recspark.blend.card import make_card
 from recspark.blend.combine import combine
 from recspark.blend.fit import attach_predictions, sum_valid
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN, VALID
-from recspark.contract.paths import MODEL_CARD, RunPaths
+from recspark.contract.paths import BLEND, MODEL_CARD, USES_TIMES, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts, is_left_out
@@ -115,6 +115,12 @@ def _fit(
         )
         folds = sum_valid(rows, len(fitted), mean=mean, seed=config.seed)
         card = make_card(list(fitted), folds, mean=mean, reg=config.blend.reg)
+        card |= {"scale": [low, high], "fallback": fallback.id}
+        for member in card["members"]:
+            # The same weights for other members are another blend: the ids tell it from this one.
+            member["id"] = fitted[member["model"]].id
+        kept = [fitted[member["model"]] for member in card["members"]]
+        card[USES_TIMES] = any(one.counts.get(USES_TIMES) for one in kept)
         _check_rows(paths.valid, card["valid_rows"], valid.num_rows)
         json_files.write_json(posixpath.join(step.staging(output), MODEL_CARD), card)
         step.publish(output, None, counts=card)
@@ -129,6 +135,11 @@ def _log(card: dict[str, Any]) -> None:
             "blend: %s has weight %+.3f, RMSE %.4f alone; without it the blend is %+.4f worse",
             *(member[name] for name in ("model", "weight", "valid_rmse", "gain")),
         )
+    for member in card["dropped"]:
+        logger.info(
+            "blend: %s is dropped, RMSE %.4f alone: without it the blend's RMSE changed by %+.5f",
+            *(member[name] for name in ("model", "valid_rmse", "gain")),
+        )
 
 
 def _score(
@@ -140,7 +151,8 @@ def _score(
 ) -> None:
     paths = RunPaths(config.root)
     blend = require_manifest(paths.model(BLEND), MODELS.made_by("blend"))
-    scored = {name: _require_scored(paths, name, model, test) for name, model in fitted.items()}
+    kept = [member["model"] for member in blend.counts["members"]]
+    scored = {name: _require_scored(paths, name, fitted[name], test) for name in kept}
     output = paths.predictions(BLEND)
     inputs = {"test": test.id, "model": blend.id}
     inputs |= {f"predictions/{name}": one.id for name, one in scored.items()}
@@ -165,7 +177,8 @@ def _score(
         parquet.write_dataset(clipped, step.staging(output), schemas.PREDICTIONS)
         written = parquet.parquet_files(step.staging(output))
         _check_rows(output, sum(map(parquet.count_rows, written)), test.num_rows)
-        step.publish(output, schemas.PREDICTIONS)
+        uses_times = any(one.counts.get(USES_TIMES) for one in scored.values())
+        step.publish(output, schemas.PREDICTIONS, {USES_TIMES: uses_times})
 
 
 def _require_scored(paths: RunPaths, name: str, model: Manifest, test: Manifest) -> Manifest:

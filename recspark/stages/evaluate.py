@@ -10,17 +10,22 @@ import numpy as np
 import numpy.typing as npt
 from pyspark.sql import SparkSession
 
-from recspark.blend.card import BLEND
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN
-from recspark.contract.paths import RunPaths
+from recspark.contract.paths import BLEND, USES_TIMES, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts, is_left_out
 from recspark.datasets.step import Step
 from recspark.evaluation import top_n
-from recspark.evaluation.leaderboard import Metrics, rank_models, render_table
+from recspark.evaluation.leaderboard import (
+    REFERENCE_MODEL,
+    Metrics,
+    find_worse,
+    rank_models,
+    render_table,
+)
 from recspark.evaluation.metrics import Figures, count_movie_ratings, measure_models
 from recspark.evaluation.protocol import describe_protocol
 from recspark.evaluation.sums import Frame
@@ -49,7 +54,7 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     test = require_manifest(paths.test, TEST)
     if is_left_out("evaluate", test):
         return
-    jobs = {name: _fitting_job(one) for name, one in models.items()}
+    jobs = {name: "baseline" if one.baseline.algorithm else "train" for name, one in models.items()}
     if config.blend.members:
         jobs[BLEND] = "blend"
     scored = {name: _require_scored(paths, name, job, test) for name, job in jobs.items()}
@@ -71,6 +76,11 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
         ranked = _measure(models, spark, train, test, scored)
         step.record(paths.all_metrics)
     print(render_table(ranked))
+    for name in find_worse(ranked):
+        logger.warning(
+            "evaluate: %s is worse than %s, which knows no taste: it does not suit these data",
+            *(name, REFERENCE_MODEL),
+        )
     logger.info("evaluate: leaderboard in %s, everything else beside it", paths.leaderboard)
 
 
@@ -97,9 +107,11 @@ def _measure(
     metrics: list[Metrics] = []
     for name, figures in measured.items():
         lists = read_manifest(paths.recommendations(name))
+        uses_times = bool(scored[name].counts.get(USES_TIMES))
         one = {
             "model": name,
-            "protocol": describe_protocol(config.name, test.settings),
+            "protocol": describe_protocol(config.name, test.settings, uses_times=uses_times),
+            USES_TIMES: uses_times,
             "predictions": scored[name].id,
             "recommendations": lists.id if lists else None,
             "seconds": round(_count_seconds(config, name), 3),
@@ -116,10 +128,6 @@ def _measure(
     return ranked
 
 
-def _fitting_job(config: Config) -> str:
-    return "baseline" if config.baseline.algorithm else "train"
-
-
 def _require_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> Manifest:
     """Return the manifest of a model's predictions, after checking that they are current."""
     scoring_job = "blend" if name == BLEND else "score"
@@ -130,14 +138,21 @@ def _require_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> Man
 
 
 def _count_seconds(config: Config, name: str) -> float:
-    """Return the seconds to fit and score a model; those of a blend include its members'."""
+    """Return the seconds to fit and score a model.
+
+    Those of a blend include its members', and those of a model that corrects another the fitting of
+    that one.
+    """
     paths = RunPaths(config.root)
     names = [name, *config.blend.members] if name == BLEND else [name]
-    return sum(
-        require_manifest(path, kind).seconds
-        for one in names
-        for path, kind in ((paths.model(one), MODELS), (paths.predictions(one), PREDICTIONS))
-    )
+    scored = sum(require_manifest(paths.predictions(one), PREDICTIONS).seconds for one in names)
+    fitted: dict[str, float] = {}
+    while names:
+        model = require_manifest(paths.model(names[0]), MODELS)
+        fitted[names.pop(0)] = model.seconds
+        if model.counts.get("base"):
+            names.append(model.counts["base"])
+    return scored + sum(fitted.values())
 
 
 def _measure_lists(
@@ -153,8 +168,7 @@ def _measure_lists(
     manifest = read_manifest(path)
     if manifest is None:
         return None
-    fitted = require_manifest(paths.model(name), MODELS.made_by(_fitting_job(config)))
-    require_current(path, manifest, model=fitted)
+    require_current(path, manifest, model=require_manifest(paths.model(name), MODELS))
     users, movies = (
         parquet.read_dataset(spark, index, schema)
         for index, schema in (

@@ -9,6 +9,8 @@ from functools import partial
 from pyspark.sql import SparkSession
 
 from recspark.config import Config
+from recspark.config.order import bases_first
+from recspark.contract.paths import BLEND
 from recspark.datasets.lock import RunLock
 from recspark.errors import ConfigError, describe
 from recspark.page.packages import find_missing
@@ -54,7 +56,9 @@ def run(config: Config, models: Mapping[str, Config], spark: SparkSession) -> No
 
 
 def check_models(config: Config, models: Mapping[str, Config]) -> None:
-    """Raise a ConfigError if a model that scoring or the blend needs is missing."""
+    """Raise a ConfigError if a model that another, scoring or the blend needs is missing."""
+    if config.until not in ("ingest", "prepare"):
+        _require_bases(config, models)
     if config.until not in ("ingest", "prepare", "fit"):
         _require_fallback(config, models)
         _require_members(config, models)
@@ -63,7 +67,7 @@ def check_models(config: Config, models: Mapping[str, Config]) -> None:
 def _fit(models: Mapping[str, Config], spark: SparkSession) -> None:
     from recspark.stages import train
 
-    for name, settings in models.items():
+    for name, settings in bases_first(models).items():
         fit = baseline if settings.baseline.algorithm else train
         fit.run(settings, name, spark)
 
@@ -72,14 +76,14 @@ def _score(config: Config, models: Mapping[str, Config], spark: SparkSession) ->
     """Score each model, blend them if asked, and make the lists."""
     for name, settings in models.items():
         score.run(settings, name, spark)
+    listed = dict(models)
     if config.blend.members:
         blend.run(config, spark)
-    for stage, where, names in (
-        (recommend, "recommend.models", config.recommend.models),
-        (similar, "similar.models", config.similar.models),
-    ):
-        for name in _keep_made(where, names, models):
-            stage.run(models[name], name, spark)
+        listed[BLEND] = config
+    for name in _keep_made("recommend.models", config.recommend.models, listed):
+        recommend.run(listed[name], name, spark)
+    for name in _keep_made("similar.models", config.similar.models, models):
+        similar.run(models[name], name, spark)
 
 
 def _show(config: Config, spark: SparkSession) -> None:
@@ -123,6 +127,21 @@ def _require_fallback(config: Config, models: Mapping[str, Config]) -> None:
                 remedy=f"Add it: --models {FALLBACK_MODEL},{','.join(config.models)}",
             )
         )
+
+
+def _require_bases(config: Config, models: Mapping[str, Config]) -> None:
+    """Refuse a model that corrects one which this run does not make."""
+    for name, settings in models.items():
+        base = settings.baseline.base
+        if base is not None and base not in models:
+            raise ConfigError(
+                describe(
+                    f"baseline.residual_neighbors.base of {name}",
+                    found=f"{base}, not in models",
+                    expected=f"some of {', '.join(config.models)}",
+                    remedy=f"Add it: --models {base},{','.join(config.models)}",
+                )
+            )
 
 
 def _require_members(config: Config, models: Mapping[str, Config]) -> None:

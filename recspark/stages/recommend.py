@@ -22,10 +22,12 @@ from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import storage
+from recspark.recommend.block_scorers import require_caution
 from recspark.recommend.lists import ListJob, write_lists
 from recspark.recommend.popularity import count_ratings
 from recspark.recommend.user_list import read_user_list
 from recspark.scoring.lineage import require_model
+from recspark.scoring.load import open_model
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +42,14 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     Raises:
         DataError: An input is missing, the model belongs to another train, the file of users is
             unusable, or no movie has enough ratings.
+        ConfigError: `recommend.caution` is set, and the model states no standard deviations.
     """
     paths, settings = RunPaths(config.root), config.recommend
     train = require_manifest(paths.train, TRAIN)
     valid = require_manifest(paths.valid, VALID)
     model, model_id = require_model(config, model_name)
+    if settings.caution:
+        require_caution(open_model(model), model_name, settings.caution)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
     asked = user_ids
@@ -62,7 +67,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         outputs=(output,),
         force=config.force,
         root=paths.root,
-        reads=[paths.train, paths.valid, paths.model(model_name)],
+        reads=[paths.train, paths.valid, *model.folders],
         files=files,
     )
     if step.is_done():
@@ -76,6 +81,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             user_ids=user_ids,
             movie_ids=movie_ids,
             wanted=_wanted(asked, user_ids) if settings.users else None,
+            caution=settings.caution,
         )
         root, buckets = step.staging(output), sorted(model.train.bucket_rows)
         with broadcast(spark.sparkContext, job) as shared:

@@ -7,14 +7,14 @@ from pyspark.sql import SparkSession
 from recspark.cluster.tasks import commit_parts, spread, sums_of
 from recspark.config import Config
 from recspark.contract import schemas
-from recspark.contract.catalog import TEST
-from recspark.contract.paths import RunPaths
+from recspark.contract.catalog import MODELS, TEST
+from recspark.contract.paths import USES_TIMES, RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import is_left_out
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.scoring.buckets import score_bucket
-from recspark.scoring.lineage import FALLBACK_MODEL, require_scoring
+from recspark.scoring.lineage import require_scoring
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
@@ -37,7 +37,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         return
     output = paths.predictions(model_name)
     inputs = {"test": test.id, **models}
-    reads = [paths.test, paths.train, paths.model(model_name), paths.model(FALLBACK_MODEL)]
+    reads = [paths.test, paths.train, *scoring.folders]
     step = Step(
         stage="score",
         settings={"model": model_name},
@@ -58,7 +58,9 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         parts = scored.collect()
         num_rows = commit_parts(parts, root)
         _check_rows(output, num_rows, test.num_rows)
-        step.publish(output, schemas.PREDICTIONS, sums=sums_of(parts))
+        card = require_manifest(paths.model(model_name), MODELS).counts
+        counts = {USES_TIMES: bool(card.get(USES_TIMES))}
+        step.publish(output, schemas.PREDICTIONS, counts, sums_of(parts))
 
 
 def _check_rows(path: str, found: int, expected: int) -> None:

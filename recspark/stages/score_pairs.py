@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from recspark.arrays.ids import is_text
 from recspark.cluster.tasks import commit_parts, sums_of
-from recspark.config import Config
+from recspark.config import Config, ScorePairsConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.catalog import QUALIFYING, TRAIN
@@ -21,9 +21,9 @@ from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Output, Step
 from recspark.errors import DataError, describe
 from recspark.files import storage
-from recspark.ingest.pairs import PairColumns
+from recspark.ingest.pairs import PairColumns, TimeSettings
 from recspark.scoring.contest import PREDICTION_FILE, write_contest
-from recspark.scoring.lineage import FALLBACK_MODEL, require_scoring
+from recspark.scoring.lineage import require_scoring
 from recspark.scoring.pair_files import plan_pieces
 from recspark.scoring.request import score_request
 
@@ -34,8 +34,8 @@ _MAX_NAME = 100
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
     """Write `scored_pairs/<file's name>/<model_name>`, one row per requested pair, or none.
 
-    Without `score_pairs.pairs` the request is the ingested `qualifying`, and the answer is also
-    written as `contest/<model_name>/prediction.txt`.
+    Without `score_pairs.pairs` the request is the ingested `qualifying`, at its dates, and the
+    answer is also written as `contest/<model_name>/prediction.txt`.
 
     Raises:
         DataError: As `plan_pieces` and `require_scoring`; or the indexes are not those of train.
@@ -45,17 +45,13 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     train = require_manifest(paths.train, TRAIN)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
-    columns = PairColumns(
-        settings.user_column,
-        settings.movie_column,
-        ("score_pairs.user_column", "score_pairs.movie_column"),
-    )
+    columns = _columns(settings)
     kinds = is_text(user_ids), is_text(movie_ids)
     files: list[storage.FileInfo] = []
     if settings.pairs is None:
         inputs["pairs"] = require_manifest(paths.qualifying, QUALIFYING).id
         source = paths.qualifying
-        columns = PairColumns(c.USER_ID, c.MOVIE_ID, columns.settings)
+        columns = _columns(ScorePairsConfig(time_column=c.RATED_ON))
         outputs = [paths.scored_pairs("qualifying", model_name), paths.contest(model_name)]
     else:
         source = settings.pairs
@@ -68,7 +64,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         outputs=outputs,
         force=config.force,
         root=paths.root,
-        reads=[paths.train, paths.model(model_name), paths.model(FALLBACK_MODEL)],
+        reads=[paths.train, *scoring.folders],
         files=files,
     )
     if step.is_done():
@@ -88,6 +84,15 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             _check_ratings(target, write_contest(root, target), num_pairs)
             published.append((outputs[1], None, {"ratings": num_pairs}))
         step.publish_all(published, sums_of(written))
+
+
+def _columns(settings: ScorePairsConfig) -> PairColumns:
+    time = None
+    if settings.time_column is not None:
+        names = "score_pairs.time_column", "score_pairs.time_format"
+        time = TimeSettings(settings.time_column, settings.time_pattern, names)
+    names = "score_pairs.user_column", "score_pairs.movie_column"
+    return PairColumns(settings.user_column, settings.movie_column, names, time)
 
 
 def _short_name(path: str) -> str:

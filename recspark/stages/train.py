@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from recspark.config import Config, TrainConfig
 from recspark.contract.catalog import MOVIE_INDEX, TRAIN, USER_INDEX, VALID
 from recspark.contract.paths import RunPaths
-from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, RecsparkError, TrainingError, describe
@@ -41,7 +41,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         TrainingError: A rank failed; the message gives the rank, the cause and its last log lines.
     """
     step, train, valid = _plan_step(config, model_name)
-    job = _make_job(config, model_name, step, train, valid)
+    job = make_job(config, model_name, step.staging(step.outputs[0]), train, valid)
     if step.is_done():
         return
     with step:
@@ -89,7 +89,7 @@ def _join_settings(models: Mapping[str, Config]) -> TrainConfig:
 def _train_in_group(config: Config, model_name: str, group: Group) -> None:
     """Train one model; rank 0 decides for all whether to train, and publishes."""
     step, train, valid = _plan_step(config, model_name)
-    job = _make_job(config, model_name, step, train, valid)
+    job = make_job(config, model_name, step.staging(step.outputs[0]), train, valid)
     if group.rank != 0:
         if group.broadcast(None):
             run_rank(job, group)
@@ -110,6 +110,9 @@ def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifes
     chosen = result_settings(config.train, train.bucket_rows, facts.num_users, facts.num_buckets)
     settings = {**chosen, "seed": config.seed}
     inputs = {"train": train.id, "valid": valid.id}
+    if config.train.sampler.attributes:
+        found = {"users": read_manifest(paths.users), "movies": read_manifest(paths.movies)}
+        inputs |= {name: one.id for name, one in found.items() if one is not None}
     step = Step(
         stage="train",
         settings=settings,
@@ -123,9 +126,21 @@ def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifes
     return step, train, valid
 
 
-def _make_job(
-    config: Config, model_name: str, step: Step, train: Manifest, valid: Manifest
+def make_job(
+    config: Config, model_name: str, folder: str, train: Manifest, valid: Manifest
 ) -> TrainJob:
+    """Return the training run of a model.
+
+    Args:
+        config: The model's resolved config.
+        model_name: Name of the preset.
+        folder: Where ranks write.
+        train: Manifest of train.
+        valid: Manifest of valid.
+
+    Raises:
+        ConfigError: `train.architecture` is not set.
+    """
     if config.train.architecture is None:
         raise ConfigError(
             describe(
@@ -139,8 +154,8 @@ def _make_job(
     facts = PreparedFacts.of(train)
     return TrainJob(
         model_name=model_name,
-        folder=step.staging(step.outputs[0]),
-        train=paths.train,
+        folder=folder,
+        train=(paths.train,),
         valid=paths.valid,
         train_rows=train.bucket_rows,
         valid_rows=valid.bucket_rows,
@@ -159,6 +174,7 @@ def _make_job(
         },
         settings=config.train,
         seed=config.seed,
+        run=config.root,
     )
 
 
@@ -170,7 +186,7 @@ def _publish(step: Step, job: TrainJob) -> None:
         job.model_name,
         card["best_epoch"] + 1,
         card["num_epochs"],
-        card["valid_rmse"],
+        "–" if card["valid_rmse"] is None else f"{card['valid_rmse']:.4f}",
     )
 
 

@@ -24,6 +24,7 @@ _PATTERNS = (
     *("%d/%b/%Y:%H:%M:%S %z", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S%z", "%d %B %Y"),
     *("%Y-%m-%d-%H.%M.%S", "%Y-%m-%d %H.%M.%S", "%A, %B %d, %Y", "%Y年%m月%d日"),
 )
+SETTING = "ingest.table.time_format"
 # Above these, a number since 1970 has the next smaller unit: 1e11 seconds are the year 5138.
 _LIMITS = ((1e11, "seconds"), (1e14, "milliseconds"), (1e17, "microseconds"))
 _LIKELY = 0.1  # the share of likely times below which a format is in doubt
@@ -31,12 +32,49 @@ _ENOUGH = 0.5  # the share of the values that a pattern must read
 FIRST_LIKELY = int(datetime(1990, 1, 1, tzinfo=timezone.utc).timestamp())
 
 
-def guess_time_format(values: pa.Array, where: str) -> tuple[str, str]:
+def settle_time_format(
+    values: pa.Array, form: str, where: str, *, now: float, setting: str = SETTING
+) -> tuple[TimeFormat, list[str]]:
+    """Return the format of times, and notes on what was guessed or is doubtful.
+
+    Args:
+        values: A sample of the column: text, or dates, which know their own format.
+        form: The format asked for; `auto` guesses it.
+        where: The column, for messages.
+        now: Later times are unlikely (seconds since 1970).
+        setting: The setting of the format, for messages.
+
+    Raises:
+        DataError: The form of times is not clear, or another unit than the one set fits.
+    """
+    notes = []
+    if is_date_type(values.type):
+        form = ISO_DATE
+    elif form == "auto":
+        form, why = guess_time_format(values, where, setting)
+        notes.append(f"{where}: time_format {form} ({why})")
+    doubt, better = find_doubt(values, form, now)
+    if better is not None:
+        raise DataError(
+            describe(
+                where,
+                found=f"{form}, with which {doubt}",
+                expected=f"{better}, with which they do not",
+                remedy=f"Set {setting}: {better}.",
+            )
+        )
+    if doubt is not None:
+        notes.append(f"{where}: {doubt} (time_format {form}). Check them.")
+    return TimeFormat(form), notes
+
+
+def guess_time_format(values: pa.Array, where: str, setting: str = SETTING) -> tuple[str, str]:
     """Return the format of times, and why.
 
     Args:
         values: A sample of the column: text.
         where: The column, for messages.
+        setting: The setting of the format, for messages.
 
     Raises:
         DataError: No known format reads half of the values, or days and months cannot be told
@@ -61,7 +99,7 @@ def guess_time_format(values: pa.Array, where: str) -> tuple[str, str]:
                 where,
                 found=f"times such as {example}",
                 expected="a known form of dates, or numbers since 1970",
-                remedy="Set ingest.table.time_format, e.g. to '%d.%m.%Y %H:%M'.",
+                remedy=f"Set {setting}, e.g. to '%d.%m.%Y %H:%M'.",
             )
         )
     rival = next((form for form in alike[1:] if form == _swapped(alike[0])), None)
@@ -71,8 +109,7 @@ def guess_time_format(values: pa.Array, where: str) -> tuple[str, str]:
                 where,
                 found=f"times such as {example}, in which day and month could be either way round",
                 expected="a form that says which",
-                remedy=f"Set ingest.table.time_format to {alike[0]!r} (day first) or to {rival!r} "
-                "(month first).",
+                remedy=f"Set {setting} to {alike[0]!r} (day first) or to {rival!r} (month first).",
             )
         )
     return alike[0], f"dates such as {example}"

@@ -9,11 +9,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from recspark.config import TableConfig
-from recspark.errors import DataError, describe
 from recspark.redact import shown
-from recspark.tables.guess_times import find_doubt, guess_time_format
+from recspark.tables.guess_times import settle_time_format
 from recspark.tables.rating_scales import ANY_NUMBER
-from recspark.tables.time_formats import TimeFormat, is_date_type
 from recspark.tables.values import RowRules
 
 
@@ -42,27 +40,10 @@ def make_rules(
             thousands=settings.thousands,
         )
     rules = RowRules(settings.ids, settings.ids, scale)
-    notes: list[str] = []
     if settings.time is None:
-        return rules, notes
-    values = sample_times()
+        return rules, []
     where = f"{name}: column {shown(str(settings.time))}"
-    form, is_date = settings.time_pattern, is_date_type(values.type)
-    if is_date:
-        form = "%Y-%m-%d"
-    elif settings.time_format == "auto":
-        form, why = guess_time_format(values, where)
-        notes.append(f"{where}: time_format {form} ({why})")
-    doubt, better = find_doubt(values, form, time.time())
-    if better is not None:
-        raise DataError(
-            describe(
-                where,
-                found=f"{form}, with which {doubt}",
-                expected=f"{better}, with which they do not",
-                remedy=f"Set ingest.table.time_format: {better}.",
-            )
-        )
-    if doubt is not None:
-        notes.append(f"{where}: {doubt} (time_format {form}). Check them.")
-    return replace(rules, time_format=TimeFormat(form)), notes
+    time_format, notes = settle_time_format(
+        sample_times(), settings.time_pattern, where, now=time.time()
+    )
+    return replace(rules, time_format=time_format), notes

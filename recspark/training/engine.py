@@ -60,6 +60,7 @@ class Engine:
         checkpoints: Checkpoints,
         on_progress: OnProgress,
         train_path: str,
+        stop_after: int | None = None,
     ) -> None:
         """Prepare to train.
 
@@ -73,13 +74,17 @@ class Engine:
             checkpoints: The model's checkpoints.
             on_progress: Called after each step and each epoch.
             train_path: The train data set, for messages.
+            stop_after: Epochs after which training ends, whatever the settings say.
         """
         self._learner, self._valid, self._settings = learner, valid, settings
         self._seed, self._shard, self._group = seed, shard, group
         self._checkpoints, self._on_progress = checkpoints, on_progress
         self._train_path = train_path
+        self._stop_after = settings.epochs if stop_after is None else stop_after
+        self._saved_at = time.monotonic()
         self.position = Position()
-        self.best = BestWeights(torch.empty_like(learner.rows))
+        is_apart = not learner.keeps_last
+        self.best = BestWeights(torch.empty_like(learner.rows) if is_apart else learner.rows)
 
     def resume(self) -> None:
         """Continue from the newest complete checkpoint, if there is one."""
@@ -92,20 +97,29 @@ class Engine:
         """Train for `epochs`, or until `patience` epochs have not improved the validation RMSE.
 
         Validation RMSE is measured before clipping. Without validation rows training runs to the
-        end and keeps the last epoch's weights. Afterwards `best` holds the weights.
+        end and keeps the last epoch's weights; so do learners that ask for it. Afterwards `best`
+        holds the weights.
 
         Raises:
             TrainingError: The loss is no longer a finite number; raised on every rank.
         """
         while not self._is_over():
             self._run_epoch()
-            if not self._is_over():
+            if not self._is_over() and self._is_time_to_save():
                 self._save()
 
+    def _is_time_to_save(self) -> bool:
+        """Return whether `checkpoint_seconds` are over by the clock of rank 0."""
+        seconds = self._settings.checkpoint_seconds
+        if not seconds:
+            return True
+        return self._group.broadcast(time.monotonic() - self._saved_at >= seconds)
+
     def _is_over(self) -> bool:
-        at, settings = self.position, self._settings
+        at = self.position
         num_worse = at.epoch - 1 - at.best_epoch if at.best_epoch >= 0 else 0
-        return at.epoch >= settings.epochs or num_worse >= settings.patience
+        is_enough = num_worse >= self._settings.patience
+        return at.epoch >= min(self._stop_after, self._settings.epochs) or is_enough
 
     def _run_epoch(self) -> None:
         learner, at, plan = self._learner, self.position, self._learner.plan
@@ -171,10 +185,13 @@ class Engine:
         at, learner = self.position, self._learner
         valid_rmse = record["valid_rmse"]
         at.history.append(record)
-        if valid_rmse is None or at.valid_rmse is None or valid_rmse < at.valid_rmse:
+        state = learner.model.state_dict()
+        if learner.keeps_last:
+            at.best_epoch, at.valid_rmse = at.epoch, valid_rmse
+            self.best.model_state = state
+        elif valid_rmse is None or at.valid_rmse is None or valid_rmse < at.valid_rmse:
             at.best_epoch, at.valid_rmse = at.epoch, valid_rmse
             self.best.user_rows.copy_(user_rows)
-            state = learner.model.state_dict()
             self.best.model_state = {name: t.detach().clone() for name, t in state.items()}
         at.epoch, at.step, at.sums = at.epoch + 1, 0, [0.0, 0.0]
         steps, speed = learner.plan.num_steps, record["rows_per_second"]
@@ -183,6 +200,7 @@ class Engine:
     def _save(self) -> None:
         snapshot = take_snapshot(self._learner, self.best, self._group)
         self._checkpoints.save(self.position, snapshot, self._shard, self._group)
+        self._saved_at = time.monotonic()
 
     def _check_finite(self, losses: Tensor, rate: float) -> None:
         broken = (~losses[:, 0].isfinite()).nonzero()

@@ -39,7 +39,7 @@ READ_ATTEMPTS = 2
 
 
 def open_batches(
-    path: str,
+    paths: tuple[str, ...],
     bucket_rows: Mapping[int, int],
     shard: Shard,
     plan: StepPlan,
@@ -50,8 +50,8 @@ def open_batches(
     """Return the batches of a rank, held in memory or read again in each epoch.
 
     Args:
-        path: The train data set, partitioned by bucket.
-        bucket_rows: Rows by bucket, from its manifest; every row read is counted against it.
+        paths: The data sets to train on, partitioned by bucket; each bucket has the rows of all.
+        bucket_rows: Rows by bucket, from the manifests; every row read is counted against it.
         shard: The rank's buckets and users.
         plan: The steps of an epoch.
         device: Where batches go.
@@ -62,11 +62,11 @@ def open_batches(
         TrainingError: A bucket has more or fewer rows than its manifest says.
     """
     if is_resident(bucket_rows, shard, settings):
-        ratings = read_ratings(path, bucket_rows, shard, device, settings)
+        ratings = read_ratings(paths, bucket_rows, shard, device, settings)
         return ResidentBatches(ratings, plan, shard, threads)
     with ExitStack() as copies:
         groups = {
-            bucket: _list_row_groups(bucket_folder(path, bucket), rows, copies)
+            bucket: _list_row_groups(folders_of(paths, bucket), rows, copies)
             for bucket in shard.buckets
             if (rows := bucket_rows.get(bucket, 0))
         }
@@ -91,7 +91,7 @@ def is_resident(bucket_rows: Mapping[int, int], shard: Shard, settings: TrainCon
 
 
 def read_ratings(
-    path: str,
+    paths: tuple[str, ...],
     bucket_rows: Mapping[int, int],
     shard: Shard,
     device: torch.device,
@@ -100,8 +100,8 @@ def read_ratings(
     """Return all ratings of a rank's buckets.
 
     Args:
-        path: A data set partitioned by bucket (train or valid).
-        bucket_rows: Rows by bucket, from its manifest; every row read is counted against it.
+        paths: Data sets partitioned by bucket; those of one bucket follow each other.
+        bucket_rows: Rows by bucket, from the manifests; every row read is counted against it.
         shard: The rank's buckets and users.
         device: Where the tensors go.
         settings: The train section; `reader` matters here.
@@ -116,18 +116,24 @@ def read_ratings(
         span = slice(start, start + bucket_rows.get(bucket, 0))
         if span.stop > start:
             into = (users[span], movies[span], ratings[span])
-            _read_bucket(reader, bucket_folder(path, bucket), into)
+            _read_bucket(reader, folders_of(paths, bucket), into)
             users[span] = offset + users[span] // shard.num_buckets
         start = span.stop
     return Ratings(torch.from_numpy(packed).to(device))
 
 
-def _read_bucket(reader: Reader, folder: str, into: Columns) -> None:
+def folders_of(paths: tuple[str, ...], bucket: int) -> list[str]:
+    """Return the folders of a bucket in all data sets."""
+    return [bucket_folder(path, bucket) for path in paths]
+
+
+def _read_bucket(reader: Reader, folders: list[str], into: Columns) -> None:
     """Fill arrays of the expected length from one bucket's files."""
+    name = " and ".join(folders)
     expected = len(into[0])
     for attempt in range(1, READ_ATTEMPTS + 1):
         found = 0
-        for batch in _read_batches(reader, folder):
+        for batch in _read_batches(reader, folders):
             end = found + len(batch[0])
             if end <= expected:
                 for column, values in zip(into, batch, strict=True):
@@ -136,8 +142,8 @@ def _read_bucket(reader: Reader, folder: str, into: Columns) -> None:
         if found == expected:
             return
         # petastorm's thread pool can think that it has finished before it has begun (0 == 0).
-        logger.warning("%s: %s of %s rows, attempt %s", folder, found, expected, attempt)
-    raise _wrong_count(folder, f"{found:,} rows in {READ_ATTEMPTS} attempts", expected)
+        logger.warning("%s: %s of %s rows, attempt %s", name, found, expected, attempt)
+    raise _wrong_count(name, f"{found:,} rows in {READ_ATTEMPTS} attempts", expected)
 
 
 def _wrong_count(where: str, found: str, expected: int) -> TrainingError:
@@ -151,25 +157,35 @@ def _wrong_count(where: str, found: str, expected: int) -> TrainingError:
     )
 
 
-def _read_batches(reader: Reader, folder: str) -> Iterator[Columns]:
+def _read_batches(reader: Reader, folders: list[str]) -> Iterator[Columns]:
     """Yield the rows of each row group of a bucket, in stored order."""
-    for path in parquet.parquet_files(folder):
+    for path in list_files(folders):
         with storage.local_copy(path) as local:
             yield from reader.read_file(local)
 
 
-def _list_row_groups(folder: str, expected: int, copies: ExitStack) -> list[RowGroup]:
+def list_files(folders: list[str]) -> list[str]:
+    """Return the files of folders, of which some may not exist, as a bucket may be empty."""
+    return [
+        path
+        for folder in folders
+        if storage.exists(folder)
+        for path in parquet.parquet_files(folder)
+    ]
+
+
+def _list_row_groups(folders: list[str], expected: int, copies: ExitStack) -> list[RowGroup]:
     """Return the row groups of a bucket, read from its files' footers.
 
     A remote file is copied once, and `copies` keeps the copy on the local disk.
     """
     groups = []
-    for path in parquet.parquet_files(folder):
+    for path in list_files(folders):
         local = copies.enter_context(storage.local_copy(path))
         groups += parquet.list_row_groups(local)
     found = sum(group.num_rows for group in groups)
     if found != expected:
-        raise _wrong_count(folder, f"{found:,} rows", expected)
+        raise _wrong_count(" and ".join(folders), f"{found:,} rows", expected)
     return groups
 
 

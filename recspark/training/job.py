@@ -14,12 +14,12 @@ class TrainJob:
     model_name: str
     folder: str
     """The model's staging folder, which all ranks see."""
-    train: str
-    """The data set to learn from."""
+    train: tuple[str, ...]
+    """The data sets to learn from: train, and in a refit valid too."""
     valid: str
     """The data set that decides when to stop."""
     train_rows: dict[int, int]
-    """Bucket to rows of train, from its manifest."""
+    """Bucket to rows to learn from, from the manifests."""
     valid_rows: dict[int, int]
     """Bucket to rows of valid."""
     num_users: int
@@ -41,5 +41,9 @@ class TrainJob:
     """Manifest ids of the user and movie index, which say whom the rows of the tables belong to."""
     settings: TrainConfig
     seed: int
+    stop_after: int | None = None
+    """Epochs after which training ends, in a refit; `settings.epochs` is that of the schedule."""
+    run: str = ""
+    """The run directory, for the attributes of users and movies."""
     num_cores: int | None = None
     """Cores per rank; None divides those of its machine among the ranks there."""

@@ -1,8 +1,9 @@
 """Learners take the steps of an epoch: each step updates the module and the users.
 
-The engine handles epochs, validation and checkpoints; a learner handles batches. There are three:
+The engine handles epochs, validation and checkpoints; a learner handles batches. There are five:
 one in compiled loops for matrix factorisation on the CPU, one by autograd for every model with
-trained user embeddings, and one for autoencoders, which take whole users.
+trained user embeddings, one for autoencoders, which take whole users, and two that solve for whole
+rows or draw them.
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from recspark.arrays.user_buckets import Shard
 from recspark.models.rating_model import RatingModel
+from recspark.training.batches import Ratings
 from recspark.training.clock import Clock
 from recspark.training.group import Group
 from recspark.training.plan import StepPlan
+
+# Ratings predicted at a time.
+PIECE = 65_536
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,8 @@ class Learner(ABC):
     """
 
     num_ratings: int
+    keeps_last: ClassVar[bool] = False
+    """Whether the last epoch is kept, not the best one on valid, and nothing stops early."""
 
     def __init__(self, model: RatingModel, rows: Tensor, plan: StepPlan, group: Group) -> None:
         """Keep the parts."""
@@ -78,6 +87,30 @@ class Learner(ABC):
     def user_rows(self) -> Tensor:
         """Return the rows of the rank's users as scoring needs them, [R, U]."""
         return self.rows.detach()
+
+    @torch.no_grad()
+    def predictions(self, ratings: Ratings, user_rows: Tensor) -> Iterator[Tensor]:
+        """Yield predictions in rating units, not clipped, PIECE ratings at a time.
+
+        Args:
+            ratings: This rank's ratings of valid.
+            user_rows: [R, U], what `user_rows` returned.
+        """
+        model = self.model.eval()
+        for start in range(0, len(ratings), PIECE):
+            span = slice(start, start + PIECE)
+            users, movies = ratings.user_rows[span].long(), ratings.movie_index[span].long()
+            yield model(functional.embedding(users, user_rows), movies)
+
+    def save_more(self, folder: str, shard: Shard) -> None:  # noqa: B027
+        """Write what belongs to the model besides its module and the users' rows: nothing here.
+
+        All ranks call it together, at the end.
+
+        Args:
+            folder: The model's folder.
+            shard: The rank's buckets.
+        """
 
     @abstractmethod
     def memory(self) -> Memory:

@@ -20,6 +20,7 @@ from recspark.training.feed import open_batches, read_ratings
 from recspark.training.group import Group
 from recspark.training.job import TrainJob
 from recspark.training.learner import Learner
+from recspark.training.make_rows import make_row_learner
 from recspark.training.plan import StepPlan
 from recspark.training.precision import set_precision
 from recspark.training.rating_learner import RatingLearner
@@ -64,8 +65,12 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
         yield UserLearner(model, plan, grouped, num_ratings, shard, settings, group)
         return
     rows = init_user_rows(model, shard, job.seed).to(group.device)
-    plan = StepPlan(job.train_rows, settings.batch_size, job.seed, settings.min_steps)
     threads = Threads(torch.get_num_threads())
+    if settings.solves_rows:
+        with contextlib.closing(threads):
+            yield make_row_learner(model, rows, job, shard, group, threads)
+        return
+    plan = StepPlan(job.train_rows, settings.batch_size, job.seed, settings.min_steps)
     feed = open_batches(job.train, job.train_rows, shard, plan, group.device, settings, threads)
     make = FactorLearner if can_learn(model, settings, group.device) else RatingLearner
     with contextlib.closing(feed), contextlib.closing(threads):

@@ -7,18 +7,15 @@ start rows, and scoring answers with the fallback instead. So it is counted and 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from recspark.training.batches import Ratings
 from recspark.training.group import Group
 from recspark.training.learner import Learner
-
-# Rows computed at a time.
-ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,18 @@ class Measured:
 
 
 @torch.no_grad()
+def predict_warm(learner: Learner, user_rows: Tensor, ratings: Ratings, group: Group) -> Tensor:
+    """Return the model's prediction of each rating, float32 [N], NaN where it is cold.
+
+    All ranks call it together. Arguments as for `measure`.
+    """
+    found = torch.full((len(ratings),), math.nan)
+    for span, predicted, is_warm in _predict(learner, user_rows, ratings, group):
+        found[span] = torch.where(is_warm, predicted, math.nan).cpu()
+    return found
+
+
+@torch.no_grad()
 def measure(learner: Learner, user_rows: Tensor, ratings: Ratings, group: Group) -> Measured:
     """Measure the model on all ranks' ratings; all ranks call it together.
 
@@ -41,17 +50,24 @@ def measure(learner: Learner, user_rows: Tensor, ratings: Ratings, group: Group)
         ratings: This rank's validation ratings.
         group: The ranks.
     """
-    model = learner.model.eval()
-    seen_movies = group.max(learner.seen_movies.byte()).bool()
     sums = torch.zeros(3, dtype=torch.float64, device=group.device)
-    for start in range(0, len(ratings), ROWS):
-        span = slice(start, start + ROWS)
-        users, movies = ratings.user_rows[span].long(), ratings.movie_index[span].long()
-        predicted = model(functional.embedding(users, user_rows), movies)
-        is_warm = learner.seen_users[users] & seen_movies[movies]
+    for span, predicted, is_warm in _predict(learner, user_rows, ratings, group):
         error = torch.where(is_warm, predicted - ratings.ratings[span], 0.0)
         sums[0] += error.double().square().sum()
         sums[1] += is_warm.sum()
-        sums[2] += len(users)
+        sums[2] += len(predicted)
     squares, warm, count = group.sum(sums).tolist()
     return Measured(math.sqrt(squares / warm) if warm else None, round(count - warm))
+
+
+def _predict(
+    learner: Learner, user_rows: Tensor, ratings: Ratings, group: Group
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Yield some places of the ratings, their predictions, and whether they are warm."""
+    seen_movies = group.max(learner.seen_movies.byte()).bool()
+    start = 0
+    for predicted in learner.predictions(ratings, user_rows):
+        span = slice(start, start + len(predicted))
+        users, movies = ratings.user_rows[span].long(), ratings.movie_index[span].long()
+        yield span, predicted, learner.seen_users[users] & seen_movies[movies]
+        start = span.stop

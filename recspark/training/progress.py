@@ -20,9 +20,13 @@ from recspark.files import json_files
 logger = logging.getLogger(__name__)
 
 PROGRESS = "progress.json"
+IS_REFIT = "is_refit"
+"""Marks epochs of the second fit in the history of the file."""
 WRITE_SECONDS = 0.5
 # Shorter than the interval of the stage's heartbeat line (recspark.logs), which then stays away.
 LINE_SECONDS = 25.0
+# Of a run with more epochs, such as the sweeps of a sampler, each look logs the latest one only.
+MANY_EPOCHS = 50
 
 
 class ProgressWriter:
@@ -33,15 +37,23 @@ class ProgressWriter:
         self._path, self._epochs = posixpath.join(folder, PROGRESS), epochs
         self._written = (0.0, 0)
         self._resumed_at: list[int] | None = None
+        self._first_fit: list[Any] | None = None
 
     def note_resumed(self, epoch: int, step: int) -> None:
         """Record where an interrupted run continues."""
         self._resumed_at = [epoch, step]
 
+    def note_refit(self, history: list[Any]) -> None:
+        """Record that the second fit begins, after the epochs of the first."""
+        self._first_fit = history
+
     def __call__(
         self, epoch: int, step: int, num_steps: int, speed: float, history: list[Any]
     ) -> None:
         """Write, unless the last write was a moment ago."""
+        if self._first_fit is not None:
+            again = [{**record, IS_REFIT: True} for record in history]
+            history = [*self._first_fit, *again]
         now = time.monotonic()
         if now - self._written[0] < WRITE_SECONDS and len(history) == self._written[1]:
             return
@@ -106,11 +118,14 @@ class _Lines:
             self._is_resume_logged = True
             epoch, step = progress["resumed_at"]
             self._log("train: %s continues from epoch %s, step %s", self._name, epoch + 1, step)
-            self._num_logged = epoch
-        for record in progress["history"][self._num_logged :]:
+            again = [record for record in progress["history"] if record.get(IS_REFIT)]
+            self._num_logged = len(progress["history"]) - len(again) + epoch if again else epoch
+        new = progress["history"][self._num_logged :]
+        for record in new[-1:] if progress["epochs"] > MANY_EPOCHS else new:
             self._log(
-                "train: %s epoch %s: train RMSE %.4f, valid RMSE %s, %s rows/s",
+                "train: %s %sepoch %s: train RMSE %.4f, valid RMSE %s, %s rows/s",
                 self._name,
+                "refit, " if record.get(IS_REFIT) else "",
                 record["epoch"] + 1,
                 record["train_rmse"],
                 _figure(record["valid_rmse"]),
@@ -176,6 +191,8 @@ class _Bar:
 def _stopped_early(progress: dict[str, Any]) -> str:
     """Return a note on a finished run that had epochs left, else an empty string."""
     done, epochs = len(progress["history"]), progress["epochs"]
+    if done and progress["history"][-1].get(IS_REFIT):
+        return ""  # a refit ends when it should
     return f"stopped early at epoch {done} of {epochs}" if done < epochs else ""
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
 import os
 import posixpath
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from recspark.arrays.user_buckets import Shard
-from recspark.contract.paths import MODEL_CARD
+from recspark.contract.paths import MODEL_CARD, USES_TIMES
 from recspark.errors import TrainingError, describe
 from recspark.files import json_files, storage
 from recspark.saved import weights
+from recspark.training import refit
 from recspark.training.checkpoint import Checkpoints, Position
 from recspark.training.engine import DIVERGED, Engine
 from recspark.training.failure import report_failure
@@ -25,6 +28,7 @@ from recspark.training.group import Group, join_group
 from recspark.training.job import TrainJob
 from recspark.training.learner import Learner
 from recspark.training.make import make_learner
+from recspark.training.measure import predict_warm
 from recspark.training.progress import PROGRESS, ProgressWriter
 from recspark.training.result_settings import resume_settings
 from recspark.training.tensorboard import import_writer, write_tensorboard
@@ -34,6 +38,8 @@ logger = logging.getLogger(__name__)
 # A further thread pays off from this many rows in a rank's step. On MovieLens-100K with steps of
 # 512 rows, two threads on two busy cores were five times slower than one.
 ROWS_PER_THREAD = 4096
+# The same of all its ratings, for learners that take all of them in a step.
+RATINGS_PER_THREAD = 1 << 18
 
 
 def train_rank(job: TrainJob) -> None:
@@ -63,12 +69,36 @@ def run_rank(job: TrainJob, group: Group) -> None:
         rank=group.rank,
         num_ranks=group.num_ranks,
     )
-    _set_threads(job, group)
+    set_threads(job, group)
     if job.settings.tensorboard:
         import_writer()  # refuse before the work, not after it
     progress = ProgressWriter(job.folder, job.settings.epochs)
+    if not refit.is_wanted(job):
+        with _fit(job, shard, group, progress) as (engine, learner):
+            _save(job, engine.position, shard, group, engine, learner)
+        return
+    first = refit.read_choice(job, _belongs_to(job), group)
+    if first is None:
+        with _fit(job, shard, group, progress) as (engine, learner):
+            first = engine.position
+            learner.model.load_state_dict(engine.best.model_state)
+            valid = read_ratings((job.valid,), job.valid_rows, shard, group.device, job.settings)
+            group.barrier_without_timeout()
+            predictions = predict_warm(learner, engine.best.user_rows, valid, group)
+            refit.keep_choice(job, first, _belongs_to(job), predictions, shard, group)
+    progress.note_refit(first.history)
+    with _fit(refit.make_refit(job, first), shard, group, progress) as (engine, learner):
+        refit.save_predictions(job, shard)
+        _save(job, first, shard, group, engine, learner)
+
+
+@contextlib.contextmanager
+def _fit(
+    job: TrainJob, shard: Shard, group: Group, progress: ProgressWriter
+) -> Iterator[tuple[Engine, Learner]]:
+    """Train, and yield the engine, whose `best` has the weights, and the learner."""
     with make_learner(job, shard, group) as learner:
-        valid = read_ratings(job.valid, job.valid_rows, shard, group.device, job.settings)
+        valid = read_ratings((job.valid,), job.valid_rows, shard, group.device, job.settings)
         checkpoints = Checkpoints(job.checkpoints, _belongs_to(job))
         engine = Engine(
             learner,
@@ -79,7 +109,8 @@ def run_rank(job: TrainJob, group: Group) -> None:
             group=group,
             checkpoints=checkpoints,
             on_progress=progress if group.rank == 0 else _ignore,
-            train_path=job.train,
+            train_path=" and ".join(job.train),
+            stop_after=job.stop_after,
         )
         # Reading may take much longer on one rank than on another, so nothing before this line may
         # wait for the other ranks with the timeout. From here on ranks move in step.
@@ -92,19 +123,31 @@ def run_rank(job: TrainJob, group: Group) -> None:
             checkpoints.remove()
         engine.fit()
         require_sound(job, engine.position)
-        _save(job, shard, group, engine, learner)
+        yield engine, learner
 
 
-def _save(job: TrainJob, shard: Shard, group: Group, engine: Engine, learner: Learner) -> None:
+def _save(
+    job: TrainJob,
+    chosen: Position,
+    shard: Shard,
+    group: Group,
+    engine: Engine,
+    learner: Learner,
+) -> None:
+    """Write the model; `chosen` is the position of the fit that valid judged."""
     weights.save_users(job.folder, shard, engine.best.user_rows, learner.seen_users)
+    learner.save_more(job.folder, shard)
     seen_movies = group.max(learner.seen_movies.byte()).bool()
-    card = _make_card(job, engine.position, learner.model.spec.to_card())
+    card = _make_card(job, chosen, learner.model.spec.to_card())
+    if chosen is not engine.position:
+        last = engine.position.history[-1]
+        card["refit"] = {"epochs": engine.position.epoch, "train_rmse": last["train_rmse"]}
     if group.rank == 0:
         weights.save_movies(job.folder, engine.best.model_state, seen_movies)
-        weights.save_history(job.folder, engine.position.history)
+        weights.save_history(job.folder, chosen.history)
         json_files.write_json(posixpath.join(job.folder, MODEL_CARD), card)
         if job.settings.tensorboard:
-            write_tensorboard(job.tensorboard, engine.position.history)
+            write_tensorboard(job.tensorboard, chosen.history)
     group.barrier()  # the last thing that can fail on any rank
 
 
@@ -134,17 +177,20 @@ def require_sound(job: TrainJob, position: Position) -> None:
         )
 
 
-def _set_threads(job: TrainJob, group: Group) -> None:
+def set_threads(job: TrainJob, group: Group) -> None:
     cores = job.num_cores
     if cores is None:
         cores = len(os.sched_getaffinity(0)) // int(os.environ["LOCAL_WORLD_SIZE"])
-    rows = job.settings.batch_size // group.num_ranks
-    torch.set_num_threads(max(1, min(cores, rows // ROWS_PER_THREAD)))
+    rows, share = job.settings.batch_size, ROWS_PER_THREAD
+    if job.settings.solves_rows:
+        rows, share = sum(job.train_rows.values()), RATINGS_PER_THREAD
+    torch.set_num_threads(max(1, min(cores, rows // group.num_ranks // share)))
 
 
 def _make_card(job: TrainJob, position: Position, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         "architecture": job.settings.architecture,
+        USES_TIMES: job.settings.uses_times,
         "spec": spec,
         "num_users": job.num_users,
         "num_movies": job.num_movies,

@@ -12,8 +12,8 @@ from recspark.training.feed import is_resident
 
 # How training runs, without influence on its result (beyond rounding).
 _WITHOUT_INFLUENCE = (
-    *("timeout_seconds", "checkpoint_steps", "resume", "tensorboard", "num_ranks", "device"),
-    *("reader", "feed", "feed_memory_mib"),
+    *("timeout_seconds", "checkpoint_steps", "checkpoint_seconds", "resume", "tensorboard"),
+    *("num_ranks", "device", "reader", "feed", "feed_memory_mib"),
 )
 
 
@@ -40,7 +40,8 @@ def result_settings(
     shard = Shard(
         num_users=num_users, num_buckets=num_buckets, rank=0, num_ranks=settings.num_ranks
     )
-    if settings.architecture == "autorec" or is_resident(train_rows, shard, settings):
+    is_always_held = settings.architecture == "autorec" or settings.solves_rows
+    if is_always_held or is_resident(train_rows, shard, settings):
         return {**kept, "feed": "resident"}
     return {**kept, "feed": "streaming", "feed_memory_mib": settings.feed_memory_mib}
 
@@ -51,7 +52,8 @@ def resume_settings(
     """Return the settings that a run must share with a checkpoint to continue it.
 
     `epochs` and `patience` only say when training ends, so they may change. Under the cosine
-    schedule every step so far depended on `epochs`.
+    schedule every step so far depended on `epochs`, as do the sweeps after which bayesian_mf stores
+    samples.
 
     Args:
         settings: The train section.
@@ -62,4 +64,6 @@ def resume_settings(
     kept = result_settings(settings, train_rows, num_users, num_buckets)
     del kept["patience"]
     epochs = kept.pop("epochs")
+    if settings.architecture == "bayesian_mf":
+        return {**kept, "epochs of bayesian_mf": epochs}
     return {**kept, "epochs of schedule cosine": epochs} if settings.schedule == "cosine" else kept

@@ -33,7 +33,7 @@ def take_snapshot(learner: Learner, best: BestWeights, group: Group) -> Snapshot
     shared = {_MODEL + name: tensor for name, tensor in learner.model.state_dict().items()}
     shared |= {_MEMORY + name: tensor for name, tensor in memory.shared.items()}
     shared[_SEEN] = group.max(learner.seen_movies.byte()).bool()
-    if best.model_state:
+    if best.model_state and not learner.keeps_last:
         users[_BEST + _ROWS] = best.user_rows
         shared |= {_BEST + name: tensor for name, tensor in best.model_state.items()}
     return Snapshot(users, shared)

@@ -96,7 +96,7 @@ def make_ways(arguments: argparse.Namespace, bucket_rows: dict[int, int], data: 
 
     def open_ours(feed: str, reader: str = "petastorm") -> Batches:
         settings = TrainConfig(feed=feed, reader=reader, feed_memory_mib=arguments.memory_mib)
-        return open_batches(str(data), bucket_rows, shard, plan, cpu, settings, Threads(1))
+        return open_batches((str(data),), bucket_rows, shard, plan, cpu, settings, Threads(1))
 
     resident = open_ours("resident")
 
@@ -105,7 +105,7 @@ def make_ways(arguments: argparse.Namespace, bucket_rows: dict[int, int], data: 
 
     def read(reader: str) -> Iterator[torch.Tensor]:
         settings = TrainConfig(reader=reader)
-        yield read_ratings(str(data), bucket_rows, shard, cpu, settings).movie_index
+        yield read_ratings((str(data),), bucket_rows, shard, cpu, settings).movie_index
 
     def epoch_of_streaming(reader: str, epoch: int) -> Iterator[torch.Tensor]:
         streaming = open_ours("streaming", reader)

@@ -99,7 +99,7 @@ def make_job(
     return TrainJob(
         model_name=name,
         folder=str(folder),
-        train=str(train),
+        train=(str(train),),
         valid=str(train),
         train_rows=rows,
         valid_rows={},

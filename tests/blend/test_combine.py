@@ -47,11 +47,11 @@ def test_rows_are_matched_whatever_their_order(tmp_path: Path) -> None:
     for row in range(len(FIRST.user)):
         one = found[int(FIRST.user[row]), int(FIRST.movie[row])]
         first = float(FIRST.prediction[row])
-        expected = -0.5 + 0.3 * first + 0.9 * (5 - first / 2)
+        by_both = FIRST.fallback[row] is not None and row % 3
+        expected = first if by_both else -0.5 + 0.3 * first + 0.9 * (5 - first / 2)
         assert one[c.PREDICTION] == pytest.approx(expected, abs=1e-5)
         assert (one[c.RATING], one[c.RATED_AT]) == (FIRST.rating[row], FIRST.rated_at[row])
         assert one[c.BUCKET] == FIRST.user[row] % 3
-        by_both = FIRST.fallback[row] is not None and row % 3
         assert one[c.FALLBACK] == (FIRST.fallback[row] if by_both else None)
 
 

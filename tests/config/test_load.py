@@ -240,8 +240,13 @@ def test_unknown_preset_lists_the_known_ones(config_file: str) -> None:
 
 
 def test_the_blend_has_no_preset(config_file: str) -> None:
-    with pytest.raises(ConfigError, match=r"models: found blend.*The job blend makes.*not support"):
-        load_model_configs(["--config", config_file, "--models", "blend"], prog="test.py")
+    words = ["--config", config_file, "--models", "als,blend"]
+    with pytest.raises(ConfigError, match=r"models: found blend.*The job blend makes.*Only score_"):
+        load_model_configs(words, prog="test.py")
+    models = load_model_configs(words, prog="test.py", takes_blend=True)
+    assert list(models) == ["als", "blend"]
+    assert models["als"].baseline.algorithm == "als"
+    assert models["blend"].baseline.algorithm is models["blend"].train.architecture is None
 
 
 def test_a_preset_beside_the_config_may_end_in_yml(config_file: str) -> None:

@@ -26,6 +26,7 @@ class Sample:
     rating: npt.NDArray[np.float32]
     rated_at: list[int | None]
     prediction: npt.NDArray[np.float32]
+    std: list[float | None]
     fallback: list[str | None]
     train_user: npt.NDArray[np.int32]
     train_movie: npt.NDArray[np.int32]
@@ -49,6 +50,7 @@ def random_sample(seed: int) -> Sample:
         rating=(rng.integers(1, 11, NUM_ROWS) / 2).astype(np.float32),
         rated_at=[None if n % 9 == 0 else int(n) for n in rng.integers(*_TIMES, NUM_ROWS)],
         prediction=rng.uniform(1, 5, NUM_ROWS).astype(np.float32),
+        std=[None if n % 5 == 0 else n / 1000 for n in rng.integers(300, 1500, NUM_ROWS).tolist()],
         fallback=[flag or None for flag in flags],
         train_user=skewed.astype(np.int32),
         train_movie=(skewed[::-1] / NUM_USERS * NUM_MOVIES * 0.9).astype(np.int32),
@@ -79,6 +81,7 @@ def write_predictions(path: Path, sample: Sample, num_buckets: int) -> dict[int,
         c.RATING: sample.rating,
         c.RATED_AT: pa.array(sample.rated_at, pa.int32()),
         c.PREDICTION: sample.prediction,
+        c.PREDICTION_STD: pa.array(sample.std, pa.float32()),
         c.FALLBACK: pa.array(sample.fallback, pa.string()),
     }
     return write_buckets(path, columns, num_buckets)

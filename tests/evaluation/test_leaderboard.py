@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from recspark.errors import DataError
-from recspark.evaluation.leaderboard import compare_models, rank_models, render_table
+from recspark.evaluation.leaderboard import compare_models, find_worse, rank_models, render_table
 from recspark.evaluation.protocol import describe_protocol
 
 
@@ -95,6 +95,30 @@ def test_the_table_marks_ties() -> None:
     lines = render_table(rank_models([*pair, figures("c", 1.0)])).splitlines()
     assert [" = " in line for line in lines[2:5]] == [False, True, False]
     assert lines[-1].startswith("= tied with the best")
+
+
+def test_models_that_use_the_times_of_test_are_ranked_apart() -> None:
+    timed = [
+        {**figures(name, rmse, protocol="p; times of test known"), "uses_times": True}
+        for name, rmse in (("timed_b", 0.7), ("timed_a", 0.6))
+    ]
+    ranked = rank_models([*timed, figures("plain", 0.8), figures("bias", 1.0)])
+    assert [one["model"] for one in ranked] == ["plain", "bias", "timed_a", "timed_b"]
+    assert set(ranked[0]["versus"]) == {"bias"}
+    assert set(ranked[3]["versus"]) == {"best", "bias"}
+    assert ranked[3]["versus"]["best"]["difference"] == pytest.approx(0.1)
+    lines = render_table(ranked).splitlines()
+    assert [line.split()[0] for line in lines[2:4]] == ["plain", "bias"]
+    assert lines[4].startswith("These models are told when each test rating was given")
+    assert [line.split()[0] for line in lines[5:7]] == ["timed_a", "timed_b"]
+    assert lines[7:] == ["p (20,000 test ratings)", "p; times of test known (20,000 test ratings)"]
+
+
+def test_models_that_do_not_reach_the_reference_are_named() -> None:
+    tied = figures("tied", 1.01, resampled=(0.03, 0.0, -0.03))
+    ranked = rank_models([figures("bias", 1.0), figures("good", 0.9), tied, figures("poor", 1.1)])
+    assert find_worse(ranked) == ["poor"]
+    assert find_worse(rank_models([figures("poor", 1.1)])) == []
 
 
 PREPARE = {

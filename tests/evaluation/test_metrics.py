@@ -196,3 +196,30 @@ def test_ids_of_another_index_are_an_error(
     frame = write_frame(tmp_path / "train", SAMPLE, 2)
     with pytest.raises(Exception, match=rf"1 rows like .*{column}_index 10000"):
         measure_models(spark, {"p": str(tmp_path / "p")}, frame, rows)
+
+
+@pytest.mark.parametrize(("level", "factor"), [(0.68, 0.994458), (0.95, 1.959964)])
+def test_intervals_count_the_ratings_inside(
+    figures: dict[str, dict[str, Any]], level: float, factor: float
+) -> None:
+    rows = [
+        (abs(error), std)
+        for error, std in zip(SAMPLE.error, SAMPLE.std, strict=True)
+        if std is not None
+    ]
+    [one] = [row for row in figures["one"]["intervals"] if row["level"] == level]
+    assert one["num_rows"] == len(rows) < NUM_ROWS
+    inside = sum(error <= factor * std for error, std in rows)
+    assert one["covered"] == pytest.approx(inside / len(rows), abs=1e-9)
+    width = 2 * factor * sum(std for _, std in rows) / len(rows)
+    assert one["mean_width"] == pytest.approx(width, rel=1e-5)
+
+
+def test_without_standard_deviations_there_are_no_intervals(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    without = dataclasses.replace(SAMPLE, std=[None] * NUM_ROWS)
+    rows = write_predictions(tmp_path / "one", without, 4)
+    frame = write_frame(tmp_path / "train", SAMPLE, 4)
+    found = measure_models(spark, {"one": str(tmp_path / "one")}, frame, rows)
+    assert found["one"]["intervals"] == []

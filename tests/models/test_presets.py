@@ -23,7 +23,9 @@ RECIPES = {
 
 def test_every_recipe_has_a_preset_and_a_large_scale_preset() -> None:
     expected = RECIPES | {f"{name}_large" for name in RECIPES}
-    assert set(PRESETS) == expected | {"als", "bias", "biased_mf", "cosine_user"}
+    others = {"als", "bias", "biased_mf", "cosine_user", "mf_als"}
+    samplers = {f"bayesian_mf{kind}" for kind in ("", "_interactions", "_full", "_large")}
+    assert set(PRESETS) == expected | others | samplers
 
 
 @pytest.fixture(scope="module")

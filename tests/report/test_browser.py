@@ -102,6 +102,25 @@ def test_a_phone_shows_model_rmse_and_difference_from_bias(tab: Tab, tmp_path: P
     assert all(0 <= cell["left"] < cell["right"] <= PHONE for cell in cells[:3])
 
 
+@pytest.mark.parametrize("width", [LAPTOP, PHONE])
+def test_intervals_are_unfolded_and_their_shares_visible(
+    tab: Tab, tmp_path: Path, width: int
+) -> None:
+    board = samples.make_board("bayesian_mf_with_everything")
+    next(iter(board.metrics.values()))["intervals"] = [
+        {"level": 0.95, "num_rows": 20_000, "covered": 0.9437, "mean_width": 3.65}
+    ]
+    findings = dataclasses.replace(samples.make_findings(), leaderboards=Leaderboards([board]))
+    path = tmp_path / "index.html"
+    path.write_text(make_report(findings), encoding="utf-8")
+    tab.open(path, width, dark=False)
+    texts = tab.ask('[...document.querySelectorAll("#intervals td")].map(one => one.textContent)')
+    assert texts == ["bayesian_mf_with_everything", "95%", "94.4%", "3.65", "20,000"]
+    cells = boxes(tab, "#intervals tbody td")
+    assert all(0 < cell["left"] < cell["right"] <= width for cell in cells[:3])
+    assert tab.ask("document.documentElement.scrollWidth") == width
+
+
 def test_a_laptop_shows_the_whole_leaderboard(tab: Tab, tmp_path: Path) -> None:
     tab.open(write_with_best(tmp_path, "softmax_classifier"), LAPTOP, dark=False)
     assert tab.ask(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from recspark.page.certainty import MIN_COUNT, quantile
-from recspark.report.errors import make_calibration, make_errors
+from recspark.report.calibration import make_calibration
+from recspark.report.errors import make_errors
 from recspark.report.intervals import (
     find_extremes,
     find_widening,
@@ -118,7 +119,8 @@ def bins(*groups: tuple[float, int]) -> list[dict[str, Any]]:
 
 def test_calibration_heading_claims_no_more_than_the_test_set_shows() -> None:
     def heading(*groups: tuple[float, int]) -> str:
-        return make_calibration(board(calibration=bins(*groups)), "").panels[0].heading
+        leaderboards = Leaderboards([board(calibration=bins(*groups))])
+        return make_calibration(leaderboards).panels[0].heading
 
     assert heading((0.9, 41), (0.7, 10)).startswith("Too few test ratings")
     assert heading((0.9, 41), (0.01, 2000), (-0.02, 900)).endswith("off by no more than chance")
@@ -128,6 +130,32 @@ def test_calibration_heading_claims_no_more_than_the_test_set_shows() -> None:
     )
     # All errors below 0: (0.4 · 3000 + 0.2 · 1000) / 4000.
     assert heading((-0.4, 3000), (-0.2, 1000)).endswith("off by 0.35 stars on average (n = 4,000)")
+
+
+def intervals(*covered: float) -> list[dict[str, Any]]:
+    return [
+        {"level": level, "num_rows": 1900, "covered": one, "mean_width": 4 * level}
+        for level, one in zip((0.68, 0.95), covered, strict=True)
+    ]
+
+
+def test_intervals_are_shown_for_the_models_of_all_boards_that_state_them() -> None:
+    plain, timed = samples.make_board(), samples.make_board("timed")
+    for one in timed.rows:
+        one["protocol"] = "small; times of test known"
+    plain.metrics["mf"]["intervals"] = []  # it states none
+    assert len(make_calibration(Leaderboards([plain])).panels) == 1
+    plain.metrics["bias"]["intervals"] = intervals(0.7013, 0.9444)
+    timed.metrics["timed"]["intervals"] = intervals(0.66, 0.9)
+    [_, panel] = make_calibration(Leaderboards([plain, timed])).panels
+    assert panel.heading == "94.4% of the test ratings lie inside the 95% intervals of bias"
+    assert [table.title for table in panel.tables] == [plain.protocol, "small; times of test known"]
+    assert [table.rows for table in panel.tables] == [
+        [["bias", "68%", "70.1%", "2.72", "1,900"], ["bias", "95%", "94.4%", "3.80", "1,900"]],
+        [["timed", "68%", "66.0%", "2.72", "1,900"], ["timed", "95%", "90.0%", "3.80", "1,900"]],
+    ]
+    [_, panel] = make_calibration(Leaderboards([timed])).panels
+    assert panel.heading == "90.0% of the test ratings lie inside the 95% intervals of timed"
 
 
 def test_lists_of_few_users_are_not_praised() -> None:

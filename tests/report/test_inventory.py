@@ -92,6 +92,33 @@ def test_only_figures_of_current_predictions_count(tmp_path: Path) -> None:
     assert len(leaderboards.boards) == 1
 
 
+def test_models_that_are_told_times_come_after_the_others_however_many(tmp_path: Path) -> None:
+    models = ("bias", "t1", "t2", "t3")
+    inventory = write(tmp_path, make_inventory(models).manifests)
+    timed = {"protocol": "small; split random 0.1; times of test known", "uses_times": True}
+    other = {"level": 0.95, "resamples": 2, "seed": 1, "rmse": [0.5, 0.6]}
+    bias = make_metrics("bias", 2)
+    write_metrics(
+        tmp_path,
+        bias,
+        make_metrics("t1", 3, 0.6, **timed),
+        make_metrics("t2", 1, 0.5, **timed),
+        make_metrics("t3", 4, 0.5, **timed, bootstrap=other),
+    )
+    boards = read_leaderboards(inventory).boards
+    assert [list(board.metrics) for board in boards] == [["bias"], ["t2", "t1"], ["t3"]]
+    assert [board.uses_times for board in boards] == [False, True, True]
+    rows = {row["model"]: row for board in boards for row in board.rows}
+    assert [set(row["versus"]) for row in rows.values()] == [
+        set(),
+        {"bias"},
+        {"best", "bias"},
+        set(),
+    ]
+    found = rows["t2"]["versus"]["bias"]["difference"]
+    assert found == pytest.approx(rows["t2"]["rmse"] - bias["rmse"])
+
+
 def test_protocols_and_resamples_are_not_mixed(tmp_path: Path) -> None:
     models = ("bias", "mf", "als", "cosine_user")
     inventory = write(tmp_path, make_inventory(models).manifests)

@@ -233,6 +233,14 @@ def test_ties_are_shown() -> None:
     assert panel.heading.endswith("the test set cannot distinguish it from bias")
 
 
+def test_a_model_worse_than_bias_is_named_on_top() -> None:
+    metrics = [samples.make_metrics("mf", 1, 2.0), samples.make_metrics("bias", 2, 0.5)]
+    board = Board(rank_models(metrics), {one["model"]: one for one in metrics})
+    text = make_results(samples.make_inventory(), Leaderboards([board])).text
+    assert text == "Worse than bias, which knows no taste, beyond the interval: mf. "
+    assert make_results(samples.make_inventory(), Leaderboards([samples.make_board()])).text == ""
+
+
 def test_without_bias_there_is_no_column_for_it() -> None:
     metrics = [samples.make_metrics("mf", 1)]
     board = Board(rank_models(metrics), {"mf": metrics[0]})
@@ -316,6 +324,12 @@ def test_lists_that_cannot_be_measured_say_why() -> None:
     assert panel.tables[0].rows[0][1:5] == ["–"] * 4
 
 
+def test_cautious_lists_say_what_their_scores_are(findings: Findings) -> None:
+    note = "Scores are predictions less 1.5 × their standard deviation."
+    assert make_examples("mf", findings.examples, 1, 1.5).text.endswith(note)
+    assert "deviation" not in make_examples("mf", findings.examples).text
+
+
 def test_empty_lists_are_not_shown_as_examples() -> None:
     chapter = make_examples("mf", [])
     assert chapter.missing.startswith("The lists of mf are empty.")
@@ -329,6 +343,17 @@ def test_two_protocols_have_separate_tables() -> None:
     panels = make_results(samples.make_inventory(), Leaderboards(boards)).panels
     assert [panel.name for panel in panels] == ["leaderboard", "leaderboard-2", "top-n"]
     assert panels[1].text.startswith("another (20,000 test ratings)")
+
+
+def test_models_that_are_told_times_are_not_called_the_best_of_all() -> None:
+    timed = samples.make_board("timed")
+    rows = [{**row, "uses_times": True} for row in timed.rows]
+    boards = [samples.make_board(), dataclasses.replace(timed, rows=rows)]
+    plain, told, _ = make_results(samples.make_inventory(), Leaderboards(boards)).panels
+    assert plain.heading.startswith("mf has the lowest RMSE")
+    assert told.heading.startswith("Told when each test rating was given: timed has the lowest")
+    assert "not ranked with models that are not" in told.text
+    assert "not ranked" not in plain.text
 
 
 def test_a_map_of_all_movies_of_the_netflix_set_stays_small() -> None:

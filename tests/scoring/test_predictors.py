@@ -32,6 +32,7 @@ def test_factors_are_multiplied_pair_by_pair_over_many_chunks() -> None:
 
 
 KINDS = {"biased_mf": "standardized", "dot_product": "centered", "embedding_mlp": "raw"}
+WITH_FACTORS = ("biased_mf", "dot_product", "autorec", "bayesian_mf")
 LAYERS = ("dense 4", "relu", "batch_norm")
 
 
@@ -57,7 +58,7 @@ def test_every_trained_model_predicts_as_its_forward_does(tmp_path, name: str) -
     weights.save_movies(str(tmp_path), model.state_dict(), seen_movies)
     card = {"architecture": name, "spec": spec.to_card()}
     opened = trained.open_model(str(tmp_path), card)
-    assert isinstance(opened, FactorModel) == (name in ("biased_mf", "dot_product", "autorec"))
+    assert isinstance(opened, FactorModel) == (name in WITH_FACTORS)
     rows, which = (grid.ravel() for grid in np.meshgrid(np.arange(5), np.arange(6)))
     with torch.no_grad():
         expected = model(users[rows], torch.from_numpy(which)).numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from recspark.arrays.user_buckets import Shard
 from recspark.config import AlsConfig, BaselineConfig, Config, CosineUserConfig, PrepareConfig
 from recspark.contract import catalog
 from recspark.contract.paths import MODEL_CARD, RunPaths
-from recspark.datasets.manifest import require_manifest
+from recspark.datasets.manifest import read_manifest, require_manifest
 from recspark.datasets.step import Step
 from recspark.files import json_files
 from recspark.models.spec import ModelSpec
@@ -25,6 +26,8 @@ from recspark.stages import baseline
 from tests.baselines import dense
 from tests.runs import write_prepared
 from tests.stages.fitted import (
+    BLEND_INTERCEPT,
+    BLEND_WEIGHTS,
     NUM_BUCKETS,
     NUM_MOVIES,
     NUM_USERS,
@@ -38,7 +41,7 @@ from tests.stages.fitted import (
 
 @pytest.fixture(scope="session")
 def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
-    """A run with bias, als, cosine_user and a biased_mf of known weights."""
+    """A run with bias, als, cosine_user, and a biased_mf and a blend of known weights."""
     root = str(tmp_path_factory.mktemp("fitted"))
     config = Config(name="t", run_dir=root, prepare=PrepareConfig(num_buckets=NUM_BUCKETS))
     write_prepared(
@@ -55,12 +58,13 @@ def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Fit
         settings = BaselineConfig(
             algorithm=name,  # type: ignore[arg-type]
             cosine_user=CosineUserConfig(num_neighbors=4, block_users=3),
-            als=AlsConfig(embedding_size=3, epochs=3),
+            als=AlsConfig(embedding_size=3, epochs=3, shrinkage=5),
         )
         configs[name] = dataclasses.replace(config, baseline=settings)
         baseline.run(configs[name], name, spark)
     write_biased_mf(config)
-    return Fitted(config, configs)
+    write_blend(config)
+    return Fitted(config, {**configs, "blend": config})
 
 
 @pytest.fixture
@@ -93,3 +97,21 @@ def write_biased_mf(config: Config) -> None:
         card = {"architecture": "biased_mf", "spec": spec.to_card()}
         json_files.write_json(f"{folder}/{MODEL_CARD}", card)
         step.publish(step.outputs[0], None)
+
+
+def write_blend(config: Config, weights: Mapping[str, float] = BLEND_WEIGHTS) -> None:
+    """Publish a blend like the blend stage, with given weights."""
+    paths = RunPaths(config.root)
+    inputs = {f"models/{name}": paths.model(name) for name in weights}
+    inputs |= {"fallback": paths.model("bias"), "train": paths.train}
+    ids = {name: found.id for name, path in inputs.items() if (found := read_manifest(path))}
+    card = {
+        "algorithm": "blend",
+        "intercept": BLEND_INTERCEPT,
+        "scale": [1, 5],
+        "members": [{"model": name, "weight": weight} for name, weight in weights.items()],
+    }
+    step = Step("blend", {}, ids, [paths.model("blend")])
+    with step:
+        json_files.write_json(f"{step.staging(step.outputs[0])}/{MODEL_CARD}", card)
+        step.publish(step.outputs[0], None, card)

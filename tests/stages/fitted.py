@@ -17,6 +17,8 @@ UNSEEN_USER, UNSEEN_MOVIE = 21, 29
 
 TRAIN = dense.random_ratings(11, NUM_USERS, NUM_MOVIES, 0.4)
 TRAIN[UNSEEN_USER], TRAIN[:, UNSEEN_MOVIE] = np.nan, np.nan
+BLEND_WEIGHTS = {"biased_mf": 0.6, "cosine_user": 0.5, "als": -0.2}
+BLEND_INTERCEPT = 0.3
 _GAPS = [(int(u), int(m), 4.0) for u, m in np.argwhere(np.isnan(TRAIN))]
 VALID, TEST = _GAPS[::5], _GAPS[1::5]
 
@@ -48,8 +50,11 @@ def answers(config: Config, name: str) -> np.ndarray:
 
 
 @functools.cache
-def dense_answers(root: str, name: str) -> np.ndarray:
-    """Return a model's prediction of every pair, [users, movies], not clipped; NaN for none."""
+def dense_answers(root: str, name: str, clips: bool = True) -> np.ndarray:
+    """Return a model's prediction of every pair, [users, movies], not clipped; NaN for none.
+
+    `clips` says whether the members of a blend are clipped, as in every prediction but in no list.
+    """
     known = np.outer(~np.isnan(TRAIN).all(axis=1), ~np.isnan(TRAIN).all(axis=0))
     if name == "biased_mf":
         users, movies = mf_tables()
@@ -64,15 +69,27 @@ def dense_answers(root: str, name: str) -> np.ndarray:
                 for user in range(NUM_USERS)
             ]
         )
+    elif name == "blend":
+        mean, of_users, of_movies = dense.bias_effects(TRAIN, reg_user=10, reg_movie=25)
+        fallback = mean + of_users[:, None] + of_movies
+        table = np.full((NUM_USERS, NUM_MOVIES), BLEND_INTERCEPT)
+        for member, weight in BLEND_WEIGHTS.items():
+            answer = dense_answers(root, member)
+            filled = np.where(np.isnan(answer), fallback, answer)
+            table += weight * (np.clip(filled, 1, 5) if clips else filled)
     else:
         saved = RunPaths(root).model("als") + "/spark_model"
         table = np.full((NUM_USERS, NUM_MOVIES), np.nan)
+        num_rated, num_raters = ((~np.isnan(TRAIN)).sum(axis=axis) for axis in (1, 0))
+        mean, of_user, of_movie = dense.bias_effects(TRAIN, reg_user=10, reg_movie=25)
         users, movies = (
             pq.read_table(f"{saved}/{kind}").to_pydict() for kind in ("userFactors", "itemFactors")
         )
         for user, left in zip(users["id"], users["features"], strict=True):
             for movie, right in zip(movies["id"], movies["features"], strict=True):
-                table[user, movie] = np.dot(left, right)
+                effects = mean + of_user[user] + of_movie[movie]
+                weight = np.prod([n / (n + 5) for n in (num_rated[user], num_raters[movie])])
+                table[user, movie] = effects + weight * np.dot(left, right)
     return np.where(known, table, np.nan)
 
 

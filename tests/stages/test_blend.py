@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark.config import AlsConfig, BaselineConfig, BlendConfig, Config, PrepareConfig
+from recspark.config import (
+    AlsConfig,
+    BaselineConfig,
+    BlendConfig,
+    Config,
+    PrepareConfig,
+    ScorePairsConfig,
+    TrainConfig,
+)
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
@@ -19,8 +27,18 @@ from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError
 from recspark.files import parquet
-from recspark.stages import baseline, blend, evaluate, pipeline, score
-from tests.runs import Cell, write_prepared
+from recspark.notebook.model import Model
+from recspark.stages import (
+    baseline,
+    blend,
+    evaluate,
+    pipeline,
+    recommend,
+    score,
+    score_pairs,
+    train,
+)
+from tests.runs import Cell, movie_id, user_id, write_prepared
 
 NUM_USERS, NUM_MOVIES = 40, 30
 MEMBERS = ("bias", "als")
@@ -135,6 +153,8 @@ def test_predictions_of_test_are_the_clipped_weighted_sum_of_the_members(
             one["weight"] * rows[pair][c.PREDICTION]
             for one, rows in zip(card["members"], members, strict=True)
         )
+        if row[c.FALLBACK] is not None:
+            total = members[0][pair][c.PREDICTION]
         assert row[c.PREDICTION] == pytest.approx(np.clip(total, 1, 5), abs=1e-5)
         assert row[c.FALLBACK] == members[0][pair][c.FALLBACK]
     assert found[39, 1][c.FALLBACK] == "movie_effect"
@@ -219,3 +239,85 @@ def test_an_empty_valid_is_refused(spark: SparkSession, tmp_path: Path) -> None:
 def test_invalid_members_are_refused(members: tuple[str, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         BlendConfig(members=members)
+
+
+def test_a_refitted_member_is_weighed_by_what_it_said_before_it_saw_valid(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    settings = TrainConfig(
+        architecture="biased_mf", embedding_size=4, epochs=6, learning_rate=0.05, batch_size=64
+    )
+    members = ("mf", "refitted")
+    config = prepared(spark, tmp_path / "run")
+    config = dataclasses.replace(config, blend=BlendConfig(members=members, reg=0.01))
+    baseline.run(presets(config)["bias"], "bias", spark)
+    for name in members:
+        one = dataclasses.replace(settings, refit=name == "refitted")
+        train.run(dataclasses.replace(config, train=one), name, spark)
+        score.run(config, name, spark)
+    blend.run(config, spark)
+    paths = RunPaths(config.root)
+    card = json.loads((Path(paths.model("blend")) / "model.json").read_text())
+    # On valid both said the same, so one of them adds nothing.
+    [kept], [dropped] = card["members"], card["dropped"]
+    assert {kept["model"], dropped["model"]} == set(members)
+    assert kept["valid_rmse"] == pytest.approx(dropped["valid_rmse"], abs=1e-6)
+    assert abs(dropped["gain"]) < 1e-4
+    scored = [rows_of(spark, paths.predictions(name)) for name in members]
+    assert any(
+        scored[0][pair][c.PREDICTION] != row[c.PREDICTION] for pair, row in scored[1].items()
+    )
+
+
+def test_a_member_that_harms_is_dropped_and_no_longer_needed(
+    spark: SparkSession, copied: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    """als once more as `twin`: it gains nothing, and its predictions of test are not asked for."""
+    paths = RunPaths(copied.root)
+    baseline.run(presets(copied)["als"], "twin", spark)
+    config = dataclasses.replace(copied, blend=BlendConfig(members=("bias", "als", "twin")))
+    caplog.set_level("INFO")
+    blend.run(dataclasses.replace(config, force=True), spark)
+    card = json.loads(Path(paths.model("blend"), "model.json").read_text())
+    [dropped] = card["dropped"]
+    [kept] = {"als", "twin"} - {dropped["model"]}
+    assert {member["model"] for member in card["members"]} == {"bias", kept}
+    assert abs(dropped["gain"]) < 1e-4
+    assert f"blend: {dropped['model']} is dropped, RMSE" in caplog.text
+    assert f"without it the blend's RMSE changed by {dropped['gain']:+.5f}" in caplog.text
+
+
+def test_pairs_and_lists_are_served_as_test_is_predicted(
+    spark: SparkSession, copied: Config, tmp_path: Path
+) -> None:
+    paths = RunPaths(copied.root)
+    shown = rows_of(spark, paths.predictions("blend"))
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("".join(f"{user_id(u)},{movie_id(m)}\n" for u, m in shown))
+    asked = dataclasses.replace(copied, score_pairs=ScorePairsConfig(pairs=str(pairs)))
+    score_pairs.run(asked, "blend", spark)
+    table = spark.read.parquet(paths.scored_pairs("pairs", "blend")).orderBy(c.POSITION)
+    for row, expected in zip(table.collect(), shown.values(), strict=True):
+        assert row[c.PREDICTION] == pytest.approx(expected[c.PREDICTION], abs=1e-6)
+        assert row[c.FALLBACK] == expected[c.FALLBACK]
+    recommend.run(copied, "blend", spark)
+    lists = spark.read.parquet(paths.recommendations("blend")).toPandas()
+    top = lists[lists[c.RANK] == 1].set_index(c.USER_ID)
+    best, first = top[c.SCORE], top[c.MOVIE_ID]
+    raw = Model(copied.root, "blend").predict(best.index.to_list(), first.to_list())
+    np.testing.assert_allclose(np.clip(best, 1, 5), raw, atol=1e-5)
+    evaluate.run(presets(copied), spark)
+    figures = json.loads(Path(paths.metrics("blend")).read_text())
+    assert figures["top_n"]["num_users"] > 0
+
+
+def test_a_blend_of_an_earlier_member_is_not_served(spark: SparkSession, copied: Config) -> None:
+    one = presets(copied)["als"]
+    als = dataclasses.replace(one.baseline.als, reg=0.5)
+    other = dataclasses.replace(one.baseline, als=als)
+    baseline.run(dataclasses.replace(one, baseline=other), "als", spark)
+    message = r"models/blend: found .* earlier models/als .*Run jobs/blend\.py"
+    with pytest.raises(DataError, match=message):
+        recommend.run(copied, "blend", spark)
+    with pytest.raises(DataError, match=message):
+        score_pairs.run(copied, "blend", spark)

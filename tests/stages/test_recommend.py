@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +16,23 @@ from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import read_manifest
-from recspark.errors import DataError
+from recspark.errors import ConfigError, DataError
 from recspark.files import parquet
+from recspark.recommend import lists
+from recspark.recommend.lists import ListJob, WrittenLists
+from recspark.scoring import load
+from recspark.scoring.predictors import PairModel
 from recspark.stages import recommend
 from tests.runs import movie_id, user_id
-from tests.stages.fitted import NUM_USERS, TRAIN, UNSEEN_MOVIE, UNSEEN_USER, VALID, Fitted, answers
+from tests.stages.fitted import (
+    NUM_USERS,
+    TRAIN,
+    UNSEEN_MOVIE,
+    UNSEEN_USER,
+    VALID,
+    Fitted,
+    dense_answers,
+)
 
 List = list[tuple[int, float]]
 
@@ -39,12 +52,14 @@ def run(spark: SparkSession, run_: Fitted, name: str, **settings: object) -> dic
     return found
 
 
-def sorted_lists(run_: Fitted, name: str, count: int, least: int = 1) -> dict[int, List]:
-    """Return the expected lists from the dense table."""
-    table, seen = answers(run_.config, name), ~np.isnan(TRAIN)
+def sorted_lists(
+    run_: Fitted, name: str, count: int, least: int = 1, off: np.ndarray | float = 0.0
+) -> dict[int, List]:
+    """Return the expected lists from the dense table, less what goes off each movie's scores."""
+    table, seen = dense_answers(run_.config.root, name, clips=False) - off, ~np.isnan(TRAIN)
     seen[tuple(zip(*((user, movie) for user, movie, _ in VALID), strict=True))] = True
     support = (~np.isnan(TRAIN)).sum(axis=0)
-    lists = {}
+    found = {}
     for user in range(NUM_USERS):
         row = [
             (-table[user, movie], movie)
@@ -52,8 +67,8 @@ def sorted_lists(run_: Fitted, name: str, count: int, least: int = 1) -> dict[in
             if support[movie] >= least and not seen[user, movie]
         ]
         if user != UNSEEN_USER:
-            lists[user_id(user)] = [(movie_id(m), -score) for score, m in sorted(row)[:count]]
-    return lists
+            found[user_id(user)] = [(movie_id(m), -score) for score, m in sorted(row)[:count]]
+    return found
 
 
 def check(found: dict[int, List], wanted: dict[int, List]) -> None:
@@ -64,7 +79,7 @@ def check(found: dict[int, List], wanted: dict[int, List]) -> None:
         assert [score for _, score in found[user]] == pytest.approx(scores, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user"])
+@pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user", "blend"])
 def test_lists_are_the_highest_predictions_without_rated_movies(
     spark: SparkSession, fitted: Fitted, name: str
 ) -> None:
@@ -146,3 +161,41 @@ def test_a_model_or_index_of_another_prepare_is_refused(
         with pytest.raises(DataError, match=message):
             run(spark, copied, "als")
         file.write_text(json.dumps(manifest))
+
+
+def test_caution_is_refused_for_a_model_that_states_no_deviation(
+    spark: SparkSession, copied: Fitted
+) -> None:
+    path = Path(RunPaths(copied.config.root).recommendations("als"))
+    before = path.exists()
+    with pytest.raises(ConfigError, match=r"recommend\.caution: found 1, and als, a model"):
+        run(spark, copied, "als", caution=1.0)
+    assert path.exists() == before
+
+
+class Uncertain:
+    """A stand-in for a model that states deviations: als, with a tenth of each movie's index."""
+
+    def __init__(self, model: PairModel) -> None:
+        self.predict = model.predict
+
+    def spread(self, bucket: int, rows: Any, movies: Any, times: Any = None) -> Any:
+        return movies / 10, movies / 5
+
+
+def test_cautious_lists_rank_by_mean_less_deviation(
+    spark: SparkSession, copied: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(job: ListJob, bucket: int, root: str) -> WrittenLists:
+        opened = lists.open_model
+        lists.open_model = lambda saved: Uncertain(opened(saved))  # in the task
+        try:
+            return lists.write_lists(job, bucket, root)
+        finally:
+            lists.open_model = opened
+
+    monkeypatch.setattr(recommend, "write_lists", write)
+    monkeypatch.setattr(recommend, "open_model", lambda saved: Uncertain(load.open_model(saved)))
+    found = run(spark, copied, "als", top_n=5, caution=2.0)
+    check(found, sorted_lists(copied, "als", 5, off=np.arange(len(TRAIN[0])) / 5))
+    assert found != run(spark, copied, "als", top_n=5)

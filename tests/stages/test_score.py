@@ -144,7 +144,8 @@ def test_evaluate_writes_figures_and_prints_the_table(
     paths = RunPaths(scored.root)
     metrics = json.loads(Path(paths.metrics("bias")).read_text())
     assert list(metrics) == [
-        *("model", "protocol", "predictions", "recommendations", "seconds", "num_rows"),
+        *("model", "protocol", "uses_times", "predictions", "recommendations", "seconds"),
+        "num_rows",
         *(
             "num_users",
             "rmse",
@@ -153,6 +154,7 @@ def test_evaluate_writes_figures_and_prints_the_table(
             "coverage",
             "num_fallbacks",
             "cuts",
+            "intervals",
             "calibration",
             "bootstrap",
             "top_n",

@@ -6,14 +6,15 @@ import dataclasses
 import gzip
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from recspark.arrays.ratings import NO_TIME
 from recspark.config import ScorePairsConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
@@ -21,10 +22,11 @@ from recspark.contract.paths import RunPaths
 from recspark.contract.schemas import IdTypes
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
-from recspark.errors import DataError
+from recspark.errors import ConfigError, DataError
 from recspark.files import parquet
 from recspark.ingest import pair_files
 from recspark.scoring import request
+from recspark.scoring.predict import Scored
 from recspark.stages import score_pairs
 from tests.runs import movie_id, user_id
 from tests.stages.fitted import NUM_USERS, UNSEEN_MOVIE, UNSEEN_USER, Fitted, expected
@@ -61,7 +63,7 @@ def check(rows, run_: Fitted, name: str, pairs: list[tuple[int, int]]) -> None:
         assert row[c.FALLBACK] == flag
 
 
-@pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user"])
+@pytest.mark.parametrize("name", ["biased_mf", "als", "bias", "cosine_user", "blend"])
 def test_a_csv_is_predicted_line_by_line(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, name: str
 ) -> None:
@@ -98,12 +100,7 @@ def test_qualifying_is_written_in_the_form_of_the_contest(
     paths = RunPaths(copied.config.root)
     pairs = [(0, 3), (5, 3), (5, 1), (-1, 1), (7, 3), (0, 29)]  # movie 3 has two headers
     rows = [(n, *raw(pair), date(2005, 6, 7)) for n, pair in enumerate(pairs)]
-    frame = pd.DataFrame(rows, columns=list(schemas.QUALIFYING.columns))
-    frame[c.USER_ID] = frame[c.USER_ID].where(frame[c.USER_ID] < 2**31, 2649429)
-    with Step("ingest", {}, {}, [paths.qualifying]) as step:
-        target = spark.createDataFrame(frame, schemas.QUALIFYING.ddl).coalesce(1)
-        parquet.write_dataset(target, step.staging(paths.qualifying), schemas.QUALIFYING)
-        step.publish(paths.qualifying, schemas.QUALIFYING)
+    write_qualifying(spark, copied, rows)
     run(spark, copied, "als", "qualifying")
     value = [expected(copied.config, "als", *pair)[0] for pair in pairs]
     lines = Path(paths.contest("als"), "prediction.txt").read_text().split("\n")
@@ -117,6 +114,76 @@ def test_qualifying_is_written_in_the_form_of_the_contest(
         else:
             assert float(line) == pytest.approx(one, abs=1e-5)
             assert len(line.split(".")[1]) == 6
+
+
+HOUR = 3600
+
+
+@pytest.fixture
+def by_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for a model that uses times: it predicts the hour of 1 January 1970, else 9."""
+
+    def predict(scoring: object, users: Any, movies: Any, times: Any) -> Scored:
+        hours = np.where(times == NO_TIME, 9, times // HOUR).astype(np.float32)
+        nothing = pa.nulls(len(hours), pa.string())
+        return Scored(pa.array(hours), pa.nulls(len(hours), pa.float32()), nothing)
+
+    # Spark sends a function of a function by value, and so the stand-in with it.
+    monkeypatch.setattr(request, "score_pairs", predict)
+
+
+def test_times_reach_the_model_with_their_pairs(
+    spark: SparkSession,
+    fitted: Fitted,
+    tmp_path: Path,
+    by_hour: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Text, Parquet and a probe, each with times of another form, over several ranges."""
+    monkeypatch.setattr(pair_files, "RANGE_BYTES", 100)
+    caplog.set_level("INFO")
+    hours = [None if n % 5 == 0 else n % 7 for n in range(len(REQUEST))]
+    seconds = ["" if hour is None else str(hour * HOUR) for hour in hours]
+    folder = tmp_path / "request"
+    folder.mkdir()
+    text = "".join(
+        f"{s},{raw(p)[1]},{raw(p)[0]}\n" for p, s in zip(REQUEST[:30], seconds[:30], strict=True)
+    )
+    (folder / "a.csv").write_text("when,movie_id,user_id\n" + text)
+    columns = {
+        "when": pa.array([h and h * HOUR * 1000 for h in hours[30:50]], pa.timestamp("ms")),
+        "movie_id": [raw(p)[1] for p in REQUEST[30:50]],
+        "user_id": [raw(p)[0] for p in REQUEST[30:50]],
+    }
+    pq.write_table(pa.table(columns), folder / "b.parquet", row_group_size=7)
+    rest = zip(REQUEST[50:], seconds[50:], strict=True)
+    (folder / "c.txt").write_text("".join(f"{raw(p)[1]}:\n{raw(p)[0]},{s}\n" for p, s in rest))
+    settings = {"time_column": "When", "time_format": "seconds"}
+    rows = run(spark, fitted, "als", "request", pairs=str(folder), **settings)
+    assert [(row[c.USER_ID], row[c.MOVIE_ID]) for row in rows] == [raw(pair) for pair in REQUEST]
+    assert [row[c.PREDICTION] for row in rows] == [9 if hour is None else hour for hour in hours]
+    missing = hours.count(None)
+    assert f"{missing} of {len(hours)} pairs name no particular moment" in caplog.text
+
+
+def test_qualifying_is_scored_at_its_dates(
+    spark: SparkSession, copied: Fitted, by_hour: None
+) -> None:
+    pairs = [(0, 3), (5, 3), (5, 1)]
+    days = [date(1970, 1, 1), date(1970, 1, 3), None]
+    rows = [(n, *raw(pair), day) for n, (pair, day) in enumerate(zip(pairs, days, strict=True))]
+    write_qualifying(spark, copied, rows)
+    found = run(spark, copied, "als", "qualifying")
+    assert [row[c.PREDICTION] for row in found] == [0, 48, 9]
+
+
+def write_qualifying(spark: SparkSession, run_: Fitted, rows: list[tuple]) -> None:
+    path = RunPaths(run_.config.root).qualifying
+    with Step("ingest", {}, {}, [path]) as step:
+        target = spark.createDataFrame(rows, schemas.QUALIFYING.ddl).coalesce(1)
+        parquet.write_dataset(target, step.staging(path), schemas.QUALIFYING)
+        step.publish(path, schemas.QUALIFYING)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +205,31 @@ def test_an_invalid_csv_is_refused_with_its_lines(
         run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"))
 
 
+def test_a_text_that_is_no_time_is_refused_with_its_line(
+    spark: SparkSession, fitted: Fitted, tmp_path: Path
+) -> None:
+    (tmp_path / "x.csv").write_text("user_id,movie_id,at\n1,2,2005-06-07\n3,4,soon\n5,6,\n7,,\n")
+    message = (
+        r"found 2 rows without two ids, or with a time that is none \(.*x\.csv:3: '3,4,soon' "
+        r"\(not a date of the form %Y-%m-%d\); .*:5: '7,,'\), .* score_pairs\.time_format"
+    )
+    with pytest.raises(DataError, match=message):
+        run(spark, fitted, "bias", "x", pairs=str(tmp_path / "x.csv"), time_column="at")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"time_column": c.USER_ID}, "time_column: found 'user_id', expected another column"),
+        ({"time_column": ""}, "time_column: found ''"),
+        ({"time_format": "%Y-%d"}, "score_pairs.time_format: found %Y-%d"),
+    ],
+)
+def test_settings_of_times_are_checked(settings: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ScorePairsConfig(**settings)
+
+
 @pytest.mark.parametrize("text", ["", "user_id,movie_id\n"], ids=["nothing", "names"])
 def test_a_request_without_pairs_has_an_answer_without_rows(
     spark: SparkSession, fitted: Fitted, tmp_path: Path, text: str
@@ -150,7 +242,7 @@ def test_a_request_without_pairs_has_an_answer_without_rows(
     stored = pq.read_schema(file)
     assert {name: str(stored.field(name).type) for name in stored.names} == {
         **{"position": "int64", "user_id": "int64", "movie_id": "int64"},
-        **{"prediction": "float", "fallback": "string"},
+        **{"prediction": "float", "prediction_std": "float", "fallback": "string"},
     }
     manifest = read_manifest(path)
     assert manifest is not None

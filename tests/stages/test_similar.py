@@ -73,6 +73,15 @@ def test_lists_equal_numpy_and_have_titles(spark: SparkSession, titled: Fitted) 
 
 def test_als_has_lists_and_bias_has_none(spark: SparkSession, titled: Fitted) -> None:
     similar.run(titled.models["als"], "als", spark)
-    assert Path(RunPaths(titled.config.root).similar_movies("als"), "_MANIFEST.json").exists()
+    paths = RunPaths(titled.config.root)
+    assert Path(paths.similar_movies("als"), "_MANIFEST.json").exists()
+    # Its factors say which movies are alike; the effects beside them do not.
+    saved = spark.read.parquet(f"{paths.model('als')}/spark_model/itemFactors")
+    factors = {row["id"]: np.array(row["features"]) for row in saved.collect()}
+    ids = {movie_id(movie): movie for movie in factors}
+    for row in spark.read.parquet(paths.similar_movies("als")).collect():
+        one, other = (factors[ids[row[name]]] for name in (c.MOVIE_ID, c.SIMILAR_MOVIE_ID))
+        cosine = one @ other / (np.linalg.norm(one) * np.linalg.norm(other))
+        assert row[c.SIMILARITY] == pytest.approx(cosine, abs=1e-5)
     with pytest.raises(ConfigError, match="a bias model, which has no embeddings"):
         similar.run(titled.models["bias"], "bias", spark)

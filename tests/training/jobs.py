@@ -68,7 +68,7 @@ def make_job(root: Path, **settings: object) -> TrainJob:
     return TrainJob(
         model_name="tiny",
         folder=str(root / "model"),
-        train=str(root / "train"),
+        train=(str(root / "train"),),
         valid=str(root / "valid"),
         train_rows=write_split(root / "train", seed=1, share=0.5),
         valid_rows=write_split(root / "valid", seed=2, share=0.1),

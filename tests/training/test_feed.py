@@ -40,7 +40,7 @@ def shard(rank: int = 0, num_ranks: int = 1) -> Shard:
 
 
 def test_rows_come_in_stored_order_with_their_place_in_the_table(folder: Path) -> None:
-    found = feed.read_ratings(str(folder), ROWS, shard(), CPU, SETTINGS)
+    found = feed.read_ratings((str(folder),), ROWS, shard(), CPU, SETTINGS)
     assert len(found) == 110
     # bucket 0 has table rows 0 and 1, bucket 1 2 and 3, bucket 2 4 and 5
     assert found.user_rows.tolist() == [0, 1] * 35 + [4, 5] * 20
@@ -52,8 +52,8 @@ def test_rows_come_in_stored_order_with_their_place_in_the_table(folder: Path) -
 
 
 def test_a_rank_reads_its_own_buckets(folder: Path) -> None:
-    assert len(feed.read_ratings(str(folder), ROWS, shard(1, 2), CPU, SETTINGS)) == 0
-    second = feed.read_ratings(str(folder), ROWS, shard(2, 4), CPU, SETTINGS)
+    assert len(feed.read_ratings((str(folder),), ROWS, shard(1, 2), CPU, SETTINGS)) == 0
+    second = feed.read_ratings((str(folder),), ROWS, shard(2, 4), CPU, SETTINGS)
     assert second.user_rows.tolist() == [0, 1] * 20
 
 
@@ -65,7 +65,7 @@ def test_a_short_read_is_repeated_once(folder: Path, monkeypatch: pytest.MonkeyP
         yield from () if len(attempts) == 1 else whole(reader, path)
 
     monkeypatch.setattr(feed, "_read_batches", flaky)
-    found = feed.read_ratings(str(folder), ROWS, shard(), CPU, SETTINGS)
+    found = feed.read_ratings((str(folder),), ROWS, shard(), CPU, SETTINGS)
     assert found.user_rows.tolist() == [0, 1] * 35 + [4, 5] * 20
     assert len(attempts) == 3
 
@@ -75,20 +75,20 @@ def test_missing_or_surplus_rows_end_the_run(folder: Path, expected: int) -> Non
     with pytest.raises(
         TrainingError, match=rf"bucket=0: found 70 rows in 2 attempts, expected {expected}"
     ):
-        feed.read_ratings(str(folder), {**ROWS, 0: expected}, shard(), CPU, SETTINGS)
+        feed.read_ratings((str(folder),), {**ROWS, 0: expected}, shard(), CPU, SETTINGS)
 
 
 def test_missing_bucket_is_a_short_read(folder: Path) -> None:
     with pytest.raises(TrainingError, match=r"bucket=1: found 0 rows"):
-        feed.read_ratings(str(folder), {**ROWS, 1: 5}, shard(), CPU, SETTINGS)
+        feed.read_ratings((str(folder),), {**ROWS, 1: 5}, shard(), CPU, SETTINGS)
 
 
 def test_readers_are_closed_and_quiet(folder: Path) -> None:
     before = threading.active_count()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        feed.read_ratings(str(folder), ROWS, shard(), CPU, SETTINGS)
-        batches = feed._read_batches(load_reader("petastorm"), str(folder / "bucket=0"))
+        feed.read_ratings((str(folder),), ROWS, shard(), CPU, SETTINGS)
+        batches = feed._read_batches(load_reader("petastorm"), [str(folder / "bucket=0")])
         next(batches)
         batches.close()
     assert threading.active_count() == before
@@ -99,7 +99,7 @@ def test_damaged_file_is_an_error_not_a_hang(folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
     before = threading.active_count()
     with pytest.raises(Exception, match="Parquet"):
-        feed.read_ratings(str(folder), ROWS, shard(), CPU, SETTINGS)
+        feed.read_ratings((str(folder),), ROWS, shard(), CPU, SETTINGS)
     assert threading.active_count() == before
 
 
@@ -107,7 +107,7 @@ def test_remote_files_are_read_through_a_local_copy(folder: Path) -> None:
     memory = fsspec.filesystem("memory")
     memory.put(str(folder), "/run/train", recursive=True)
     try:
-        found = feed.read_ratings("memory://run/train", ROWS, shard(), CPU, SETTINGS)
+        found = feed.read_ratings(("memory://run/train",), ROWS, shard(), CPU, SETTINGS)
     finally:
         memory.rm("/run", recursive=True)
     assert found.user_rows.tolist() == [0, 1] * 35 + [4, 5] * 20

@@ -21,14 +21,14 @@ COLD_MOVIE, COLD_USER = 16, 52
 def without_cold_rows(job: TrainJob) -> TrainJob:
     """Return the job after removing one user's and one movie's rows from train."""
     rows = {}
-    for folder in sorted(Path(job.train).iterdir()):
+    for folder in sorted(Path(job.train[0]).iterdir()):
         bucket = int(folder.name.removeprefix("bucket="))
         [file] = folder.glob("*.parquet")
         users, movies, ratings = (pq.read_table(file)[n].to_numpy() for n in range(3))
         kept = (users != COLD_USER) & (movies != COLD_MOVIE)
         file.unlink()
         folder.rmdir()
-        write_bucket(Path(job.train), bucket, users[kept], movies[kept], ratings[kept])
+        write_bucket(Path(job.train[0]), bucket, users[kept], movies[kept], ratings[kept])
         rows[bucket] = int(kept.sum())
     return replace(job, train_rows=rows)
 
@@ -53,7 +53,7 @@ def test_cold_ratings_are_counted_and_left_out(tmp_path: Path, num_ranks: int) -
         bucket: load_file(Path(done.folder) / "users" / f"bucket-{bucket:05d}.safetensors")
         for bucket in range(NUM_BUCKETS)
     }
-    train = rows_of(job.train)
+    train = rows_of(job.train[0])
     warm_users, warm_movies = set(train[:, 0]), set(train[:, 1])
     assert COLD_USER not in warm_users
     assert COLD_MOVIE not in warm_movies

@@ -146,3 +146,41 @@ def test_the_bar_of_a_failed_run_does_not_say_so(
     fail(tmp_path, done=2)
     assert "20/50" in last_bar(screen)
     assert "early" not in screen.getvalue()
+
+
+def test_of_many_epochs_each_look_logs_the_latest(caplog: pytest.LogCaptureFixture) -> None:
+    """A sampler takes hundreds of sweeps a second on small data."""
+    caplog.set_level(logging.INFO)
+    show = _Lines("mf")
+    for done in (60, 199):
+        history = [record(0)] * done + [record(done)]
+        show({**progress_of(history), "epochs": 200})
+    lines = lines_of(caplog)
+    assert [line.split(":")[1].strip() for line in lines] == ["mf epoch 61", "mf epoch 200"]
+
+
+def test_epochs_of_a_second_fit_say_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    writer = ProgressWriter(str(tmp_path), 30)
+    with show_progress(str(tmp_path), "mf"):
+        first = [record(epoch) for epoch in range(3)]
+        writer(2, STEPS, STEPS, 5000.0, first)
+        writer.note_refit(first)
+        writer(1, STEPS, STEPS, 5000.0, [record(epoch) for epoch in range(2)])
+    starts = [line.split(":")[1].strip() for line in lines_of(caplog)]
+    assert starts == [
+        *(f"mf epoch {number}" for number in (1, 2, 3)),
+        *(f"mf refit, epoch {number}" for number in (1, 2)),
+    ]
+
+
+def progress_of(history: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "epoch": len(history) - 1,
+        "epochs": 5,
+        "step": STEPS,
+        "num_steps": STEPS,
+        "rows_per_second": 5000,
+        "resumed_at": None,
+        "history": history,
+    }

@@ -44,7 +44,7 @@ def make_job(folder: Path, settings: TrainConfig) -> TrainJob:
     return TrainJob(
         model_name="ranks",
         folder=str(folder / "model"),
-        train=str(folder / "train"),
+        train=(str(folder / "train"),),
         valid=str(folder / "valid"),
         train_rows=train_rows,
         valid_rows=valid_rows,

@@ -91,7 +91,7 @@ def test_both_readers_give_the_same_epochs(tmp_path: Path, feed: str) -> None:
     def epoch(reader: str) -> list[list[list[float]]]:
         settings = TrainConfig(feed=feed, feed_memory_mib=1, reader=reader)  # type: ignore[arg-type]
         plan = StepPlan(rows, 70, seed=3)
-        batches = open_batches(str(tmp_path), rows, shard, plan, CPU, settings, Threads(1))
+        batches = open_batches((str(tmp_path),), rows, shard, plan, CPU, settings, Threads(1))
         steps = [[column.tolist() for column in batch] for batch in batches.epoch_steps(1)]
         batches.close()
         return steps

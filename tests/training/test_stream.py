@@ -55,7 +55,7 @@ def open_feed(
     settings = TrainConfig(feed=mode, feed_memory_mib=1)  # type: ignore[arg-type]
     plan = StepPlan(ROWS, BATCH_SIZE, seed)
     return feed.open_batches(
-        str(path), ROWS, shard(rank, num_ranks), plan, CPU, settings, Threads(1)
+        (str(path),), ROWS, shard(rank, num_ranks), plan, CPU, settings, Threads(1)
     )
 
 
@@ -137,7 +137,7 @@ def test_a_single_row_group_is_shuffled_in_each_epoch(tmp_path: Path) -> None:
     write_bucket(tmp_path, 0, np.zeros(30), np.arange(30), np.arange(30))
     one = Shard(num_users=1, num_buckets=1, rank=0, num_ranks=1)
     settings, plan = TrainConfig(feed="streaming"), StepPlan({0: 30}, 30, 3)
-    batches = feed.open_batches(str(tmp_path), {0: 30}, one, plan, CPU, settings, Threads(1))
+    batches = feed.open_batches((str(tmp_path),), {0: 30}, one, plan, CPU, settings, Threads(1))
     first, second = (markers(list(batches.epoch_steps(epoch)))[0] for epoch in (0, 1))
     batches.close()
     assert sorted(first) == sorted(second) == list(range(30))
@@ -197,7 +197,7 @@ def test_a_bucket_that_differs_from_its_manifest_is_refused(folder: Path, expect
     rows = {**ROWS, 1: expected}
     settings, plan = TrainConfig(feed="streaming"), StepPlan(rows, BATCH_SIZE, 3)
     with pytest.raises(TrainingError, match=rf"bucket=1: found 90 rows, expected {expected}"):
-        feed.open_batches(str(folder), rows, shard(), plan, CPU, settings, Threads(1))
+        feed.open_batches((str(folder),), rows, shard(), plan, CPU, settings, Threads(1))
 
 
 def test_damage_found_during_an_epoch_reaches_the_trainer(folder: Path, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_damage_found_during_an_epoch_reaches_the_trainer(folder: Path, tmp_path
     plan = StepPlan({0: 300}, 50, 3)
     one = Shard(num_users=1, num_buckets=1, rank=0, num_ranks=1)
     settings = TrainConfig(feed="streaming", feed_memory_mib=1)
-    batches = feed.open_batches(str(tmp_path), {0: 300}, one, plan, CPU, settings, Threads(1))
+    batches = feed.open_batches((str(tmp_path),), {0: 300}, one, plan, CPU, settings, Threads(1))
     content = bytearray(file.read_bytes())
     content[200:1200] = b"\xff" * 1000
     file.write_bytes(content)

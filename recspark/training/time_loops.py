@@ -1,0 +1,226 @@
+"""Compiled loops of a process over time for each user: ratings given together move together.
+
+x(t) is an Ornstein-Uhlenbeck process: normal with mean 0 and Cov(x(s), x(t)) = variance ·
+exp(-|s - t| / scale). A user's rating at time t shows y = x(t) + e, with e ~ N(0, 1 / weight). The
+process is Markov, so a Kalman filter and backward sampling take time linear in the ratings (Särkkä
+2013, "Bayesian Filtering and Smoothing", chapter 4; Frühwirth-Schnatter 1994).
+
+Shape legend: R users, N their ratings, T times asked for. A user's ratings are in ascending order
+of time.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from recspark.training.compiled import compiled, inlined
+
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+_FAR = 40.0  # gaps in scales after which nothing is left: exp(-40) = 4e-18
+_LARGE = 1e200
+
+
+@inlined
+def _decay(seconds: float, scale: float) -> float:
+    """Return the correlation over a gap."""
+    if seconds == 0:
+        return 1.0
+    return math.exp(-seconds / scale) if seconds < _FAR * scale else 0.0
+
+
+@compiled
+def log_likelihood(
+    starts: Longs, times: Ints, values: Floats, weights: Floats, variance: float, scale: float
+) -> float:
+    """Return the log-density of the values with the processes integrated out.
+
+    A constant is left out that depends on the weights alone.
+
+    Args:
+        starts: [R + 1], where each user's ratings begin.
+        times: [N], seconds.
+        values: y [N].
+        weights: [N], 0 or more.
+        variance: Of x.
+        scale: Seconds (> 0).
+    """
+    total, product = 0.0, 1.0
+    for user in range(len(starts) - 1):
+        mean, spread = 0.0, variance
+        for place in range(starts[user], starts[user + 1]):
+            if place > starts[user]:
+                decay = _decay(float(times[place]) - float(times[place - 1]), scale)
+                mean *= decay
+                spread = variance + decay * decay * (spread - variance)
+            weight = float(weights[place])
+            error = values[place] - mean
+            share = 1 / (1 + weight * spread)
+            total += weight * error * error * share
+            product *= 1 + weight * spread
+            if product > _LARGE:  # a logarithm takes longer than the rest
+                total += math.log(product)
+                product = 1.0
+            mean += weight * spread * share * error
+            spread *= share
+    return -0.5 * (total + math.log(product))
+
+
+@compiled
+def draw_paths(
+    starts: Longs,
+    times: Ints,
+    values: Floats,
+    weights: Floats,
+    noise: Floats,
+    variance: float,
+    scale: float,
+    paths: Floats,
+) -> None:
+    """Set paths [N] to x at each rating's time, drawn given the values.
+
+    Args:
+        starts: [R + 1], as the next three in `log_likelihood`.
+        times: [N].
+        values: [N].
+        weights: [N].
+        noise: [N], standard normal; zeros do not give the mean, as each draw uses the next.
+        variance: Of x.
+        scale: Seconds (> 0).
+        paths: [N], overwritten.
+    """
+    longest = 0
+    for user in range(len(starts) - 1):
+        longest = max(longest, starts[user + 1] - starts[user])
+    means, spreads, decays = np.empty(longest), np.empty(longest), np.empty(longest)
+    for user in range(len(starts) - 1):
+        first, count = starts[user], starts[user + 1] - starts[user]
+        mean, spread = 0.0, variance
+        for k in range(count):
+            place = first + k
+            if k > 0:
+                decay = _decay(float(times[place]) - float(times[place - 1]), scale)
+                decays[k] = decay
+                mean *= decay
+                spread = variance + decay * decay * (spread - variance)
+            weight = float(weights[place])
+            share = 1 / (1 + weight * spread)
+            mean += weight * spread * share * (values[place] - mean)
+            spread *= share
+            means[k], spreads[k] = mean, spread
+        after = 0.0
+        for k in range(count - 1, -1, -1):
+            mean, spread = means[k], spreads[k]
+            if k + 1 < count:
+                decay = decays[k + 1]
+                ahead = variance + decay * decay * (spread - variance)
+                gain = decay * spread / ahead
+                mean += gain * (after - decay * mean)
+                spread *= 1 - decay * gain
+            after = mean + math.sqrt(max(spread, 0.0)) * noise[first + k]
+            paths[first + k] = after
+
+
+@compiled
+def smooth_paths(
+    starts: Longs,
+    times: Ints,
+    values: Floats,
+    weights: Floats,
+    variance: float,
+    scale: float,
+    means: Floats,
+    variances: Floats,
+) -> None:
+    """Fill mean and variance of x at each rating given all values of its user, [N] each.
+
+    The smoother of Rauch, Tung and Striebel (1965). Arguments as for `log_likelihood`.
+    """
+    for user in range(len(starts) - 1):
+        mean, spread = 0.0, variance
+        for place in range(starts[user], starts[user + 1]):
+            if place > starts[user]:
+                decay = _decay(float(times[place]) - float(times[place - 1]), scale)
+                mean *= decay
+                spread = variance + decay * decay * (spread - variance)
+            share = 1 / (1 + float(weights[place]) * spread)
+            mean += float(weights[place]) * spread * share * (values[place] - mean)
+            spread *= share
+            means[place], variances[place] = mean, spread
+        for place in range(starts[user + 1] - 2, starts[user] - 1, -1):
+            decay = _decay(float(times[place + 1]) - float(times[place]), scale)
+            ahead = variance + decay * decay * (variances[place] - variance)
+            gain = decay * variances[place] / ahead if ahead > 0 else 0.0
+            means[place] += gain * (means[place + 1] - decay * means[place])
+            variances[place] += gain * gain * (variances[place + 1] - ahead)
+
+
+@compiled
+def paths_at(
+    starts: Longs,
+    times: Ints,
+    paths: Floats,
+    users: Ints,
+    asked: Ints,
+    scale: float,
+    found: Floats,
+) -> None:
+    """Set found [T] to the mean of x at other times given the paths.
+
+    Args:
+        starts: [R + 1].
+        times: [N].
+        paths: [N], x at the ratings' times, or a mean of such draws.
+        users: [T].
+        asked: [T], seconds.
+        scale: Seconds (> 0).
+        found: [T], overwritten; 0 for a user without ratings.
+    """
+    for number in range(len(users)):
+        first, last = starts[users[number]], starts[users[number] + 1]
+        low, high = first, last  # the first rating later than the time asked for
+        while low < high:
+            middle = (low + high) // 2
+            if times[middle] <= asked[number]:
+                low = middle + 1
+            else:
+                high = middle
+        value = 0.0
+        if low > first:
+            before = _decay(float(asked[number]) - float(times[low - 1]), scale)
+            value = before * paths[low - 1]
+            if low < last and before < 1:
+                after = _decay(float(times[low]) - float(asked[number]), scale)
+                both = 1 - before * before * after * after
+                value = value * (1 - after * after) + after * paths[low] * (1 - before * before)
+                value /= both
+        elif low < last:
+            value = _decay(float(times[low]) - float(asked[number]), scale) * paths[low]
+        found[number] = value
+
+
+@compiled
+def sort_by_time(
+    starts: Longs, first: int, last: int, others: Ints, ratings: Floats, times: Ints
+) -> None:
+    """Order the ratings of users from `first` to `last` by time; equal times keep their order.
+
+    Args:
+        starts: [R + 1].
+        first: A user.
+        last: A user.
+        others: [N], reordered in place, as the next two.
+        ratings: [N].
+        times: [N].
+    """
+    for user in range(first, last):
+        span = slice(starts[user], starts[user + 1])
+        order = np.argsort(times[span], kind="mergesort")
+        others[span] = others[span][order]
+        ratings[span] = ratings[span][order]
+        times[span] = times[span][order]
