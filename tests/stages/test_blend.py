@@ -80,7 +80,7 @@ def prepared(spark: SparkSession, root: Path, valid: list[Cell] = VALID) -> Conf
 
 
 def presets(config: Config) -> dict[str, Config]:
-    als = AlsConfig(embedding_size=2, epochs=5, reg=0.05)
+    als = AlsConfig(embedding_size=2, epochs=5, reg=0.01, shrinkage=0)
     return {
         name: dataclasses.replace(
             config,
