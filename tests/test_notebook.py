@@ -140,8 +140,7 @@ def test_unknown_ids_get_the_fallback_of_the_jobs(run: recspark.Run, name: str) 
     expected = ["movie_effect", "global_mean", "user_effect", "global_mean"]
     assert asked["fallback"].tolist() == expected
     bias = run.model("bias").predict([999, 999, 1, -30], [1, 999, 999, 10**12])
-    if name != "blend":  # its weights do not sum to 1
-        np.testing.assert_array_equal(asked["prediction"].to_numpy(np.float32), bias)
+    np.testing.assert_array_equal(asked["prediction"].to_numpy(np.float32), bias)
 
 
 def test_a_single_id_is_paired_with_all_others(run: recspark.Run) -> None:
@@ -171,6 +170,9 @@ def test_times_reach_the_model_with_their_pairs(
     assert model.predict([1, 2], 7).tolist() == [2.5, 2.5]
     table = model.predict(1, [7, 8], times[:2], with_fallback=True)
     assert table["prediction"].tolist() == [4, 3]
+    opened = recspark.scoring.load.open_model
+    monkeypatch.setattr(recspark.scoring.predict, "open_model", opened.__wrapped__)
+    monkeypatch.setattr(recspark.scoring.load, "open_model", lambda saved: ByHour())
     card = json.loads(Path(run.path, "models", "blend", "model.json").read_text())
     total = sum(member["weight"] for member in card["members"])
     expected = np.clip([card["intercept"] + total * hour for hour in (4, 3)], 1, 5)
@@ -505,9 +507,11 @@ def change_manifest(folder: Path, **inputs: str) -> None:
 
 def test_outputs_made_from_other_data_are_refused(copied: Path) -> None:
     run = recspark.Run(copied)
-    change_manifest(copied / "models" / "blend", **{"models/als": "earlier"})
+    card = json.loads((copied / "models" / "blend" / "model.json").read_text())
+    member = card["members"][0]["model"]
+    change_manifest(copied / "models" / "blend", **{f"models/{member}": "earlier"})
     with pytest.raises(
-        DataError, match=r"found a data set made from an earlier models/als .*Run jobs/blend"
+        DataError, match=rf"found a data set made from an earlier models/{member} .*Run jobs/blend"
     ):
         run.model("blend")
     change_manifest(copied / "predictions" / "als", test="earlier")

@@ -14,6 +14,9 @@ MIN_GAIN = 1e-4
 Not the interval of its gain: on a small valid that is wider than what most members bring, and they
 would all go, one after another. Ridge weights already shrink what the data do not support."""
 
+# Beyond these, a difference of RMSE is rounding.
+_DIGITS = 9
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -33,8 +36,8 @@ class Selection:
 def select_members(folds: FloatArray, reg: float | None) -> Selection:
     """Return the members that are left after those that gain too little have been dropped.
 
-    Members cover for each other, so one at a time goes, and the others are measured again. One is
-    always left.
+    Members cover for each other, so one at a time goes, and the others are measured again. Of two
+    that are as useful the one named later goes. One is always left.
 
     Args:
         folds: [F, M + 2, M + 2], see `ridge`.
@@ -45,7 +48,8 @@ def select_members(folds: FloatArray, reg: float | None) -> Selection:
     chosen, rmse = _validate(folds, kept, reg)
     while len(kept) > 1:
         without = {one: [other for other in kept if other != one] for one in kept}
-        least = min(kept, key=lambda one: _validate(folds, without[one], reg)[1])
+        rmse_without = {one: _validate(folds, without[one], reg)[1] for one in kept}
+        least = min(kept, key=lambda one: (round(rmse_without[one], _DIGITS), -one))
         smaller = _validate(folds, without[least], reg)
         gain = smaller[1] - rmse
         if gain >= MIN_GAIN:

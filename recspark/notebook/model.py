@@ -119,7 +119,7 @@ class Model:
         self, users: Ints, movies: Ints, times: Ints | None
     ) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
         scored = score_pairs(self._open_scoring(), users, movies, times)
-        return scored.prediction.to_numpy(), scored.fallback
+        return scored.prediction.to_numpy().copy(), scored.fallback
 
     def _open_scoring(self) -> Scoring:
         return require_scoring(Config(name=self.name, run_dir=self.root), self.name)[0]

@@ -65,7 +65,7 @@ def saved_model(paths: RunPaths, name: str, manifest: Manifest, train: Manifest)
     buckets = locate_train(paths.train, train)
     num_buckets = PreparedFacts.of(train).num_buckets
     parts = []
-    for part, key in parts_of(manifest).items():
+    for part, key in parts_of(manifest):
         found = require_manifest(paths.model(part), MODELS)
         require_current(paths.model(name), manifest, **{key: found})
         parts.append(saved_model(paths, part, found, train))
@@ -79,9 +79,13 @@ def _job(config: Config, model_name: str) -> str:
     return "baseline" if config.baseline.algorithm else "train"
 
 
-def parts_of(manifest: Manifest) -> dict[str, str]:
-    """Return the models that a model predicts with, and their names among its inputs."""
+def parts_of(manifest: Manifest) -> list[tuple[str, str]]:
+    """Return the models that a model predicts with, each with its name among the inputs.
+
+    In the order of `SavedModel.parts`; the fallback of a blend may be one of its members too.
+    """
+    if base := manifest.counts.get("base"):
+        return [(base, f"models/{base}")]
     members = [member["model"] for member in manifest.counts.get("members", [])]
-    base = manifest.counts.get("base")
-    parts = {name: f"models/{name}" for name in (*members, *([base] if base else []))}
-    return {**parts, FALLBACK_MODEL: "fallback"} if members else parts
+    parts = [(name, f"models/{name}") for name in members]
+    return [*parts, (FALLBACK_MODEL, "fallback")] if members else []

@@ -37,7 +37,7 @@ def backward(reg: float) -> tuple[list[int], list[tuple[int, float]]]:
     kept, dropped = list(range(5)), []
     while len(kept) > 1:
         rmse = {one: rmse_of([k for k in kept if k != one], reg) for one in kept}
-        least = min(rmse, key=rmse.__getitem__)
+        least = min(rmse, key=lambda one: (round(rmse[one], 9), -one))
         gain = rmse[least] - rmse_of(kept, reg)
         if gain >= MIN_GAIN:
             break
@@ -63,7 +63,8 @@ def test_members_are_dropped_while_the_rmse_does_not_rise(reg: float) -> None:
 def test_noise_is_dropped_with_what_it_harmed() -> None:
     folds = ridge.sum_products(X, Y, FOLD, FOLDS)
     card = make_card(NAMES, folds, mean=0.0, reg=0.0)
-    assert {member["model"] for member in card["members"]} in ({"good", "fair"}, {"twin", "fair"})
+    # Of two that are the same, the one named last goes.
+    assert [member["model"] for member in card["members"]] == ["good", "fair"]
     dropped = {member["model"]: member for member in card["dropped"]}
     assert dropped.keys() | {m["model"] for m in card["members"]} == set(NAMES)
     assert min(dropped["noise"]["gain"], dropped["more_noise"]["gain"]) < 0

@@ -40,7 +40,12 @@ def write_split(folder: Path, seed: int, share: float) -> dict[int, int]:
 
 
 def write_bucket(
-    folder: Path, bucket: int, users: np.ndarray, movies: np.ndarray, ratings: np.ndarray
+    folder: Path,
+    bucket: int,
+    users: np.ndarray,
+    movies: np.ndarray,
+    ratings: np.ndarray,
+    rated_at: np.ndarray | None = None,
 ) -> None:
     target = folder / f"bucket={bucket}"
     target.mkdir(parents=True)
@@ -49,7 +54,9 @@ def write_bucket(
             "user_index": pa.array(users, pa.int32()),
             "movie_index": pa.array(movies, pa.int32()),
             "rating": pa.array(ratings, pa.float32()),
-            "rated_at": pa.array(np.zeros(len(users)), pa.int32()),
+            "rated_at": pa.array(
+                np.zeros(len(users)) if rated_at is None else rated_at, pa.int32()
+            ),
         }
     )
     pq.write_table(table, target / "part-0.parquet", row_group_size=30)

@@ -1,0 +1,116 @@
+"""RMSE of the recommended presets on MovieLens-100K, fold u1: it may not slip by more than 0.003.
+
+The ratings are fetched as scripts/run.sh does it; without a network the tests are skipped.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recspark.config.load import load_model_configs
+from recspark.files import json_files
+from recspark.scoring.trained import open_model
+from recspark.training.job import TrainJob
+from tests.training.jobs import as_rank, train_rank, write_bucket
+
+ROOT = Path(__file__).parents[2]
+NUM_USERS, NUM_MOVIES, NUM_BUCKETS, NUM_TEST = 943, 1682, 4, 20_000
+SLIP = 0.003
+# Preset, further options, RMSE of the test ratings that it can answer.
+REACHED = [
+    pytest.param("bayesian_mf_interactions", [], 0.8825, id="interactions"),
+    *(
+        pytest.param(preset, options, reached, id=preset, marks=pytest.mark.slow)
+        for preset, options, reached in (
+            ("bayesian_mf", [], 0.9019),
+            ("bayesian_mf_full", ["--train.sampler.attributes", "false"], 0.8705),
+            ("mf_als", [], 0.9247),
+            ("biased_mf", [], 0.9250),
+        )
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def ratings(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    """User, movie, rating and seconds of each rating, in the published order."""
+    folder = tmp_path_factory.mktemp("movielens")
+    fetch = [sys.executable, str(ROOT / "scripts" / "fetch_movielens.py"), "--output", str(folder)]
+    if subprocess.run(fetch, check=False, capture_output=True).returncode:
+        pytest.skip("MovieLens-100K could not be fetched")
+    return np.loadtxt(folder / "u.data", dtype=np.int64)
+
+
+@pytest.fixture(scope="module")
+def job(ratings: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> TrainJob:
+    """Train on everything but u1's test; a twentieth of that is valid."""
+    root = tmp_path_factory.mktemp("u1")
+    rest = ratings[NUM_TEST:]
+    is_valid = np.random.default_rng(0).random(len(rest)) < 0.05
+    rows: list[dict[int, int]] = []
+    for name, part in (("train", rest[~is_valid]), ("valid", rest[is_valid])):
+        users, movies = part[:, 0] - 1, part[:, 1] - 1
+        rows.append({})
+        for bucket in range(NUM_BUCKETS):
+            mine = np.flatnonzero(users % NUM_BUCKETS == bucket)
+            columns = users[mine], movies[mine], part[mine, 2]
+            write_bucket(root / name, bucket, *columns, rated_at=part[mine, 3])
+            rows[-1][bucket] = len(mine)
+    return TrainJob(
+        model_name="u1",
+        folder="",
+        train=(str(root / "train"),),
+        valid=str(root / "valid"),
+        train_rows=rows[0],
+        valid_rows=rows[1],
+        num_users=NUM_USERS,
+        num_movies=NUM_MOVIES,
+        num_buckets=NUM_BUCKETS,
+        rating_mean=float(rest[~is_valid, 2].mean()),
+        rating_std=float(rest[~is_valid, 2].std()),
+        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        checkpoints=str(root / "checkpoints"),
+        tensorboard="",
+        train_id="train",
+        index_ids={},
+        settings=load_model_configs(["--name", "u1", "--models", "biased_mf"], prog="test")[
+            "biased_mf"
+        ].train,
+        seed=42,
+    )
+
+
+@pytest.mark.parametrize(("preset", "options", "reached"), REACHED)
+def test_rmse_does_not_slip(
+    job: TrainJob,
+    ratings: np.ndarray,
+    tmp_path: Path,
+    preset: str,
+    options: list[str],
+    reached: float,
+) -> None:
+    words = ["--name", "u1", "--models", preset, *options]
+    settings = load_model_configs(words, prog="test")[preset].train
+    with as_rank():
+        train_rank(replace(job, folder=str(tmp_path), settings=replace(settings, refit=True)))
+    model = open_model(str(tmp_path), json_files.read_json(str(tmp_path / "model.json")))
+    users, movies, given, seconds = ratings[:NUM_TEST].T
+    predicted = np.empty(NUM_TEST)
+    for bucket in range(NUM_BUCKETS):
+        mine = (users - 1) % NUM_BUCKETS == bucket
+        rows = (users[mine] - 1) // NUM_BUCKETS
+        predicted[mine] = model.predict(
+            bucket, rows, movies[mine] - 1, seconds[mine].astype(np.int32)
+        )
+    answered = ~np.isnan(predicted)
+    assert answered.mean() > 0.99
+    errors = np.clip(predicted, 1, 5)[answered] - given[answered]
+    rmse = float(np.sqrt(np.mean(errors**2)))
+    print(f"{preset}: {rmse:.4f}")
+    assert rmse < reached + SLIP
