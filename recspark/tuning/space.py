@@ -59,6 +59,7 @@ _SEARCHED = {
     "bias": ("reg_user", "reg_movie"),
     "cosine_user": ("num_neighbors",),
     "als": ("embedding_size", "reg", "shrinkage"),
+    "residual_neighbors": ("num_neighbors",),
 }
 # What result_settings keeps, though a search cannot change it.
 _FIXED = {"architecture", "feed", "feed_memory_mib"}

@@ -54,7 +54,7 @@ def finished(
     """The fitted run with predictions, figures and lists."""
     root = tmp_path_factory.mktemp("finished") / "run"
     shutil.copytree(fitted.config.root, root)
-    for left in ("recommendations", "similar_movies"):  # made by other tests
+    for left in ("recommendations", "similar_movies", "models/blend"):  # of other tests
         shutil.rmtree(root / left, ignore_errors=True)
     made = fitted.at(str(root))
     write_ingested(spark, str(root))
