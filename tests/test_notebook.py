@@ -123,7 +123,9 @@ def test_every_model_predicts_as_the_jobs_did(run: recspark.Run, name: str) -> N
     jobs = stored(run, name)
     found = run.model(name).predict(jobs["user_id"], jobs["movie_id"], with_fallback=True)
     assert list(found.columns) == ["user_id", "movie_id", "prediction", "fallback"]
-    np.testing.assert_allclose(found["prediction"], jobs["prediction"], rtol=0, atol=1e-6)
+    # A blend's weights are large where members resemble each other, and members are float32.
+    atol = 5e-5 if name == "blend" else 1e-6
+    np.testing.assert_allclose(found["prediction"], jobs["prediction"], rtol=0, atol=atol)
     expected = [None if pd.isna(flag) else flag for flag in jobs["fallback"]]
     assert [None if pd.isna(flag) else flag for flag in found["fallback"]] == expected
     if name == "biased_mf":
