@@ -60,7 +60,7 @@ def assert_same_times(one: TrainJob, other: TrainJob, tolerance: float) -> None:
 
 
 @KINDS
-@pytest.mark.parametrize("num_ranks", [2, 4])
+@pytest.mark.parametrize("num_ranks", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_ranks_learn_the_same_as_one(
     tmp_path: Path, kind: dict[str, Any], num_ranks: int
 ) -> None:
@@ -87,7 +87,7 @@ def test_threads_change_nothing(
 
 
 @KINDS
-@pytest.mark.parametrize("saves", [1, 2, 6])
+@pytest.mark.parametrize("saves", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2)), 6])
 def test_a_resumed_chain_goes_on_as_it_would_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: dict[str, Any], saves: int
 ) -> None:
