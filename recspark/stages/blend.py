@@ -157,7 +157,8 @@ def _score(
     inputs = {"test": test.id, "model": blend.id}
     inputs |= {f"predictions/{name}": one.id for name, one in scored.items()}
     reads = [paths.model(BLEND), *(paths.predictions(name) for name in scored)]
-    step = Step("blend", {"model": BLEND}, inputs, (output,), config.force, paths.root, reads)
+    settings = {"model": BLEND, "columns": list(schemas.PREDICTIONS.columns)}
+    step = Step("blend", settings, inputs, (output,), config.force, paths.root, reads)
     if step.is_done():
         return
     with step:

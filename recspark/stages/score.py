@@ -40,7 +40,8 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     reads = [paths.test, paths.train, *scoring.folders]
     step = Step(
         stage="score",
-        settings={"model": model_name},
+        # Predictions of a version with other columns are made again.
+        settings={"model": model_name, "columns": list(schemas.PREDICTIONS.columns)},
         inputs=inputs,
         outputs=(output,),
         force=config.force,
