@@ -11,6 +11,7 @@ import numpy.typing as npt
 from recspark.arrays.ids import Ids, concatenate_ids
 
 SECONDS_A_DAY = 86_400
+SECONDS_PER_YEAR = 365.25 * SECONDS_A_DAY
 NO_TIME = -(2**31)
 """The time of a rating whose time is not known."""
 # A day less than 32 bits hold at either end, so that NO_TIME is never a time.

@@ -13,11 +13,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import safe_open
 from safetensors.numpy import save
 
-from recspark.errors import DataError, describe
 from recspark.files import storage
+from recspark.saved.weights import open_mapped
 
 Arrays = Mapping[str, npt.NDArray]
 
@@ -70,14 +69,4 @@ def _write(path: str, arrays: Arrays) -> None:
 
 
 def _load(path: str) -> dict[str, npt.NDArray]:
-    if not storage.exists(path):
-        raise DataError(
-            describe(
-                path,
-                found="no such file",
-                expected="how a trained model changes over time",
-                remedy="Train the model again: jobs/train.py with --force.",
-            )
-        )
-    with storage.local_copy(path) as local, safe_open(local, framework="np") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return open_mapped(path, "np", "how a trained model changes over time")

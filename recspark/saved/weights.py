@@ -17,7 +17,7 @@ import json
 import posixpath
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from safetensors import safe_open
 from safetensors.torch import load, save
@@ -100,15 +100,24 @@ def load_tensors(content: bytes) -> dict[str, Tensor]:
 
 def load_file(path: str) -> dict[str, Tensor]:
     """Return the tensors of a file, mapped if it is local; a DataError if there is none."""
+    return open_mapped(path, "pt", "weights of a trained model")
+
+
+def open_mapped(path: str, framework: Literal["pt", "np"], expected: str) -> dict[str, Any]:
+    """Return the tensors (pt) or arrays (np) of a file, mapped if it is local.
+
+    Raises:
+        DataError: There is no such file; `expected` says what should be in it.
+    """
     if not storage.exists(path):
         raise DataError(
             describe(
                 path,
                 found="no such file",
-                expected="weights of a trained model",
+                expected=expected,
                 remedy="Train the model again: jobs/train.py with --force.",
             )
         )
     # The tensors stay mapped after the file is closed and its local copy is removed.
-    with storage.local_copy(path) as local, safe_open(local, framework="pt") as file:
+    with storage.local_copy(path) as local, safe_open(local, framework=framework) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark.arrays.ratings import NO_TIME
+from recspark.arrays.ratings import NO_TIME, SECONDS_PER_YEAR
 from recspark.saved import over_time as o
 from recspark.scoring.predictors import Floats, Ints
 
-SECONDS_PER_YEAR = 365.25 * 86_400
 _KEYS = "keys"
 
 

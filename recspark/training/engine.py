@@ -76,7 +76,7 @@ class Engine:
             train_path: The train data set, for messages.
             stop_after: Epochs after which training ends, whatever the settings say.
         """
-        self._learner, self._valid, self._settings = learner, valid, settings
+        self._learner, self.valid, self._settings = learner, valid, settings
         self._seed, self._shard, self._group = seed, shard, group
         self._checkpoints, self._on_progress = checkpoints, on_progress
         self._train_path = train_path
@@ -150,7 +150,7 @@ class Engine:
             self._on_progress(at.epoch, at.step, plan.num_steps, speed, at.history)
         speed = rows_done / (time.perf_counter() - started)
         user_rows = learner.user_rows()
-        measured = measure(learner, user_rows, self._valid, self._group)
+        measured = measure(learner, user_rows, self.valid, self._group)
         if measured.rmse is not None and not math.isfinite(measured.rmse):
             self._refuse("", f"a valid RMSE of {measured.rmse}", rate)
         record = self._record(measured, rate, started, clock)

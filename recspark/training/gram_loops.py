@@ -24,8 +24,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from recspark.arrays.ratings import SECONDS_PER_YEAR
 from recspark.training.compiled import compiled, prefetch
-from recspark.training.row_table import LANES, SECONDS_PER_YEAR
+from recspark.training.row_table import LANES
 
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]

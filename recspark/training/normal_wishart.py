@@ -34,29 +34,14 @@ class Moments:
     squares: Doubles
 
 
-def draw_normal_wishart(
-    moments: Moments,
-    rng: np.random.Generator,
-    *,
-    more_freedom: float = 0.0,
-    more_scatter: Doubles | None = None,
-) -> tuple[Doubles, Doubles]:
-    """Return (mean [D], precision [D, D]) drawn from their distribution given rows.
-
-    Args:
-        moments: Of the rows.
-        rng: Source of the draw.
-        more_freedom: Added to the Wishart's degrees of freedom by coefficients of side information.
-        more_scatter: [D, D], added to its inverse scale by the same.
-    """
+def draw_normal_wishart(moments: Moments, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
+    """Return (mean [D], precision [D, D]) drawn from their distribution given rows."""
     size, count = len(moments.total), moments.count
-    freedom = size + 1 + count + more_freedom
+    freedom = size + 1 + count
     average = moments.total / max(count, 1)
     scatter = moments.squares - count * np.outer(average, average)
     inverse = SPREAD * (size + 1) * np.eye(size) + scatter
     inverse += (B0 * count / (B0 + count)) * np.outer(average, average)
-    if more_scatter is not None:
-        inverse += more_scatter
     precision = draw_wishart(rng, freedom, inverse)
     factor = np.linalg.cholesky((B0 + count) * precision)
     mean = moments.total / (B0 + count)

@@ -82,9 +82,7 @@ def run_rank(job: TrainJob, group: Group) -> None:
         with _fit(job, shard, group, progress) as (engine, learner):
             first = engine.position
             learner.model.load_state_dict(engine.best.model_state)
-            valid = read_ratings((job.valid,), job.valid_rows, shard, group.device, job.settings)
-            group.barrier_without_timeout()
-            predictions = predict_warm(learner, engine.best.user_rows, valid, group)
+            predictions = predict_warm(learner, engine.best.user_rows, engine.valid, group)
             refit.keep_choice(job, first, _belongs_to(job), predictions, shard, group)
     progress.note_refit(first.history)
     with _fit(refit.make_refit(job, first), shard, group, progress) as (engine, learner):

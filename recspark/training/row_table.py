@@ -16,7 +16,6 @@ Floats = npt.NDArray[np.float32]
 
 LANES = 16
 """float32 values added at a time: 64 bytes, a line of the cache and the widest vector."""
-SECONDS_PER_YEAR = 365.25 * 24 * 3600
 # Columns of a table after the factors.
 BIAS, SLOPE, MEAN_TIME, WEIGHT = range(4)
 

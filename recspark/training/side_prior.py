@@ -26,13 +26,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recspark.training.normal_wishart import B0, SPREAD, draw_wishart
+
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Sum = Callable[[Doubles], Doubles]
 """Sums an array over all ranks; every rank gets the same result."""
 
-MEAN_STRENGTH = 2.0
-SPREAD = 0.1
 _ROWS = 16_384  # rows that are multiplied at a time
 
 
@@ -128,7 +128,7 @@ def draw_prior(
         generator: In the same state on every rank.
     """
     inverse_scale, degrees, factor, mean = posterior(sums, before.strengths, groups)
-    precision = draw_wishart(inverse_scale, degrees, generator)
+    precision = draw_wishart(generator, degrees, inverse_scale)
     noise = generator.standard_normal(mean.shape)
     # Cov(A⁻ᵀ Z L⁻¹) = (A Aᵀ)⁻¹ ⊗ (L Lᵀ)⁻¹
     below = np.linalg.solve(factor.T, noise)
@@ -146,24 +146,13 @@ def posterior(
         Cholesky factor of its row precision [1 + F, 1 + F], and its mean [1 + F, D].
     """
     width = len(sums.squares)
-    ridge = np.concatenate([[MEAN_STRENGTH], strengths[groups]])
+    ridge = np.concatenate([[B0], strengths[groups]])
     row_precision = sums.gram + np.diag(ridge)
     factor = np.asarray(np.linalg.cholesky(row_precision), np.float64)
     mean = np.asarray(np.linalg.solve(row_precision, sums.cross), np.float64)
     explained = np.linalg.solve(factor, sums.cross)
     inverse_scale = SPREAD * (width + 1) * np.eye(width) + sums.squares - explained.T @ explained
     return np.asarray(inverse_scale), width + 1 + float(sums.gram[0, 0]), factor, mean
-
-
-def draw_wishart(inverse_scale: Doubles, degrees: float, generator: np.random.Generator) -> Doubles:
-    """Return a draw [D, D] by Bartlett's decomposition; `degrees` may be fractional, at least D."""
-    width = len(inverse_scale)
-    lower = np.tril(generator.standard_normal((width, width)), -1)
-    chi = 2 * generator.standard_gamma((degrees - np.arange(width)) / 2)
-    lower[np.diag_indices(width)] = np.sqrt(chi)
-    # Scale = (C Cᵀ)⁻¹ = C⁻ᵀ C⁻¹, so that C⁻ᵀ takes the place of its Cholesky factor.
-    half = np.linalg.solve(np.linalg.cholesky(inverse_scale).T, lower)
-    return np.asarray(half @ half.T)
 
 
 def prior_means(features: Features, prior: PriorDraw) -> Doubles:

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recspark.arrays.ratings import SECONDS_PER_YEAR
 from recspark.arrays.user_buckets import Shard
 from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.biased_mf import biased_product
 from recspark.saved import over_time
 from recspark.training.learner import PIECE
-from recspark.training.row_table import SECONDS_PER_YEAR, SLOPE, Floats, RowTable
+from recspark.training.row_table import SLOPE, Floats, RowTable
 from recspark.training.time_loops import smooth_paths
 from recspark.training.time_process import TimeProcess
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from recspark.arrays.ratings import SECONDS_PER_YEAR
 from recspark.training.gibbs import (
     LOG_SHAPE,
     PlainPrior,
@@ -22,7 +23,7 @@ from recspark.training.gibbs import (
 )
 from recspark.training.normal_wishart import Moments, draw_normal_wishart, draw_wishart
 from recspark.training.row_solver import RowPrior, RowSolver
-from recspark.training.row_table import SECONDS_PER_YEAR, RowTable
+from recspark.training.row_table import RowTable
 from tests.training.row_data import alone, make_tables
 
 FACTORS = 1

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from recspark.arrays.ratings import SECONDS_PER_YEAR
 from recspark.training.row_solver import RowPrior
-from recspark.training.row_table import SECONDS_PER_YEAR, RowTable
+from recspark.training.row_table import RowTable
 from recspark.training.solve_loops import draw_gammas, fill_normals, mix
 from tests.training.row_data import alone, make_tables, ratings_of
 

@@ -9,12 +9,12 @@ import pytest
 from scipy import stats
 
 from recspark.training import side_prior
+from recspark.training.normal_wishart import draw_wishart
 from recspark.training.side_prior import (
     Features,
     PriorDraw,
     RowSums,
     draw_prior,
-    draw_wishart,
     first_prior,
     posterior,
     prior_means,
@@ -115,7 +115,7 @@ def test_strengths_have_their_conditional_distribution() -> None:
 def test_wishart_draws() -> None:
     rng = np.random.default_rng(6)
     inverse_scale = np.array([[2.0, 0.6], [0.6, 1.0]])
-    drawn = np.array([draw_wishart(inverse_scale, 4.5, rng) for _ in range(20_000)])
+    drawn = np.array([draw_wishart(rng, 4.5, inverse_scale) for _ in range(20_000)])
     law = stats.wishart(4.5, np.linalg.inv(inverse_scale))
     np.testing.assert_allclose(drawn.mean(axis=0), law.mean(), atol=0.06)
     np.testing.assert_allclose(drawn.var(axis=0), law.var(), rtol=0.08)

@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow.dataset as ds
 from safetensors.numpy import load_file
 
-from recspark.arrays.ratings import NO_TIME
+from recspark.arrays.ratings import NO_TIME, SECONDS_PER_YEAR
 from recspark.config.sampler import SamplerConfig
 from recspark.saved import over_time as o
-from recspark.scoring.over_time import SECONDS_PER_YEAR
 from recspark.scoring.trained import open_model
 from recspark.training.job import TrainJob
 from tests.training.jobs import NUM_BUCKETS, make_job, train_alone
