@@ -5,7 +5,7 @@ exp(-|s - t| / scale). A user's rating at time t shows y = x(t) + e, with e ~ N(
 process is Markov, so a Kalman filter and backward sampling take time linear in the ratings (Särkkä
 2013, "Bayesian Filtering and Smoothing", chapter 4; Frühwirth-Schnatter 1994).
 
-Shape legend: R users, N their ratings, T times asked for. A user's ratings are in ascending order
+Shape legend: R users, N their ratings. A user's ratings are in ascending order
 of time.
 """
 
@@ -158,50 +158,6 @@ def smooth_paths(
             gain = decay * variances[place] / ahead if ahead > 0 else 0.0
             means[place] += gain * (means[place + 1] - decay * means[place])
             variances[place] += gain * gain * (variances[place + 1] - ahead)
-
-
-@compiled
-def paths_at(
-    starts: Longs,
-    times: Ints,
-    paths: Floats,
-    users: Ints,
-    asked: Ints,
-    scale: float,
-    found: Floats,
-) -> None:
-    """Set found [T] to the mean of x at other times given the paths.
-
-    Args:
-        starts: [R + 1].
-        times: [N].
-        paths: [N], x at the ratings' times, or a mean of such draws.
-        users: [T].
-        asked: [T], seconds.
-        scale: Seconds (> 0).
-        found: [T], overwritten; 0 for a user without ratings.
-    """
-    for number in range(len(users)):
-        first, last = starts[users[number]], starts[users[number] + 1]
-        low, high = first, last  # the first rating later than the time asked for
-        while low < high:
-            middle = (low + high) // 2
-            if times[middle] <= asked[number]:
-                low = middle + 1
-            else:
-                high = middle
-        value = 0.0
-        if low > first:
-            before = _decay(float(asked[number]) - float(times[low - 1]), scale)
-            value = before * paths[low - 1]
-            if low < last and before < 1:
-                after = _decay(float(times[low]) - float(asked[number]), scale)
-                both = 1 - before * before * after * after
-                value = value * (1 - after * after) + after * paths[low] * (1 - before * before)
-                value /= both
-        elif low < last:
-            value = _decay(float(times[low]) - float(asked[number]), scale) * paths[low]
-        found[number] = value
 
 
 @compiled

@@ -11,7 +11,7 @@ The users' and the movies' tables hold the ratings minus the paths; the ratings 
 here. Paths are drawn last in a sweep, so that a resumed chain draws the same ones again from the
 rest of its state. Memory: 8 bytes per rating, and 4 for the times.
 
-Shape legend: R users of the rank, N their ratings, T times asked for.
+Shape legend: R users of the rank, N their ratings.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import numpy.typing as npt
 
 from recspark.training.residual_loops import fill_residuals, scatter_by_movie
 from recspark.training.row_solver import RowSolver, sum_over
-from recspark.training.row_table import Floats, Ints, RowTable
+from recspark.training.row_table import Floats, RowTable
 from recspark.training.solve_loops import fill_ragged_normals
-from recspark.training.time_loops import draw_paths, log_likelihood, paths_at
+from recspark.training.time_loops import draw_paths, log_likelihood
 
 Doubles = npt.NDArray[np.float64]
 
@@ -98,20 +98,6 @@ class TimeProcess:
         cuts[0], cuts[-1] = 0, len(movies.counts)
         ratings = users.starts, users.others, users.ratings, movies.starts
         threads.run(lambda n: scatter_by_movie(*ratings, cuts[n], cuts[n + 1], movies.ratings))
-
-    def at(self, users: Ints, times: Ints) -> Floats:
-        """Return the mean of x given the drawn paths, [T], for users and times (seconds), each [T].
-
-        Args:
-            users: Rows of the rank's users.
-            times: Seconds.
-        """
-        found = np.empty(len(users), np.float32)
-        mine = self._users
-        paths_at(
-            *(mine.starts, mine.times, self.paths, users, times, math.exp(self.logs[1]), found)
-        )
-        return found
 
     def state(self) -> dict[str, Doubles]:
         """Return what the next draw depends on, besides the rest of the chain."""

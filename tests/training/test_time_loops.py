@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from recspark.saved import over_time as o
+from recspark.scoring.over_time import add_keys, bridge
 from recspark.training import time_loops
 
 STARTS = np.array([0, 5, 5, 8], np.int64)  # the second user has no rating
@@ -73,8 +75,8 @@ def test_means_between_ratings_are_those_of_a_dense_gaussian() -> None:
     paths = np.array([0.4, 0.4, 0.7, -0.1, -0.5, 0.2, 0.6, 0.6], np.float32)
     users = np.array([0] * 7 + [1] + [2] * 2, np.int32)
     asked = np.array([0, 10, 30, 70, 90_000, 100_000, 100_100, 10, 200, 301], np.int32)
-    found = np.empty(len(asked), np.float32)
-    time_loops.paths_at(STARTS, TIMES, paths, users, asked, SCALE, found)
+    known = {o.STARTS: STARTS, o.TIMES: TIMES, o.PATHS: paths, o.VARIANCES: np.zeros(len(paths))}
+    found, _ = bridge(add_keys(known), users, asked, VARIANCE, SCALE)
     for user, time, value in zip(users, asked, found, strict=True):
         mine = np.arange(STARTS[user], STARTS[user + 1])
         if len(mine) == 0:

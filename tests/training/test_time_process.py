@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from recspark.saved import over_time as o
+from recspark.scoring.over_time import add_keys, bridge
 from recspark.training.row_table import RowTable
 from recspark.training.time_process import PRIOR_CENTERS, PRIOR_SPREADS, TimeProcess
 from tests.training.row_data import alone, make_tables
@@ -123,5 +125,8 @@ def test_variance_and_scale_are_found() -> None:
     assert seconds == pytest.approx(500, rel=0.2)
     # At a time between two ratings the paths tell more than 0 does.
     asked = times.reshape(num_users, each)[:, 0].astype(np.int32)
-    found = process.at(np.arange(num_users, dtype=np.int32), asked)
+    mine = tables[0]
+    known = {o.STARTS: mine.starts, o.TIMES: mine.times, o.PATHS: process.paths}
+    known[o.VARIANCES] = np.zeros(len(mine.times))
+    found, _ = bridge(add_keys(known), np.arange(num_users), asked, variance, seconds)
     assert np.corrcoef(found, paths.reshape(num_users, each)[:, 0])[0, 1] > 0.6
