@@ -13,6 +13,7 @@ from recspark.config.baseline import (
     BaselineConfig,
     BiasConfig,
     CosineUserConfig,
+    PopularityConfig,
     ResidualNeighborsConfig,
 )
 from recspark.config.blend import BlendConfig
@@ -24,6 +25,7 @@ from recspark.config.prepare import PrepareConfig
 from recspark.config.recommend import RecommendConfig
 from recspark.config.report import ReportConfig
 from recspark.config.score_pairs import ScorePairsConfig
+from recspark.config.signal import SignalConfig
 from recspark.config.similar import SimilarConfig
 from recspark.config.spark import SparkConfig
 from recspark.config.table import TableConfig
@@ -40,11 +42,13 @@ __all__ = [
     "EvaluateConfig",
     "GateConfig",
     "IngestConfig",
+    "PopularityConfig",
     "PrepareConfig",
     "RecommendConfig",
     "ReportConfig",
     "ResidualNeighborsConfig",
     "ScorePairsConfig",
+    "SignalConfig",
     "SimilarConfig",
     "SparkConfig",
     "TableConfig",
@@ -73,6 +77,7 @@ class Config:
     spark: SparkConfig = field(default_factory=SparkConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
+    signal: SignalConfig = field(default_factory=SignalConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     tune: TuneConfig = field(default_factory=TuneConfig)
@@ -101,3 +106,8 @@ class Config:
     def root(self) -> str:
         """The run directory, resolved."""
         return self.run_dir or f"runs/{self.name}"
+
+    @property
+    def ranks_only(self) -> bool:
+        """Whether this is the config of a model that ranks movies and predicts no ratings."""
+        return self.baseline.ranks_only

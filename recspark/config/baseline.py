@@ -87,15 +87,40 @@ class ResidualNeighborsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PopularityConfig:
+    """One ranking for all users: the sum of the weights that `signal` gives a movie's ratings."""
+
+    half_life_days: float | None = None
+    """Age at which a rating counts half, from the latest one of train on (days, above 0); null
+    counts all ages alike."""
+
+    def __post_init__(self) -> None:
+        days = self.half_life_days
+        is_valid = days is None or 0 < days < float("inf")
+        name = "baseline.popularity.half_life_days"
+        require(is_valid, name, days, "null or a number above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
     """Models that Spark fits by itself."""
 
-    algorithm: Literal["bias", "cosine_user", "als", "residual_neighbors"] | None = None
+    algorithm: Literal["bias", "cosine_user", "als", "residual_neighbors", "popularity"] | None = (
+        None
+    )
     """The baseline that a preset stands for; null where the preset is a trained model."""
+    refit: bool = True
+    """Fit models that rank movies on train and valid together; a search fits them on train."""
     bias: BiasConfig = field(default_factory=BiasConfig)
     cosine_user: CosineUserConfig = field(default_factory=CosineUserConfig)
     als: AlsConfig = field(default_factory=AlsConfig)
     residual_neighbors: ResidualNeighborsConfig = field(default_factory=ResidualNeighborsConfig)
+    popularity: PopularityConfig = field(default_factory=PopularityConfig)
+
+    @property
+    def ranks_only(self) -> bool:
+        """Whether the model ranks movies and predicts no ratings."""
+        return self.algorithm == "popularity"
 
     @property
     def base(self) -> str | None:

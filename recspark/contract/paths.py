@@ -11,6 +11,8 @@ MODEL_CARD = "model.json"
 USES_TIMES = "uses_times"
 """Entry of a model's card, and of the counts of its predictions: whether the model asks when a pair
 is rated. Figures on test, where those times are known, then belong to a protocol of their own."""
+RANKS_ONLY = "ranks_only"
+"""Entry of the card of a model that ranks movies and predicts no ratings."""
 HISTORY = "history.jsonl"
 SPARK_MODEL = "spark_model"
 

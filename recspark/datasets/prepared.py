@@ -11,6 +11,9 @@ from recspark.errors import DataError, describe
 
 logger = logging.getLogger(__name__)
 
+# Of the rating scale, as in 4 and 5 of 1 to 5.
+_RELEVANT_SHARE = 2 / 5
+
 
 def is_left_out(stage: str, test: Manifest) -> bool:
     """Return whether a stage has nothing to do because test is empty, and log so."""
@@ -60,6 +63,20 @@ class PreparedFacts:
             )
         found = {name: manifest.counts[name] for name in names}
         return cls(**{**found, "rating_values": tuple(found["rating_values"])})
+
+    @property
+    def relevant_rating(self) -> float | None:
+        """The lowest rating of train within the upper two fifths of the rating scale.
+
+        None if train has a single rating value: it cannot tell what a user liked.
+        """
+        lowest, highest = self.rating_min, self.rating_max
+        if lowest == highest:
+            return None
+        limit = highest - _RELEVANT_SHARE * (highest - lowest)
+        # Ratings are single precision: 1.8 is stored as a number slightly below it.
+        limit -= 1e-6 * (highest - lowest)
+        return min((value for value in self.rating_values if value >= limit), default=highest)
 
     def to_counts(self) -> dict[str, Any]:
         """Return the facts as a manifest stores them."""

@@ -30,11 +30,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from recspark.contract import columns as c
-from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError, describe
-
-# Of the rating scale, as in 4 and 5 of 1 to 5.
-_RELEVANT_SHARE = 2 / 5
 
 _REPEATED = "_repeated"
 _NUM_RELEVANT = "_num_relevant"
@@ -127,20 +123,6 @@ def measure_lists(
         "catalogue_coverage": float(np.count_nonzero(listed) / len(listed)),
         "novelty": float(-(np.log2(share) @ listed) / num_listed) if num_listed else None,
     }
-
-
-def find_relevant_rating(facts: PreparedFacts) -> float | None:
-    """Return the lowest rating of train within the upper two fifths of the rating scale.
-
-    None if train has a single rating value: it cannot tell what a user liked.
-    """
-    lowest, highest = facts.rating_min, facts.rating_max
-    if lowest == highest:
-        return None
-    limit = highest - _RELEVANT_SHARE * (highest - lowest)
-    # Ratings are single precision: 1.8 is stored as a number slightly below it.
-    limit -= 1e-6 * (highest - lowest)
-    return min((value for value in facts.rating_values if value >= limit), default=highest)
 
 
 def _why_unmeasured(num_lists: int, relevant_rating: float | None) -> str:

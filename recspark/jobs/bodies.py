@@ -73,11 +73,14 @@ def run_tune(request: Request, spark: Any) -> None:
 
 
 def run_score(request: Request, spark: Any) -> None:
-    """Score test with each model."""
+    """Score test with each model that predicts ratings."""
     from recspark.stages import score
 
     for name, settings in request.models.items():
-        score.run(settings, name, spark)
+        if settings.ranks_only:
+            logger.info("score: skips %s, which ranks and predicts no ratings", name)
+        else:
+            score.run(settings, name, spark)
 
 
 def run_score_pairs(request: Request, spark: Any) -> None:

@@ -6,7 +6,7 @@ from recspark.jobs import bodies, checks
 from recspark.jobs.job import Job
 
 _PIPELINE_SECTIONS = (
-    *("until", "spark", "ingest", "prepare", "baseline", "train", "blend"),
+    *("until", "spark", "ingest", "prepare", "signal", "baseline", "train", "blend"),
     *("recommend", "similar", "evaluate", "report"),
 )
 
@@ -43,22 +43,22 @@ JOBS = {
         ),
         Job(
             "baseline",
-            "Fit the models that Spark fits: bias, cosine_user, als, residual neighbours.",
-            ("spark", "baseline"),
+            "Fit the models that Spark fits: bias, cosine_user, als, popularity, …",
+            ("spark", "signal", "baseline"),
             bodies.run_baseline,
             checks.check_baseline,
         ),
         Job(
             "train",
             "Train the models that PyTorch trains, on one or more ranks.",
-            ("spark", "train"),
+            ("spark", "signal", "train"),
             bodies.run_train,
             checks.check_train,
         ),
         Job(
             "tune",
             "Search better settings of each model, judged by valid alone.",
-            ("spark", "tune", "baseline", "train"),
+            ("spark", "tune", "signal", "baseline", "train"),
             bodies.run_tune,
             checks.check_tune,
         ),

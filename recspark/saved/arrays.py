@@ -87,6 +87,11 @@ def export_arrays(
     shuffle(spark, blocks_by_bucket, num_buckets, write, folder)
 
 
+def save_movies(folder: str, table: Array) -> None:
+    """Write the movies' rows, [movies, values]."""
+    _write(posixpath.join(folder, _MOVIES), table)
+
+
 def read_movies(folder: str) -> Array:
     """Return the movies' rows, [movies, values], mapped if the file is local."""
     return _map(posixpath.join(folder, _MOVIES))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recspark.arrays.user_buckets import locate
+from recspark.arrays.user_buckets import locate, users_of
 from recspark.contract import schemas
 from recspark.contract.paths import BLEND, MODEL_CARD
 from recspark.datasets.train_buckets import TrainBuckets, require_whole
@@ -82,6 +82,8 @@ def open_model(saved: SavedModel) -> PairModel:
             np.asarray(read_movies(saved.folder)),
             keep_few(functools.partial(read_users, saved.folder)),
         )
+    if algorithm == "popularity":
+        return open_popularity(saved.folder, saved.num_buckets, card["num_users"])
     if algorithm == "cosine_user":
         require_whole(saved.train)
         neighbors = posixpath.join(saved.folder, schemas.NEIGHBORS.name)
@@ -176,6 +178,15 @@ def open_effects(saved: SavedModel) -> EffectModel:
         movie_effects=np.asarray(read_movies(saved.folder)[:, 0]),
         open_users=keep_few(open_users),
     )
+
+
+def open_popularity(folder: str, num_buckets: int, num_users: int) -> FactorModel:
+    """Return the popularity model: all users have the same row."""
+
+    def open_users(bucket: int) -> Floats:
+        return np.ones((len(users_of(bucket, num_users, num_buckets)), 1), np.float32)
+
+    return FactorModel(np.asarray(read_movies(folder)), keep_few(open_users))
 
 
 def read_card(model_dir: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from recspark.baselines import als, bias, cosine_user, residual_neighbors
 from recspark.config import Config
 from recspark.contract import schemas
-from recspark.contract.catalog import MODELS, TRAIN
+from recspark.contract.catalog import MODELS, TRAIN, VALID
 from recspark.contract.paths import MODEL_CARD, SPARK_MODEL, USES_TIMES, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
@@ -23,6 +23,7 @@ from recspark.files import json_files, parquet, storage
 from recspark.saved.residuals import save_neighbors
 from recspark.scoring.lineage import saved_model
 from recspark.scoring.load import open_model
+from recspark.stages import rankers
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
@@ -43,7 +44,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             describe(
                 f"baseline of {model_name}",
                 found="no baseline.algorithm",
-                expected="bias, cosine_user, als or residual_neighbors",
+                expected="the name of an algorithm",
                 remedy=f"Set it in recspark/presets/{model_name}.yaml, or run jobs/train.py.",
             )
         )
@@ -53,6 +54,8 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     inputs = {"train": manifest.id}
     if base is not None:
         inputs[f"models/{base}"] = _require_base(paths, model_name, base, manifest).id
+    if config.ranks_only and config.baseline.refit:
+        inputs["valid"] = require_manifest(paths.valid, VALID).id
     step = Step(
         stage="baseline",
         settings=_settings(config, algorithm),
@@ -60,7 +63,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         outputs=(output,),
         force=config.force,
         root=paths.root,
-        reads=[paths.train, *([paths.model(base)] if base else [])],
+        reads=[paths.train, paths.valid, *([paths.model(base)] if base else [])],
     )
     if step.is_done():
         return
@@ -78,6 +81,17 @@ def fit(config: Config, manifest: Manifest, folder: str, spark: SparkSession) ->
         folder: Where the model goes.
         spark: The session to fit in.
     """
+    if config.ranks_only:
+        card = rankers.fit(config, folder, spark)
+    else:
+        card = _fit_ratings(config, manifest, folder, spark)
+    json_files.write_json(posixpath.join(folder, MODEL_CARD), card)
+    return card
+
+
+def _fit_ratings(
+    config: Config, manifest: Manifest, folder: str, spark: SparkSession
+) -> dict[str, Any]:
     algorithms = {
         "bias": _fit_bias,
         "cosine_user": _fit_cosine_user,
@@ -85,12 +99,12 @@ def fit(config: Config, manifest: Manifest, folder: str, spark: SparkSession) ->
         "residual_neighbors": _fit_residual_neighbors,
     }
     train = parquet.read_dataset(spark, RunPaths(config.root).train, schemas.TRAIN)
-    card = algorithms[str(config.baseline.algorithm)](config, train, manifest, folder)
-    json_files.write_json(posixpath.join(folder, MODEL_CARD), card)
-    return card
+    return algorithms[str(config.baseline.algorithm)](config, train, manifest, folder)
 
 
 def _settings(config: Config, algorithm: str) -> dict[str, Any]:
+    if config.ranks_only:
+        return {"algorithm": algorithm, **rankers.describe_result(config)}
     section = asdict(getattr(config.baseline, algorithm))
     # How many users a task handles at a time affects its memory, not the result.
     section.pop("block_users", None)

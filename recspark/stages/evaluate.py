@@ -54,7 +54,11 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     test = require_manifest(paths.test, TEST)
     if is_left_out("evaluate", test):
         return
-    jobs = {name: "baseline" if one.baseline.algorithm else "train" for name, one in models.items()}
+    jobs = {
+        name: "baseline" if one.baseline.algorithm else "train"
+        for name, one in models.items()
+        if not one.ranks_only
+    }
     if config.blend.members:
         jobs[BLEND] = "blend"
     scored = {name: _require_scored(paths, name, job, test) for name, job in jobs.items()}
@@ -178,7 +182,7 @@ def _measure_lists(
     )
     relevant_rating = config.evaluate.relevant_rating
     if relevant_rating is None:
-        relevant_rating = top_n.find_relevant_rating(facts)
+        relevant_rating = facts.relevant_rating
     figures = top_n.measure_lists(
         top_n.index_lists(spark.read.parquet(path), users, movies),
         parquet.read_dataset(spark, paths.test, schemas.TEST),

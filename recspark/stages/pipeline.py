@@ -75,7 +75,8 @@ def _fit(models: Mapping[str, Config], spark: SparkSession) -> None:
 def _score(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
     """Score each model, blend them if asked, and make the lists."""
     for name, settings in models.items():
-        score.run(settings, name, spark)
+        if not settings.ranks_only:
+            score.run(settings, name, spark)
     listed = dict(models)
     if config.blend.members:
         blend.run(config, spark)

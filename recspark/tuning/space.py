@@ -60,6 +60,7 @@ _SEARCHED = {
     "cosine_user": ("num_neighbors",),
     "als": ("embedding_size", "reg", "shrinkage"),
     "residual_neighbors": ("num_neighbors",),
+    "popularity": ("half_life_days",),
 }
 # What result_settings keeps, though a search cannot change it.
 _FIXED = {"architecture", "feed", "feed_memory_mib"}

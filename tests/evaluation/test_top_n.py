@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from recspark.contract import columns as c
 from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError
-from recspark.evaluation.top_n import find_relevant_rating, index_lists, measure_lists
+from recspark.evaluation.top_n import index_lists, measure_lists
 from tests.runs import prepared_counts
 
 NUM_USERS, NUM_MOVIES = 30, 25
@@ -178,4 +178,4 @@ def test_the_upper_two_fifths_of_the_scale_are_relevant(
         rating_values=tuple(map(float, values)),
     )
     facts = PreparedFacts(**{**counts, "rating_values": tuple(counts["rating_values"])})
-    assert find_relevant_rating(facts) == expected
+    assert facts.relevant_rating == expected

@@ -1,0 +1,65 @@
+"""Fits the models that rank movies and predict no ratings, for the baseline job."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from recspark.baselines import popularity
+from recspark.config import Config
+from recspark.contract.catalog import TRAIN, VALID
+from recspark.contract.paths import RANKS_ONLY, RunPaths
+from recspark.datasets.manifest import require_manifest
+from recspark.datasets.prepared import PreparedFacts
+from recspark.datasets.signal import Signal
+from recspark.datasets.train_buckets import TrainBuckets, locate_train, require_whole
+from recspark.saved.arrays import save_movies
+
+
+def fit(config: Config, folder: str, spark: SparkSession) -> dict[str, Any]:
+    """Fit a model for which `ranks_only` into a folder, and return its card.
+
+    Args:
+        config: The model's resolved config.
+        folder: Where the model goes.
+        spark: The session to fit in.
+
+    Raises:
+        DataError: A bucket lost rows, or as the algorithm.
+    """
+    ratings, facts = locate_known(config)
+    for part in ratings:
+        require_whole(part)
+    signal = Signal.of(config, facts)
+    half_life = config.baseline.popularity.half_life_days
+    sums = popularity.fit(spark, ratings, signal, half_life)
+    save_movies(folder, sums[:, None])
+    return {
+        "algorithm": config.baseline.algorithm,
+        RANKS_ONLY: True,
+        "num_users": facts.num_users,
+        **describe_result(config),
+    }
+
+
+def locate_known(config: Config) -> tuple[list[TrainBuckets], PreparedFacts]:
+    """Return the ratings that a model which ranks learns from, and the facts of train."""
+    paths = RunPaths(config.root)
+    train = require_manifest(paths.train, TRAIN)
+    found = [locate_train(paths.train, train)]
+    if config.baseline.refit:
+        found.append(locate_train(paths.valid, require_manifest(paths.valid, VALID)))
+    return found, PreparedFacts.of(train)
+
+
+def describe_result(config: Config) -> dict[str, Any]:
+    """Return the settings that decide the result."""
+    own = asdict(getattr(config.baseline, str(config.baseline.algorithm)))
+    relevant = config.evaluate.relevant_rating if config.signal.kind == "likes" else None
+    return {
+        **own,
+        "refit": config.baseline.refit,
+        "signal": {**asdict(config.signal), "relevant_rating": relevant},
+    }
