@@ -92,4 +92,4 @@ def _count(
             )
         moment = int(times.max())
         weights *= 0.5 ** ((moment - times) / half_life)
-    return _Weights(moment, np.bincount(movies, weights, num_movies))
+    return _Weights(moment, np.bincount(movies, weights, num_movies).astype(np.float64))

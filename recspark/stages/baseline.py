@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from recspark.baselines import als, bias, cosine_user, residual_neighbors
+from recspark.baselines import als, bias, cosine_user, rankers, residual_neighbors
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import MODELS, TRAIN, VALID
@@ -23,7 +23,6 @@ from recspark.files import json_files, parquet, storage
 from recspark.saved.residuals import save_neighbors
 from recspark.scoring.lineage import saved_model
 from recspark.scoring.load import open_model
-from recspark.stages import rankers
 
 
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
