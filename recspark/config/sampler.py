@@ -21,7 +21,7 @@ class SamplerConfig:
     """Whether each movie's ratings have a noise level of their own."""
     drift: bool = False
     """Whether users and movies change steadily over the years, which needs the times of ratings.
-    Predictions are for the time of the pair; valid RMSE is for no particular moment."""
+    Predictions are for the time of the pair; valid RMSE is that at the end alone."""
     interactions: int = 0
     """Features of who rated what (count): components of the pairs of train, in the prior of users
     and movies; 0 uses none."""
@@ -29,7 +29,7 @@ class SamplerConfig:
     """Whether the attributes of users and movies that the run has are in their prior."""
     time_process: bool = False
     """Whether ratings that a user gave at about the same time move together, which needs the times
-    of ratings. Predictions are for the time of the pair; valid RMSE is for no particular moment."""
+    of ratings. Predictions are for the time of the pair; valid RMSE is that at the end alone."""
 
     def __post_init__(self) -> None:
         require(self.interactions >= 0, "train.sampler.interactions", self.interactions, "≥ 0")

@@ -21,8 +21,8 @@ from recspark.models import saved
 from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.rating_model import RatingModel
 from recspark.saved import weights
+from recspark.saved.moments import OverTime, add_keys
 from recspark.saved.over_time import load_movies, load_users
-from recspark.scoring.over_time import OverTime, add_keys
 from recspark.scoring.predictors import FactorModel, Floats, Ints, PairModel, keep_few
 
 # Pairs that a network computes at a time: bounds its activations (4 KB a pair at 1,000 units).

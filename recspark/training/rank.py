@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from recspark.arrays.user_buckets import Shard
 from recspark.contract.paths import MODEL_CARD, USES_TIMES
@@ -28,10 +29,10 @@ from recspark.training.group import Group, join_group
 from recspark.training.job import TrainJob
 from recspark.training.learner import Learner
 from recspark.training.make import make_learner
-from recspark.training.measure import predict_warm
 from recspark.training.progress import PROGRESS, ProgressWriter
 from recspark.training.result_settings import resume_settings
 from recspark.training.tensorboard import import_writer, write_tensorboard
+from recspark.training.valid_predictions import measure_predictions, predict_valid
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ def run_rank(job: TrainJob, group: Group) -> None:
     progress = ProgressWriter(job.folder, job.settings.epochs)
     if not refit.is_wanted(job):
         with _fit(job, shard, group, progress) as (engine, learner):
+            if job.settings.uses_times and any(job.valid_rows.values()):
+                _predict_valid(job, shard, group, engine, learner)
             _save(job, engine.position, shard, group, engine, learner)
         return
     first = refit.read_choice(job, _belongs_to(job), group)
@@ -82,7 +85,7 @@ def run_rank(job: TrainJob, group: Group) -> None:
         with _fit(job, shard, group, progress) as (engine, learner):
             first = engine.position
             learner.model.load_state_dict(engine.best.model_state)
-            predictions = predict_warm(learner, engine.best.user_rows, engine.valid, group)
+            predictions = _predict_valid(job, shard, group, engine, learner)
             refit.keep_choice(job, first, _belongs_to(job), predictions, shard, group)
     progress.note_refit(first.history)
     with _fit(refit.make_refit(job, first), shard, group, progress) as (engine, learner):
@@ -122,6 +125,22 @@ def _fit(
         engine.fit()
         require_sound(job, engine.position)
         yield engine, learner
+
+
+def _predict_valid(
+    job: TrainJob, shard: Shard, group: Group, engine: Engine, learner: Learner
+) -> Tensor:
+    """Return the predictions of the rank's valid, [N].
+
+    During the fit a model that uses times is measured for no particular moment. Now its figure
+    becomes that at the times of the ratings.
+    """
+    predictions = predict_valid(job, learner, engine.best.user_rows, engine.valid, shard, group)
+    if job.settings.uses_times:
+        position = engine.position
+        position.valid_rmse = measure_predictions(predictions, engine.valid, group)
+        position.history[-1]["valid_rmse"] = position.valid_rmse
+    return predictions
 
 
 def _save(

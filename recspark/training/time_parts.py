@@ -48,7 +48,7 @@ class TimeParts:
             self.logs += torch.from_numpy(self._process.logs)
 
     def save(self, folder: str, shard: Shard, model: BayesianMF, rows: Tensor) -> None:
-        """Write what `recspark.scoring.over_time` reads; all ranks write their own users.
+        """Write what `recspark.saved.moments` reads; all ranks write their own users.
 
         Args:
             folder: The model's.

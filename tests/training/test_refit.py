@@ -14,10 +14,13 @@ import pyarrow.dataset as ds
 import pytest
 import torch
 
+from recspark.config.sampler import SamplerConfig
 from recspark.saved import weights
+from recspark.scoring.trained import open_model
 from recspark.training import rank
 from recspark.training.job import TrainJob
 from tests.training.jobs import NUM_BUCKETS, make_job, train_alone, train_together
+from tests.training.test_row_learner import with_times
 
 SETTINGS: dict[str, Any] = {"epochs": 12, "patience": 2, "learning_rate": 0.1}
 
@@ -138,3 +141,30 @@ def test_without_valid_there_is_nothing_to_refit(tmp_path: Path) -> None:
     found = train_alone(job, tmp_path / "m")
     assert "refit" not in card_of(found)
     assert weights.load_valid(found.folder, 0) is None
+
+
+def test_the_first_fit_predicts_valid_at_the_times_of_its_ratings(tmp_path: Path) -> None:
+    """As scoring with the same model, not refitted; the RMSE of its card is that of these."""
+    sampler = SamplerConfig(burn_in=4, samples=3, drift=True, time_process=True)
+    settings = {"architecture": "bayesian_mf", "epochs": 10, "target": "standardized"}
+    job = with_times(make_job(tmp_path, **settings, sampler=sampler))
+    first = train_alone(job, tmp_path / "first")
+    again = replace(job, settings=replace(job.settings, refit=True))
+    found = train_alone(again, tmp_path / "again")
+    opened = open_model(first.folder, card_of(first))
+    errors: list[float] = []
+    for bucket in job.valid_rows:
+        table = ds.dataset(f"{job.valid}/bucket={bucket}").to_table().to_pydict()
+        rows = np.array(table["user_index"]) // NUM_BUCKETS
+        movies, times = np.array(table["movie_index"]), np.array(table["rated_at"])
+        expected = opened.predict(bucket, rows, movies, times)
+        kept = weights.load_valid(found.folder, bucket)
+        assert kept is not None
+        np.testing.assert_allclose(kept.numpy(), expected, atol=1e-5)
+        assert np.nanmax(np.abs(expected - opened.predict(bucket, rows, movies))) > 0.05
+        errors.extend(expected - np.array(table["rating"]))
+    rmse = np.sqrt(np.nanmean(np.square(errors)))
+    for job in (first, found):
+        np.testing.assert_allclose(card_of(job)["valid_rmse"], rmse, atol=1e-5)
+        history = (Path(job.folder) / "history.jsonl").read_text().splitlines()
+        assert json.loads(history[-1])["valid_rmse"] == card_of(job)["valid_rmse"]

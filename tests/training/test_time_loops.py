@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from recspark.saved import over_time as o
-from recspark.scoring.over_time import add_keys, bridge
+from recspark.saved.moments import add_keys, bridge
 from recspark.training import time_loops
 
 STARTS = np.array([0, 5, 5, 8], np.int64)  # the second user has no rating

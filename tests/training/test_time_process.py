@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recspark.saved import over_time as o
-from recspark.scoring.over_time import add_keys, bridge
+from recspark.saved.moments import add_keys, bridge
 from recspark.training.row_table import RowTable
 from recspark.training.time_process import PRIOR_CENTERS, PRIOR_SPREADS, TimeProcess
 from tests.training.row_data import alone, make_tables

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from recspark.arrays.ratings import NO_TIME, SECONDS_PER_YEAR
 from recspark.saved import over_time as o
-from recspark.scoring.predictors import Floats, Ints
+
+Ints = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.floating[Any]]
 
 _KEYS = "keys"
 

@@ -7,7 +7,7 @@ import pytest
 
 from recspark.arrays.ratings import NO_TIME, SECONDS_PER_YEAR
 from recspark.saved import over_time as o
-from recspark.scoring.over_time import OverTime, add_keys, bridge
+from recspark.saved.moments import OverTime, add_keys, bridge
 
 VARIANCE, SCALE = 0.3, 500.0
 # Of three users: one without ratings, one with equal times, one far before the others.
