@@ -104,7 +104,8 @@ def fit(spark: SparkSession, train: TrainBuckets, predict: Predict, plan: Plan) 
     require_whole(train)
 
     def write(bucket: int) -> _Counts:
-        residuals = compute_residuals(train, bucket, predict, plan)
+        num_rows = len(users_of(bucket, plan.num_users, plan.num_buckets))
+        residuals = compute_residuals(train, bucket, predict, num_rows, plan.num_buckets)
         save_residuals(plan.folder, bucket, residuals)
         chosen = sample(residuals, bucket, plan)
         counted = np.diff(chosen.indptr)
@@ -150,7 +151,9 @@ def _tell(plan: Plan, num_tasks: int, written: list[_Counts]) -> None:
     )
 
 
-def compute_residuals(train: TrainBuckets, bucket: int, predict: Predict, plan: Plan) -> Residuals:
+def compute_residuals(
+    train: TrainBuckets, bucket: int, predict: Predict, num_rows: int, num_buckets: int
+) -> Residuals:
     """Return what the base model missed in one bucket of train; what it cannot predict is left out.
 
     Memory: about 60 bytes a rating of the bucket, and what the base model takes.
@@ -160,7 +163,7 @@ def compute_residuals(train: TrainBuckets, bucket: int, predict: Predict, plan: 
     movies: list[Ints] = [np.zeros(0, np.int32)]
     values: list[Floats] = [np.zeros(0, np.float32)]
     for batch in parquet.read_batches(bucket_folder(train.path, bucket), columns):
-        row = batch.column(c.USER_INDEX).to_numpy().astype(np.int64) // plan.num_buckets
+        row = batch.column(c.USER_INDEX).to_numpy().astype(np.int64) // num_buckets
         movie = batch.column(c.MOVIE_INDEX).to_numpy()
         times = batch.column(c.RATED_AT).fill_null(NO_TIME).to_numpy()
         missed = batch.column(c.RATING).to_numpy() - predict(bucket, row, movie, times)
@@ -170,7 +173,6 @@ def compute_residuals(train: TrainBuckets, bucket: int, predict: Predict, plan: 
         values.append(missed[known])
     row, movie, value = np.concatenate(rows), np.concatenate(movies), np.concatenate(values)
     order = np.lexsort((movie, row))
-    num_rows = len(users_of(bucket, plan.num_users, plan.num_buckets))
     starts = np.searchsorted(row[order], np.arange(num_rows + 1))
     return Residuals(starts, movie[order].astype(np.int32), value[order].astype(np.float32))
 

@@ -3,8 +3,8 @@
     models/<name>/model.json                         what the model is (its card)
                   movies.safetensors                 the module's tensors, and the movies seen
                   users/bucket-00003.safetensors     user rows of one bucket, and the users seen
-                  valid/bucket-00003.safetensors     of a refitted model: what the first fit, on
-                                                     train alone, predicted for valid
+                  first_fit/bucket-00003.safetensors of a refitted model: what the first fit, on
+                                                     train alone, predicted for train and valid
                   history.jsonl                      one line per epoch
 
 Row `user_index // num_buckets` of a bucket's file belongs to that user. A user or movie is "seen"
@@ -31,7 +31,7 @@ from recspark.files import storage
 MOVIES = "movies.safetensors"
 ROWS = "rows"
 SEEN = "seen"
-PREDICTIONS = "predictions"
+_TRAIN, _VALID = "train", "valid"
 
 
 def save_users(folder: str, shard: Shard, rows: Tensor, seen: Tensor) -> None:
@@ -48,19 +48,22 @@ def save_users(folder: str, shard: Shard, rows: Tensor, seen: Tensor) -> None:
         save_tensors(users_file(folder, bucket), {ROWS: rows[span], SEEN: seen[span]})
 
 
-def save_valid(folder: str, bucket: int, predictions: Tensor) -> None:
-    """Write predictions of a bucket's valid ratings, float32 [N] in stored order; NaN: none."""
-    save_tensors(_valid_file(folder, bucket), {PREDICTIONS: predictions})
+def save_first_fit(folder: str, bucket: int, train: Tensor, valid: Tensor) -> None:
+    """Write predictions of a bucket's ratings, float32 [N] in stored order; NaN: none."""
+    save_tensors(_first_fit_file(folder, bucket), {_TRAIN: train, _VALID: valid})
 
 
-def load_valid(folder: str, bucket: int) -> Tensor | None:
-    """Return what `save_valid` wrote, or None if the model was not refitted."""
-    path = _valid_file(folder, bucket)
-    return load_file(path)[PREDICTIONS] if storage.exists(path) else None
+def load_first_fit(folder: str, bucket: int) -> tuple[Tensor, Tensor] | None:
+    """Return (train, valid) as `save_first_fit` wrote them; None if the model was not refitted."""
+    path = _first_fit_file(folder, bucket)
+    if not storage.exists(path):
+        return None
+    found = load_file(path)
+    return found[_TRAIN], found[_VALID]
 
 
-def _valid_file(folder: str, bucket: int) -> str:
-    return posixpath.join(folder, "valid", f"bucket-{bucket:05d}.safetensors")
+def _first_fit_file(folder: str, bucket: int) -> str:
+    return posixpath.join(folder, "first_fit", f"bucket-{bucket:05d}.safetensors")
 
 
 def save_movies(folder: str, state: Mapping[str, Tensor], seen: Tensor) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 import posixpath
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from recspark.arrays.user_buckets import locate, users_of
+from recspark.baselines.residual_neighbors import compute_residuals
 from recspark.contract import schemas
 from recspark.contract.paths import BLEND, MODEL_CARD
 from recspark.datasets.train_buckets import TrainBuckets, require_whole
 from recspark.errors import ConfigError, DataError, describe
 from recspark.files.json_files import require_json
 from recspark.saved.arrays import read_movies, read_users
-from recspark.saved.residuals import load_neighbors, load_residuals
+from recspark.saved.residuals import Residuals, load_neighbors, load_residuals
 from recspark.scoring.blended import BlendedModel
 from recspark.scoring.corrected import CorrectedModel
 from recspark.scoring.predictors import (
@@ -116,14 +117,23 @@ def open_valid(saved: SavedModel, bucket: int) -> Floats | None:
     None if the model has never seen valid. Otherwise its own predictions of valid would flatter it.
     Those of residual neighbours are not corrected yet, see `correct_valid`.
     """
+    found = _open_first_fit(saved, bucket)
+    return None if found is None else found[1]
+
+
+def _open_first_fit(saved: SavedModel, bucket: int) -> tuple[Floats, Floats] | None:
+    """Return the first fit's predictions of a bucket of train and valid; None: there was one fit.
+
+    Those of residual neighbours are those of their base model.
+    """
     card = read_card(saved.folder)
     if card.get("algorithm") == "residual_neighbors":
-        return open_valid(saved.parts[0], bucket)
+        return _open_first_fit(saved.parts[0], bucket)
     if "refit" not in card:
         return None
     from recspark.scoring import trained
 
-    return trained.open_valid(saved.folder, bucket)
+    return trained.open_first_fit(saved.folder, bucket)
 
 
 def correct_valid(
@@ -131,15 +141,31 @@ def correct_valid(
 ) -> Floats:
     """Return predictions of `open_valid` [pairs], corrected if the model has residual neighbours.
 
-    Residuals are those of train alone, so the rating of a pair of valid has no part in its own
-    correction. They are those of the refitted model: the first fit left none.
+    Residuals are what the first fit left of train: those of a model that has seen valid would say
+    what it learned there.
     """
     model = open_model(saved)
     if not isinstance(model, CorrectedModel):
         return predictions
     rows = locate(users, saved.num_buckets)[1]
     of_base = correct_valid(saved.parts[0], bucket, users, movies, predictions)
-    return model.correct(bucket, rows, movies, of_base)
+    first = replace(model, open_residuals=functools.partial(_first_residuals, saved))
+    return first.correct(bucket, rows, movies, of_base)
+
+
+@functools.lru_cache(maxsize=1)
+def _first_residuals(saved: SavedModel, bucket: int) -> Residuals:
+    """Return what the first fit of a base model left of a bucket of train."""
+    found = _open_first_fit(saved, bucket)
+    assert found is not None
+    left = iter(found[0])
+
+    def predict(_: int, rows: Ints, *__: Ints) -> Floats:
+        """Return the next predictions: those of train are asked for once, in stored order."""
+        return np.fromiter(left, np.float32, len(rows))
+
+    num_rows = len(load_residuals(saved.folder, bucket).starts) - 1
+    return compute_residuals(saved.train, bucket, predict, num_rows, saved.num_buckets)
 
 
 def open_vectors(saved: SavedModel) -> Floats:

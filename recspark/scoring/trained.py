@@ -139,13 +139,12 @@ class SampledModel(FactorModel):
         return of_mean, of_rating
 
 
-def open_valid(folder: str, bucket: int) -> Floats:
-    """Return the first fit's predictions of a bucket of valid; NaN where it had none."""
-    found = weights.load_valid(folder, bucket)
+def open_first_fit(folder: str, bucket: int) -> tuple[Floats, Floats]:
+    """Return the first fit's predictions of a bucket of train and valid; NaN where it had none."""
+    found = weights.load_first_fit(folder, bucket)
     if found is None:
-        raise _damaged(folder, FileNotFoundError(f"predictions of valid, bucket {bucket}"))
-    predictions: Floats = found.numpy()
-    return predictions
+        raise _damaged(folder, FileNotFoundError(f"predictions of the first fit, bucket {bucket}"))
+    return found[0].numpy(), found[1].numpy()
 
 
 def open_users(folder: str, bucket: int) -> tuple[Tensor, Tensor]:

@@ -68,6 +68,7 @@ class GibbsLearner(RowLearner):
         self._sweeps = sample_sweeps(settings.sampler, settings.epochs)
         self._times = TimeParts(users.table, movies.table, process)
         self._uses_times = settings.uses_times
+        self._asked: Ratings | None = None
         self._summed, self._num_summed = torch.empty(0), 0
         for side in (users, movies):
             key = np.uint64(make_generator(seed, "start", side.name).initial_seed())
@@ -111,7 +112,9 @@ class GibbsLearner(RowLearner):
 
     @torch.no_grad()
     def predictions(self, ratings: Ratings, user_rows: Tensor) -> Iterator[Tensor]:
-        """See `Learner`; each sample is added once, so this is always asked about one data set."""
+        """See `Learner`; each sample is added once for the ratings that were asked about last."""
+        if ratings is not self._asked:
+            self._asked, self._num_summed = ratings, 0
         num_stored = sum(sweep < self.num_steps for sweep in self._sweeps)
         if not num_stored:
             summed = _outputs(*self._draw(), ratings)

@@ -25,6 +25,7 @@ from recspark.training.checkpoint import Checkpoints, Position
 from recspark.training.engine import DIVERGED, Engine
 from recspark.training.failure import report_failure
 from recspark.training.feed import read_ratings
+from recspark.training.fit_predictions import Source, measure_predictions, predict_ratings
 from recspark.training.group import Group, join_group
 from recspark.training.job import TrainJob
 from recspark.training.learner import Learner
@@ -32,7 +33,6 @@ from recspark.training.make import make_learner
 from recspark.training.progress import PROGRESS, ProgressWriter
 from recspark.training.result_settings import resume_settings
 from recspark.training.tensorboard import import_writer, write_tensorboard
-from recspark.training.valid_predictions import measure_predictions, predict_valid
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +85,12 @@ def run_rank(job: TrainJob, group: Group) -> None:
         with _fit(job, shard, group, progress) as (engine, learner):
             first = engine.position
             learner.model.load_state_dict(engine.best.model_state)
-            predictions = _predict_valid(job, shard, group, engine, learner)
-            refit.keep_choice(job, first, _belongs_to(job), predictions, shard, group)
+            valid = _predict_valid(job, shard, group, engine, learner)
+            found = read_ratings(job.train, job.train_rows, shard, group.device, job.settings)
+            source = Source(found, job.train, job.train_rows)
+            rows = engine.best.user_rows
+            train = predict_ratings(job, learner, rows, source, shard, group)
+            refit.keep_choice(job, first, _belongs_to(job), train, valid, shard, group)
     progress.note_refit(first.history)
     with _fit(refit.make_refit(job, first), shard, group, progress) as (engine, learner):
         refit.save_predictions(job, shard)
@@ -135,7 +139,8 @@ def _predict_valid(
     During the fit a model that uses times is measured for no particular moment. Now its figure
     becomes that at the times of the ratings.
     """
-    predictions = predict_valid(job, learner, engine.best.user_rows, engine.valid, shard, group)
+    source = Source(engine.valid, (job.valid,), job.valid_rows)
+    predictions = predict_ratings(job, learner, engine.best.user_rows, source, shard, group)
     if job.settings.uses_times:
         position = engine.position
         position.valid_rmse = measure_predictions(predictions, engine.valid, group)

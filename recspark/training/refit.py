@@ -4,7 +4,7 @@ What the first fit leaves behind is kept beside the checkpoints until the model 
 run killed in the second fit does not repeat the first:
 
     checkpoints/<model>/choice.json                         the first fit's position, and its inputs
-                        valid/bucket-00003.safetensors      its predictions of valid
+                        first_fit/bucket-00003.safetensors  its predictions of train and valid
                         refit/                              checkpoints of the second fit
 """
 
@@ -54,7 +54,8 @@ def keep_choice(
     job: TrainJob,
     first: Position,
     belongs_to: Mapping[str, Any],
-    predictions: Tensor,
+    train: Tensor,
+    valid: Tensor,
     shard: Shard,
     group: Group,
 ) -> None:
@@ -64,13 +65,17 @@ def keep_choice(
         job: The first fit.
         first: Where it ended.
         belongs_to: See `Checkpoints`.
-        predictions: [N], of the rank's valid ratings, see `predict_warm`.
+        train: [N], predictions of the rank's ratings of train, see `predict_ratings`.
+        valid: [N], those of valid.
         shard: The rank's buckets.
         group: The ranks.
     """
-    sizes = [job.valid_rows.get(bucket, 0) for bucket in shard.buckets]
-    for bucket, part in zip(shard.buckets, predictions.split(sizes), strict=True):
-        weights.save_valid(job.checkpoints, bucket, part)
+    parts = [
+        values.split([rows.get(bucket, 0) for bucket in shard.buckets])
+        for values, rows in ((train, job.train_rows), (valid, job.valid_rows))
+    ]
+    for bucket, *pair in zip(shard.buckets, *parts, strict=True):
+        weights.save_first_fit(job.checkpoints, bucket, *pair)
     group.barrier()
     if group.rank == 0:
         choice = {"position": asdict(first), "belongs_to": belongs_to}
@@ -91,8 +96,8 @@ def read_choice(job: TrainJob, belongs_to: Mapping[str, Any], group: Group) -> P
 
 
 def save_predictions(job: TrainJob, shard: Shard) -> None:
-    """Write the rank's predictions of valid, kept by `keep_choice`, into the model."""
+    """Write the rank's predictions, kept by `keep_choice`, into the model."""
     for bucket in shard.buckets:
-        kept = weights.load_valid(job.checkpoints, bucket)
+        kept = weights.load_first_fit(job.checkpoints, bucket)
         assert kept is not None
-        weights.save_valid(job.folder, bucket, kept)
+        weights.save_first_fit(job.folder, bucket, *kept)

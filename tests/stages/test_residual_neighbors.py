@@ -29,6 +29,7 @@ from recspark.datasets.train_buckets import read_bucket
 from recspark.errors import ConfigError, DataError
 from recspark.notebook.model import Model
 from recspark.saved.residuals import load_neighbors
+from recspark.saved.weights import load_first_fit
 from recspark.scoring.lineage import saved_model
 from recspark.scoring.load import open_model, open_valid
 from recspark.scoring.predict import Scoring
@@ -114,12 +115,29 @@ def base_predictions(root: str) -> np.ndarray:
     return table
 
 
-def corrections(root: str) -> np.ndarray:
-    """Return what residuals of train add to every pair, by the formula, [users, movies]."""
+def left_over(root: str) -> np.ndarray:
+    """Return what the base model leaves of train, [users, movies]; NaN elsewhere."""
     missed = np.full((NUM_USERS, NUM_MOVIES), np.nan)
     table = base_predictions(root)
     for user, movie, rating in TRAIN_CELLS:
         missed[user, movie] = rating - table[user, movie]
+    return missed
+
+
+def left_over_at_first(root: str) -> np.ndarray:
+    """Return the same of the base model's first fit."""
+    missed = np.full((NUM_USERS, NUM_MOVIES), np.nan)
+    for bucket in range(NUM_BUCKETS):
+        known = load_first_fit(RunPaths(root).model("mf"), bucket)
+        assert known is not None
+        columns = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING]
+        users, movies, ratings = read_bucket(RunPaths(root).train, bucket, columns)
+        missed[users, movies] = ratings - known[0].numpy()
+    return missed
+
+
+def corrections(root: str, missed: np.ndarray) -> np.ndarray:
+    """Return what residuals [users, movies] of train add to every pair, by the formula."""
     found = load_neighbors(RunPaths(root).model("near"))
     weights = np.zeros((NUM_MOVIES, NUM_MOVIES))
     for movie in range(NUM_MOVIES):
@@ -143,7 +161,7 @@ def test_test_and_pairs_are_predicted_by_base_and_residuals_of_train(
     spark: SparkSession, made: Made, tmp_path: Path
 ) -> None:
     root = made.config.root
-    table = np.clip(base_predictions(root) + corrections(root), 1, 5)
+    table = np.clip(base_predictions(root) + corrections(root, left_over(root)), 1, 5)
     rows = spark.read.parquet(RunPaths(root).predictions("near")).collect()
     answered = [row for row in rows if row[c.FALLBACK] is None]
     assert len(answered) > 20
@@ -157,14 +175,15 @@ def test_test_and_pairs_are_predicted_by_base_and_residuals_of_train(
 def test_no_rating_of_valid_enters_what_the_blend_learns_from(
     spark: SparkSession, made: Made
 ) -> None:
-    """The base saw valid when it was refitted. Its first fit did not, nor do the residuals."""
+    """The base saw valid when it was refitted. Its first fit did not, nor do its residuals."""
     root = made.config.root
     scoring = scoring_of(root)
     rows = attach_predictions(spark, RunPaths(root).valid, list(range(NUM_BUCKETS)), [scoring])
     found: dict[int, list[float]] = {}
     for row in rows.collect():
         found.setdefault(row[c.USER_INDEX], []).append(row[member_column(0)])
-    added, final = corrections(root), base_predictions(root)
+    added, final = corrections(root, left_over_at_first(root)), base_predictions(root)
+    assert np.abs(added - corrections(root, left_over(root))).max() > 0.02
     num_checked, moved = 0, 0.0
     for bucket in range(NUM_BUCKETS):
         known = open_valid(scoring.model, bucket)

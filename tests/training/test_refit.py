@@ -65,7 +65,7 @@ def test_the_second_fit_sees_train_and_valid_for_the_chosen_epochs(
         torch.testing.assert_close(rows, rows_of(expected)[bucket], rtol=0, atol=1e-6)
 
 
-def test_the_first_fit_predicts_valid(tmp_path: Path) -> None:
+def test_the_first_fit_predicts_train_and_valid(tmp_path: Path) -> None:
     """By hand from the saved weights of a model that is not refitted; cold ratings are NaN."""
     job = make_job(tmp_path, **SETTINGS)
     first = train_alone(job, tmp_path / "first")
@@ -73,22 +73,22 @@ def test_the_first_fit_predicts_valid(tmp_path: Path) -> None:
     found = train_alone(again, tmp_path / "again")
     movies = weights.load_file(f"{first.folder}/movies.safetensors")
     squares, num_warm = 0.0, 0
-    for bucket, count in job.valid_rows.items():
+    for bucket in job.valid_rows:
         users, seen = weights.load_users(first.folder, bucket)
-        rows = ds.dataset(f"{job.valid}/bucket={bucket}").to_table().to_pydict()
-        kept = weights.load_valid(found.folder, bucket)
-        assert kept is not None
-        assert len(kept) == count
-        for user, movie, rating, value in zip(
-            rows["user_index"], rows["movie_index"], rows["rating"], kept.tolist(), strict=True
-        ):
-            p, q = users[user // NUM_BUCKETS], movies["movies"][movie]
-            expected = float(3.5 + p[-1] + q[-1] + p[:-1] @ q[:-1])
-            if not (seen[user // NUM_BUCKETS] and movies["seen"][movie]):
-                expected = float("nan")
-            else:
-                squares, num_warm = squares + (expected - rating) ** 2, num_warm + 1
-            assert value == pytest.approx(expected, abs=1e-5, nan_ok=True)
+        both = weights.load_first_fit(found.folder, bucket)
+        assert both is not None
+        for path, kept in zip((job.train[0], job.valid), both, strict=True):
+            rows = ds.dataset(f"{path}/bucket={bucket}").to_table().to_pydict()
+            for user, movie, rating, value in zip(
+                rows["user_index"], rows["movie_index"], rows["rating"], kept.tolist(), strict=True
+            ):
+                p, q = users[user // NUM_BUCKETS], movies["movies"][movie]
+                expected = float(3.5 + p[-1] + q[-1] + p[:-1] @ q[:-1])
+                if not (seen[user // NUM_BUCKETS] and movies["seen"][movie]):
+                    expected = float("nan")
+                elif path == job.valid:
+                    squares, num_warm = squares + (expected - rating) ** 2, num_warm + 1
+                assert value == pytest.approx(expected, abs=1e-5, nan_ok=True)
     rmse = np.sqrt(squares / num_warm)
     assert card_of(found)["valid_rmse"] == pytest.approx(rmse, abs=1e-5)
 
@@ -121,8 +121,8 @@ def test_a_run_killed_in_the_second_fit_does_not_repeat_the_first(
     for bucket, rows in rows_of(found).items():
         torch.testing.assert_close(rows, rows_of(expected)[bucket], rtol=0, atol=1e-6)
         torch.testing.assert_close(
-            weights.load_valid(found.folder, bucket),
-            weights.load_valid(expected.folder, bucket),
+            weights.load_first_fit(found.folder, bucket),
+            weights.load_first_fit(expected.folder, bucket),
             equal_nan=True,
         )
 
@@ -140,10 +140,10 @@ def test_without_valid_there_is_nothing_to_refit(tmp_path: Path) -> None:
     job = replace(make_job(tmp_path, epochs=2, refit=True), valid_rows={})
     found = train_alone(job, tmp_path / "m")
     assert "refit" not in card_of(found)
-    assert weights.load_valid(found.folder, 0) is None
+    assert weights.load_first_fit(found.folder, 0) is None
 
 
-def test_the_first_fit_predicts_valid_at_the_times_of_its_ratings(tmp_path: Path) -> None:
+def test_the_first_fit_predicts_at_the_times_of_the_ratings(tmp_path: Path) -> None:
     """As scoring with the same model, not refitted; the RMSE of its card is that of these."""
     sampler = SamplerConfig(burn_in=4, samples=3, drift=True, time_process=True)
     settings = {"architecture": "bayesian_mf", "epochs": 10, "target": "standardized"}
@@ -154,14 +154,15 @@ def test_the_first_fit_predicts_valid_at_the_times_of_its_ratings(tmp_path: Path
     opened = open_model(first.folder, card_of(first))
     errors: list[float] = []
     for bucket in job.valid_rows:
-        table = ds.dataset(f"{job.valid}/bucket={bucket}").to_table().to_pydict()
-        rows = np.array(table["user_index"]) // NUM_BUCKETS
-        movies, times = np.array(table["movie_index"]), np.array(table["rated_at"])
-        expected = opened.predict(bucket, rows, movies, times)
-        kept = weights.load_valid(found.folder, bucket)
-        assert kept is not None
-        np.testing.assert_allclose(kept.numpy(), expected, atol=1e-5)
-        assert np.nanmax(np.abs(expected - opened.predict(bucket, rows, movies))) > 0.05
+        both = weights.load_first_fit(found.folder, bucket)
+        assert both is not None
+        for path, kept in zip((job.train[0], job.valid), both, strict=True):
+            table = ds.dataset(f"{path}/bucket={bucket}").to_table().to_pydict()
+            rows = np.array(table["user_index"]) // NUM_BUCKETS
+            movies, times = np.array(table["movie_index"]), np.array(table["rated_at"])
+            expected = opened.predict(bucket, rows, movies, times)
+            np.testing.assert_allclose(kept.numpy(), expected, atol=1e-5)
+            assert np.nanmax(np.abs(expected - opened.predict(bucket, rows, movies))) > 0.05
         errors.extend(expected - np.array(table["rating"]))
     rmse = np.sqrt(np.nanmean(np.square(errors)))
     for job in (first, found):

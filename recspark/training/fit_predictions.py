@@ -1,8 +1,10 @@
-"""What a fitted model predicts for valid, at the times of its ratings if it uses times."""
+"""What a fitted model predicts for ratings, at their times if it uses times."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -19,10 +21,30 @@ from recspark.training.measure import predict_warm
 from recspark.training.read_times import read_times
 
 
-def predict_valid(
-    job: TrainJob, learner: Learner, user_rows: Tensor, valid: Ratings, shard: Shard, group: Group
+@dataclass(frozen=True)
+class Source:
+    """A rank's ratings, and where they lie.
+
+    Attributes:
+        ratings: [N], bucket by bucket.
+        paths: Data sets partitioned by bucket.
+        bucket_rows: Ratings by bucket, of all ranks.
+    """
+
+    ratings: Ratings
+    paths: tuple[str, ...]
+    bucket_rows: Mapping[int, int]
+
+
+def predict_ratings(
+    job: TrainJob,
+    learner: Learner,
+    user_rows: Tensor,
+    source: Source,
+    shard: Shard,
+    group: Group,
 ) -> Tensor:
-    """Return a prediction for each rating of the rank's valid, [N], NaN where it is cold.
+    """Return a prediction for each of the rank's ratings, [N], NaN where it is cold.
 
     All ranks call it together. What a model that uses times needs for it is kept beside the
     checkpoints.
@@ -31,21 +53,22 @@ def predict_valid(
         job: The fit.
         learner: After its last step.
         user_rows: [R, U], of the rank's users.
-        valid: The rank's ratings of valid.
+        source: The ratings.
         shard: The rank's buckets.
         group: The ranks.
     """
-    found = predict_warm(learner, user_rows, valid, group)
+    ratings = source.ratings
+    found = predict_warm(learner, user_rows, ratings, group)
     if not job.settings.uses_times:
         return found
     learner.save_more(job.checkpoints, shard)
     group.barrier()
     moments = OverTime(load_movies(job.checkpoints), partial(_open_users, job.checkpoints))
-    times = read_times((job.valid,), job.valid_rows, shard)
-    rows, movies = valid.user_rows.cpu().numpy(), valid.movie_index.cpu().numpy()
+    times = read_times(source.paths, source.bucket_rows, shard)
+    rows, movies = ratings.user_rows.cpu().numpy(), ratings.movie_index.cpu().numpy()
     start = 0
     for bucket, offset in shard.offsets.items():
-        span = slice(start, start + job.valid_rows.get(bucket, 0))
+        span = slice(start, start + source.bucket_rows.get(bucket, 0))
         added, _ = moments.add(bucket, rows[span] - offset, movies[span], times[span])
         found[span] += torch.from_numpy(added)
         start = span.stop
