@@ -74,9 +74,7 @@ def _fit_items(
         weights = ease.fit(spark, plan, reg=settings.reg, dropout=settings.dropout, folder=folder)
         save_dense(folder, weights)
     else:
-        num_neighbors, shrinkage = settings.num_neighbors, settings.shrinkage
-        found = item_knn.fit(spark, plan, num_neighbors=num_neighbors, shrinkage=shrinkage)
-        save_sparse(folder, found)
+        save_sparse(folder, item_knn.fit(spark, plan, settings))
 
 
 def locate_known(config: Config) -> tuple[list[TrainBuckets], PreparedFacts]:

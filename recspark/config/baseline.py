@@ -126,12 +126,15 @@ class EaseConfig:
 class ItemKnnConfig:
     """Nearest movies by the ratings of the same users."""
 
-    num_neighbors: int = 200
+    num_neighbors: int = 100
     """Nearest movies that are kept of each movie (count, 1 or more)."""
-    shrinkage: float = 10.0
-    """Added to the denominator of a similarity, in ratings of users with a mean number of ratings:
-    pairs that few users rated weigh little (0 or more)."""
-    user_weight: float = 1.0
+    shrinkage: float = 3.0
+    """Added to the denominator of a similarity, so that pairs that few users rated weigh little (in
+    ratings of weight 1 by users with the mean number of ratings, 0 or more)."""
+    asymmetry: float = 0.7
+    """Power of the rated movie's popularity in the denominator, against 1 - it of the listed
+    movie's: 0.5 is the cosine, above it popular movies are listed more (0 to 1)."""
+    user_weight: float = 0.5
     """Power η by which users with long lists count less: (ratings / mean ratings) ** -η (0 or
     more)."""
 
@@ -139,6 +142,7 @@ class ItemKnnConfig:
         where = "baseline.item_knn"
         require(self.num_neighbors >= 1, f"{where}.num_neighbors", self.num_neighbors, "≥ 1")
         _require_finite(f"{where}.shrinkage", self.shrinkage)
+        require(0 <= self.asymmetry <= 1, f"{where}.asymmetry", self.asymmetry, "0 to 1")
         _require_finite(f"{where}.user_weight", self.user_weight)
 
 
