@@ -98,7 +98,8 @@ def sum_rows(plan: GramPlan, first: int, step: int) -> GramRows:
         sizes = {"num_users": plan.num_users, "num_buckets": plan.num_buckets}
         known = read_histories(plan.paths, bucket, **sizes).weigh(plan.signal)
         counts = np.diff(known.starts)
-        num_ratings, num_users = num_ratings + counts.sum(), num_users + np.count_nonzero(counts)
+        num_ratings += int(counts.sum())
+        num_users += int(np.count_nonzero(counts))
         share = np.maximum(counts, 1) ** (-plan.user_weight / 2)
         values = known.ratings * np.repeat(share, counts).astype(np.float32)
         diagonal += np.bincount(known.movies, values.astype(np.float64) ** 2, plan.num_movies)
