@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from recspark.baselines import popularity
-from recspark.config import Config
+from recspark.baselines import ease, item_knn, popularity
+from recspark.baselines.gram import GramPlan
+from recspark.config import Config, EaseConfig
 from recspark.contract.catalog import TRAIN, VALID
-from recspark.contract.paths import RANKS_ONLY, RunPaths
+from recspark.contract.paths import RANKS_ONLY, SIGNAL_WEIGHTS, RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.signal import Signal
 from recspark.datasets.train_buckets import TrainBuckets, locate_train, require_whole
 from recspark.saved.arrays import save_movies
+from recspark.saved.items import save_dense, save_sparse
 
 
 def fit(config: Config, folder: str, spark: SparkSession) -> dict[str, Any]:
@@ -33,15 +36,45 @@ def fit(config: Config, folder: str, spark: SparkSession) -> dict[str, Any]:
     for part in ratings:
         require_whole(part)
     signal = Signal.of(config, facts)
-    half_life = config.baseline.popularity.half_life_days
-    sums = popularity.fit(spark, ratings, signal, half_life)
-    save_movies(folder, sums[:, None])
+    if config.baseline.algorithm == "popularity":
+        half_life = config.baseline.popularity.half_life_days
+        sums = popularity.fit(spark, ratings, signal, half_life)
+        save_movies(folder, sums[:, None])
+    else:
+        _fit_items(config, [part.path for part in ratings], facts, signal, folder, spark)
     return {
         "algorithm": config.baseline.algorithm,
         RANKS_ONLY: True,
         "num_users": facts.num_users,
+        SIGNAL_WEIGHTS: signal.to_card(),
         **describe_result(config),
     }
+
+
+def _fit_items(
+    config: Config,
+    paths: Sequence[str],
+    facts: PreparedFacts,
+    signal: Signal,
+    folder: str,
+    spark: SparkSession,
+) -> None:
+    is_ease = config.baseline.algorithm == "ease"
+    settings = config.baseline.ease if is_ease else config.baseline.item_knn
+    plan = GramPlan(
+        paths=tuple(paths),
+        num_users=facts.num_users,
+        num_movies=facts.num_movies,
+        num_buckets=facts.num_buckets,
+        signal=signal,
+        user_weight=settings.user_weight,
+        is_whole=not is_ease,
+    )
+    if isinstance(settings, EaseConfig):
+        weights = ease.fit(spark, plan, reg=settings.reg, dropout=settings.dropout, folder=folder)
+        save_dense(folder, weights)
+    else:
+        save_sparse(folder, item_knn.fit(spark, plan, settings))
 
 
 def locate_known(config: Config) -> tuple[list[TrainBuckets], PreparedFacts]:

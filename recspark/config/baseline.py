@@ -102,12 +102,67 @@ class PopularityConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EaseConfig:
+    """EASE: each movie from all others by linear regression (Steck 2019), in closed form. Memory:
+    4 bytes for each pair of movies."""
+
+    reg: float = 300.0
+    """L2 weight λ (above 0)."""
+    dropout: float = 0.2
+    """Share p of a user's ratings that the regression must do without: p / (1 - p) of its own
+    weight is added to a movie's diagonal (0 to below 1)."""
+    user_weight: float = 0.25
+    """Power η by which users with long lists count less: (ratings / mean ratings) ** -η (0 or
+    more)."""
+
+    def __post_init__(self) -> None:
+        is_positive = 0 < self.reg < float("inf")
+        require(is_positive, "baseline.ease.reg", self.reg, "a number above 0")
+        require(0 <= self.dropout < 1, "baseline.ease.dropout", self.dropout, "0 to below 1")
+        _require_finite("baseline.ease.user_weight", self.user_weight)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemKnnConfig:
+    """Nearest movies by the ratings of the same users."""
+
+    num_neighbors: int = 100
+    """Nearest movies that are kept of each movie (count, 1 or more)."""
+    shrinkage: float = 3.0
+    """Added to the denominator of a similarity, so that pairs that few users rated weigh little (in
+    ratings of weight 1 by users with the mean number of ratings, 0 or more)."""
+    asymmetry: float = 0.7
+    """Power of the rated movie's popularity in the denominator, against 1 - it of the listed
+    movie's: 0.5 is the cosine, above it popular movies are listed more (0 to 1)."""
+    user_weight: float = 0.5
+    """Power η by which users with long lists count less: (ratings / mean ratings) ** -η (0 or
+    more)."""
+
+    def __post_init__(self) -> None:
+        where = "baseline.item_knn"
+        require(self.num_neighbors >= 1, f"{where}.num_neighbors", self.num_neighbors, "≥ 1")
+        _require_finite(f"{where}.shrinkage", self.shrinkage)
+        require(0 <= self.asymmetry <= 1, f"{where}.asymmetry", self.asymmetry, "0 to 1")
+        _require_finite(f"{where}.user_weight", self.user_weight)
+
+
+def _require_finite(name: str, value: float) -> None:
+    require(0 <= value < float("inf"), name, value, "a number of 0 or more")
+
+
+_RANKERS = ("popularity", "item_knn", "ease")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
     """Models that Spark fits by itself."""
 
-    algorithm: Literal["bias", "cosine_user", "als", "residual_neighbors", "popularity"] | None = (
-        None
-    )
+    algorithm: (
+        Literal[
+            "bias", "cosine_user", "als", "residual_neighbors", "popularity", "item_knn", "ease"
+        ]
+        | None
+    ) = None
     """The baseline that a preset stands for; null where the preset is a trained model."""
     refit: bool = True
     """Fit models that rank movies on train and valid together; a search fits them on train."""
@@ -116,11 +171,13 @@ class BaselineConfig:
     als: AlsConfig = field(default_factory=AlsConfig)
     residual_neighbors: ResidualNeighborsConfig = field(default_factory=ResidualNeighborsConfig)
     popularity: PopularityConfig = field(default_factory=PopularityConfig)
+    item_knn: ItemKnnConfig = field(default_factory=ItemKnnConfig)
+    ease: EaseConfig = field(default_factory=EaseConfig)
 
     @property
     def ranks_only(self) -> bool:
         """Whether the model ranks movies and predicts no ratings."""
-        return self.algorithm == "popularity"
+        return self.algorithm in _RANKERS
 
     @property
     def base(self) -> str | None:

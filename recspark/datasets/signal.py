@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,3 +49,14 @@ class Signal:
         """Return the weights [N] of ratings [N]; 0 for ratings that are left out."""
         found = np.interp(ratings, self.ratings, self.weights)
         return np.where(ratings >= self.lowest, found, 0).astype(np.float32)
+
+    def to_card(self) -> dict[str, Any]:
+        """Return the signal as a model's card stores it."""
+        lowest = None if np.isneginf(self.lowest) else self.lowest
+        return {"ratings": list(self.ratings), "weights": list(self.weights), "lowest": lowest}
+
+    @staticmethod
+    def of_card(found: Mapping[str, Any]) -> Signal:
+        """Return the signal that `to_card` stored."""
+        lowest = -np.inf if found["lowest"] is None else found["lowest"]
+        return Signal(tuple(found["ratings"]), tuple(found["weights"]), lowest)

@@ -10,10 +10,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from recspark.datasets.histories import Histories
 from recspark.errors import ConfigError, describe
 from recspark.recommend.top_n import NOTHING
 from recspark.scoring.blended import BlendedModel
 from recspark.scoring.corrected import CorrectedModel
+from recspark.scoring.item_model import ItemModel
 from recspark.scoring.predictors import (
     EffectModel,
     FactorModel,
@@ -73,6 +75,18 @@ class _ByPair:
 
 
 @dataclass(frozen=True)
+class _ByHistory:
+    """By the weights between the movies of the users' histories and the candidates."""
+
+    model: ItemModel
+    histories: Histories
+    candidates: Ints
+
+    def fill(self, movies: slice, into: Block) -> None:
+        self.model.fill(self.histories, self.candidates[movies], into, NOTHING)
+
+
+@dataclass(frozen=True)
 class _Corrected:
     """By the base model's scores, corrected by the users' residuals."""
 
@@ -102,6 +116,7 @@ class ScorerFactory:
         self._candidates = candidates
         self._factors: FactorModel | None = None
         self._corrected: tuple[CorrectedModel, ScorerFactory] | None = None
+        self._items: ItemModel | None = None
         self._predict: Predict = model.predict
         if caution and isinstance(model, UncertainModel):
             self._predict = functools.partial(_predict_cautiously, model, caution)
@@ -109,6 +124,8 @@ class ScorerFactory:
             self._factors = model.as_factors()
         elif isinstance(model, FactorModel):
             self._factors = model
+        elif isinstance(model, ItemModel):
+            self._items = model
         elif isinstance(model, BlendedModel):
             self._factors, self._predict = model.as_factors(), model.score
         elif isinstance(model, CorrectedModel):
@@ -130,6 +147,9 @@ class ScorerFactory:
             model, base = self._corrected
             scorer = base.for_users(bucket, rows)
             return _Corrected(model, scorer, self._candidates, bucket, rows)
+        if self._items is not None:
+            histories = self._items.open_histories(bucket).take(rows)
+            return _ByHistory(self._items, histories, self._candidates)
         return _ByPair(self._predict, self._candidates, bucket, rows)
 
 

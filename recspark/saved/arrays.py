@@ -9,7 +9,6 @@ row of a user or movie without a rating in train is NaN.
 
 from __future__ import annotations
 
-import io
 import posixpath
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -94,12 +93,12 @@ def save_movies(folder: str, table: Array) -> None:
 
 def read_movies(folder: str) -> Array:
     """Return the movies' rows, [movies, values], mapped if the file is local."""
-    return _map(posixpath.join(folder, _MOVIES))
+    return read_array(posixpath.join(folder, _MOVIES))
 
 
 def read_users(folder: str, bucket: int) -> Array:
     """Return the rows of a bucket's users, [users of the bucket, values], mapped if local."""
-    return _map(_users_file(folder, bucket))
+    return read_array(_users_file(folder, bucket))
 
 
 def _users_file(folder: str, bucket: int) -> str:
@@ -144,16 +143,31 @@ def _fill(
     return table
 
 
-def _write(path: str, table: Array) -> None:
+def write_array(path: str, parts: Iterable[Array], shape: tuple[int, ...]) -> None:
+    """Write an array file part by part: an array as large as memory is not copied.
+
+    Args:
+        path: The file.
+        parts: Consecutive rows; of one type, in C order.
+        shape: Of all parts together.
+    """
     fs, stripped = storage.filesystem(path)
     fs.makedirs(posixpath.dirname(stripped), exist_ok=True)
-    content = io.BytesIO()
-    np.save(content, table, allow_pickle=False)
     with fs.open(stripped, "wb") as file:
-        file.write(content.getbuffer())
+        for number, part in enumerate(parts):
+            if number == 0:
+                kind = np.lib.format.dtype_to_descr(part.dtype)
+                header = {"descr": kind, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(part).data)
 
 
-def _map(path: str) -> Array:
+def _write(path: str, table: Array) -> None:
+    write_array(path, [table], table.shape)
+
+
+def read_array(path: str) -> Array:
+    """Return an array file, mapped if it is local; a DataError names one missing or damaged."""
     problem = "no such file"
     if storage.exists(path):
         try:

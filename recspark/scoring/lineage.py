@@ -69,7 +69,14 @@ def saved_model(paths: RunPaths, name: str, manifest: Manifest, train: Manifest)
         found = require_manifest(paths.model(part), MODELS)
         require_current(paths.model(name), manifest, **{key: found})
         parts.append(saved_model(paths, part, found, train))
-    return SavedModel(paths.model(name), manifest.id, num_buckets, buckets, tuple(parts))
+    return SavedModel(
+        folder=paths.model(name),
+        id=manifest.id,
+        num_buckets=num_buckets,
+        train=buckets,
+        valid=paths.valid,
+        parts=tuple(parts),
+    )
 
 
 def _job(config: Config, model_name: str) -> str:

@@ -12,11 +12,14 @@ import numpy as np
 from recspark.arrays.user_buckets import locate, users_of
 from recspark.baselines.residual_neighbors import compute_residuals
 from recspark.contract import schemas
-from recspark.contract.paths import BLEND, MODEL_CARD
+from recspark.contract.paths import BLEND, MODEL_CARD, SIGNAL_WEIGHTS
+from recspark.datasets.histories import read_histories
+from recspark.datasets.signal import Signal
 from recspark.datasets.train_buckets import TrainBuckets, require_whole
 from recspark.errors import ConfigError, DataError, describe
 from recspark.files.json_files import require_json
 from recspark.saved.arrays import read_movies, read_users
+from recspark.saved.items import read_dense, read_sparse
 from recspark.saved.residuals import Residuals, load_neighbors, load_residuals
 from recspark.scoring.blended import BlendedModel
 from recspark.scoring.corrected import CorrectedModel
@@ -44,6 +47,8 @@ class SavedModel:
     num_buckets: int
     train: TrainBuckets = field(compare=False)
     """The train that it was fitted on."""
+    valid: str = field(default="", compare=False)
+    """Path of valid: models that rank know its ratings too if they were fitted on it."""
     parts: tuple[SavedModel, ...] = ()
     """The models that it predicts with: a blend's members and, last, its fallback; or the base
     model of residual neighbours."""
@@ -85,6 +90,8 @@ def open_model(saved: SavedModel) -> PairModel:
         )
     if algorithm == "popularity":
         return open_popularity(saved.folder, saved.num_buckets, card["num_users"])
+    if algorithm in ("ease", "item_knn"):
+        return _open_items(saved, card)
     if algorithm == "cosine_user":
         require_whole(saved.train)
         neighbors = posixpath.join(saved.folder, schemas.NEIGHBORS.name)
@@ -96,6 +103,19 @@ def open_model(saved: SavedModel) -> PairModel:
             expected="an architecture or a known algorithm",
             remedy="Fit the model again with jobs/baseline.py or jobs/train.py.",
         )
+    )
+
+
+def _open_items(saved: SavedModel, card: dict[str, Any]) -> PairModel:
+    from recspark.scoring.item_model import ItemModel
+
+    dense = card["algorithm"] == "ease"
+    known = [saved.train.path, *([saved.valid] if card["refit"] else [])]
+    sizes = {"num_users": card["num_users"], "num_buckets": saved.num_buckets}
+    return ItemModel(
+        weights=read_dense(saved.folder) if dense else read_sparse(saved.folder),
+        signal=Signal.of_card(card[SIGNAL_WEIGHTS]),
+        open_histories=keep_few(lambda bucket: read_histories(known, bucket, **sizes)),
     )
 
 

@@ -96,7 +96,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         num_known = sum(one.num_users for one in written)
         counts = {"users": len(asked), "lists": num_lists, "movies": len(job.candidates)}
         _warn_of_users_without("have no rating in train", len(asked) - num_known, len(asked))
-        reason = "have rated every movie that may be listed"
+        reason = "have rated every movie that may be listed, or nothing that the model learns from"
         _warn_of_users_without(reason, num_known - num_lists, len(asked))
         types = IdTypes(id_type(user_ids), id_type(movie_ids))
         step.publish(output, schemas.RECOMMENDATIONS.with_ids(types), counts, sums_of(parts))

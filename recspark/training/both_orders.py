@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.ratings import SECONDS_PER_YEAR
 from recspark.arrays.user_buckets import Shard, users_of
 from recspark.training.batches import Ratings
-from recspark.training.compiled import Threads
 from recspark.training.group import Group
 from recspark.training.group_loops import add_times, by_movie, by_user, count_rows
 from recspark.training.row_table import Ints, Longs, RowTable, table_width

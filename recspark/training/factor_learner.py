@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recspark.arrays.compiled import Threads
 from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
 from recspark.training.batches import Batch, Batches
 from recspark.training.clock import Clock
-from recspark.training.compiled import Threads
 from recspark.training.group import Group
 from recspark.training.learner import Learner, Memory
 from recspark.training.optimisers import Update, make_memory, memory_arrays

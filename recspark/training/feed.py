@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard, rows_of
 from recspark.config import TrainConfig
 from recspark.contract.paths import bucket_folder
@@ -24,7 +25,6 @@ from recspark.errors import TrainingError, describe
 from recspark.files import parquet, storage
 from recspark.files.parquet import RowGroup
 from recspark.training.batches import Batches, Ratings
-from recspark.training.compiled import Threads
 from recspark.training.plan import StepPlan
 from recspark.training.readers import Reader, load_reader
 from recspark.training.resident import RESIDENT_ROW_BYTES, ResidentBatches

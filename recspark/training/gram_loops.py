@@ -24,8 +24,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from recspark.arrays.compiled import compiled, prefetch
 from recspark.arrays.ratings import SECONDS_PER_YEAR
-from recspark.training.compiled import compiled, prefetch
 from recspark.training.row_table import LANES
 
 Ints = npt.NDArray[np.int32]

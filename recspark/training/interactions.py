@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark.training.compiled import Threads
+from recspark.arrays.compiled import Threads
 from recspark.training.interaction_loops import add_there_and_back, sum_rated
 
 Floats = npt.NDArray[np.float32]

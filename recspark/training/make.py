@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard
 from recspark.errors import ConfigError, describe
 from recspark.models.autorec import AutoRec
@@ -14,7 +15,6 @@ from recspark.models.batch_norm import BatchNorm
 from recspark.models.registry import find_architecture
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
-from recspark.training.compiled import Threads
 from recspark.training.factor_learner import FactorLearner, can_learn
 from recspark.training.feed import open_batches, read_ratings
 from recspark.training.group import Group

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard
 from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.rating_model import RatingModel
 from recspark.training.both_orders import group_ratings
-from recspark.training.compiled import Threads
 from recspark.training.feed import read_ratings
 from recspark.training.gibbs import Side
 from recspark.training.gibbs_learner import GibbsLearner

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recspark.arrays.compiled import Threads
 from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
 from recspark.training.batches import Batch
 from recspark.training.clock import Clock
-from recspark.training.compiled import Threads
 from recspark.training.feed import Batches
 from recspark.training.gradient_learner import GradientLearner
 from recspark.training.group import Group

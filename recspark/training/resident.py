@@ -16,9 +16,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard
 from recspark.training.batches import Batch, Ratings
-from recspark.training.compiled import Threads
 from recspark.training.order_loops import gather_bucket
 from recspark.training.plan import StepPlan
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from recspark.arrays.compiled import compiled, prefetch
 from recspark.arrays.ratings import SECONDS_PER_YEAR
-from recspark.training.compiled import compiled, prefetch
 from recspark.training.row_table import LANES
 
 Ints = npt.NDArray[np.int32]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from recspark.training.compiled import Threads
+from recspark.arrays.compiled import Threads
 from recspark.training.gram_loops import add_grams
 from recspark.training.group import Group
 from recspark.training.row_table import Floats, RowTable

@@ -14,7 +14,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from recspark.training.compiled import compiled, inlined
+from recspark.arrays.compiled import compiled, inlined
 
 Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

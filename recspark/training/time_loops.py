@@ -16,7 +16,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from recspark.training.compiled import compiled, inlined
+from recspark.arrays.compiled import compiled, inlined
 
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]

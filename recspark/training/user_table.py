@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.models.rating_model import RatingModel
-from recspark.training.compiled import Threads
 from recspark.training.optimisers import BETAS, Update, empty_table, make_memory, memory_arrays
 from recspark.training.order_loops import Ints, cut, order_by_row
 from recspark.training.row_loops import sum_squares, update_rows

@@ -47,6 +47,13 @@ _FROM_ZERO = {
 }
 _FACTOR_MODEL = ("embedding_size", "learning_rate", "reg", "learning_rate_decay")
 _NETWORK = ("embedding_size", "learning_rate", "reg", "weight_decay")
+# Whatever the preset has.
+_WITHIN = {
+    "dropout": SearchRange(low=0.0, high=0.7),
+    "user_weight": SearchRange(low=0.0, high=1.0),
+    "half_life_days": SearchRange(low=30.0, high=3000.0, log=True),
+    "asymmetry": SearchRange(low=0.3, high=0.9),
+}
 # Architecture or algorithm to the settings that matter most.
 _SEARCHED = {
     "biased_mf": (*_FACTOR_MODEL, "bias_reg"),
@@ -61,6 +68,8 @@ _SEARCHED = {
     "als": ("embedding_size", "reg", "shrinkage"),
     "residual_neighbors": ("num_neighbors",),
     "popularity": ("half_life_days",),
+    "item_knn": ("num_neighbors", "shrinkage", "asymmetry", "user_weight"),
+    "ease": ("reg", "dropout", "user_weight"),
 }
 # What result_settings keeps, though a search cannot change it.
 _FIXED = {"architecture", "feed", "feed_memory_mib"}
@@ -177,6 +186,8 @@ def _range_around(config: Config, name: str, value: Any, whole: bool) -> SearchR
         return None  # it follows reg
     if name == "sampler.interactions" and not value:
         return None
+    if name in _WITHIN:
+        return _WITHIN[name]
     if not value:
         low, high = _FROM_ZERO[name]
         return SearchRange(low=low, high=high, log=True)

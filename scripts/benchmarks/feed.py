@@ -32,11 +32,11 @@ import pyarrow.parquet as pq
 import torch
 from common import header, save
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.contract import columns as c
 from recspark.training.batches import Batches
-from recspark.training.compiled import Threads
 from recspark.training.feed import open_batches, read_ratings
 from recspark.training.petastorm_reader import make_batch_reader
 from recspark.training.plan import StepPlan

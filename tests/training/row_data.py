@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard
 from recspark.training.batches import Ratings
 from recspark.training.both_orders import group_ratings
-from recspark.training.compiled import Threads
 from recspark.training.group import Group
 from recspark.training.row_solver import RowSolver
 from recspark.training.row_table import RowTable

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from recspark.arrays.compiled import Threads
 from recspark.config import TrainConfig
 from recspark.models.registry import find_architecture
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
 from recspark.training.batches import Batch
 from recspark.training.clock import Clock
-from recspark.training.compiled import Threads
 from recspark.training.factor_learner import FactorLearner, can_learn
 from recspark.training.group import Group, join_group
 from recspark.training.learner import Learner

@@ -8,7 +8,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from recspark.training.compiled import Threads
+from recspark.arrays.compiled import Threads
 from recspark.training.interactions import Interactions, Pairs, find_interactions
 
 

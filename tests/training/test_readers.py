@@ -18,11 +18,11 @@ import pytest
 import torch
 
 import recspark
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.errors import EnvironmentProblem
 from recspark.files.parquet import RowGroup
-from recspark.training.compiled import Threads
 from recspark.training.feed import open_batches
 from recspark.training.petastorm_reader import make_batch_reader
 from recspark.training.plan import StepPlan

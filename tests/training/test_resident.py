@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard
 from recspark.training.batches import Ratings
-from recspark.training.compiled import Threads
 from recspark.training.plan import StepPlan
 from recspark.training.resident import ResidentBatches
 

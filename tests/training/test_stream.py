@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.errors import TrainingError
 from recspark.files.parquet import RowGroup
 from recspark.training import feed, petastorm_reader, stream
 from recspark.training.batches import Batch, Batches
-from recspark.training.compiled import Threads
 from recspark.training.plan import StepPlan
 from recspark.training.stored import Columns
 from tests.training.jobs import write_bucket

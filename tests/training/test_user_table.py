@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import Shard
 from recspark.config import TrainConfig
 from recspark.models.biased_mf import BiasedMF
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
-from recspark.training.compiled import Threads
 from recspark.training.optimisers import Update
 from recspark.training.order_loops import cut, order_by_row
 from recspark.training.user_table import UserTable, init_user_rows

@@ -1,0 +1,74 @@
+"""NDCG@10 of lists on MovieLens-100K, fold u1: it may not slip by more than 0.01.
+
+Over the whole catalogue without the movies of train, relevant from 4 stars on. The models are
+fitted on everything but the test.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from recspark.baselines import ease, item_knn
+from recspark.baselines.gram import GramPlan
+from recspark.config import EaseConfig, ItemKnnConfig
+from recspark.config.load import load_model_configs
+from recspark.datasets.histories import Histories
+from recspark.datasets.signal import Signal
+from recspark.scoring.item_model import ItemModel
+from tests.accuracy.test_movielens import NUM_BUCKETS, NUM_MOVIES, NUM_TEST, NUM_USERS
+from tests.training.jobs import write_bucket
+
+SLIP = 0.01
+REACHED = {"item_knn": 0.4505, "ease": 0.4856}
+
+
+def fit(spark: SparkSession, plan: GramPlan, settings: EaseConfig | ItemKnnConfig, folder: str):
+    if isinstance(settings, ItemKnnConfig):
+        return item_knn.fit(spark, plan, settings)
+    return ease.fit(spark, plan, reg=settings.reg, dropout=settings.dropout, folder=folder)
+
+
+def measure_ndcg(scores: np.ndarray, test: np.ndarray) -> float:
+    """Return the mean over users with a relevant movie in test."""
+    gains, found = 1 / np.log2(np.arange(2, 12)), []
+    for user in np.unique(test[test[:, 2] >= 4, 0]):
+        relevant = test[(test[:, 0] == user) & (test[:, 2] >= 4), 1] - 1
+        best = np.argsort(-scores[user - 1], kind="stable")[:10]
+        ideal = gains[: len(relevant)].sum()
+        found.append(gains[np.isin(best, relevant)].sum() / ideal)
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize("preset", REACHED)
+def test_ndcg_does_not_slip(
+    spark: SparkSession, ratings: np.ndarray, tmp_path: Path, preset: str
+) -> None:
+    users, movies, given = ratings[NUM_TEST:, :3].T
+    users, movies = users - 1, movies - 1
+    for bucket in range(NUM_BUCKETS):
+        mine = users % NUM_BUCKETS == bucket
+        write_bucket(tmp_path / "train", bucket, users[mine], movies[mine], given[mine])
+    config = load_model_configs(["--name", "u1", "--models", preset], prog="test")[preset]
+    settings = getattr(config.baseline, preset)
+    signal = Signal((1.0, 2.0, 3.0, 4.0, 5.0), config.signal.weights)
+    plan = GramPlan(
+        paths=(str(tmp_path / "train"),),
+        num_users=NUM_USERS,
+        num_movies=NUM_MOVIES,
+        num_buckets=NUM_BUCKETS,
+        signal=signal,
+        user_weight=settings.user_weight,
+        is_whole=preset == "item_knn",
+    )
+    weights = fit(spark, plan, settings, str(tmp_path / "model"))
+    histories = Histories.group(users, movies.astype(np.int32), given.astype(np.float32), NUM_USERS)
+    scores = ItemModel(weights, signal, lambda _: histories).score(histories, np.arange(NUM_MOVIES))
+    scores = np.nan_to_num(scores, nan=-np.inf)
+    scores[users, movies] = -np.inf
+    ndcg = measure_ndcg(scores, ratings[:NUM_TEST])
+    print(f"{preset}: {ndcg:.4f}")
+    assert ndcg > REACHED[preset] - SLIP
