@@ -9,6 +9,7 @@ Shape legend: R rows, N ratings, P pieces of a batch or chunk.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +74,7 @@ def cut_into_chunks(table: RowTable, device: torch.device) -> list[Chunk]:
     ends = np.cumsum(np.maximum(1, -(-table.counts // PIECE)))
     cuts = np.searchsorted(ends, np.arange(0, ends[-1] if len(ends) else 0, CHUNK_BYTES // size))
     bounds = np.unique([*cuts.tolist(), len(ends)]).tolist()
-    return [_make_chunk(table.starts, *span, device) for span in zip(bounds, bounds[1:])]
+    return [_make_chunk(table.starts, *span, device) for span in pairwise(bounds)]
 
 
 def _make_chunk(starts: Longs, first: int, stop: int, device: torch.device) -> Chunk:
@@ -104,7 +105,7 @@ def _similar(lengths: npt.NDArray[np.int64]) -> list[slice]:
     steps = np.maximum(1, 1 << np.maximum(exponents - 3, 0))
     starts = np.flatnonzero(np.diff(-(-lengths // steps) * steps, prepend=0))
     spans = []
-    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(lengths)]):
+    for start, stop in pairwise([*starts.tolist(), len(lengths)]):
         step = max(1, BATCH_RATINGS // int(lengths[stop - 1]))
         spans += [slice(at, min(at + step, stop)) for at in range(start, stop, step)]
     return spans
