@@ -21,7 +21,7 @@ from recspark.training.row_table import Longs, RowTable
 
 PIECE = 1024
 """Ratings whose products are added in float32 before they go to float64."""
-BATCH_RATINGS = 1 << 16
+BATCH_RATINGS = 1 << 18
 CHUNK_BYTES = 1 << 26
 
 

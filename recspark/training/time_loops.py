@@ -34,6 +34,48 @@ def _decay(seconds: float, scale: float) -> float:
     return math.exp(-seconds / scale) if seconds < _FAR * scale else 0.0
 
 
+@inlined
+def _take_in(
+    times: Ints,
+    values: Floats,
+    weights: Floats,
+    first: int,
+    place: int,
+    mean: float,
+    spread: float,
+    variance: float,
+    scale: float,
+) -> tuple[float, float, float, float, float]:
+    """Take the filter from one rating of a user to the next one.
+
+    Args:
+        times: [N], as the next two in `log_likelihood`.
+        values: [N].
+        weights: [N].
+        first: The user's first rating, before which nothing is known.
+        place: The rating to take in.
+        mean: Of x at the last rating given the values up to it; 0 before the first.
+        spread: Its variance; `variance` before the first.
+        variance: Of x.
+        scale: Seconds (> 0).
+
+    Returns:
+        Mean and variance of x at `place` given the values up to it, the correlation over the gap
+        before it, by how much its value missed the expected one, and 1 + weight · variance of x
+        before it.
+    """
+    decay = 0.0
+    if place > first:
+        decay = _decay(float(times[place]) - float(times[place - 1]), scale)
+        mean *= decay
+        spread = variance + decay * decay * (spread - variance)
+    weight = float(weights[place])
+    error = values[place] - mean
+    growth = 1 + weight * spread
+    share = 1 / growth
+    return mean + weight * spread * share * error, spread * share, decay, error, growth
+
+
 @compiled
 def log_likelihood(
     starts: Longs, times: Ints, values: Floats, weights: Floats, variance: float, scale: float
@@ -54,20 +96,14 @@ def log_likelihood(
     for user in range(len(starts) - 1):
         mean, spread = 0.0, variance
         for place in range(starts[user], starts[user + 1]):
-            if place > starts[user]:
-                decay = _decay(float(times[place]) - float(times[place - 1]), scale)
-                mean *= decay
-                spread = variance + decay * decay * (spread - variance)
-            weight = float(weights[place])
-            error = values[place] - mean
-            share = 1 / (1 + weight * spread)
-            total += weight * error * error * share
-            product *= 1 + weight * spread
+            mean, spread, _, error, growth = _take_in(
+                times, values, weights, starts[user], place, mean, spread, variance, scale
+            )
+            total += float(weights[place]) * error * error / growth
+            product *= growth
             if product > _LARGE:  # a logarithm takes longer than the rest
                 total += math.log(product)
                 product = 1.0
-            mean += weight * spread * share * error
-            spread *= share
     return -0.5 * (total + math.log(product))
 
 
@@ -102,16 +138,9 @@ def draw_paths(
         first, count = starts[user], starts[user + 1] - starts[user]
         mean, spread = 0.0, variance
         for k in range(count):
-            place = first + k
-            if k > 0:
-                decay = _decay(float(times[place]) - float(times[place - 1]), scale)
-                decays[k] = decay
-                mean *= decay
-                spread = variance + decay * decay * (spread - variance)
-            weight = float(weights[place])
-            share = 1 / (1 + weight * spread)
-            mean += weight * spread * share * (values[place] - mean)
-            spread *= share
+            mean, spread, decays[k], _, _ = _take_in(
+                times, values, weights, first, first + k, mean, spread, variance, scale
+            )
             means[k], spreads[k] = mean, spread
         after = 0.0
         for k in range(count - 1, -1, -1):
@@ -144,13 +173,9 @@ def smooth_paths(
     for user in range(len(starts) - 1):
         mean, spread = 0.0, variance
         for place in range(starts[user], starts[user + 1]):
-            if place > starts[user]:
-                decay = _decay(float(times[place]) - float(times[place - 1]), scale)
-                mean *= decay
-                spread = variance + decay * decay * (spread - variance)
-            share = 1 / (1 + float(weights[place]) * spread)
-            mean += float(weights[place]) * spread * share * (values[place] - mean)
-            spread *= share
+            mean, spread, _, _, _ = _take_in(
+                times, values, weights, starts[user], place, mean, spread, variance, scale
+            )
             means[place], variances[place] = mean, spread
         for place in range(starts[user + 1] - 2, starts[user] - 1, -1):
             decay = _decay(float(times[place + 1]) - float(times[place]), scale)

@@ -214,6 +214,6 @@ def _solve(
     exact = rounded.double()
     moved = (gram @ exact[..., None]).squeeze(-1)
     squares = sums[:, -1, -1] - 2 * (exact * cross).sum(1) + (exact * moved).sum(1)
-    plain = cross[:, bias] - moved[:, bias]
-    errors = torch.stack([squares.clamp(min=0), plain, gram[:, bias, bias]], dim=1)
+    plain = sums[:, bias, -1] - (sums[:, bias, :-1] * exact).sum(1)
+    errors = torch.stack([squares.clamp(min=0), plain, sums[:, bias, bias]], dim=1)
     return rounded, center.squeeze(-1).float(), errors
