@@ -89,8 +89,8 @@ def _make_chunk(starts: Longs, first: int, stop: int, device: torch.device) -> C
     batches = []
     for span in _similar(lengths[order]):
         chosen = order[span]
-        parts = (torch.from_numpy(one[chosen]).to(device) for one in (rows, begins, lengths))
-        batches.append(Batch(*parts, int(lengths[chosen[-1]])))
+        parts = [torch.from_numpy(one[chosen]).to(device) for one in (rows, begins, lengths)]
+        batches.append(Batch(parts[0], parts[1], parts[2], int(lengths[chosen[-1]])))
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     return Chunk(

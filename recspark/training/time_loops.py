@@ -36,11 +36,9 @@ def _decay(seconds: float, scale: float) -> float:
 
 @inlined
 def _take_in(
-    times: Ints,
-    values: Floats,
-    weights: Floats,
-    first: int,
-    place: int,
+    gap: float,
+    value: float,
+    weight: float,
     mean: float,
     spread: float,
     variance: float,
@@ -49,31 +47,27 @@ def _take_in(
     """Take the filter from one rating of a user to the next one.
 
     Args:
-        times: [N], as the next two in `log_likelihood`.
-        values: [N].
-        weights: [N].
-        first: The user's first rating, before which nothing is known.
-        place: The rating to take in.
+        gap: Seconds between them; any number for the first one.
+        value: The next one's y.
+        weight: Its weight.
         mean: Of x at the last rating given the values up to it; 0 before the first.
         spread: Its variance; `variance` before the first.
         variance: Of x.
         scale: Seconds (> 0).
 
     Returns:
-        Mean and variance of x at `place` given the values up to it, the correlation over the gap
-        before it, by how much its value missed the expected one, and 1 + weight · variance of x
+        Mean and variance of x at the next rating given the values up to it, the correlation over
+        the gap, by how much the value missed the expected one, and 1 + weight · variance of x
         before it.
     """
-    decay = 0.0
-    if place > first:
-        decay = _decay(float(times[place]) - float(times[place - 1]), scale)
-        mean *= decay
-        spread = variance + decay * decay * (spread - variance)
-    weight = float(weights[place])
-    error = values[place] - mean
-    growth = 1 + weight * spread
+    decay = _decay(gap, scale)
+    before = mean * decay
+    spread_before = variance + decay * decay * (spread - variance)
+    error = value - before
+    growth = 1 + weight * spread_before
     share = 1 / growth
-    return mean + weight * spread * share * error, spread * share, decay, error, growth
+    after = before + weight * spread_before * share * error
+    return after, spread_before * share, decay, error, growth
 
 
 @compiled
@@ -96,10 +90,12 @@ def log_likelihood(
     for user in range(len(starts) - 1):
         mean, spread = 0.0, variance
         for place in range(starts[user], starts[user + 1]):
+            gap = float(times[place]) - float(times[max(place - 1, starts[user])])
+            weight = float(weights[place])
             mean, spread, _, error, growth = _take_in(
-                times, values, weights, starts[user], place, mean, spread, variance, scale
+                gap, float(values[place]), weight, mean, spread, variance, scale
             )
-            total += float(weights[place]) * error * error / growth
+            total += weight * error * error / growth
             product *= growth
             if product > _LARGE:  # a logarithm takes longer than the rest
                 total += math.log(product)
@@ -138,8 +134,11 @@ def draw_paths(
         first, count = starts[user], starts[user + 1] - starts[user]
         mean, spread = 0.0, variance
         for k in range(count):
+            place = first + k
+            gap = float(times[place]) - float(times[max(place - 1, first)])
+            value, weight = float(values[place]), float(weights[place])
             mean, spread, decays[k], _, _ = _take_in(
-                times, values, weights, first, first + k, mean, spread, variance, scale
+                gap, value, weight, mean, spread, variance, scale
             )
             means[k], spreads[k] = mean, spread
         after = 0.0
@@ -173,9 +172,9 @@ def smooth_paths(
     for user in range(len(starts) - 1):
         mean, spread = 0.0, variance
         for place in range(starts[user], starts[user + 1]):
-            mean, spread, _, _, _ = _take_in(
-                times, values, weights, starts[user], place, mean, spread, variance, scale
-            )
+            gap = float(times[place]) - float(times[max(place - 1, starts[user])])
+            value, weight = float(values[place]), float(weights[place])
+            mean, spread, _, _, _ = _take_in(gap, value, weight, mean, spread, variance, scale)
             means[place], variances[place] = mean, spread
         for place in range(starts[user + 1] - 2, starts[user] - 1, -1):
             decay = _decay(float(times[place + 1]) - float(times[place]), scale)

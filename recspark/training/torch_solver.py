@@ -145,7 +145,7 @@ class TorchRowSolver(RowSolver):
 
     def _start(self, layout: _Layout, others: RowTable, mean: float) -> _Half:
         device, mine, width = self.group.device, layout.table, others.num_factors
-        ratings = torch.from_numpy(mine.ratings).to(device) - np.float32(mean)
+        ratings = torch.from_numpy(mine.ratings).to(device) - mean
         mean_times = torch.from_numpy(mine.mean_times.copy()).to(device)
         values = torch.from_numpy(others.values).to(device)
         theirs = values.new_zeros(len(values), mine.num_columns + 5)

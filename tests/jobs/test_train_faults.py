@@ -140,7 +140,8 @@ def test_a_stopped_job_continues_where_it_was(prepared: Path) -> None:
 def test_a_killed_chain_ends_with_the_samples_that_it_would_have_had(prepared: Path) -> None:
     model, folder = "bayesian_mf_interactions", prepared.parent / "run"
     words = ["--train.epochs", "240", "--train.sampler.burn_in", "20", "--train.refit", "false"]
-    words += ["--train.sampler.samples", "44", "--train.sampler.interactions", "4"]
+    words += ["--train.sampler.samples", "44", "--train.checkpoint_seconds", "0"]
+    words += ["--train.sampler.interactions", "4"]
     words += ["--train.sampler.drift", "true", "--train.sampler.time_process", "true"]
     for epochs in (2, 60):  # before the first sample, and between two of them
         resume = ["--train.resume", "true"] if epochs > 2 else []
