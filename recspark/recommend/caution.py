@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from recspark.config import Config
-from recspark.contract.paths import BLEND
 from recspark.errors import ConfigError, describe
 from recspark.scoring.predictors import PairModel, UncertainModel
 
@@ -23,7 +22,7 @@ def require_caution_to_fit(models: Mapping[str, Config]) -> None:
         ConfigError: One has caution, and will state no standard deviations.
     """
     for name, settings in models.items():
-        states = name != BLEND and settings.train.architecture in _UNCERTAIN
+        states = settings.train.architecture in _UNCERTAIN  # that of a blend is None
         if settings.recommend.caution and not states:
             raise _refuse(name, settings.recommend.caution)
 

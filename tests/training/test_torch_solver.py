@@ -22,7 +22,7 @@ from recspark.training.solve_loops import fill_normals
 from recspark.training.torch_noise import make_normals
 from recspark.training.torch_solver import TorchRowSolver, make_solver
 from tests.training.jobs import as_rank, make_job, run_ranks, train_alone, train_rank
-from tests.training.row_data import CPU, alone
+from tests.training.row_data import CPU, alone, make_tables
 from tests.training.test_engine import assert_same, history
 from tests.training.test_row_learner import KINDS, assert_same_times, with_times
 from tests.training.test_row_solver import KEY, MEAN, SCALE, make_prior, random_tables
@@ -88,15 +88,12 @@ def test_a_matrix_without_a_factor_gives_no_number() -> None:
 
 def test_ratings_that_change_are_read_again() -> None:
     users, movies = random_tables(3, has_drift=False)
-    solvers = alone(), in_torch()
+    both = (alone(), copy_of(users)), (in_torch(), copy_of(users))
     prior = make_prior(users.num_columns, 1, is_plain=True)
     for _ in range(2):
-        rows = []
-        for solver in solvers:
-            table = copy_of(users)
+        for solver, table in both:
             solver.solve(table, movies, prior)
-            rows.append(table.values)
-        np.testing.assert_allclose(rows[1], rows[0], atol=1e-4)
+        np.testing.assert_allclose(both[1][1].values, both[0][1].values, atol=1e-4)
         users.ratings[:] += 1  # as the process over time does
 
 
@@ -110,16 +107,22 @@ def test_the_noise_is_that_of_the_compiled_loops() -> None:
 
 
 def test_batches_hold_each_rating_once_with_little_padding() -> None:
-    users, _ = random_tables(8, has_drift=False)
-    places, padded = [], 0
+    counts = np.arange(300) ** 2 // 20  # up to 4,470 ratings
+    owners = np.repeat(np.arange(300), counts)
+    users, _ = make_tables(
+        *(owners, np.zeros(len(owners)), np.zeros(len(owners))),
+        num_users=300,
+        num_movies=1,
+        num_factors=8,
+    )
+    places = []
     for chunk in cut_into_chunks(users, CPU):
         for batch in chunk.batches:
-            padded += batch.longest * len(batch.lengths)
+            assert batch.longest == batch.lengths.max() <= 1.25 * batch.lengths.min()
             for row, begin, length in zip(batch.rows, batch.begins, batch.lengths, strict=True):
                 assert users.starts[row] <= begin < begin + length <= users.starts[row + 1]
                 places += range(int(begin), int(begin + length))
     assert sorted(places) == list(range(len(users.others)))
-    assert padded < 1.25 * len(places)
 
 
 def test_the_device_chooses_the_solver() -> None:
