@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -32,14 +33,18 @@ import pyarrow.parquet as pq
 import torch
 
 from recspark.arrays.user_buckets import Shard
+from recspark.config.sampler import SamplerConfig
 from recspark.config.train import TrainConfig
 from recspark.contract import columns as c
+from recspark.training import make_rows
 from recspark.training.clock import Clock
 from recspark.training.group import join_group
 from recspark.training.job import TrainJob
 from recspark.training.make import make_learner
 from recspark.training.precision import set_precision
 from recspark.training.rank import train_rank
+from recspark.training.row_solver import RowSolver
+from recspark.training.torch_solver import TorchRowSolver
 
 BUCKETS, SEED = 8, 11
 USERS, MOVIES, RATINGS = 3_000, 400, 120_000
@@ -54,6 +59,15 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "autorec": {
         **{"layers": ("dense 64", "relu", "batch_norm", "dense 32", "relu"), "target": "raw"},
         **{"optimizer": "sgd", "learning_rate": 0.05, "batch_size": 256},
+    },
+}
+ROW_SOLVERS: dict[str, dict[str, Any]] = {
+    "mf_als": {"architecture": "biased_mf", "optimizer": "als", "reg": 0.05},
+    "bayesian_mf": {
+        **{"architecture": "bayesian_mf", "init_scale": 0.3, "epochs": 12},
+        "sampler": SamplerConfig(
+            burn_in=4, samples=8, interactions=8, drift=True, time_process=True
+        ),
     },
 }
 # The two largest presets, without dropout and with a constant step size.
@@ -95,6 +109,8 @@ def write_bucket(
         c.USER_INDEX: pa.array(users[order], pa.int32()),
         c.MOVIE_INDEX: pa.array(movies[order], pa.int32()),
         c.RATING: pa.array(ratings[order], pa.float32()),
+        # Sittings of some users, years apart.
+        c.RATED_AT: pa.array(users[order] % 5 * 50_000_000 + movies[order] * 10, pa.int32()),
     }
     pq.write_table(pa.table(table), target / "part-0.parquet", row_group_size=131_072)
 
@@ -191,6 +207,26 @@ def check_architectures(checks: Checks, jobs: dict[str, TrainJob]) -> None:
         text = ", ".join(f"{device} {rmse:.5f}" for device, rmse in found.items())
         is_sound = gap <= RMSE_TOLERANCE and found["cpu"] < 1.05  # the ratings' spread is 1.1
         checks.report(f"{name} on both", is_sound, f"valid RMSE {text}", **found)
+
+
+def check_row_solvers(checks: Checks, data: Path, rows: tuple[dict[int, int], ...]) -> None:
+    """Compare the row solver in compiled loops with that in torch on the device."""
+    for name, chosen in ROW_SOLVERS.items():
+        job = make_job(data, rows, **{**SMALL, "embedding_size": 16, **chosen})
+        figures = {}
+        for kind, device in (("compiled", "cpu"), ("torch", checks.device.type)):
+            solver = TorchRowSolver if kind == "torch" else RowSolver
+            with mock.patch.object(make_rows, "make_solver", solver):
+                history = train(job, checks.work / name / kind, device)
+            figures[kind] = history[-1]["valid_rmse"]
+            figures[f"{kind} seconds"] = min(one["seconds_forward_backward"] for one in history)
+        text = ", ".join(
+            f"{kind} {figures[kind]:.5f} ({figures[f'{kind} seconds']:.3f} s an epoch)"
+            for kind in ("compiled", "torch")
+        )
+        gap = abs(figures["compiled"] - figures["torch"])
+        is_sound = gap <= RMSE_TOLERANCE and figures["compiled"] < 1.05
+        checks.report(f"{name} by both solvers", is_sound, f"valid RMSE {text}", **figures)
 
 
 def two(checks: Checks) -> list[str]:
@@ -346,6 +382,7 @@ def main() -> int:
             for one, settings in ARCHITECTURES.items()
         }
         check_architectures(checks, jobs)
+        check_row_solvers(checks, data, rows)
         check_checkpoints(checks, jobs["biased_mf"])
         check_streaming(checks, jobs["biased_mf"])
         check_bf16(checks, jobs["embedding_mlp"])

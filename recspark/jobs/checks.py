@@ -11,7 +11,8 @@ from recspark.jobs.job import Request, maker_of
 
 
 def check_pipeline(request: Request) -> None:
-    """Check the models that scoring and the blend need, and the files that will be read."""
+    """Check the models that scoring, blend and lists need, and the files that will be read."""
+    from recspark.recommend.caution import require_caution_to_fit
     from recspark.stages import pipeline
 
     config = request.config
@@ -20,10 +21,13 @@ def check_pipeline(request: Request) -> None:
     if config.until == "ingest":
         return
     _require_held_out(config)
-    made = (*request.models, *([BLEND] if config.blend.members else []))
-    is_listed = any(name in made for name in config.recommend.models)
-    if config.until not in ("prepare", "fit") and is_listed:
+    made = dict(request.models)
+    if config.blend.members:
+        made[BLEND] = config
+    listed = {name: made[name] for name in config.recommend.models if name in made}
+    if config.until not in ("prepare", "fit") and listed:
         _require_users(config)
+        require_caution_to_fit(listed)
 
 
 def check_ingest(request: Request) -> None:
@@ -90,9 +94,10 @@ def check_blend(request: Request) -> None:
 
 def check_recommend(request: Request) -> None:
     """Check the models asked for, the file of users, and train."""
+    from recspark.recommend.caution import require_caution_to_fit
     from recspark.recommend.choose import choose_to_list
 
-    choose_to_list(request.config, request.models)
+    require_caution_to_fit(choose_to_list(request.config, request.models))
     _require_users(request.config)
     _require(request, catalog.TRAIN)
 

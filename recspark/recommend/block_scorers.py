@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from recspark.datasets.histories import Histories
-from recspark.errors import ConfigError, describe
 from recspark.recommend.top_n import NOTHING
 from recspark.scoring.blended import BlendedModel
 from recspark.scoring.corrected import CorrectedModel
@@ -101,6 +99,23 @@ class _Corrected:
         self.model.correct_block(self.bucket, self.rows, self.candidates[movies], into)
 
 
+@dataclass(frozen=True)
+class _Cautious:
+    """By other scores, less caution · standard deviation of the predicted mean."""
+
+    scores: BlockScorer
+    model: UncertainModel
+    caution: float
+    candidates: Ints
+    bucket: int
+    rows: Ints
+
+    def fill(self, movies: slice, into: Block) -> None:
+        self.scores.fill(movies, into)
+        std = self.model.block_spread(self.bucket, self.rows, self.candidates[movies])
+        into -= np.float32(self.caution) * std
+
+
 class ScorerFactory:
     """Makes the scorers of one model for a fixed list of movies."""
 
@@ -118,9 +133,9 @@ class ScorerFactory:
         self._corrected: tuple[CorrectedModel, ScorerFactory] | None = None
         self._items: ItemModel | None = None
         self._predict: Predict = model.predict
-        if caution and isinstance(model, UncertainModel):
-            self._predict = functools.partial(_predict_cautiously, model, caution)
-        elif isinstance(model, EffectModel):
+        self._caution = caution
+        self._uncertain = model if caution and isinstance(model, UncertainModel) else None
+        if isinstance(model, EffectModel):
             self._factors = model.as_factors()
         elif isinstance(model, FactorModel):
             self._factors = model
@@ -140,6 +155,13 @@ class ScorerFactory:
             bucket: The bucket.
             rows: [users], their rows in it.
         """
+        scorer = self._make(bucket, rows)
+        if self._uncertain is None:
+            return scorer
+        return _Cautious(scorer, self._uncertain, self._caution, self._candidates, bucket, rows)
+
+    def _make(self, bucket: int, rows: Ints) -> BlockScorer:
+        """Return the scorer without caution in blocks."""
         if self._factors is not None:
             users = self._factors.open_users(bucket)[rows].astype(np.float32)
             return _ByProduct(self._movies, np.ascontiguousarray(users.T))
@@ -151,32 +173,3 @@ class ScorerFactory:
             histories = self._items.open_histories(bucket).take(rows)
             return _ByHistory(self._items, histories, self._candidates)
         return _ByPair(self._predict, self._candidates, bucket, rows)
-
-
-def require_caution(model: PairModel, name: str, caution: float) -> None:
-    """Refuse caution above 0 for a model that does not say how far off its predictions are.
-
-    Its lists could only be ranked without caution, and would look just like those with it.
-
-    Raises:
-        ConfigError: The model states no standard deviations.
-    """
-    if not isinstance(model, UncertainModel):
-        raise ConfigError(
-            describe(
-                "recommend.caution",
-                found=f"{caution:g}, and {name}, a model that states no standard deviations",
-                expected="0 for this model",
-                remedy=f"Remove {name} from recommend.models; or set recommend.caution only in "
-                "models/<name>.yaml of the models that state them.",
-            )
-        )
-
-
-def _predict_cautiously(
-    model: UncertainModel, caution: float, bucket: int, rows: Ints, movies: Ints
-) -> Floats:
-    """Return mean − caution · standard deviation of the mean, [pairs]; NaN as in `predict`."""
-    std, _ = model.spread(bucket, rows, movies)
-    cautious: Floats = model.predict(bucket, rows, movies) - caution * std
-    return cautious

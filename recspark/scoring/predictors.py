@@ -58,6 +58,16 @@ class UncertainModel(PairModel, Protocol):
         """
         ...
 
+    def block_spread(self, bucket: int, rows: Ints, movies: Ints) -> npt.NDArray[np.float32]:
+        """Return the first of `spread` for all pairs and no particular time, [movies, users].
+
+        Args:
+            bucket: The users' bucket.
+            rows: [users], their rows in it; all of them in train.
+            movies: [movies], `movie_index`; all of them in train.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class FactorModel:

@@ -5,11 +5,12 @@ The only module of scoring that imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
@@ -19,6 +20,7 @@ from recspark.contract.paths import USES_TIMES
 from recspark.errors import DataError, describe
 from recspark.models import saved
 from recspark.models.bayesian_mf import BayesianMF
+from recspark.models.factors import fold_movies, fold_users
 from recspark.models.rating_model import RatingModel
 from recspark.saved import weights
 from recspark.saved.moments import OverTime, add_keys
@@ -29,6 +31,8 @@ from recspark.scoring.predictors import FactorModel, Floats, Ints, PairModel, ke
 BATCH_PAIRS = 65_536
 # The same for samples, whose draws take some KB a pair.
 SAMPLED_PAIRS = 4096
+# Movies of a block whose sums over the samples stay in the processor's cache.
+SAMPLED_MOVIES = 256
 
 
 def open_model(folder: str, card: Mapping[str, Any]) -> PairModel:
@@ -138,6 +142,23 @@ class SampledModel(FactorModel):
         of_mean[is_unseen] = of_rating[is_unseen] = np.nan
         return of_mean, of_rating
 
+    @torch.no_grad()
+    def block_spread(self, bucket: int, rows: Ints, movies: Ints) -> npt.NDArray[np.float32]:
+        """See `UncertainModel`: a matrix product for each sample."""
+        users, _ = open_users(self.folder, bucket)
+        draws = self.model.draws(users[torch.from_numpy(rows.astype(np.int64))])
+        target, moving = self.model.spec.target, np.zeros(1, np.float32)
+        left = [fold_users(one, target).T.contiguous() for one in draws.unbind(1)]
+        if self.times is not None:
+            moving = self.times.add(bucket, rows[:1], movies[:1], None)[1]
+        found = np.empty((len(movies), len(rows)), np.float32)
+        for start in range(0, len(movies), SAMPLED_MOVIES):
+            part = slice(start, start + SAMPLED_MOVIES)
+            table = self.model.embed_movies(torch.from_numpy(movies[part].astype(np.int64)))
+            right = [fold_movies(one) for one in self.model.samples(table).unbind(1)]
+            found[part] = np.sqrt(_variance(right, left).numpy() + moving)
+        return found
+
 
 def open_first_fit(folder: str, bucket: int) -> tuple[Floats, Floats]:
     """Return the first fit's predictions of a bucket of train and valid; NaN where it had none."""
@@ -145,6 +166,18 @@ def open_first_fit(folder: str, bucket: int) -> tuple[Floats, Floats]:
     if found is None:
         raise _damaged(folder, FileNotFoundError(f"predictions of the first fit, bucket {bucket}"))
     return found[0].numpy(), found[1].numpy()
+
+
+def _variance(movies: Sequence[Tensor], users: Sequence[Tensor]) -> Tensor:
+    """Return the variance over samples of products, [M, U], from [M, K] and [K, U] of each."""
+    first = movies[0] @ users[0]
+    total, squares, product = (torch.zeros_like(first) for _ in range(3))
+    for left, right in zip(movies, users, strict=True):
+        torch.mm(left, right, out=product)
+        product -= first  # or the difference of large squares would lose digits
+        total += product
+        squares.addcmul_(product, product)
+    return (squares / len(users) - (total / len(users)).square()).clamp_(min=0)
 
 
 def open_users(folder: str, bucket: int) -> tuple[Tensor, Tensor]:

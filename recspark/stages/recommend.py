@@ -22,7 +22,7 @@ from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import storage
-from recspark.recommend.block_scorers import require_caution
+from recspark.recommend.caution import require_caution
 from recspark.recommend.lists import ListJob, write_lists
 from recspark.recommend.popularity import count_ratings
 from recspark.recommend.user_list import read_user_list

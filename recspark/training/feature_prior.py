@@ -1,4 +1,4 @@
-"""The prior of one side's rows with side data, as the sampler asks for it in each sweep."""
+"""The prior of one side's rows, as the sampler asks for it in each sweep."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 class FeaturePrior:
-    """See `gibbs.SidePrior` and `side_prior`."""
+    """See `side_prior`; without side data there are no features."""
 
     def __init__(self, features: Features, num_columns: int) -> None:
         """Start without an influence of the features; rows have `num_columns` columns."""
@@ -32,14 +32,17 @@ class FeaturePrior:
         self._gram: Doubles | None = None
 
     def draw(self, table: RowTable, rng: np.random.Generator, solver: RowSolver) -> RowPrior:
-        """Draw the hyper-parameters given the rows and return the rows' prior."""
+        """Draw the hyper-parameters given the rows and return the rows' prior.
+
+        All ranks call it together, with generators in the same state.
+        """
 
         def add(values: Doubles) -> Doubles:
             return sum_over(table, values, solver.group)
 
         if self._gram is None:
             self._gram = sum_gram(self.features, add)
-        sums = sum_rows(self.features, self._gram, table.rows, add)
+        sums = sum_rows(self.features, self._gram, table.rows, add, solver.threads)
         self._drawn = draw_prior(sums, self._drawn, self.features.groups, rng)
         means = prior_means(self.features, self._drawn)
         return RowPrior(self._drawn.precision, np.zeros(table.num_columns), means)

@@ -8,8 +8,8 @@ users given the movies; after each half the mean, alpha, that side's weights (h 
 shape a are drawn from the errors that the half left, so that nothing needs another pass over the
 ratings. All numbers that are not of a user are drawn the same on every rank.
 
-Priors: mean ~ N(0, 1), alpha ~ Gamma(1, 1), log a ~ N(log 8, 1); rows see `SidePrior`. Rows without
-ratings take no part in them.
+Priors: mean ~ N(0, 1), alpha ~ Gamma(1, 1), log a ~ N(log 8, 1); rows see `side_prior`. Rows
+without ratings take no part in them.
 
 Shape legend: R rows, D columns of a row.
 """
@@ -17,15 +17,13 @@ Shape legend: R rows, D columns of a row.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from recspark.training.normal_wishart import Moments, draw_normal_wishart
-from recspark.training.row_solver import RowPrior, RowSolver, sum_over
+from recspark.training.feature_prior import FeaturePrior
+from recspark.training.row_solver import RowSolver, sum_over
 from recspark.training.row_table import Floats, RowTable
 from recspark.training.seeds import make_generator
 from recspark.training.solve_loops import draw_gammas
@@ -36,60 +34,6 @@ Doubles = npt.NDArray[np.float64]
 # The prior of log a: its mean and standard deviation.
 LOG_SHAPE = math.log(8.0), 1.0
 SHAPE_STEPS = 10
-# Rows whose moments are added at a time.
-MOMENT_ROWS = 4096
-
-
-class SidePrior(Protocol):
-    """The prior of one side's rows, with hyper-parameters of its own."""
-
-    def draw(self, table: RowTable, rng: np.random.Generator, solver: RowSolver) -> RowPrior:
-        """Draw the hyper-parameters given the rows and return the rows' prior.
-
-        All ranks call it together, with generators in the same state.
-        """
-
-    def state(self) -> dict[str, Doubles]:
-        """Return what the next draw depends on, besides the rows."""
-
-    def load_state(self, state: Mapping[str, Doubles]) -> None:
-        """Restore what `state` returned."""
-
-
-class PlainPrior:
-    """The prior without side information: one mean and one precision for all rows."""
-
-    def draw(self, table: RowTable, rng: np.random.Generator, solver: RowSolver) -> RowPrior:
-        """See `SidePrior`."""
-        moments = sum_moments(table, table.rows, solver)
-        mean, precision = draw_normal_wishart(moments, rng)
-        return RowPrior(precision, np.zeros(len(mean)), mean[None])
-
-    def state(self) -> dict[str, Doubles]:
-        """Return nothing: mean and precision are drawn from the rows."""
-        return {}
-
-    def load_state(self, state: Mapping[str, Doubles]) -> None:
-        """Restore nothing."""
-
-
-def sum_moments(table: RowTable, rows: npt.NDArray[np.floating], solver: RowSolver) -> Moments:
-    """Return the moments of those rows [R, D] that have ratings, over all ranks."""
-    size = rows.shape[1]
-    totals = np.zeros((solver.threads.count, size + 1, size + 1))
-    has_ratings = table.counts > 0
-
-    def add(part: int) -> None:
-        step = MOMENT_ROWS * solver.threads.count
-        for first in range(part * MOMENT_ROWS, len(rows), step):
-            span = slice(first, first + MOMENT_ROWS)
-            mine = rows[span][has_ratings[span]].astype(np.float64)
-            mine = np.column_stack([mine, np.ones(len(mine))])
-            totals[part] += mine.T @ mine
-
-    solver.threads.run(add)
-    total = sum_over(table, totals.sum(axis=0), solver.group)
-    return Moments(total[-1, -1], total[-1, :-1], total[:-1, :-1])
 
 
 @dataclass
@@ -115,7 +59,7 @@ class Side:
 
     name: str
     table: RowTable
-    prior: SidePrior
+    prior: FeaturePrior
     has_noise: bool
     """Whether each row has a weight of its own."""
 

@@ -19,9 +19,9 @@ from recspark.training.job import TrainJob
 from recspark.training.plan import StepPlan
 from recspark.training.read_times import read_times
 from recspark.training.row_learner import AlsLearner, RowLearner
-from recspark.training.row_solver import RowSolver
 from recspark.training.side_data import make_priors
 from recspark.training.time_process import TimeProcess
+from recspark.training.torch_solver import make_solver
 
 
 def make_row_learner(
@@ -57,7 +57,7 @@ def make_row_learner(
     )
     plan = StepPlan(job.train_rows, max(1, sum(job.train_rows.values())), job.seed)
     parts = model, rows, plan
-    solver = RowSolver(threads, group)
+    solver = make_solver(threads, group)
     if not isinstance(model, BayesianMF):
         return AlsLearner(*parts, users, movies, solver, settings)
     priors = make_priors(users, movies, sampler, job.run, solver, job.seed)

@@ -10,7 +10,6 @@ from recspark.contract import columns as c
 from recspark.contract.paths import RunPaths
 from recspark.training.attributes import encode_attributes, fill_features, read_attributes
 from recspark.training.feature_prior import FeaturePrior
-from recspark.training.gibbs import PlainPrior, SidePrior
 from recspark.training.interactions import Pairs, find_interactions
 from recspark.training.row_solver import RowSolver
 from recspark.training.row_table import Floats, RowTable
@@ -25,7 +24,7 @@ def make_priors(
     run: str,
     solver: RowSolver,
     seed: int,
-) -> tuple[SidePrior, SidePrior]:
+) -> tuple[FeaturePrior, FeaturePrior]:
     """Return the priors of the rank's users and of all movies; all ranks call it together.
 
     Args:
@@ -67,8 +66,8 @@ def make_priors(
     return _prior(users, parts[0], groups[0]), _prior(movies, parts[1], groups[1])
 
 
-def _prior(table: RowTable, parts: list[Floats], groups: list[int]) -> SidePrior:
-    if not parts:
-        return PlainPrior()
-    features = Features(np.concatenate(parts, axis=1), np.array(groups), table.counts > 0)
+def _prior(table: RowTable, parts: list[Floats], groups: list[int]) -> FeaturePrior:
+    none = np.empty((len(table.counts), 0), np.float32)
+    values = np.concatenate([none, *parts], axis=1)
+    features = Features(values, np.array(groups, np.int64), table.counts > 0)
     return FeaturePrior(features, table.num_columns)

@@ -26,14 +26,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark.training.normal_wishart import B0, SPREAD, draw_wishart
+from recspark.training.compiled import Threads
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Sum = Callable[[Doubles], Doubles]
 """Sums an array over all ranks; every rank gets the same result."""
 
-_ROWS = 16_384  # rows that are multiplied at a time
+_ROWS = 4096  # rows that are multiplied at a time
+B0 = 2.0
+"""λ_0, the strength of the mean."""
+SPREAD = 0.1
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,18 @@ def sum_gram(features: Features, sum_over_ranks: Sum) -> Doubles:
     size = 1 + len(features.groups)
     total = np.zeros((size, size))
     for start in range(0, len(features.values), _ROWS):
-        block = _block(features, features.values, start)
+        block = _block(features, start)
         total += block.T @ block
     return sum_over_ranks(total)
 
 
-def sum_rows(features: Features, gram: Doubles, rows: npt.NDArray, sum_over_ranks: Sum) -> RowSums:
+def sum_rows(
+    features: Features,
+    gram: Doubles,
+    rows: npt.NDArray,
+    sum_over_ranks: Sum,
+    threads: Threads,
+) -> RowSums:
     """Return the sums of a sweep, over all ranks, which call it together.
 
     Args:
@@ -105,14 +114,19 @@ def sum_rows(features: Features, gram: Doubles, rows: npt.NDArray, sum_over_rank
         gram: From `sum_gram`.
         rows: P, float32 or float64 [R, D].
         sum_over_ranks: Sums over all ranks; called once.
+        threads: Those that add.
     """
-    size = len(gram)
-    total = np.zeros((size + rows.shape[1], rows.shape[1]))
-    for start in range(0, len(rows), _ROWS):
-        mine = _block(features, rows, start)[:, 1:]
-        total[:size] += _block(features, features.values, start).T @ mine
-        total[size:] += mine.T @ mine
-    total = sum_over_ranks(total)
+    size, width = len(gram), rows.shape[1]
+    totals = np.zeros((threads.count, size + width, width))
+
+    def add(part: int) -> None:
+        for start in range(part * _ROWS, len(rows), threads.count * _ROWS):
+            mine = _rated(features, rows, start)
+            totals[part, :size] += _block(features, start).T @ mine
+            totals[part, size:] += mine.T @ mine
+
+    threads.run(add)
+    total = sum_over_ranks(totals.sum(axis=0))
     return RowSums(gram, total[:size], total[size:])
 
 
@@ -155,8 +169,21 @@ def posterior(
     return np.asarray(inverse_scale), width + 1 + float(sums.gram[0, 0]), factor, mean
 
 
+def draw_wishart(rng: np.random.Generator, freedom: float, inverse_scale: Doubles) -> Doubles:
+    """Return a draw from Wishart(freedom, inverse_scale⁻¹), [D, D], by Bartlett's decomposition."""
+    size = len(inverse_scale)
+    lower = np.tril(rng.standard_normal((size, size)), -1)
+    lower[np.diag_indices(size)] = np.sqrt(rng.chisquare(freedom - np.arange(size)))
+    # scale = C⁻ᵀ C⁻¹ for inverse_scale = C Cᵀ
+    factor = np.linalg.solve(np.linalg.cholesky(inverse_scale).T, lower)
+    drawn: Doubles = factor @ factor.T
+    return (drawn + drawn.T) / 2
+
+
 def prior_means(features: Features, prior: PriorDraw) -> Doubles:
-    """Return the prior means of the rank's rows, float64 [R, D]."""
+    """Return the prior means of the rank's rows, float64 [R, D]; without features [1, D]."""
+    if not len(features.groups):
+        return prior.weights
     influence = features.values @ prior.weights[1:].astype(np.float32)
     return np.asarray(influence + prior.weights[0])
 
@@ -179,8 +206,13 @@ def _num_groups(groups: npt.NDArray[np.int64]) -> int:
     return int(groups.max()) + 1 if len(groups) else 0
 
 
-def _block(features: Features, values: npt.NDArray, start: int) -> Doubles:
-    """Return [1, values] of some rated rows, float64."""
+def _rated(features: Features, values: npt.NDArray, start: int) -> Doubles:
+    """Return the values of some rated rows, float64."""
     span = slice(start, start + _ROWS)
-    mine = values[span][features.is_rated[span]]
+    return np.asarray(values[span][features.is_rated[span]], np.float64)
+
+
+def _block(features: Features, start: int) -> Doubles:
+    """Return X of some rated rows: [1, features]."""
+    mine = _rated(features, features.values, start)
     return np.column_stack([np.ones(len(mine)), mine])

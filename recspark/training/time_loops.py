@@ -34,6 +34,42 @@ def _decay(seconds: float, scale: float) -> float:
     return math.exp(-seconds / scale) if seconds < _FAR * scale else 0.0
 
 
+@inlined
+def _take_in(
+    gap: float,
+    value: float,
+    weight: float,
+    mean: float,
+    spread: float,
+    variance: float,
+    scale: float,
+) -> tuple[float, float, float, float, float]:
+    """Take the filter from one rating of a user to the next one.
+
+    Args:
+        gap: Seconds between them; any number for the first one.
+        value: The next one's y.
+        weight: Its weight.
+        mean: Of x at the last rating given the values up to it; 0 before the first.
+        spread: Its variance; `variance` before the first.
+        variance: Of x.
+        scale: Seconds (> 0).
+
+    Returns:
+        Mean and variance of x at the next rating given the values up to it, the correlation over
+        the gap, by how much the value missed the expected one, and 1 + weight · variance of x
+        before it.
+    """
+    decay = _decay(gap, scale)
+    before = mean * decay
+    spread_before = variance + decay * decay * (spread - variance)
+    error = value - before
+    growth = 1 + weight * spread_before
+    share = 1 / growth
+    after = before + weight * spread_before * share * error
+    return after, spread_before * share, decay, error, growth
+
+
 @compiled
 def log_likelihood(
     starts: Longs, times: Ints, values: Floats, weights: Floats, variance: float, scale: float
@@ -54,20 +90,16 @@ def log_likelihood(
     for user in range(len(starts) - 1):
         mean, spread = 0.0, variance
         for place in range(starts[user], starts[user + 1]):
-            if place > starts[user]:
-                decay = _decay(float(times[place]) - float(times[place - 1]), scale)
-                mean *= decay
-                spread = variance + decay * decay * (spread - variance)
+            gap = float(times[place]) - float(times[max(place - 1, starts[user])])
             weight = float(weights[place])
-            error = values[place] - mean
-            share = 1 / (1 + weight * spread)
-            total += weight * error * error * share
-            product *= 1 + weight * spread
+            mean, spread, _, error, growth = _take_in(
+                gap, float(values[place]), weight, mean, spread, variance, scale
+            )
+            total += weight * error * error / growth
+            product *= growth
             if product > _LARGE:  # a logarithm takes longer than the rest
                 total += math.log(product)
                 product = 1.0
-            mean += weight * spread * share * error
-            spread *= share
     return -0.5 * (total + math.log(product))
 
 
@@ -103,15 +135,11 @@ def draw_paths(
         mean, spread = 0.0, variance
         for k in range(count):
             place = first + k
-            if k > 0:
-                decay = _decay(float(times[place]) - float(times[place - 1]), scale)
-                decays[k] = decay
-                mean *= decay
-                spread = variance + decay * decay * (spread - variance)
-            weight = float(weights[place])
-            share = 1 / (1 + weight * spread)
-            mean += weight * spread * share * (values[place] - mean)
-            spread *= share
+            gap = float(times[place]) - float(times[max(place - 1, first)])
+            value, weight = float(values[place]), float(weights[place])
+            mean, spread, decays[k], _, _ = _take_in(
+                gap, value, weight, mean, spread, variance, scale
+            )
             means[k], spreads[k] = mean, spread
         after = 0.0
         for k in range(count - 1, -1, -1):
@@ -144,13 +172,9 @@ def smooth_paths(
     for user in range(len(starts) - 1):
         mean, spread = 0.0, variance
         for place in range(starts[user], starts[user + 1]):
-            if place > starts[user]:
-                decay = _decay(float(times[place]) - float(times[place - 1]), scale)
-                mean *= decay
-                spread = variance + decay * decay * (spread - variance)
-            share = 1 / (1 + float(weights[place]) * spread)
-            mean += float(weights[place]) * spread * share * (values[place] - mean)
-            spread *= share
+            gap = float(times[place]) - float(times[max(place - 1, starts[user])])
+            value, weight = float(values[place]), float(weights[place])
+            mean, spread, _, _, _ = _take_in(gap, value, weight, mean, spread, variance, scale)
             means[place], variances[place] = mean, spread
         for place in range(starts[user + 1] - 2, starts[user] - 1, -1):
             decay = _decay(float(times[place + 1]) - float(times[place]), scale)

@@ -92,7 +92,8 @@ class TimeParts:
         owners = torch.repeat_interleave(torch.from_numpy(np.diff(users.starts)))
         others = torch.from_numpy(users.others).long()
         count = model.spec.samples
-        centers, samples = model.centers(rows), model.samples()
+        rows, stored = rows.cpu(), model.movies.cpu()
+        centers, samples = model.centers(rows), model.samples(stored)
         found, weights = torch.zeros(len(others)), torch.empty(len(others))
         for start in range(0, len(others), PIECE):
             span = slice(start, start + PIECE)
@@ -101,7 +102,7 @@ class TimeParts:
                 right = samples[:, number].index_select(0, others[span])
                 found[span] += biased_product(left, right)
             noise = rows[:, -1].index_select(0, owners[span])
-            weights[span] = 1 / (noise * model.movies[:, -1].index_select(0, others[span]))
+            weights[span] = 1 / (noise * stored[:, -1].index_select(0, others[span]))
         values = self._process.ratings - found.numpy() / np.float32(count)
         if users.has_drift:
             years = users.times / SECONDS_PER_YEAR

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+from safetensors.numpy import load_file
 
 from recspark.cluster.java import ensure_java
 from tests.jobs.test_jobs import CONFIG, ROOT, start, write_raw
@@ -40,23 +43,25 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def training(config: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """Yield a training job on two ranks that has begun to take steps."""
+def training(
+    config: Path, *words: str, model: str = "biased_mf", epochs: int = 1
+) -> Iterator[subprocess.Popen[str]]:
+    """Yield a training job on two ranks that has finished some epochs."""
     command = [sys.executable, "jobs/train.py", "--config", str(config), *words]
     environment = {**os.environ, "JAVA_HOME": ensure_java(), "PYSPARK_PYTHON": sys.executable}
     process = subprocess.Popen(
-        [*command, "--models", "biased_mf", "--train.timeout_seconds", "8"],
+        [*command, "--models", model, "--train.timeout_seconds", "8"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         env=environment,
     )
-    progress = config.parent / "run" / "models" / ".biased_mf.tmp" / "progress.json"
+    progress = config.parent / "run" / "models" / f".{model}.tmp" / "progress.json"
     progress.unlink(missing_ok=True)
     try:
         deadline = time.monotonic() + 120
-        while not _has_history(progress):
+        while _num_epochs(progress) < epochs:
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < deadline
             time.sleep(0.2)
@@ -67,10 +72,17 @@ def training(config: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
                 one.kill()
 
 
-def _has_history(path: Path) -> bool:
+def _num_epochs(path: Path) -> int:
     with contextlib.suppress(OSError, ValueError):
-        return bool(json.loads(path.read_text())["history"])
-    return False
+        return len(json.loads(path.read_text())["history"])
+    return 0
+
+
+def kill(job: subprocess.Popen[str]) -> None:
+    """Kill the job and all its ranks at once."""
+    for one in reversed(_family(job.pid)):
+        with contextlib.suppress(psutil.Error):
+            one.kill()
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -111,9 +123,7 @@ def test_job_ends_within_a_minute_and_names_the_rank(prepared: Path, blow: int) 
 
 def test_a_stopped_job_continues_where_it_was(prepared: Path) -> None:
     with training(prepared) as job:
-        for one in reversed(_family(job.pid)):
-            with contextlib.suppress(psutil.Error):
-                one.kill()
+        kill(job)
     checkpoints = prepared.parent / "run" / "checkpoints" / "biased_mf"
     states = sorted(checkpoints.glob("*/state.json"))
     reached = json.loads(states[-1].read_text())["position"]["epoch"]
@@ -125,3 +135,33 @@ def test_a_stopped_job_continues_where_it_was(prepared: Path) -> None:
     assert done.returncode == 6
     assert "train.reg=0.1" in done.stderr
     assert "expected train.reg=0.5" in done.stderr
+
+
+def test_a_killed_chain_ends_with_the_samples_that_it_would_have_had(prepared: Path) -> None:
+    model, folder = "bayesian_mf_interactions", prepared.parent / "run"
+    words = ["--train.epochs", "240", "--train.sampler.burn_in", "20", "--train.refit", "false"]
+    words += ["--train.sampler.samples", "44", "--train.checkpoint_seconds", "0"]
+    words += ["--train.sampler.interactions", "4"]
+    words += ["--train.sampler.drift", "true", "--train.sampler.time_process", "true"]
+    for epochs in (2, 60):  # before the first sample, and between two of them
+        resume = ["--train.resume", "true"] if epochs > 2 else []
+        with training(prepared, *words, *resume, model=model, epochs=epochs) as job:
+            kill(job)
+        assert not (folder / "models" / model).exists()
+    states = sorted((folder / "checkpoints" / model).glob("*/state.json"))
+    reached = json.loads(states[-1].read_text())["position"]["epoch"]
+    assert 60 <= reached < 240
+    command = [sys.executable, "jobs/train.py", "--config", prepared, "--models", model, *words]
+    done = start(*command, "--train.resume", "true")
+    assert done.returncode == 0, done.stderr
+    resumed = shutil.move(folder / "models" / model, prepared.parent / "resumed")
+    done = start(*command, "--force", "true")
+    assert done.returncode == 0, done.stderr
+    files = sorted((folder / "models" / model).rglob("*.safetensors"))
+    assert len(files) == 1 + 4 + 5  # movies, users by bucket, and what both need over time
+    for file in files:
+        mine = load_file(file)
+        again = load_file(resumed / file.relative_to(folder / "models" / model))
+        assert mine.keys() == again.keys()
+        for name, values in mine.items():
+            np.testing.assert_allclose(again[name], values, rtol=1e-6, atol=1e-7, err_msg=name)

@@ -23,6 +23,9 @@ class ByTime:
         mean = self.predict(bucket, rows, movies, times)
         return mean / 10, mean
 
+    def block_spread(self, bucket: int, rows: Any, movies: Any) -> Any:
+        raise AssertionError("pairs come one by one")
+
 
 @pytest.fixture
 def scoring(monkeypatch: pytest.MonkeyPatch) -> Scoring:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
 from recspark.recommend.block_scorers import ScorerFactory
+from recspark.saved import over_time as o
 from recspark.saved import weights
 from recspark.scoring import trained
+from recspark.scoring.over_time import OverTime
 from recspark.scoring.predictors import UncertainModel
 
 T, F, USERS, MOVIES = 3, 2, 5, 4
@@ -22,7 +25,7 @@ MEAN, STD = 3.5, 1.2
 
 
 def test_predictions_are_means_over_samples_and_spreads_are_those_of_the_draws(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = Target(kind="standardized", mean=MEAN, std=STD)
     spec = ModelSpec(num_movies=MOVIES, embedding_size=F, samples=T, target=target)
@@ -58,6 +61,17 @@ def test_predictions_are_means_over_samples_and_spreads_are_those_of_the_draws(
         assert spread == pytest.approx(STD * np.sqrt(variance), abs=1e-5)
         noise = user_noise[user] * movie_noise[movie]
         assert total == pytest.approx(STD * np.sqrt(variance + noise), abs=1e-5)
+    # In blocks the spread is the same, over time that of no particular moment.
+    moving = OverTime({o.PROCESS: np.array([0.3, 60.0])}, lambda bucket: {})
+    for times, added in ((None, 0.0), (moving, 0.3)):
+        mine = replace(opened, times=times)
+        monkeypatch.setattr(trained, "SAMPLED_MOVIES", 2)
+        in_block = mine.block_spread(0, np.array([2, 0, 1]), np.array([1, 0, 2]))
+        pairs = [(user, movie) for movie in (1, 0, 2) for user in (2, 0, 1)]
+        by_pair = mine.spread(0, *np.array(pairs).T)[0].reshape(3, 3)
+        np.testing.assert_allclose(in_block, by_pair, rtol=1e-5)
+        plain = of_mean[[4 * user + movie for user, movie in pairs]].reshape(3, 3)
+        np.testing.assert_allclose(in_block, np.sqrt(plain**2 + added), rtol=1e-5)
     # Cautious lists rank below the mean; lists without caution take the fast way to the same means.
     block = np.empty((3, 4), np.float32)
     for caution in (0.0, 0.7):

@@ -182,6 +182,9 @@ class Uncertain:
     def spread(self, bucket: int, rows: Any, movies: Any, times: Any = None) -> Any:
         return movies / 10, movies / 5
 
+    def block_spread(self, bucket: int, rows: Any, movies: Any) -> Any:
+        return np.tile(movies[:, None].astype(np.float32) / 10, len(rows))
+
 
 def test_cautious_lists_rank_by_mean_less_deviation(
     spark: SparkSession, copied: Fitted, monkeypatch: pytest.MonkeyPatch

@@ -7,30 +7,28 @@ sweep of the sampler with new data given the parameters, have the same distribut
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import pytest
 
 from recspark.arrays.ratings import SECONDS_PER_YEAR
+from recspark.training.feature_prior import FeaturePrior
 from recspark.training.gibbs import (
     LOG_SHAPE,
-    PlainPrior,
     Sampler,
     Side,
     draw_shape,
-    sum_moments,
 )
-from recspark.training.normal_wishart import Moments, draw_normal_wishart, draw_wishart
 from recspark.training.row_solver import RowPrior, RowSolver
 from recspark.training.row_table import RowTable
+from recspark.training.side_prior import Features, sum_gram, sum_rows
 from tests.training.row_data import alone, make_tables
 
 FACTORS = 1
 PAIRS = np.array([(u, m) for u in range(4) for m in range(3) if (u, m) not in ((0, 1), (3, 2))])
 
 
-class Fixed:
+class Fixed(FeaturePrior):
     """A prior of rows that does not change."""
 
     def __init__(self, size: int) -> None:
@@ -38,12 +36,6 @@ class Fixed:
 
     def draw(self, table: RowTable, rng: np.random.Generator, solver: RowSolver) -> RowPrior:
         return self.prior
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {}
-
-    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
-        pass
 
 
 def make_sampler(user_noise: bool, movie_noise: bool, has_drift: bool) -> Sampler:
@@ -157,50 +149,6 @@ def test_sweeps_keep_the_joint_distribution(noise: tuple[bool, bool], has_drift:
     assert np.abs(z).max() < 4.5
 
 
-def test_mean_and_precision_keep_their_joint_distribution_with_rows() -> None:
-    rng, size, count, rows = np.random.default_rng(2), 2, 20_000, 3
-
-    def describe(mean: np.ndarray, precision: np.ndarray, drawn: np.ndarray) -> list[float]:
-        log = math.log(np.linalg.det(precision))
-        tilt = precision[0, 1] / math.sqrt(precision[0, 0] * precision[1, 1])
-        return [log, log**2, tilt, tilt**2, *np.tanh(mean), *np.tanh(drawn[0] * drawn[1])]
-
-    def draw_rows(mean: np.ndarray, precision: np.ndarray) -> np.ndarray:
-        root = np.linalg.inv(np.linalg.cholesky(precision))
-        return mean + rng.standard_normal((rows, size)) @ root
-
-    def moments(drawn: np.ndarray) -> Moments:
-        return Moments(len(drawn), drawn.sum(axis=0), drawn.T @ drawn)
-
-    nothing = Moments(0, np.zeros(size), np.zeros((size, size)))
-    expected, found, drawn_precisions = [], [], []
-    for _ in range(count):
-        mean, precision = draw_normal_wishart(nothing, rng)
-        drawn_precisions.append(precision)
-        expected.append(describe(mean, precision, draw_rows(mean, precision)))
-    for _ in range(count):
-        drawn = draw_rows(mean, precision)
-        mean, precision = draw_normal_wishart(moments(drawn), rng)
-        found.append(describe(mean, precision, drawn))
-    # 3 degrees of freedom times the inverse of 0.1 · 3
-    np.testing.assert_allclose(np.mean(drawn_precisions, axis=0), 10 * np.eye(2), atol=0.4)
-    independent, chain = np.array(expected), np.array(found)
-    batches = chain.reshape(50, -1, chain.shape[1]).mean(axis=1)
-    variance = independent.var(axis=0) / count + batches.var(axis=0, ddof=1) / len(batches)
-    z = (chain.mean(axis=0) - independent.mean(axis=0)) / np.sqrt(variance)
-    assert np.abs(z).max() < 4.5
-
-
-def test_wishart_has_its_mean_and_variance() -> None:
-    rng, freedom = np.random.default_rng(3), 7.5
-    scale = np.array([[2.0, 0.6, 0.0], [0.6, 1.0, -0.3], [0.0, -0.3, 0.5]])
-    drawn = np.array([draw_wishart(rng, freedom, np.linalg.inv(scale)) for _ in range(20_000)])
-    np.testing.assert_allclose(drawn.mean(axis=0), freedom * scale, atol=0.15)
-    diagonal = np.diag(scale)
-    variance = freedom * (scale**2 + np.outer(diagonal, diagonal))
-    np.testing.assert_allclose(drawn.var(axis=0), variance, rtol=0.06)
-
-
 def test_the_shape_follows_its_density() -> None:
     rng = np.random.default_rng(6)
     weights = rng.gamma(3.0, 1 / 3.0, size=12)
@@ -236,10 +184,13 @@ def test_rows_without_ratings_take_no_part_in_the_prior() -> None:
         num_factors=1,
     )
     users.rows[:] = [[1, 2], [100, 100], [3, 5], [100, 100]]
-    found = sum_moments(users, users.rows, alone(2))
-    assert found.count == 2
-    assert found.total.tolist() == [4, 7]
+    features = Features(np.empty((4, 0), np.float32), np.empty(0, np.int64), users.counts > 0)
+    solver, prior = alone(2), FeaturePrior(features, 2)
+    gram = sum_gram(features, lambda values: values)
+    found = sum_rows(features, gram, users.rows, lambda values: values, solver.threads)
+    assert found.gram.tolist() == [[2]]
+    assert found.cross.tolist() == [[4, 7]]
     assert found.squares.tolist() == [[10, 17], [17, 29]]
-    prior = PlainPrior().draw(users, np.random.default_rng(1), alone())
-    assert prior.means.shape == (1, 2)
-    assert prior.precision.shape == (2, 2)
+    drawn = prior.draw(users, np.random.default_rng(1), solver)
+    assert drawn.means.shape == (1, 2)
+    assert drawn.precision.shape == (2, 2)

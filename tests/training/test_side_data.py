@@ -11,8 +11,6 @@ import pytest
 
 from recspark.config.sampler import SamplerConfig
 from recspark.training import attributes
-from recspark.training.feature_prior import FeaturePrior
-from recspark.training.gibbs import PlainPrior
 from recspark.training.side_data import make_priors
 from tests.training.row_data import alone, make_tables
 
@@ -38,7 +36,6 @@ def test_features_of_both_kinds_have_groups_of_their_own(
     )
     settings = SamplerConfig(interactions=interactions, attributes=True)
     mine, theirs = make_priors(users, movies, settings, str(tmp_path), alone(), 0)
-    assert isinstance(mine, FeaturePrior)
     found = mine.features
     # f, m, a, b of users 9, 7 and 5
     expected = [[1, 0, 0, 1], [1, 0, 1, 0], [0, 1, 1, 0]]
@@ -46,16 +43,13 @@ def test_features_of_both_kinds_have_groups_of_their_own(
     first = 1 if interactions else 0
     assert found.groups.tolist() == [0] * interactions + [first, first, first + 1, first + 1]
     assert found.is_rated.tolist() == [True, True, False]
-    if interactions:
-        assert isinstance(theirs, FeaturePrior)
-        assert theirs.features.values.shape == (2, 2)
-    else:
-        assert isinstance(theirs, PlainPrior)  # the run has no attributes of movies
+    # the run has no attributes of movies
+    assert theirs.features.values.shape == (2, interactions)
 
 
-def test_without_side_data_the_prior_is_the_plain_one(tmp_path: Path) -> None:
+def test_without_side_data_there_are_no_features(tmp_path: Path) -> None:
     tables = make_tables(
         *(np.array([0]), np.array([0]), np.ones(1)), num_users=1, num_movies=1, num_factors=1
     )
     priors = make_priors(*tables, SamplerConfig(), str(tmp_path), alone(), 0)
-    assert [type(one) for one in priors] == [PlainPrior, PlainPrior]
+    assert [one.features.values.shape for one in priors] == [(1, 0), (1, 0)]

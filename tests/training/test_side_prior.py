@@ -9,12 +9,13 @@ import pytest
 from scipy import stats
 
 from recspark.training import side_prior
-from recspark.training.normal_wishart import draw_wishart
+from recspark.training.compiled import Threads
 from recspark.training.side_prior import (
     Features,
     PriorDraw,
     RowSums,
     draw_prior,
+    draw_wishart,
     first_prior,
     posterior,
     prior_means,
@@ -24,6 +25,7 @@ from recspark.training.side_prior import (
 
 GROUPS = np.array([0, 0, 1])
 ROWS, WIDTH = 40, 2
+ONE = Threads(1)
 
 
 def alone(values: np.ndarray) -> np.ndarray:
@@ -63,7 +65,7 @@ def log_joint(
 
 
 def sums_of(features: Features, rows: np.ndarray) -> RowSums:
-    return sum_rows(features, sum_gram(features, alone), rows, alone)
+    return sum_rows(features, sum_gram(features, alone), rows, alone, ONE)
 
 
 def test_posterior_is_the_joint_density_up_to_a_constant() -> None:
@@ -141,7 +143,7 @@ def test_ranks_change_nothing_beyond_rounding(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_allclose(reduce(np.add, grams), whole.gram, atol=1e-9)
     parts: list[np.ndarray] = []
     for rank, share in enumerate(shares):
-        sum_rows(share, whole.gram, rows[rank::3], lambda a: parts.append(a) or a)  # type: ignore[func-returns-value]
+        sum_rows(share, whole.gram, rows[rank::3], lambda a: parts.append(a) or a, Threads(2))  # type: ignore[func-returns-value]
     total = reduce(np.add, parts)
     np.testing.assert_allclose(total, np.concatenate([whole.cross, whole.squares]), atol=1e-9)
 
@@ -161,7 +163,7 @@ def test_geweke_joint_distribution(num_groups: int) -> None:
     chain = []
     for sweep in range(12_500):
         rows = prior_means(features, at) + rng.normal(size=(8, WIDTH)) @ half(at.precision)
-        at = draw_prior(sum_rows(features, gram, rows, alone), at, groups, rng)
+        at = draw_prior(sum_rows(features, gram, rows, alone, ONE), at, groups, rng)
         if sweep >= 500 and sweep % 4 == 0:
             chain.append(summary(at))
     direct = []
