@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +44,19 @@ class Signal:
             return Signal(ends[:1], (1.0,))
         steps = np.linspace(*ends, len(settings.weights))
         return Signal(tuple(steps.tolist()), settings.weights)
+
+    @staticmethod
+    def from_card(card: Mapping[str, Any]) -> Signal:
+        """Return the signal that `to_card` wrote."""
+        found = card["signal"]
+        lowest = -np.inf if found["lowest"] is None else found["lowest"]
+        return Signal(tuple(found["ratings"]), tuple(found["weights"]), lowest)
+
+    def to_card(self) -> dict[str, Any]:
+        """Return the entry of a model's card, as JSON values."""
+        lowest = None if self.lowest == -np.inf else self.lowest
+        found = {"ratings": list(self.ratings), "weights": list(self.weights), "lowest": lowest}
+        return {"signal": found}
 
     def weigh(self, ratings: Floats) -> Floats:
         """Return the weights [N] of ratings [N]; 0 for ratings that are left out."""
