@@ -13,6 +13,8 @@ USES_TIMES = "uses_times"
 is rated. Figures on test, where those times are known, then belong to a protocol of their own."""
 RANKS_ONLY = "ranks_only"
 """Entry of the card of a model that ranks movies and predicts no ratings."""
+SIGNAL_WEIGHTS = "signal_weights"
+"""Entry of the card of a model that scores from histories: what a rating weighs, see `Signal`."""
 HISTORY = "history.jsonl"
 SPARK_MODEL = "spark_model"
 

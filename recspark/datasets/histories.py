@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from recspark.arrays.user_buckets import locate, users_of
 from recspark.contract import columns as c
+from recspark.datasets.signal import Signal
 from recspark.datasets.train_buckets import read_bucket
 
 
@@ -52,6 +53,13 @@ class Histories:
         starts = np.zeros(num_users + 1, np.int64)
         np.cumsum(np.bincount(rows, minlength=num_users), out=starts[1:])
         return Histories(starts, movies[order], ratings[order])
+
+    def weigh(self, signal: Signal) -> Histories:
+        """Return the weights of the ratings in their place, without those that weigh nothing."""
+        weights = signal.weigh(self.ratings)
+        kept = weights > 0
+        starts = np.concatenate([[0], np.cumsum(kept)])[self.starts]
+        return Histories(starts, self.movies[kept], weights[kept])
 
     def take(self, rows: npt.NDArray[np.integer]) -> Histories:
         """Return the histories of some of the users, in the order of `rows` [users]."""

@@ -45,20 +45,18 @@ class Signal:
         steps = np.linspace(*ends, len(settings.weights))
         return Signal(tuple(steps.tolist()), settings.weights)
 
-    @staticmethod
-    def from_card(card: Mapping[str, Any]) -> Signal:
-        """Return the signal that `to_card` wrote."""
-        found = card["signal"]
-        lowest = -np.inf if found["lowest"] is None else found["lowest"]
-        return Signal(tuple(found["ratings"]), tuple(found["weights"]), lowest)
-
-    def to_card(self) -> dict[str, Any]:
-        """Return the entry of a model's card, as JSON values."""
-        lowest = None if self.lowest == -np.inf else self.lowest
-        found = {"ratings": list(self.ratings), "weights": list(self.weights), "lowest": lowest}
-        return {"signal": found}
-
     def weigh(self, ratings: Floats) -> Floats:
         """Return the weights [N] of ratings [N]; 0 for ratings that are left out."""
         found = np.interp(ratings, self.ratings, self.weights)
         return np.where(ratings >= self.lowest, found, 0).astype(np.float32)
+
+    def to_card(self) -> dict[str, Any]:
+        """Return the signal as a model's card stores it."""
+        lowest = None if np.isneginf(self.lowest) else self.lowest
+        return {"ratings": list(self.ratings), "weights": list(self.weights), "lowest": lowest}
+
+    @staticmethod
+    def of_card(found: Mapping[str, Any]) -> Signal:
+        """Return the signal that `to_card` stored."""
+        lowest = -np.inf if found["lowest"] is None else found["lowest"]
+        return Signal(tuple(found["ratings"]), tuple(found["weights"]), lowest)

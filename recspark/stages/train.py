@@ -111,10 +111,8 @@ def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifes
     chosen = result_settings(config.train, train.bucket_rows, facts.num_users, facts.num_buckets)
     settings = {**chosen, "seed": config.seed}
     if config.ranks_only:
-        settings |= {
-            **Signal.of(config, facts).to_card(),
-            "relevant_rating": _find_relevant(config, facts),
-        }
+        signal = Signal.of(config, facts).to_card()
+        settings |= {"signal": signal, "relevant_rating": _find_relevant(config, facts)}
     inputs = {"train": train.id, "valid": valid.id}
     if config.train.sampler.attributes:
         found = {"users": read_manifest(paths.users), "movies": read_manifest(paths.movies)}

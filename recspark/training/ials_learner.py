@@ -66,10 +66,11 @@ class IalsLearner(RowLearner):
         self.num_steps += 1
         users, movies, group = self._users, self._movies, self._group
         of_users = sum_over(users, gram(users.rows), group)
-        for_movies = ials_prior(of_users, self._num_users, self._settings)
+        weights = {"reg": self._settings.reg, "unobserved": self._settings.unobserved_weight}
+        for_movies = ials_prior(of_users, self._num_users, **weights)
         self._solver.solve(movies, users, for_movies)
         of_movies = gram(movies.rows)
-        for_users = ials_prior(of_movies, self._num_movies, self._settings)
+        for_users = ials_prior(of_movies, self._num_movies, **weights)
         errors = self._solver.solve(users, movies, for_users)
         self.rows.copy_(torch.from_numpy(users.rows))
         self.model.get_parameter("movies").data.copy_(torch.from_numpy(movies.rows))
@@ -95,18 +96,18 @@ class IalsLearner(RowLearner):
         self._movies.rows[:] = self.model.get_parameter("movies").detach().cpu().numpy()
 
 
-def ials_prior(others: Doubles, num_others: float, settings: TrainConfig) -> RowPrior:
+def ials_prior(others: Doubles, num_others: float, *, reg: float, unobserved: float) -> RowPrior:
     """Return what all pairs and L2 say of a row: precision α (Σ v vᵀ + λ I · others) + n λ.
 
     Args:
         others: [K, K], `gram` of the counterparts.
         num_others: Counterparts that have ratings.
-        settings: With `reg` and `unobserved_weight`.
+        reg: λ.
+        unobserved: α.
     """
     size = len(others)
-    precision = others + settings.reg * num_others * np.eye(size)
-    per_rating = np.full(size, settings.reg)
-    return RowPrior(settings.unobserved_weight * precision, per_rating, np.zeros((1, size)))
+    precision = unobserved * (others + reg * num_others * np.eye(size))
+    return RowPrior(precision, np.full(size, reg), np.zeros((1, size)))
 
 
 def gram(rows: Floats) -> Doubles:

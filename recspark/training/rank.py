@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from recspark.arrays.user_buckets import Shard
-from recspark.contract.paths import MODEL_CARD, RANKS_ONLY, USES_TIMES
+from recspark.contract.paths import MODEL_CARD, RANKS_ONLY, SIGNAL_WEIGHTS, USES_TIMES
 from recspark.errors import TrainingError, describe
 from recspark.files import json_files, storage
 from recspark.saved import weights
@@ -210,7 +210,7 @@ def _ranking(job: TrainJob, position: Position) -> dict[str, Any]:
     if job.signal is None:
         return {}
     ndcg = position.history[position.best_epoch]["valid_ndcg"]
-    return {RANKS_ONLY: True, "valid_ndcg": ndcg, **job.signal.to_card()}
+    return {RANKS_ONLY: True, "valid_ndcg": ndcg, SIGNAL_WEIGHTS: job.signal.to_card()}
 
 
 def _belongs_to(job: TrainJob) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def _belongs_to(job: TrainJob) -> dict[str, Any]:
     chosen = resume_settings(job.settings, job.train_rows, job.num_users, job.num_buckets)
     settings = {f"train.{name}": value for name, value in chosen.items()}
     if job.signal is not None:
-        settings |= {**job.signal.to_card(), "relevant_rating": job.relevant_rating}
+        settings |= {"signal": job.signal.to_card(), "relevant_rating": job.relevant_rating}
     return dict(
         json.loads(
             json.dumps({**settings, "seed": job.seed, "train": job.train_id, **job.index_ids})
