@@ -11,6 +11,7 @@ import os
 import posixpath
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from recspark.cluster.ranks import WANTED
@@ -38,7 +39,15 @@ from recspark.tuning.results import (
 )
 from recspark.tuning.space import Space, choose_space, own_settings, start_inside
 from recspark.tuning.study import Evaluate, Report, Search, run_trials
-from recspark.tuning.trials import Outcome, Trial, find_best, read_trials, write_trials
+from recspark.tuning.trials import (
+    MISSED,
+    RMSE,
+    Outcome,
+    Trial,
+    find_best,
+    read_trials,
+    write_trials,
+)
 from recspark.tuning.workers import Workers, lone_rank
 
 if TYPE_CHECKING:
@@ -68,6 +77,7 @@ def run(config: Config, model_name: str, spark: SparkSession, words: Sequence[st
     _require_rows(paths.valid, valid)
     space = choose_space(config)
     output, study = paths.tune(model_name), paths.study(model_name)
+    figure = MISSED if config.ranks_only else RMSE
     settings = _describe(config, space)
     inputs = {"train": train.id, "valid": valid.id}
     belongs_to = json.loads(json.dumps({**settings, **inputs}))
@@ -89,13 +99,13 @@ def run(config: Config, model_name: str, spark: SparkSession, words: Sequence[st
 
             def note(trials: list[Trial]) -> None:
                 write_trials(study, trials, belongs_to)
-                logger.info("%s", describe_trial(model_name, trials[-1], find_best(trials)))
+                logger.info("%s", describe_trial(model_name, trials[-1], find_best(trials), figure))
 
             trials = _search(config, model_name, spark, space, done, note)
-            _publish(step, model_name, space, trials, belongs_to)
+            _publish(step, model_name, space, trials, belongs_to, figure)
             storage.remove(study)
     trials = read_trials(posixpath.join(output, TRIALS), belongs_to)
-    print(render_trials(trials))
+    print(render_trials(trials, figure))
     job = "baseline" if config.baseline.algorithm else "train"
     best = posixpath.join(output, BEST)
     logger.info("tune: the page is %s", posixpath.join(output, PAGE))
@@ -122,7 +132,13 @@ def _describe(config: Config, space: Space) -> dict[str, Any]:
         "space": nest(space),
         "prune": config.tune.prune,
         "seed": config.seed,
+        **(_describe_signal(config) if config.ranks_only else {}),
     }
+
+
+def _describe_signal(config: Config) -> dict[str, Any]:
+    relevant = config.evaluate.relevant_rating
+    return {"signal": asdict(config.signal), "relevant_rating": relevant}
 
 
 def _find_earlier(study: str, output: str, belongs_to: Mapping[str, Any]) -> list[Trial]:
@@ -217,6 +233,7 @@ def _publish(
     space: Space,
     trials: Sequence[Trial],
     belongs_to: Mapping[str, Any],
+    figure: str,
 ) -> None:
     from recspark.tuning.page import render_page
 
@@ -233,9 +250,10 @@ def _publish(
     [output] = step.outputs
     folder = step.staging(output)
     write_trials(posixpath.join(folder, TRIALS), trials, belongs_to)
-    text = write_yaml(model_name, best, len(trials))
+    text = write_yaml(model_name, best, len(trials), figure)
     storage.write_bytes(posixpath.join(folder, BEST), text.encode())
-    page = render_page(model_name, space, trials)
+    page = render_page(model_name, space, trials, figure)
     storage.write_bytes(posixpath.join(folder, PAGE), page.encode())
-    counts = {"trials": len(trials), "best_trial": best.number, "valid_rmse": best.rmse}
+    counts = {"trials": len(trials), "best_trial": best.number, "figure": figure}
+    counts["valid_rmse" if figure == RMSE else "valid_missed"] = best.rmse
     step.publish(output, None, counts)

@@ -224,6 +224,6 @@ class Engine:
 
 
 def cost_of(record: Mapping[str, Any]) -> float | None:
-    """Return what valid says of an epoch, lower is better: RMSE, or −NDCG; None if nothing."""
+    """Return what valid says of an epoch, lower is better: RMSE, or 1 − NDCG; None if nothing."""
     ndcg: float | None = record.get("valid_ndcg")
-    return record.get("valid_rmse") if ndcg is None else -ndcg
+    return record.get("valid_rmse") if ndcg is None else 1 - ndcg
