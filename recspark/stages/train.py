@@ -112,7 +112,10 @@ def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifes
     settings = {**chosen, "seed": config.seed}
     if config.ranks_only:
         signal = Signal.of(config, facts).to_card()
-        settings |= {"signal": signal, "relevant_rating": _find_relevant(config, facts)}
+        settings |= {
+            "signal": signal,
+            "relevant_rating": facts.find_relevant(config.evaluate.relevant_rating),
+        }
     inputs = {"train": train.id, "valid": valid.id}
     if config.train.sampler.attributes:
         found = {"users": read_manifest(paths.users), "movies": read_manifest(paths.movies)}
@@ -179,14 +182,9 @@ def make_job(
         settings=config.train,
         seed=config.seed,
         signal=Signal.of(config, facts) if config.ranks_only else None,
-        relevant_rating=_find_relevant(config, facts),
+        relevant_rating=facts.find_relevant(config.evaluate.relevant_rating),
         run=config.root,
     )
-
-
-def _find_relevant(config: Config, facts: PreparedFacts) -> float | None:
-    chosen = config.evaluate.relevant_rating
-    return facts.relevant_rating if chosen is None else chosen
 
 
 def _publish(step: Step, job: TrainJob) -> None:

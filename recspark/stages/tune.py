@@ -29,6 +29,7 @@ from recspark.files import storage
 from recspark.scoring.load import SavedModel
 from recspark.stages import baseline
 from recspark.stages import train as train_stage
+from recspark.tuning.measure_lists import measure_lists
 from recspark.tuning.measure_saved import measure_saved
 from recspark.tuning.results import (
     describe_trial,
@@ -210,17 +211,25 @@ def _evaluate_baseline(config: Config, model_name: str, spark: SparkSession) -> 
     paths = RunPaths(config.root)
     train, valid = require_manifest(paths.train, TRAIN), require_manifest(paths.valid, VALID)
     buckets = sorted(bucket for bucket, rows in valid.bucket_rows.items() if rows)
-    num_buckets = PreparedFacts.of(train).num_buckets
+    facts = PreparedFacts.of(train)
+    # A ranker that knew valid would be judged by what it knows.
+    fixed = {"baseline.refit": False} if config.ranks_only else {}
+
+    def measure(saved: SavedModel) -> float:
+        if not config.ranks_only:
+            return measure_saved(spark, saved, paths.valid, buckets)
+        relevant = facts.find_relevant(config.evaluate.relevant_rating)
+        return measure_lists(spark, saved, paths.valid, buckets, facts, relevant)
 
     def evaluate(settings: Mapping[str, Any], report: Report) -> Outcome:
         # Beside the output, where the next run removes what a killed one left.
         folder = f"{staging_path(paths.tune(model_name))}-trial"
         try:
-            baseline.fit(override(config, settings), train, folder, spark)
+            baseline.fit(override(config, {**settings, **fixed}), train, folder, spark)
             saved = SavedModel(
-                folder, uuid.uuid4().hex, num_buckets, locate_train(paths.train, train)
+                folder, uuid.uuid4().hex, facts.num_buckets, locate_train(paths.train, train)
             )
-            return Outcome("finished", measure_saved(spark, saved, paths.valid, buckets))
+            return Outcome("finished", measure(saved))
         finally:
             storage.remove(folder)
 
