@@ -42,13 +42,16 @@ class ListSample:
     relevant_rating: float
 
     @staticmethod
-    def of(found: Ratings, shard: Shard, relevant_rating: float | None) -> ListSample:
+    def of(
+        found: Ratings, shard: Shard, relevant_rating: float | None, device: torch.device
+    ) -> ListSample:
         """Return every n-th user of the index; the sample does not depend on the ranks.
 
         Args:
             found: The rank's ratings of train.
             shard: The rank's buckets.
             relevant_rating: None if every rating shows that a user liked the movie.
+            device: Where lists are measured.
         """
         stride = -(-shard.num_users // MAX_USERS)
         names = np.concatenate(
@@ -61,7 +64,8 @@ class ListSample:
         starts = torch.searchsorted(kept[order, 0].contiguous(), rows)
         ends = starts.new_full((1,), len(kept))
         limit = -torch.inf if relevant_rating is None else relevant_rating
-        return ListSample(rows, torch.cat([starts, ends]), kept[order, 1], limit)
+        tensors = rows, torch.cat([starts, ends]), kept[order, 1]
+        return ListSample(*(tensor.to(device) for tensor in tensors), limit)
 
     @torch.no_grad()
     def measure(

@@ -84,7 +84,7 @@ def _make_user_learner(model: AutoRec, job: TrainJob, shard: Shard, group: Group
     plan = StepPlan(users, settings.batch_size, job.seed, settings.min_steps)
     lists = None
     if job.signal is not None:
-        lists = ListSample.of(ratings, shard, job.relevant_rating)
+        lists = ListSample.of(ratings, shard, job.relevant_rating, group.device)
         ratings = weigh(ratings, job.signal)
     grouped = UserRatings.of(ratings, shard.num_rows, job.num_movies, job.rating_mean)
     counted = sum(job.train_rows.values()), shard, settings, group

@@ -51,7 +51,7 @@ def make_row_learner(
         times = read_times(job.train, job.train_rows, shard)
     lists = None
     if job.signal is not None:
-        lists = ListSample.of(found, shard, job.relevant_rating)
+        lists = ListSample.of(found, shard, job.relevant_rating, group.device)
         found = weigh(found, job.signal)
     group.barrier_without_timeout()  # ranks read unequal parts, and now sum over all
     target = model.spec.target
