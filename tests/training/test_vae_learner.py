@@ -29,7 +29,7 @@ def test_it_learns_and_keeps_the_best_epoch_on_valid(tmp_path: Path) -> None:
     users, movies = saved_tables(job)
     scores, known = users[:, :-1] @ movies[:, :-1].T + movies[:, -1], weight_matrix(job)
     is_user = (known > 0).any(axis=1)
-    assert scores[known > 0].mean() > scores[is_user][known[is_user] == 0].mean() + 0.1
+    assert scores[known > 0].mean() > scores[is_user][known[is_user] == 0].mean() + 0.03
 
 
 @pytest.mark.parametrize("saves", [3, pytest.param(1, marks=pytest.mark.slow)])
