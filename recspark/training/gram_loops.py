@@ -96,8 +96,7 @@ def add_grams(
     table: Floats,
     own_times: Floats,
     num_factors: int,
-    mean: float,
-    is_weighted: bool,
+    mean: float | None,
     first: int,
     sums: Doubles,
 ) -> None:
@@ -111,14 +110,17 @@ def add_grams(
         table: [O, W], the counterparts.
         own_times: [R], the mean time of each row in years; empty without drift.
         num_factors: K.
-        mean: Subtracted from each rating.
-        is_weighted: Whether ratings are weights; there is no drift then.
+        mean: Subtracted from each rating; None where ratings are weights, without drift. numba
+            compiles the loop for each of both.
         first: The first row.
         sums: [rows, S], overwritten.
     """
     width = table.shape[1]
     has_drift = len(times) > 0
-    num_columns = num_factors + (0 if is_weighted else 2 if has_drift else 1)
+    if mean is None:  # noqa: SIM108 (numba drops one branch)
+        num_columns = num_factors
+    else:
+        num_columns = num_factors + 2 if has_drift else num_factors + 1
     left = np.zeros(TOGETHER * width, np.float32)
     right = np.zeros(TOGETHER * width, np.float32)
     block = np.zeros((num_columns + 1) * width, np.float32)
@@ -144,7 +146,7 @@ def add_grams(
                     for column in range(num_factors):
                         right[base + column] = flat[other + column]
                     right[base + num_factors] = 1  # the target where ratings are weights
-                    if is_weighted:
+                    if mean is None:
                         weight *= ratings[at]
                     else:
                         target = ratings[at] - np.float32(mean) - flat[other + num_factors]

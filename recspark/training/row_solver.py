@@ -92,8 +92,8 @@ class RowSolver:
         def fill(first: int, sums: Doubles) -> None:
             add_grams(
                 *(mine.starts, mine.others, mine.ratings, mine.drift_times),
-                *(others.values, mine.mean_times, mine.num_factors, mean, mine.is_weighted),
-                *(first, sums),
+                *(others.values, mine.mean_times, mine.num_factors),
+                *(None if mine.is_weighted else mean, first, sums),
             )
 
         def finish(first: int, sums: Doubles) -> None:
