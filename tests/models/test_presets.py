@@ -16,7 +16,7 @@ CONF = Path(__file__).parents[2] / "conf"
 DATA = str(CONF / "movielens-100k.yaml")
 PRESETS = list_presets()
 # Models that rank movies and predict no ratings.
-RANKERS = {"popularity", "ials", "mult_vae"}
+RANKERS = {"popularity", "ials", "ials_large", "mult_vae"}
 RECIPES = {
     *("netflix_embedding_nn", "lesson_dot", "lesson_bias", "lesson_nn", "softmax_classifier"),
     *("autorec", "netflix_mf", "netflix_deep", "netflix_residual", "scaled_nn"),
