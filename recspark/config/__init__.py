@@ -114,4 +114,4 @@ class Config:
     @property
     def ranks_only(self) -> bool:
         """Whether this is the config of a model that ranks movies and predicts no ratings."""
-        return self.baseline.ranks_only
+        return self.baseline.ranks_only or self.train.ranks_only

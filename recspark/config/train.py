@@ -8,7 +8,9 @@ from typing import Literal
 from recspark.config.checks import require, require_share
 from recspark.config.sampler import SamplerConfig
 
-LAYER_FORMS = "`dense N` (N ≥ 1), `relu`, `batch_norm` or `dropout P` (P at least 0, below 1)"
+LAYER_FORMS = (
+    "`dense N` (N ≥ 1), `relu`, `tanh`, `batch_norm` or `dropout P` (P at least 0, below 1)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class TrainConfig:
             "residual_mf",
             "rating_classifier",
             "autorec",
+            "mult_vae",
             "bayesian_mf",
         ]
         | None
@@ -35,8 +38,8 @@ class TrainConfig:
     init_scale: float = 0.05
     """Standard deviation (normal) or half the width (uniform) of the initial embeddings."""
     layers: tuple[str, ...] = ()
-    """Hidden layers in order, each `dense N`, `relu`, `batch_norm` or `dropout P`; the dense
-    layer that outputs the prediction is added automatically."""
+    """Hidden layers in order, each `dense N`, `relu`, `tanh`, `batch_norm` or `dropout P`; the
+    dense layer that outputs the prediction is added automatically."""
     target: Literal["raw", "centered", "standardized", "one_of_k"] = "centered"
     """What the model learns to predict: raw, the rating; centered, the rating minus the mean;
     standardized, that divided by the standard deviation; one_of_k, a class for each rating value
@@ -44,19 +47,20 @@ class TrainConfig:
     epochs: int = 30
     """Maximum number of passes over train (count)."""
     patience: int = 3
-    """Epochs without a better validation RMSE before training stops (count)."""
+    """Epochs without a better figure on valid before training stops (count); see `refit`."""
     refit: bool = False
     """Fit the model again on train and valid together, for the number of epochs that valid chose.
-    It takes as long again; valid RMSE stays that of the first fit, and so do the blend's weights.
-    """
+    It takes as long again; the figure on valid stays that of the first fit, and so do the blend's
+    weights. The figure is RMSE, or NDCG@10 of models that rank and predict no ratings."""
     batch_size: int = 8192
-    """Rows of one step over all ranks (count); users for autorec."""
+    """Rows of one step over all ranks (count); users for autorec and mult_vae."""
     min_steps: int = 1
     """Minimum number of steps per epoch (count); if train is too small for as many steps of
     batch_size rows, each step has fewer."""
-    optimizer: Literal["adam", "sgd", "als"] = "adam"
+    optimizer: Literal["adam", "sgd", "als", "ials"] = "adam"
     """Adam, gradient descent with momentum, or alternating least squares, which solves for all
-    movies and then for all users in each epoch (biased_mf alone). bayesian_mf uses none."""
+    movies and then for all users in each epoch (biased_mf alone). ials (dot_product alone) does the
+    same for all pairs of users and movies, and learns to rank. bayesian_mf uses none."""
     momentum: float = 0.9
     """Momentum of sgd (at least 0, below 1)."""
     learning_rate: float = 0.01
@@ -76,6 +80,13 @@ class TrainConfig:
     table, on the whole tables in every step (0 or more)."""
     bias_reg: float | None = None
     """L2 weight on the biases of users and movies (0 or more); null means the same as reg."""
+    unobserved_weight: float = 0.1
+    """Weight in ials of a pair without a rating, whose score should be 0 (above 0); that of a
+    rating comes from `signal`. It also scales reg, so both are searched together."""
+    kl_weight: float = 0.2
+    """Weight in mult_vae of the divergence of a user's code from a standard normal (0 or more)."""
+    kl_epochs: int = 20
+    """Epochs over which kl_weight rises from 0 (count, 0 or more)."""
     embedding_updates: Literal["rows", "table"] = "rows"
     """rows updates only the users of a step, at a cost proportional to the step; table updates
     every user in every step, as textbook Adam does."""
@@ -127,7 +138,17 @@ class TrainConfig:
     @property
     def solves_rows(self) -> bool:
         """Whether users and movies are solved for or drawn, row by row, instead of descended."""
-        return self.architecture == "bayesian_mf" or self.optimizer == "als"
+        return self.architecture == "bayesian_mf" or self.optimizer in ("als", "ials")
+
+    @property
+    def encodes_users(self) -> bool:
+        """Whether a step takes whole users and computes their rows from their ratings."""
+        return self.architecture in ("autorec", "mult_vae")
+
+    @property
+    def ranks_only(self) -> bool:
+        """Whether the model ranks movies and predicts no ratings."""
+        return self.architecture == "mult_vae" or self.optimizer == "ials"
 
     def __post_init__(self) -> None:
         for name in (
@@ -135,7 +156,14 @@ class TrainConfig:
             *("patience", "feed_memory_mib", "min_steps"),
         ):
             require(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "≥ 1")
-        for name in ("init_scale", "reg", "weight_decay", "warmup_epochs"):
+        for name in (
+            "init_scale",
+            "reg",
+            "weight_decay",
+            "warmup_epochs",
+            "kl_weight",
+            "kl_epochs",
+        ):
             require(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "≥ 0")
         for name in ("checkpoint_steps", "checkpoint_seconds"):
             require(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "≥ 0")
@@ -153,6 +181,13 @@ class TrainConfig:
         if self.optimizer == "als":
             require(self.architecture == "biased_mf", "train.optimizer", "als", "als of biased_mf")
             require(self.reg > 0 and bias != 0, "train.reg", self.reg, "> 0 with als, as bias_reg")
+        if self.optimizer == "ials":
+            fits = self.architecture == "dot_product" and self.target == "raw"
+            found = f"ials of {self.architecture}, target {self.target}"
+            require(fits, "train.optimizer", found, "ials of dot_product with the target raw")
+            require(self.reg > 0, "train.reg", self.reg, "> 0 with ials")
+        weight = self.unobserved_weight
+        require(weight > 0, "train.unobserved_weight", weight, "> 0")
         if self.architecture == "bayesian_mf":
             least = self.sampler.burn_in + self.sampler.samples
             require(self.epochs >= least, "train.epochs", self.epochs, f"≥ {least}, see sampler")
@@ -168,7 +203,7 @@ def is_layer(entry: str) -> bool:
                 return int(size) >= 1
             case ["dropout", share]:
                 return 0 <= float(share) < 1
-            case ["relu"] | ["batch_norm"]:
+            case ["relu"] | ["tanh"] | ["batch_norm"]:
                 return True
     except ValueError:
         pass  # not a number

@@ -78,6 +78,10 @@ class PreparedFacts:
         limit -= 1e-6 * (highest - lowest)
         return min((value for value in self.rating_values if value >= limit), default=highest)
 
+    def find_relevant(self, chosen: float | None) -> float | None:
+        """Return the lowest rating by which a user liked a movie: `chosen` if it is set."""
+        return self.relevant_rating if chosen is None else chosen
+
     def to_counts(self) -> dict[str, Any]:
         """Return the facts as a manifest stores them."""
         return {**asdict(self), "rating_values": list(self.rating_values)}

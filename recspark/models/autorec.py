@@ -80,9 +80,13 @@ class AutoRec(RatingModel):
             cells: The ratings of B users.
             means: [B], each user's mean rating in train.
         """
-        values = self.input_dropout(cells.ratings)
-        first = SumByUser.apply(cells, values, self.input_weights) + self.input_bias
-        return torch.cat([self.hidden(first).float(), means[:, None]], dim=1)
+        hidden = self.hidden(self.first_layer(cells, cells.ratings))
+        return torch.cat([hidden.float(), means[:, None]], dim=1)
+
+    def first_layer(self, cells: RatedCells, values: Tensor) -> Tensor:
+        """Return the first dense layer's output [B, W] for the cells' values [N], with dropout."""
+        sums: Tensor = SumByUser.apply(cells, self.input_dropout(values), self.input_weights)
+        return sums + self.input_bias
 
     def decode(self, user_rows: Tensor, cells: RatedCells) -> Tensor:
         """Return the predictions for the cells minus the user's mean, [N], from rows [B, H + 1]."""

@@ -49,6 +49,8 @@ def _build(entry: str, num_inputs: int) -> nn.Module:
                 return Dropout(float(share))
             case ["relu"]:
                 return nn.ReLU()
+            case ["tanh"]:
+                return nn.Tanh()
             case ["batch_norm"]:
                 return BatchNorm(num_inputs)
     except ValueError:

@@ -8,6 +8,7 @@ from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.biased_mf import BiasedMF
 from recspark.models.dot_product import DotProduct
 from recspark.models.embedding_mlp import EmbeddingMLP
+from recspark.models.mult_vae import MultVAE
 from recspark.models.rating_classifier import RatingClassifier
 from recspark.models.rating_model import RatingModel
 from recspark.models.residual_mf import ResidualMF
@@ -19,6 +20,7 @@ ARCHITECTURES: dict[str, type[RatingModel]] = {
     "residual_mf": ResidualMF,
     "rating_classifier": RatingClassifier,
     "autorec": AutoRec,
+    "mult_vae": MultVAE,
     "bayesian_mf": BayesianMF,
 }
 

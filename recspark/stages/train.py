@@ -12,12 +12,13 @@ from recspark.contract.catalog import MOVIE_INDEX, TRAIN, USER_INDEX, VALID
 from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts
+from recspark.datasets.signal import Signal
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, RecsparkError, TrainingError, describe
 from recspark.training.failure import explain_failures, read_failures
 from recspark.training.group import Group, join_group
 from recspark.training.job import TrainJob
-from recspark.training.progress import show_progress
+from recspark.training.progress import describe_valid, show_progress
 from recspark.training.rank import finish, run_rank, train_rank
 from recspark.training.result_settings import result_settings
 
@@ -109,6 +110,12 @@ def _plan_step(config: Config, model_name: str) -> tuple[Step, Manifest, Manifes
     facts = PreparedFacts.of(train)
     chosen = result_settings(config.train, train.bucket_rows, facts.num_users, facts.num_buckets)
     settings = {**chosen, "seed": config.seed}
+    if config.ranks_only:
+        signal = Signal.of(config, facts).to_card()
+        settings |= {
+            "signal": signal,
+            "relevant_rating": facts.find_relevant(config.evaluate.relevant_rating),
+        }
     inputs = {"train": train.id, "valid": valid.id}
     if config.train.sampler.attributes:
         found = {"users": read_manifest(paths.users), "movies": read_manifest(paths.movies)}
@@ -174,6 +181,8 @@ def make_job(
         },
         settings=config.train,
         seed=config.seed,
+        signal=Signal.of(config, facts) if config.ranks_only else None,
+        relevant_rating=facts.find_relevant(config.evaluate.relevant_rating),
         run=config.root,
     )
 
@@ -182,11 +191,11 @@ def _publish(step: Step, job: TrainJob) -> None:
     card = finish(job)
     step.publish(step.outputs[0], None, counts=card)
     logger.info(
-        "train: %s kept epoch %s of %s, valid RMSE %s",
+        "train: %s kept epoch %s of %s, %s",
         job.model_name,
         card["best_epoch"] + 1,
         card["num_epochs"],
-        "–" if card["valid_rmse"] is None else f"{card['valid_rmse']:.4f}",
+        describe_valid(card),
     )
 
 

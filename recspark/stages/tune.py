@@ -11,6 +11,7 @@ import os
 import posixpath
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from recspark.cluster.ranks import WANTED
@@ -28,6 +29,7 @@ from recspark.files import storage
 from recspark.scoring.load import SavedModel
 from recspark.stages import baseline
 from recspark.stages import train as train_stage
+from recspark.tuning.measure_lists import measure_lists
 from recspark.tuning.measure_saved import measure_saved
 from recspark.tuning.results import (
     describe_trial,
@@ -38,7 +40,15 @@ from recspark.tuning.results import (
 )
 from recspark.tuning.space import Space, choose_space, own_settings, start_inside
 from recspark.tuning.study import Evaluate, Report, Search, run_trials
-from recspark.tuning.trials import Outcome, Trial, find_best, read_trials, write_trials
+from recspark.tuning.trials import (
+    MISSED,
+    RMSE,
+    Outcome,
+    Trial,
+    find_best,
+    read_trials,
+    write_trials,
+)
 from recspark.tuning.workers import Workers, lone_rank
 
 if TYPE_CHECKING:
@@ -68,6 +78,7 @@ def run(config: Config, model_name: str, spark: SparkSession, words: Sequence[st
     _require_rows(paths.valid, valid)
     space = choose_space(config)
     output, study = paths.tune(model_name), paths.study(model_name)
+    figure = MISSED if config.ranks_only else RMSE
     settings = _describe(config, space)
     inputs = {"train": train.id, "valid": valid.id}
     belongs_to = json.loads(json.dumps({**settings, **inputs}))
@@ -89,13 +100,13 @@ def run(config: Config, model_name: str, spark: SparkSession, words: Sequence[st
 
             def note(trials: list[Trial]) -> None:
                 write_trials(study, trials, belongs_to)
-                logger.info("%s", describe_trial(model_name, trials[-1], find_best(trials)))
+                logger.info("%s", describe_trial(model_name, trials[-1], find_best(trials), figure))
 
             trials = _search(config, model_name, spark, space, done, note)
-            _publish(step, model_name, space, trials, belongs_to)
+            _publish(step, model_name, space, trials, belongs_to, figure)
             storage.remove(study)
     trials = read_trials(posixpath.join(output, TRIALS), belongs_to)
-    print(render_trials(trials))
+    print(render_trials(trials, figure))
     job = "baseline" if config.baseline.algorithm else "train"
     best = posixpath.join(output, BEST)
     logger.info("tune: the page is %s", posixpath.join(output, PAGE))
@@ -122,7 +133,13 @@ def _describe(config: Config, space: Space) -> dict[str, Any]:
         "space": nest(space),
         "prune": config.tune.prune,
         "seed": config.seed,
+        **(_describe_signal(config) if config.ranks_only else {}),
     }
+
+
+def _describe_signal(config: Config) -> dict[str, Any]:
+    relevant = config.evaluate.relevant_rating
+    return {"signal": asdict(config.signal), "relevant_rating": relevant}
 
 
 def _find_earlier(study: str, output: str, belongs_to: Mapping[str, Any]) -> list[Trial]:
@@ -194,17 +211,25 @@ def _evaluate_baseline(config: Config, model_name: str, spark: SparkSession) -> 
     paths = RunPaths(config.root)
     train, valid = require_manifest(paths.train, TRAIN), require_manifest(paths.valid, VALID)
     buckets = sorted(bucket for bucket, rows in valid.bucket_rows.items() if rows)
-    num_buckets = PreparedFacts.of(train).num_buckets
+    facts = PreparedFacts.of(train)
+    # A ranker that knew valid would be judged by what it knows.
+    fixed = {"baseline.refit": False} if config.ranks_only else {}
+
+    def measure(saved: SavedModel) -> float:
+        if not config.ranks_only:
+            return measure_saved(spark, saved, paths.valid, buckets)
+        relevant = facts.find_relevant(config.evaluate.relevant_rating)
+        return measure_lists(spark, saved, paths.valid, buckets, facts, relevant)
 
     def evaluate(settings: Mapping[str, Any], report: Report) -> Outcome:
         # Beside the output, where the next run removes what a killed one left.
         folder = f"{staging_path(paths.tune(model_name))}-trial"
         try:
-            baseline.fit(override(config, settings), train, folder, spark)
+            baseline.fit(override(config, {**settings, **fixed}), train, folder, spark)
             saved = SavedModel(
-                folder, uuid.uuid4().hex, num_buckets, locate_train(paths.train, train)
+                folder, uuid.uuid4().hex, facts.num_buckets, locate_train(paths.train, train)
             )
-            return Outcome("finished", measure_saved(spark, saved, paths.valid, buckets))
+            return Outcome("finished", measure(saved))
         finally:
             storage.remove(folder)
 
@@ -217,6 +242,7 @@ def _publish(
     space: Space,
     trials: Sequence[Trial],
     belongs_to: Mapping[str, Any],
+    figure: str,
 ) -> None:
     from recspark.tuning.page import render_page
 
@@ -233,9 +259,10 @@ def _publish(
     [output] = step.outputs
     folder = step.staging(output)
     write_trials(posixpath.join(folder, TRIALS), trials, belongs_to)
-    text = write_yaml(model_name, best, len(trials))
+    text = write_yaml(model_name, best, len(trials), figure)
     storage.write_bytes(posixpath.join(folder, BEST), text.encode())
-    page = render_page(model_name, space, trials)
+    page = render_page(model_name, space, trials, figure)
     storage.write_bytes(posixpath.join(folder, PAGE), page.encode())
-    counts = {"trials": len(trials), "best_trial": best.number, "valid_rmse": best.rmse}
+    counts = {"trials": len(trials), "best_trial": best.number, "figure": figure}
+    counts["valid_rmse" if figure == RMSE else "valid_missed"] = best.rmse
     step.publish(output, None, counts)

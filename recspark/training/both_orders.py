@@ -32,6 +32,7 @@ def group_ratings(
     scale: float = 1.0,
     has_drift: bool = True,
     by_time: bool = False,
+    is_weighted: bool = False,
 ) -> tuple[RowTable, RowTable]:
     """Return the users of the rank and all movies, with weights of 1 and everything else 0.
 
@@ -49,6 +50,7 @@ def group_ratings(
         scale: Then each is divided by this.
         has_drift: Whether rows have a slope, if there are times.
         by_time: Whether each user's ratings come in ascending order of time.
+        is_weighted: Whether ratings are weights, see `RowTable`.
     """
     packed = found.packed.cpu().numpy()
     num_ratings, has_drift = len(packed), has_drift and len(times) > 0
@@ -92,6 +94,7 @@ def group_ratings(
             counts=counts,
             names=own,
             is_shared=is_shared,
+            is_weighted=is_weighted,
         )
         for starts, (others, ratings, its_times), counts, own, is_shared in (
             (

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import torch
@@ -94,9 +94,9 @@ class Engine:
             restore(snapshot, self.position.optimiser_steps, self._learner, self.best)
 
     def fit(self) -> None:
-        """Train for `epochs`, or until `patience` epochs have not improved the validation RMSE.
+        """Train for `epochs`, or until `patience` epochs have not improved the figure on valid.
 
-        Validation RMSE is measured before clipping. Without validation rows training runs to the
+        See `measure` for the figure. Without validation rows training runs to the
         end and keeps the last epoch's weights; so do learners that ask for it. Afterwards `best`
         holds the weights.
 
@@ -163,8 +163,9 @@ class Engine:
         record = {
             "epoch": self.position.epoch,
             "train_loss": loss,
-            "train_rmse": math.sqrt(squares),
+            "train_rmse": math.sqrt(squares) if self._learner.lists is None else None,
             "valid_rmse": valid.rmse,
+            **({} if self._learner.lists is None else {"valid_ndcg": valid.ndcg}),
             "valid_cold": valid.num_cold,
             "learning_rate": rate,
             "seconds": round(time.perf_counter() - started, 3),
@@ -184,12 +185,15 @@ class Engine:
     def _end_epoch(self, user_rows: Tensor, record: dict[str, Any]) -> None:
         at, learner = self.position, self._learner
         valid_rmse = record["valid_rmse"]
+        loss, least = (
+            cost_of(one) for one in (record, at.history[at.best_epoch] if at.history else {})
+        )
         at.history.append(record)
         state = learner.model.state_dict()
         if learner.keeps_last:
             at.best_epoch, at.valid_rmse = at.epoch, valid_rmse
             self.best.model_state = state
-        elif valid_rmse is None or at.valid_rmse is None or valid_rmse < at.valid_rmse:
+        elif loss is None or least is None or loss < least:
             at.best_epoch, at.valid_rmse = at.epoch, valid_rmse
             self.best.user_rows.copy_(user_rows)
             self.best.model_state = {name: t.detach().clone() for name, t in state.items()}
@@ -217,3 +221,9 @@ class Engine:
                 remedy=DIVERGED,
             )
         )
+
+
+def cost_of(record: Mapping[str, Any]) -> float | None:
+    """Return what valid says of an epoch, lower is better: RMSE, or 1 − NDCG; None if nothing."""
+    ndcg: float | None = record.get("valid_ndcg")
+    return record.get("valid_rmse") if ndcg is None else 1 - ndcg

@@ -10,8 +10,12 @@ w · [v, y] [v, y]ᵀ. They give the normal matrix, the right side and afterward
 error, so that one pass over the ratings is all that a half-sweep needs.
 
 Shape legend: R rows, N ratings, O counterparts, K factors, D columns of a row (K + 1, with drift
-K + 2), S = (D + 1)(D + 2) / 2 sums of a row: the lower triangle, row by row. Tables are described
-in `row_table.py`; W is their width.
+K + 2, weighted K), S = (D + 1)(D + 2) / 2 sums of a row: the lower triangle, row by row. Tables are
+described in `row_table.py`; W is their width.
+
+In a table that is weighted a rating is itself a weight w, and the row has factors alone:
+
+    1 = row · v + error, with v = the factors of the counterpart.
 """
 
 from __future__ import annotations
@@ -92,7 +96,7 @@ def add_grams(
     table: Floats,
     own_times: Floats,
     num_factors: int,
-    mean: float,
+    mean: float | None,
     first: int,
     sums: Doubles,
 ) -> None:
@@ -106,13 +110,17 @@ def add_grams(
         table: [O, W], the counterparts.
         own_times: [R], the mean time of each row in years; empty without drift.
         num_factors: K.
-        mean: Subtracted from each rating.
+        mean: Subtracted from each rating; None where ratings are weights, without drift. numba
+            compiles the loop for each of both.
         first: The first row.
         sums: [rows, S], overwritten.
     """
     width = table.shape[1]
     has_drift = len(times) > 0
-    num_columns = num_factors + 2 if has_drift else num_factors + 1
+    if mean is None:  # noqa: SIM108 (numba drops one branch)
+        num_columns = num_factors
+    else:
+        num_columns = num_factors + 2 if has_drift else num_factors + 1
     left = np.zeros(TOGETHER * width, np.float32)
     right = np.zeros(TOGETHER * width, np.float32)
     block = np.zeros((num_columns + 1) * width, np.float32)
@@ -137,14 +145,17 @@ def add_grams(
                     weight = flat[other + num_factors + 3]
                     for column in range(num_factors):
                         right[base + column] = flat[other + column]
-                    right[base + num_factors] = 1
-                    target = ratings[at] - np.float32(mean) - flat[other + num_factors]
-                    if has_drift:
-                        year = times[at] / SECONDS_PER_YEAR
-                        right[base + num_factors + 1] = year - own_times[first + row]
-                        since = np.float32(year - flat[other + num_factors + 2])
-                        target -= flat[other + num_factors + 1] * since
-                    right[base + num_columns] = target
+                    right[base + num_factors] = 1  # the target where ratings are weights
+                    if mean is None:
+                        weight *= ratings[at]
+                    else:
+                        target = ratings[at] - np.float32(mean) - flat[other + num_factors]
+                        if has_drift:
+                            year = times[at] / SECONDS_PER_YEAR
+                            right[base + num_factors + 1] = year - own_times[first + row]
+                            since = np.float32(year - flat[other + num_factors + 2])
+                            target -= flat[other + num_factors + 1] * since
+                        right[base + num_columns] = target
                     for column in range(num_columns + 1):
                         left[base + column] = weight * right[base + column]
                 for column in range(num_columns + 1):

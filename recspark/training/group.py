@@ -36,7 +36,7 @@ class Group:
     rank: int
     num_ranks: int
     device: torch.device
-    steps: dist.ProcessGroup
+    steps: dist.ProcessGroup | None
     """For operations that all ranks do in step; times out after `train.timeout_seconds`."""
 
     def sum(self, values: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recspark.config import TrainConfig
+from recspark.datasets.signal import Signal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,10 @@ class TrainJob:
     seed: int
     stop_after: int | None = None
     """Epochs after which training ends, in a refit; `settings.epochs` is that of the schedule."""
+    signal: Signal | None = None
+    """The weights of ratings, for models that rank and predict no ratings."""
+    relevant_rating: float | None = None
+    """The lowest rating by which a user liked a movie, for NDCG on valid; None: any rating."""
     run: str = ""
     """The run directory, for the attributes of users and movies."""
     num_cores: int | None = None

@@ -1,9 +1,9 @@
 """Learners take the steps of an epoch: each step updates the module and the users.
 
-The engine handles epochs, validation and checkpoints; a learner handles batches. There are five:
+The engine handles epochs, validation and checkpoints; a learner handles batches. There are seven:
 one in compiled loops for matrix factorisation on the CPU, one by autograd for every model with
-trained user embeddings, one for autoencoders, which take whole users, and two that solve for whole
-rows or draw them.
+trained user embeddings, two for autoencoders, which take whole users, and three that solve for
+whole rows or draw them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from recspark.models.rating_model import RatingModel
 from recspark.training.batches import Ratings
 from recspark.training.clock import Clock
 from recspark.training.group import Group
+from recspark.training.list_sample import ListSample
 from recspark.training.plan import StepPlan
 
 # Ratings predicted at a time.
@@ -55,6 +56,8 @@ class Learner(ABC):
     """
 
     num_ratings: int
+    lists: ListSample | None = None
+    """Whose lists judge the model, if it ranks and predicts no ratings."""
     keeps_last: ClassVar[bool] = False
     """Whether the last epoch is kept, not the best one on valid, and nothing stops early."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -12,6 +13,7 @@ from recspark.arrays.user_buckets import Shard
 from recspark.errors import ConfigError, describe
 from recspark.models.autorec import AutoRec
 from recspark.models.batch_norm import BatchNorm
+from recspark.models.mult_vae import MultVAE
 from recspark.models.registry import find_architecture
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
@@ -20,6 +22,7 @@ from recspark.training.feed import open_batches, read_ratings
 from recspark.training.group import Group
 from recspark.training.job import TrainJob
 from recspark.training.learner import Learner
+from recspark.training.list_sample import ListSample
 from recspark.training.make_rows import make_row_learner
 from recspark.training.plan import StepPlan
 from recspark.training.precision import set_precision
@@ -28,6 +31,8 @@ from recspark.training.seeds import make_generator
 from recspark.training.user_learner import UserLearner
 from recspark.training.user_ratings import UserRatings
 from recspark.training.user_table import init_user_rows
+from recspark.training.vae_learner import VaeLearner
+from recspark.training.weigh import weigh
 
 # With more distinct ratings than this, one class per rating makes no sense.
 MAX_CLASSES = 100
@@ -56,13 +61,7 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
                 norm.group = group.steps
     set_precision(settings, group.device)
     if isinstance(model, AutoRec):
-        # Always in memory, as an autoencoder needs all ratings of a user at once.
-        ratings = read_ratings(job.train, job.train_rows, shard, group.device, settings)
-        users = {bucket: shard.bucket_users(bucket) for bucket in range(shard.num_buckets)}
-        plan = StepPlan(users, settings.batch_size, job.seed, settings.min_steps)
-        grouped = UserRatings.of(ratings, shard.num_rows, job.num_movies, job.rating_mean)
-        num_ratings = sum(job.train_rows.values())
-        yield UserLearner(model, plan, grouped, num_ratings, shard, settings, group)
+        yield _make_user_learner(model, job, shard, group)
         return
     rows = init_user_rows(model, shard, job.seed).to(group.device)
     threads = Threads(torch.get_num_threads())
@@ -75,6 +74,26 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
     make = FactorLearner if can_learn(model, settings, group.device) else RatingLearner
     with contextlib.closing(feed), contextlib.closing(threads):
         yield make(model, rows, plan, feed, settings, group, threads)
+
+
+def _make_user_learner(model: AutoRec, job: TrainJob, shard: Shard, group: Group) -> Learner:
+    """Return a learner whose ratings are always in memory, as it needs all of a user at once."""
+    settings = job.settings
+    ratings = read_ratings(job.train, job.train_rows, shard, group.device, settings)
+    users = {bucket: shard.bucket_users(bucket) for bucket in range(shard.num_buckets)}
+    plan = StepPlan(users, settings.batch_size, job.seed, settings.min_steps)
+    lists = None
+    if job.signal is not None:
+        lists = ListSample.of(ratings, shard, job.relevant_rating, group.device)
+        ratings = weigh(ratings, job.signal)
+    grouped = UserRatings.of(ratings, shard.num_rows, job.num_movies, job.rating_mean)
+    counted = sum(job.train_rows.values()), shard, settings, group
+    if not isinstance(model, MultVAE):
+        return UserLearner(model, plan, grouped, *counted)
+    grouped = replace(grouped, means=torch.zeros_like(grouped.means))
+    learner = VaeLearner(model, plan, grouped, *counted)
+    learner.lists = lists
+    return learner
 
 
 def _make_target(job: TrainJob) -> Target:

@@ -15,13 +15,16 @@ from recspark.training.feed import read_ratings
 from recspark.training.gibbs import Side
 from recspark.training.gibbs_learner import GibbsLearner
 from recspark.training.group import Group
+from recspark.training.ials_learner import IalsLearner
 from recspark.training.job import TrainJob
+from recspark.training.list_sample import ListSample
 from recspark.training.plan import StepPlan
 from recspark.training.read_times import read_times
 from recspark.training.row_learner import AlsLearner, RowLearner
 from recspark.training.side_data import make_priors
 from recspark.training.time_process import TimeProcess
 from recspark.training.torch_solver import make_solver
+from recspark.training.weigh import weigh
 
 
 def make_row_learner(
@@ -46,6 +49,10 @@ def make_row_learner(
     times = np.empty(0, np.int32)
     if is_sampled and (sampler.drift or sampler.time_process):
         times = read_times(job.train, job.train_rows, shard)
+    lists = None
+    if job.signal is not None:
+        lists = ListSample.of(found, shard, job.relevant_rating, group.device)
+        found = weigh(found, job.signal)
     group.barrier_without_timeout()  # ranks read unequal parts, and now sum over all
     target = model.spec.target
     users, movies = group_ratings(
@@ -54,10 +61,15 @@ def make_row_learner(
         scale=target.scale,
         has_drift=sampler.drift,
         by_time=is_sampled and sampler.time_process,
+        is_weighted=job.signal is not None,
     )
     plan = StepPlan(job.train_rows, max(1, sum(job.train_rows.values())), job.seed)
     parts = model, rows, plan
     solver = make_solver(threads, group)
+    if lists is not None:
+        learner = IalsLearner(*parts, users, movies, solver, settings)
+        learner.lists = lists
+        return learner
     if not isinstance(model, BayesianMF):
         return AlsLearner(*parts, users, movies, solver, settings)
     priors = make_priors(users, movies, sampler, job.run, solver, job.seed)

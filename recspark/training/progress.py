@@ -12,7 +12,7 @@ import posixpath
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recspark.files import json_files
@@ -123,12 +123,12 @@ class _Lines:
         new = progress["history"][self._num_logged :]
         for record in new[-1:] if progress["epochs"] > MANY_EPOCHS else new:
             self._log(
-                "train: %s %sepoch %s: train RMSE %.4f, valid RMSE %s, %s rows/s",
+                "train: %s %sepoch %s: %s, %s, %s rows/s",
                 self._name,
                 "refit, " if record.get(IS_REFIT) else "",
                 record["epoch"] + 1,
-                record["train_rmse"],
-                _figure(record["valid_rmse"]),
+                _describe_train(record),
+                describe_valid(record),
                 f"{record['rows_per_second']:,}",
             )
         self._num_logged = len(progress["history"])
@@ -172,9 +172,9 @@ class _Bar:
     def _describe(self, where: str) -> None:
         assert self._last is not None
         history = self._last["history"]
-        valid_rmse = _figure(history[-1]["valid_rmse"] if history else None)
+        valid = describe_valid(history[-1]) if history else "no epoch yet"
         speed = f"{self._last['rows_per_second']:,} rows/s"
-        self._bar.set_postfix_str(f"{where}, valid RMSE {valid_rmse}, {speed}")
+        self._bar.set_postfix_str(f"{where}, {valid}, {speed}")
 
     def close(self, is_finished: bool) -> None:
         """Complete the bar, or show the epoch after which training stopped."""
@@ -204,5 +204,18 @@ def _make_bar(name: str) -> _Lines | _Bar:
     return _Bar(name)
 
 
-def _figure(rmse: float | None) -> str:
-    return "–" if rmse is None else f"{rmse:.4f}"
+def describe_valid(record: Mapping[str, Any]) -> str:
+    """Return the figure on valid of an epoch, or of a model's card."""
+    if "valid_ndcg" in record:
+        return f"valid NDCG@10 {_figure(record['valid_ndcg'])}"
+    return f"valid RMSE {_figure(record['valid_rmse'])}"
+
+
+def _describe_train(record: Mapping[str, Any]) -> str:
+    if record["train_rmse"] is None:
+        return f"train loss {record['train_loss']:.4f}"
+    return f"train RMSE {record['train_rmse']:.4f}"
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

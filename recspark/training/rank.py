@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from recspark.arrays.user_buckets import Shard
-from recspark.contract.paths import MODEL_CARD, USES_TIMES
+from recspark.contract.paths import MODEL_CARD, RANKS_ONLY, SIGNAL_WEIGHTS, USES_TIMES
 from recspark.errors import TrainingError, describe
 from recspark.files import json_files, storage
 from recspark.saved import weights
@@ -184,8 +184,10 @@ def finish(job: TrainJob) -> dict[str, Any]:
 
 
 def require_sound(job: TrainJob, position: Position) -> None:
-    """Raise a TrainingError if the model is more than twice as far off as predicting 0 always."""
+    """Raise a TrainingError if predicted ratings are more than twice as far off as 0 always."""
     kept = position.history[position.best_epoch]
+    if job.settings.ranks_only:
+        return
     name = "train" if kept["valid_rmse"] is None else "valid"
     rmse, limit = kept[f"{name}_rmse"], 2 * math.hypot(job.rating_mean, job.rating_std)
     if rmse > limit > 0:
@@ -220,16 +222,27 @@ def _make_card(job: TrainJob, position: Position, spec: dict[str, Any]) -> dict[
         "best_epoch": position.best_epoch,
         "num_epochs": len(position.history),
         "valid_rmse": position.valid_rmse,
+        **_ranking(job, position),
         "index_ids": job.index_ids,
         "settings": asdict(job.settings),
         "seed": job.seed,
     }
 
 
+def _ranking(job: TrainJob, position: Position) -> dict[str, Any]:
+    """Return what the card of a model that ranks and predicts no ratings says more."""
+    if job.signal is None:
+        return {}
+    ndcg = position.history[position.best_epoch]["valid_ndcg"]
+    return {RANKS_ONLY: True, "valid_ndcg": ndcg, SIGNAL_WEIGHTS: job.signal.to_card()}
+
+
 def _belongs_to(job: TrainJob) -> dict[str, Any]:
     """Return what a run must have in common with a checkpoint to continue it, as JSON values."""
     chosen = resume_settings(job.settings, job.train_rows, job.num_users, job.num_buckets)
     settings = {f"train.{name}": value for name, value in chosen.items()}
+    if job.signal is not None:
+        settings |= {"signal": job.signal.to_card(), "relevant_rating": job.relevant_rating}
     return dict(
         json.loads(
             json.dumps({**settings, "seed": job.seed, "train": job.train_id, **job.index_ids})

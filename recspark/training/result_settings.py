@@ -40,7 +40,7 @@ def result_settings(
     shard = Shard(
         num_users=num_users, num_buckets=num_buckets, rank=0, num_ranks=settings.num_ranks
     )
-    is_always_held = settings.architecture == "autorec" or settings.solves_rows
+    is_always_held = settings.encodes_users or settings.solves_rows
     if is_always_held or is_resident(train_rows, shard, settings):
         return {**kept, "feed": "resident"}
     return {**kept, "feed": "streaming", "feed_memory_mib": settings.feed_memory_mib}

@@ -79,7 +79,8 @@ class RowSolver:
 
         Returns:
             float64 [R, 3], of each row the sums of w e², w e and w over its ratings, with e the
-            errors that remain and w the counterparts' weights; for movies over all ranks.
+            errors that remain and w the counterparts' weights; for movies over all ranks. In tables
+            that are weighted w is the rating, and the second sum is not filled.
         """
         errors = np.empty((len(mine.counts), 3))
         size = mine.num_columns
@@ -91,7 +92,8 @@ class RowSolver:
         def fill(first: int, sums: Doubles) -> None:
             add_grams(
                 *(mine.starts, mine.others, mine.ratings, mine.drift_times),
-                *(others.values, mine.mean_times, mine.num_factors, mean, first, sums),
+                *(others.values, mine.mean_times, mine.num_factors),
+                *(None if mine.is_weighted else mean, first, sums),
             )
 
         def finish(first: int, sums: Doubles) -> None:

@@ -32,11 +32,12 @@ class RowTable:
         has_drift: Whether rows have a slope.
         starts: int64 [R + 1], where the ratings of each row begin.
         others: int32 [N], the counterparts of each row's ratings, as rows of their table.
-        ratings: float32 [N], in units of the model's output.
+        ratings: float32 [N], in units of the model's output; or the weights of targets of 1.
         times: int32 [N], seconds; empty if nothing depends on them.
         counts: int64 [R], the ratings of each row over all ranks.
         names: int64 [R], what the row is called on every rank: `user_index` or `movie_index`.
         is_shared: Whether every rank has all rows, each with ratings of its own (movies).
+        is_weighted: Whether ratings are weights; rows are then factors alone.
     """
 
     values: Floats
@@ -49,11 +50,12 @@ class RowTable:
     counts: Longs
     names: Longs
     is_shared: bool
+    is_weighted: bool = False
 
     @property
     def num_columns(self) -> int:
         """D, the columns that are solved for: factors, bias and, with drift, slope."""
-        return self.num_factors + 1 + self.has_drift
+        return self.num_factors + (0 if self.is_weighted else 1 + self.has_drift)
 
     @property
     def drift_times(self) -> Ints:

@@ -54,7 +54,7 @@ class _Half:
 
     Attributes:
         layout: Of the rows to solve for.
-        ratings: float32 [N], minus the mean.
+        ratings: float32 [N], minus the mean; in a table that is weighted, the weights.
         mean_times: float32 [R], of the rows.
         theirs: float32 [O, E + 4], of the counterparts: factors, 1, with drift 0, and 0; and then
             their bias, slope, mean time and weight.
@@ -79,13 +79,17 @@ class _Half:
         rows = self.theirs.index_select(0, others).unflatten(0, at.shape)
         right = rows[..., :-4]  # [P, L, E]
         bias, slope, mean_time, weight = rows[..., -4:].unbind(-1)
+        weight = weight * is_inside
+        if self.layout.table.is_weighted:
+            left = right * (weight * self.ratings[at])[..., None]
+            return torch.bmm(left.mT, right)
         target = self.ratings[at] - bias
         if self.layout.table.has_drift:
             years = self.layout.times[at].double() / SECONDS_PER_YEAR
             right[..., -2] = years - self.mean_times[batch.rows, None]
             target -= slope * (years - mean_time).float()
         right[..., -1] = target
-        left = right * (weight * is_inside)[..., None]
+        left = right * weight[..., None]
         return torch.bmm(left.mT, right)
 
 
@@ -145,7 +149,9 @@ class TorchRowSolver(RowSolver):
 
     def _start(self, layout: _Layout, others: RowTable, mean: float) -> _Half:
         device, mine, width = self.group.device, layout.table, others.num_factors
-        ratings = torch.from_numpy(mine.ratings).to(device) - mean
+        ratings = torch.from_numpy(mine.ratings).to(device)
+        if not mine.is_weighted:
+            ratings = ratings - mean
         mean_times = torch.from_numpy(mine.mean_times.copy()).to(device)
         values = torch.from_numpy(others.values).to(device)
         theirs = values.new_zeros(len(values), mine.num_columns + 5)

@@ -11,7 +11,7 @@ import torch
 
 from recspark.arrays.user_buckets import Shard
 from recspark.training.checkpoint import Checkpoints, Position, Snapshot
-from recspark.training.engine import Engine
+from recspark.training.engine import Engine, cost_of
 from recspark.training.feed import read_ratings
 from recspark.training.group import Group
 from recspark.training.job import TrainJob
@@ -19,7 +19,7 @@ from recspark.training.make import make_learner
 from recspark.training.rank import require_sound, set_threads
 
 OnEpoch = Callable[[int, float], bool]
-"""Takes an epoch, from 0, and its RMSE on valid; returns whether to stop training."""
+"""Takes an epoch, from 0, and what valid says of it; returns whether to stop training."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Trained:
     """What a trial learned about its settings.
 
     Attributes:
-        rmse: RMSE on valid, as in a model's card.
-        curve: RMSE on valid after each epoch.
+        rmse: RMSE on valid, as in a model's card; 1 − NDCG of models that predict no ratings.
+        curve: The same after each epoch.
         is_stopped: Whether `on_epoch` stopped it.
     """
 
@@ -68,7 +68,8 @@ def run_trial(job: TrainJob, group: Group, on_epoch: OnEpoch) -> Trained:
         except _Stopped:
             return Trained(min(watch.curve), watch.curve, True)
         require_sound(job, engine.position)
-        return Trained(engine.position.valid_rmse, watch.curve, False)
+        kept = engine.position.history[engine.position.best_epoch]
+        return Trained(cost_of(kept), watch.curve, False)
 
 
 def find_gpu(slot: int) -> int:
@@ -92,8 +93,8 @@ class _Watch:
     ) -> None:
         """Note the epochs that ended since the last call."""
         for record in history[len(self.curve) :]:
-            rmse = record["valid_rmse"]
-            self.curve.append(math.nan if rmse is None else rmse)
+            cost = cost_of(record)
+            self.curve.append(math.nan if cost is None else cost)
             if self._on_epoch(len(self.curve) - 1, self.curve[-1]):
                 raise _Stopped
 

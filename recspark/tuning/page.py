@@ -11,37 +11,39 @@ from recspark.page.tables import Column, Table, make_table, number, plain, rmse,
 from recspark.tuning.plots import draw_progress, draw_setting, is_shown
 from recspark.tuning.results import short_name, show_value
 from recspark.tuning.space import Space
-from recspark.tuning.trials import Trial, find_best, sort_by_rmse
+from recspark.tuning.trials import RMSE, Trial, find_best, sort_by_rmse
 
 _SECONDS = Column("seconds", "Seconds", lambda value: number(value, ".1f"))
 
 
-def render_page(name: str, space: Space, trials: Sequence[Trial]) -> str:
+def render_page(name: str, space: Space, trials: Sequence[Trial], figure: str = RMSE) -> str:
     """Return the HTML text; it has no script and loads nothing.
 
     Args:
         name: The model.
         space: What was searched.
         trials: All trials, one of them finished.
+        figure: Name of what was to be low.
     """
     best = find_best(trials)
     assert best is not None
-    panels = [_progress(trials, best), *(_setting(path, space, trials) for path in space)]
-    panels.append(
-        Panel("trials", f"All {len(trials)} trials", _count_states(trials), [_table(space, trials)])
-    )
+    panels = [_progress(trials, best, figure)]
+    panels += [_setting(path, space, trials, figure) for path in space]
+    table = _table(space, trials, figure)
+    panels.append(Panel("trials", f"All {len(trials)} trials", _count_states(trials), [table]))
     return render(
         "tuning/page.html",
         name=name,
         navigation=[(panel.name, panel.name.replace("_", " ").capitalize()) for panel in panels],
-        facts=_list_facts(trials, best),
+        facts=_list_facts(trials, best, figure),
+        figure=figure,
         panels=panels,
     )
 
 
-def _list_facts(trials: Sequence[Trial], best: Trial) -> list[tuple[str, str]]:
+def _list_facts(trials: Sequence[Trial], best: Trial, figure: str) -> list[tuple[str, str]]:
     return [
-        ("Best RMSE on valid", rmse(best.rmse)),
+        (f"Best {figure} on valid", rmse(best.rmse)),
         ("In trial", plain(best.number)),
         ("Of the preset (trial 0)", rmse(trials[0].rmse)),
         ("Trials", whole(len(trials))),
@@ -49,23 +51,23 @@ def _list_facts(trials: Sequence[Trial], best: Trial) -> list[tuple[str, str]]:
     ]
 
 
-def _progress(trials: Sequence[Trial], best: Trial) -> Panel:
+def _progress(trials: Sequence[Trial], best: Trial, figure: str) -> Panel:
     first = trials[0]
-    heading = f"Trial {best.number} is the best of {len(trials)}: RMSE {rmse(best.rmse)}"
+    heading = f"Trial {best.number} is the best of {len(trials)}: {figure} {rmse(best.rmse)}"
     if best.number == 0:
-        heading = f"No trial was better than the preset: RMSE {rmse(best.rmse)}"
+        heading = f"No trial was better than the preset: {figure} {rmse(best.rmse)}"
     elif first.state == "finished" and first.rmse is not None and best.rmse is not None:
         heading += f", {first.rmse - best.rmse:.4f} below the preset"
     return Panel(
         "progress",
         heading,
-        f"The RMSE of each trial in the order of their starts, and the lowest so far. Grey: trials "
-        f"that were stopped early. {_count_hidden(trials)}",
-        drawing=draw_progress(trials),
+        f"The {figure} of each trial in the order of their starts, and the lowest so far. Grey: "
+        f"trials that were stopped early. {_count_hidden(trials)}",
+        drawing=draw_progress(trials, figure),
     )
 
 
-def _setting(path: str, space: Space, trials: Sequence[Trial]) -> Panel:
+def _setting(path: str, space: Space, trials: Sequence[Trial], figure: str) -> Panel:
     best = find_best(trials)
     assert best is not None
     found = space[path]
@@ -78,11 +80,11 @@ def _setting(path: str, space: Space, trials: Sequence[Trial]) -> Panel:
         f"{path}: best at {show_value(best.settings[path])}",
         f"Tried: {tried}. The best three trials have {', '.join(near)}. Where low points lie all "
         "along the axis, the setting matters little; where they lie at an end, widen the range.",
-        drawing=draw_setting(path, found, trials, best),
+        drawing=draw_setting(path, found, trials, best, figure),
     )
 
 
-def _table(space: Space, trials: Sequence[Trial]) -> Table:
+def _table(space: Space, trials: Sequence[Trial], figure: str) -> Table:
     records: list[dict[str, Any]] = [
         {
             "trial": one.number,
@@ -97,7 +99,7 @@ def _table(space: Space, trials: Sequence[Trial]) -> Table:
     ]
     columns = [
         Column("trial", "Trial", whole),
-        Column("rmse", "RMSE on valid", rmse),
+        Column("rmse", f"{figure} on valid", rmse),
         Column("state", "State", plain, is_text=True),
         Column("epochs", "Epochs", plain),
         _SECONDS,

@@ -1,4 +1,4 @@
-"""The plots of a search: RMSE by trial, and by each setting."""
+"""The plots of a search: RMSE, or another figure, by trial and by each setting."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ _ROOM = 0.03
 
 
 def is_shown(trials: Sequence[Trial]) -> list[bool]:
-    """Return which trials the plots show: those with an RMSE that is not far above the others."""
+    """Return which trials the plots show: those with a figure that is not far above the others."""
     found = np.array([np.nan if one.rmse is None else one.rmse for one in trials])
     low = np.nanmin(found)
     top = low + 2 * (np.nanquantile(found, _SHARE) - low)
     return [bool(shown) for shown in found <= top]
 
 
-def draw_progress(trials: Sequence[Trial]) -> Drawing:
-    """Return the plot of RMSE by trial."""
-    return draw("progress", partial(_progress, trials=trials))
+def draw_progress(trials: Sequence[Trial], figure: str) -> Drawing:
+    """Return the plot of the figure by trial."""
+    return draw("progress", partial(_progress, trials=trials, figure=figure))
 
 
-def draw_setting(path: str, found: SearchRange, trials: Sequence[Trial], best: Trial) -> Drawing:
-    """Return the plot of RMSE by the value of one setting."""
-    return draw(path, partial(_setting, path=path, found=found, trials=trials, best=best))
+def draw_setting(
+    path: str, found: SearchRange, trials: Sequence[Trial], best: Trial, figure: str
+) -> Drawing:
+    """Return the plot of the figure by the value of one setting."""
+    show = partial(_setting, path=path, found=found, trials=trials, best=best, figure=figure)
+    return draw(path, show)
 
 
-def _progress(axes: Axes, trials: Sequence[Trial]) -> None:
+def _progress(axes: Axes, trials: Sequence[Trial], figure: str) -> None:
     shown = [one for one, keep in zip(trials, is_shown(trials), strict=True) if keep]
     _draw_points(axes, shown, np.array([one.number for one in shown], float))
     finished = [one for one in trials if one.state == "finished"]
@@ -58,11 +61,11 @@ def _progress(axes: Axes, trials: Sequence[Trial]) -> None:
     axes.set_ylim(min(rmses) - margin, max(rmses) + margin)
     name_lines(axes, columns=3)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    label(axes, "Trial", "RMSE on valid")
+    label(axes, "Trial", f"{figure} on valid")
 
 
 def _setting(
-    axes: Axes, path: str, found: SearchRange, trials: Sequence[Trial], best: Trial
+    axes: Axes, path: str, found: SearchRange, trials: Sequence[Trial], best: Trial, figure: str
 ) -> None:
     shown = [one for one, keep in zip(trials, is_shown(trials), strict=True) if keep]
     values = [one.settings[path] for one in shown]
@@ -77,7 +80,7 @@ def _setting(
     _draw_points(axes, shown, at)
     axes.plot([mine], [best.rmse or 0.0], "o", color=ACCENT, markersize=9, label="best")
     name_lines(axes, columns=3)
-    label(axes, path, "RMSE on valid")
+    label(axes, path, f"{figure} on valid")
 
 
 def _set_scale(axes: Axes, found: SearchRange) -> None:
@@ -96,7 +99,7 @@ def _set_scale(axes: Axes, found: SearchRange) -> None:
 
 
 def _draw_points(axes: Axes, trials: Sequence[Trial], at: npt.NDArray[np.float64]) -> None:
-    """Draw the RMSE of finished trials, and in grey that of trials stopped early."""
+    """Draw the figure of finished trials, and in grey that of trials stopped early."""
     rmses = np.array([one.rmse for one in trials], float)
     is_finished = np.array([one.state == "finished" for one in trials], bool)
     axes.plot(at[is_finished], rmses[is_finished], "o", color=MAIN, label="finished")

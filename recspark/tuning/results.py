@@ -10,14 +10,14 @@ import yaml
 
 from recspark.config import Config
 from recspark.config.words import normalise
-from recspark.tuning.trials import Trial, sort_by_rmse
+from recspark.tuning.trials import RMSE, Trial, sort_by_rmse
 
 MOST_LINES = 10
 # Settings of the search, not of the model.
 _OF_SEARCH = ("models", "force", "until")
 
 
-def write_yaml(model_name: str, best: Trial, num_trials: int) -> str:
+def write_yaml(model_name: str, best: Trial, num_trials: int, figure: str = RMSE) -> str:
     """Return the searched settings of the best trial as the text of a --config file."""
     nested: dict[str, Any] = {}
     for path, value in best.settings.items():
@@ -27,19 +27,26 @@ def write_yaml(model_name: str, best: Trial, num_trials: int) -> str:
             at = at.setdefault(section, {})
         at[name] = list(value) if isinstance(value, tuple) else value
     head = [
-        f"# The best of {num_trials} trials of {model_name}: RMSE {best.rmse:.4f} on valid, trial "
-        f"{best.number}.",
+        f"# The best of {num_trials} trials of {model_name}: {figure} {best.rmse:.4f} on valid, "
+        f"trial {best.number}.",
         f"# Give it as a further --config when {model_name} alone is fitted, or copy the values",
         f"# into models/{model_name}.yaml.",
     ]
     return "\n".join([*head, yaml.safe_dump(nested, sort_keys=False)])
 
 
-def render_trials(trials: Sequence[Trial]) -> str:
+def render_trials(trials: Sequence[Trial], figure: str = RMSE) -> str:
     """Return the best trials as plain text: a header, a rule, one line a trial, a note."""
     shown = sort_by_rmse(trials)[:MOST_LINES]
     names = list(shown[0].settings)
-    header = ("trial", "valid RMSE", "", "epochs", "seconds", *(short_name(name) for name in names))
+    header = (
+        "trial",
+        f"valid {figure}",
+        "",
+        "epochs",
+        "seconds",
+        *(short_name(name) for name in names),
+    )
     rows = [header]
     for one in shown:
         values = (show_value(one.settings[name]) for name in names)
@@ -98,12 +105,12 @@ def show_value(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
-def describe_trial(model_name: str, trial: Trial, best: Trial | None) -> str:
+def describe_trial(model_name: str, trial: Trial, best: Trial | None, figure: str = RMSE) -> str:
     """Return the log line of a trial."""
     settings = ", ".join(
         f"{short_name(name)} {show_value(value)}" for name, value in trial.settings.items()
     )
-    rmse = "no RMSE" if trial.rmse is None else f"valid RMSE {trial.rmse:.4f}"
+    rmse = f"no {figure}" if trial.rmse is None else f"valid {figure} {trial.rmse:.4f}"
     state = "" if trial.state == "finished" else f" {trial.state},"
     epochs = f"{len(trial.curve)} epochs, " if trial.curve else ""
     lead = f" (best {best.rmse:.4f}, trial {best.number})" if best else ""

@@ -35,12 +35,15 @@ _AROUND = {
     "num_neighbors": (5, 5),
     "shrinkage": (5, 5),
     "sampler.interactions": (4, 2),
+    "unobserved_weight": (8, 8),
+    "kl_weight": (5, 5),
 }
 # Where the preset has 0, which no factor leaves.
 _FROM_ZERO = {
     "reg": (1e-4, 0.3),
     "bias_reg": (1e-4, 0.3),
     "weight_decay": (1e-6, 1e-2),
+    "kl_weight": (0.01, 1.0),
     "reg_user": (1.0, 50.0),
     "reg_movie": (1.0, 50.0),
     "shrinkage": (1.0, 50.0),
@@ -54,7 +57,7 @@ _WITHIN = {
     "half_life_days": SearchRange(low=30.0, high=3000.0, log=True),
     "asymmetry": SearchRange(low=0.3, high=0.9),
 }
-# Architecture or algorithm to the settings that matter most.
+# Architecture, algorithm or ials to the settings that matter most.
 _SEARCHED = {
     "biased_mf": (*_FACTOR_MODEL, "bias_reg"),
     "dot_product": _FACTOR_MODEL,
@@ -62,6 +65,8 @@ _SEARCHED = {
     "residual_mf": _NETWORK,
     "rating_classifier": _NETWORK,
     "autorec": ("learning_rate", "weight_decay", "batch_size"),
+    "ials": ("reg", "unobserved_weight"),
+    "mult_vae": ("embedding_size", "learning_rate", "kl_weight"),
     "bayesian_mf": ("embedding_size", "sampler.interactions"),
     "bias": ("reg_user", "reg_movie"),
     "cosine_user": ("num_neighbors",),
@@ -165,7 +170,9 @@ def encode(value: Any) -> str:
 
 
 def _default_space(config: Config, own: Mapping[str, Any]) -> dict[str, SearchRange]:
-    kind = config.baseline.algorithm or config.train.architecture
+    kind: str | None = config.baseline.algorithm or config.train.architecture
+    if kind == "dot_product" and config.train.optimizer == "ials":
+        kind = "ials"
     section = f"baseline.{kind}." if config.baseline.algorithm else "train."
     space = {}
     for name in _SEARCHED.get(str(kind), ()):

@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 from recspark.files import json_files, storage
 
+RMSE, MISSED = "RMSE", "1 − NDCG@10"
+"""What a search lowers: RMSE, or what lists of models that predict no ratings miss."""
+
 State = Literal["finished", "pruned", "failed"]
 
 
@@ -21,8 +24,8 @@ class Outcome:
 
     Attributes:
         state: finished, pruned (stopped early) or failed (it diverged, or its process died).
-        rmse: RMSE on valid of its best epoch, before clipping; None if there is none.
-        curve: RMSE on valid after each epoch; empty for models without epochs.
+        rmse: RMSE on valid of its best epoch, before clipping, or `MISSED`; None if there is none.
+        curve: The same after each epoch; empty for models without epochs.
         error: Why it failed.
     """
 

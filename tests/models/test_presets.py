@@ -15,6 +15,8 @@ from recspark.models.target import Target
 CONF = Path(__file__).parents[2] / "conf"
 DATA = str(CONF / "movielens-100k.yaml")
 PRESETS = list_presets()
+# Models that rank movies and predict no ratings.
+RANKERS = {"popularity", "ials", "ials_large", "mult_vae"}
 RECIPES = {
     *("netflix_embedding_nn", "lesson_dot", "lesson_bias", "lesson_nn", "softmax_classifier"),
     *("autorec", "netflix_mf", "netflix_deep", "netflix_residual", "scaled_nn"),
@@ -25,7 +27,7 @@ def test_every_recipe_has_a_preset_and_a_large_scale_preset() -> None:
     expected = RECIPES | {f"{name}_large" for name in RECIPES}
     others = {"als", "bias", "biased_mf", "biased_mf_neighbors", "cosine_user", "mf_als"}
     samplers = {f"bayesian_mf{kind}" for kind in ("", "_interactions", "_full", "_large")}
-    assert set(PRESETS) == expected | others | samplers
+    assert set(PRESETS) == expected | others | samplers | RANKERS
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +43,10 @@ def test_a_preset_names_one_known_model_that_can_be_built(
 ) -> None:
     config = configs[name]
     assert config.prepare.split == "pairs"  # the split of the data's config is kept
+    assert config.ranks_only == (name in RANKERS)
     if config.train.architecture is None:
-        assert config.baseline.algorithm in ("als", "bias", "cosine_user", "residual_neighbors")
+        known = ("als", "bias", "cosine_user", "residual_neighbors", "popularity")
+        assert config.baseline.algorithm in known
         return
     values = (1.0, 2.0, 3.0, 4.0, 5.0) if config.train.target == "one_of_k" else ()
     spec = ModelSpec.from_settings(

@@ -14,7 +14,14 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
-from recspark.config import Config, PrepareConfig, TrainConfig, TuneConfig
+from recspark.config import (
+    BaselineConfig,
+    Config,
+    PrepareConfig,
+    SignalConfig,
+    TrainConfig,
+    TuneConfig,
+)
 from recspark.contract.catalog import TRAIN as TRAIN_SET
 from recspark.contract.catalog import VALID as VALID_SET
 from recspark.contract.paths import RunPaths
@@ -195,6 +202,69 @@ def test_every_kind_of_baseline_can_be_searched(copied: Fitted, spark: SparkSess
         config = with_search(copied.models[name], trials=2)
         tune.run(config, name, spark)
         assert [one["state"] for one in read_trials(config, name)] == ["finished"] * 2
+
+
+RANKER = TrainConfig(
+    architecture="dot_product",
+    optimizer="ials",
+    target="raw",
+    embedding_size=2,
+    epochs=3,
+    device="cpu",
+)
+
+
+def test_a_trained_model_that_ranks_is_scored_by_its_lists(
+    prepared: Config, spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = with_search(replace(prepared, train=RANKER), trials=2, jobs=1)
+    tune.run(config, "ials", spark)
+    assert "valid 1 − NDCG@10" in capsys.readouterr().out
+    trials = read_trials(config, "ials")
+    assert set(trials[0]["settings"]) == {"train.reg", "train.unobserved_weight"}
+    paths = RunPaths(config.root)
+    train, valid = (
+        require_manifest(path, kind)
+        for path, kind in ((paths.train, TRAIN_SET), (paths.valid, VALID_SET))
+    )
+    job = make_job(config, "m", "", train, valid)
+    job = train_alone(replace(job, checkpoints=str(tmp_path / "checkpoints")), tmp_path / "model")
+    card = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert trials[0]["rmse"] == pytest.approx(1 - card["valid_ndcg"], abs=1e-9)
+    manifest = read_manifest(paths.tune("ials"))
+    assert manifest is not None
+    assert manifest.counts["valid_missed"] == min(one["rmse"] for one in trials)
+
+
+def test_a_ranker_of_spark_is_scored_by_its_lists_and_does_not_know_valid(
+    prepared: Config, spark: SparkSession
+) -> None:
+    config = replace(
+        prepared,
+        train=TrainConfig(),
+        baseline=BaselineConfig(algorithm="popularity"),
+        signal=SignalConfig(kind="likes"),
+    )
+    half_lives = {"baseline.popularity.half_life_days": {"low": 10, "high": 20}}
+    tune.run(with_search(config, trials=1, space=half_lives), "popularity", spark)
+    [trial] = read_trials(config, "popularity")
+    cells = planted()
+    train, valid = cells[300:], cells[:200]
+    likes = np.zeros(40)
+    for _, movie, rating in train:
+        likes[movie] += rating >= 4
+    found = []
+    for user in {one[0] for one in train}:
+        rated = {movie for other, movie, _ in train if other == user}
+        wanted = {m for other, m, rating in valid if other == user and rating >= 4}
+        if wanted:
+            known = {movie for _, movie, _ in train}
+            rest = [movie for movie in range(40) if movie in known - rated]
+            best = sorted(rest, key=lambda movie: -likes[movie])[:10]
+            gains = sum(1 / np.log2(rank + 2) for rank, m in enumerate(best) if m in wanted)
+            found.append(gains / sum(1 / np.log2(rank + 2) for rank in range(min(10, len(wanted)))))
+    assert len(found) > 20
+    assert trial["rmse"] == pytest.approx(1 - np.mean(found), abs=1e-6)
 
 
 def test_without_valid_ratings_there_is_nothing_to_judge_by(

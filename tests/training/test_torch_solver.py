@@ -67,6 +67,23 @@ def test_both_solve_and_draw_the_same(
             np.testing.assert_allclose(two, one, rtol=1e-4, atol=tolerance)
 
 
+def test_both_solve_the_same_where_ratings_are_weights() -> None:
+    users, movies = (replace(one, is_weighted=True) for one in random_tables(5, has_drift=False))
+    for one in (users, movies):
+        one.ratings[:] = np.abs(one.ratings)
+        one.weights[:] = 1
+    for mine, other in ((users, movies), (movies, users)):
+        prior = make_prior(mine.num_columns, 1, is_plain=True)
+        tables = [copy_of(mine), copy_of(mine)]
+        errors = [
+            solver.solve(table, other, prior)
+            for solver, table in zip((alone(), in_torch()), tables, strict=True)
+        ]
+        np.testing.assert_allclose(tables[1].values, tables[0].values, rtol=1e-4, atol=2e-4)
+        np.testing.assert_allclose(errors[1][:, 0], errors[0][:, 0], rtol=1e-3, atol=2e-3)
+        np.testing.assert_allclose(errors[1][:, 2], errors[0][:, 2], rtol=1e-4, atol=2e-3)
+
+
 def test_a_row_without_ratings_gets_the_mean_of_an_improper_prior() -> None:
     users, movies = random_tables(2, has_drift=False)
     size = users.num_columns
