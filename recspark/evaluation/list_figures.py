@@ -56,6 +56,11 @@ class Lists:
         inside = self.ranks <= length
         return Lists(self.rows[inside], self.movies[inside], self.ranks[inside])
 
+    def of(self, is_chosen: npt.NDArray[np.bool_]) -> Lists:
+        """Return the lists of some users, [users]."""
+        inside = is_chosen[self.rows]
+        return Lists(self.rows[inside], self.movies[inside], self.ranks[inside])
+
     def count_faults(self) -> int:
         """Return how many entries repeat a rank or a movie of their list, or have no rank ≥ 1."""
         same_rank = (np.diff(self.rows) == 0) & (np.diff(self.ranks) == 0)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from recspark.arrays.ids import from_arrow
 from recspark.arrays.lookup import Lookup
@@ -18,7 +19,7 @@ from recspark.contract import columns as c
 from recspark.datasets.train_buckets import read_bucket
 from recspark.evaluation import slices
 from recspark.evaluation.list_figures import METRICS, Doubles, Ints, Lists, measure_users
-from recspark.evaluation.variety import sum_diversity
+from recspark.evaluation.variety import MovieVectors, sum_diversity
 from recspark.evaluation.yardstick import YARDSTICK, list_popular
 from recspark.files import parquet
 
@@ -26,6 +27,7 @@ COMPARED = ("ndcg", "recall")
 """Figures that have intervals and paired differences."""
 _COMPARED = [METRICS.index(name) for name in COMPARED]
 
+Keys = npt.NDArray[np.int32]
 Entries = tuple[str, Ints, Ints, Ints]
 """Model, `user_index`, `movie_index`, rank; index -1 for an id that is not in the index."""
 
@@ -49,8 +51,8 @@ class ListFrame:
     """Lowest rating that makes a movie relevant; None if no rating does."""
     support: Ints
     """[movies], ratings in train."""
-    vectors: Doubles
-    """[movies, V], whose products say how alike two movies are."""
+    vectors: MovieVectors
+    seed: int
     popular: Ints | None
     """Movies, most liked first, to list as the yardstick; None if its lists are among the rest."""
 
@@ -149,8 +151,8 @@ def sum_lists(
         rated = (np.concatenate([seen[0], more[0]]), np.concatenate([seen[1], more[1]]))
         count = len(frame.support)
         lists[YARDSTICK] = list_popular(frame.popular, count, rows, rated, frame.lengths[-1])
-    for name, one in lists.items():
-        _measure(sums[name], one, relevant, activity, bucket, frame)
+    for name, made in lists.items():
+        _measure(sums[name], made, relevant, activity, bucket, frame)
     return sums
 
 
@@ -163,14 +165,14 @@ def _join(entries: list[Entries], frame: ListFrame) -> tuple[ListSums, Lists]:
     )
     known = (users >= 0) & (movies >= 0)
     sums.num_unknown = int(np.count_nonzero(~known))
-    rows = locate(users[known], frame.num_buckets)[1]
+    rows = _rows(users[known], frame)
     lists = Lists.sort(rows, movies[known], ranks[known])
     sums.num_faults = lists.count_faults()
     return sums, lists
 
 
 def _measure(
-    sums: ListSums, lists: Lists, relevant: Ints, activity: Ints, bucket: int, frame: ListFrame
+    sums: ListSums, lists: Lists, relevant: Ints, activity: Keys, bucket: int, frame: ListFrame
 ) -> None:
     """Add what one model's lists are worth to its sums."""
     num_rows, num_movies = len(activity), len(frame.support)
@@ -183,14 +185,16 @@ def _measure(
     sums.num_without = int((~has_list & (num_relevant > 0)).sum())
     shown = lists.cut(frame.top_k)
     sums.listed = np.bincount(shown.movies, minlength=num_movies)
-    sums.diversity, sums.num_diverse = sum_diversity(shown, frame.vectors, num_rows)
+    users = np.asarray(users_of(bucket, frame.num_users, frame.num_buckets))
+    chosen = shown.of(frame.vectors.choose(users, frame.seed))
+    sums.diversity, sums.num_diverse = sum_diversity(chosen, frame.vectors, num_rows)
     hits = lists.find_hits(relevant, num_movies)
     for place, length in enumerate(frame.lengths):
         figures = measure_users(hits, num_relevant, length)[counted]
         sums.sums[place] = figures.sum(axis=0)
         if length != frame.top_k:
             continue
-        sums.users = np.asarray(users_of(bucket, frame.num_users, frame.num_buckets))[counted]
+        sums.users = users[counted]
         sums.by_user = figures[:, _COMPARED]
         for key in np.unique(activity[counted]).tolist():
             mine = figures[activity[counted] == key]
@@ -205,11 +209,16 @@ def _find_relevant(bucket: int, frame: ListFrame) -> Ints:
     columns = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING]
     users, movies, ratings = read_bucket(frame.test, bucket, columns)
     liked = ratings >= frame.relevant_rating
-    rows = locate(users[liked].astype(np.int64), frame.num_buckets)[1]
+    rows = _rows(users[liked], frame)
     return np.sort(rows * len(frame.support) + movies[liked])
 
 
 def _read(path: str, bucket: int, frame: ListFrame) -> tuple[Ints, Ints]:
     """Return (row, movie) of a bucket's ratings."""
     users, movies = read_bucket(path, bucket, [c.USER_INDEX, c.MOVIE_INDEX])
-    return locate(users.astype(np.int64), frame.num_buckets)[1], movies.astype(np.int64)
+    return _rows(users, frame), movies.astype(np.int64)
+
+
+def _rows(users: npt.NDArray[np.integer], frame: ListFrame) -> Ints:
+    """Return the place of each user in its bucket."""
+    return locate(users, frame.num_buckets)[1].astype(np.int64)

@@ -50,8 +50,10 @@ def render_lists(rows: Sequence[Row]) -> str:
         rows: Rows of `rank_lists`, at least one.
     """
     k = rows[0]["k"]
-    header = ("lists of", f"NDCG@{k}", "", "95% interval", "vs best", f"vs {YARDSTICK}")
-    header += (f"recall@{k}", f"MAP@{k}", "coverage", "novelty", "concentration")
+    header = (
+        *("lists of", f"NDCG@{k}", "", "95% interval", "vs best", f"vs {YARDSTICK}"),
+        *(f"recall@{k}", f"MAP@{k}", "coverage", "novelty", "concentration"),
+    )
     table = [header, *(cells(one) for one in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(len(header))]
     lines = [

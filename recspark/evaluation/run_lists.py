@@ -21,7 +21,7 @@ from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.evaluation.list_sums import ListFrame
 from recspark.evaluation.top_n import Figures, measure_lists
-from recspark.evaluation.variety import CO_RATING, GENRES, co_rating_vectors, genre_vectors
+from recspark.evaluation.variety import MovieVectors, co_rating_vectors, genre_vectors
 from recspark.evaluation.yardstick import YARDSTICK, rank_movies
 from recspark.files import parquet
 
@@ -68,10 +68,15 @@ def measure_run(
     popular = None
     if YARDSTICK not in lists:
         popular = rank_movies(spark, (paths.train, paths.valid), buckets, support, relevant)
-    vectors, made_of = _read_genres(paths, movies), GENRES
-    if vectors is None:
-        made_of = CO_RATING
-        vectors = co_rating_vectors(spark, paths.train, buckets, support, config.seed)
+    vectors = _read_genres(paths, movies) or co_rating_vectors(
+        spark,
+        paths.train,
+        buckets,
+        num_ratings=train.num_rows,
+        num_users=facts.num_users,
+        num_movies=facts.num_movies,
+        seed=config.seed,
+    )
     frame = ListFrame(
         train=paths.train,
         valid=paths.valid,
@@ -85,6 +90,7 @@ def measure_run(
         relevant_rating=relevant,
         support=support,
         vectors=vectors,
+        seed=config.seed,
         popular=popular,
     )
     _warn_of_short_lists(lists, settings.all_lengths[-1])
@@ -92,9 +98,7 @@ def measure_run(
         spark,
         {name: paths.recommendations(name) for name in lists},
         frame,
-        diversity_by=made_of,
         num_resamples=settings.resamples,
-        seed=config.seed,
     )
 
 
@@ -109,7 +113,7 @@ def _warn_of_short_lists(lists: Mapping[str, Manifest], longest: int) -> None:
             )
 
 
-def _read_genres(paths: RunPaths, movies: Lookup) -> npt.NDArray[np.float64] | None:
+def _read_genres(paths: RunPaths, movies: Lookup) -> MovieVectors | None:
     """Return the genre vectors of the indexed movies, None if none has a genre."""
     genres: list[str | None] = [None] * len(movies)
     if read_manifest(paths.movies) is None:

@@ -54,9 +54,7 @@ def measure_lists(
     lists: Mapping[str, str],
     frame: ListFrame,
     *,
-    diversity_by: str,
     num_resamples: int,
-    seed: int,
 ) -> dict[str, Figures]:
     """Return the figures of each model's lists, and of the yardstick, best first.
 
@@ -66,9 +64,7 @@ def measure_lists(
         spark: The session whose tasks measure.
         lists: Model to the path of its lists.
         frame: What the lists are measured against.
-        diversity_by: What the frame's vectors are made of.
         num_resamples: Bootstrap resamples of the users.
-        seed: The run's seed.
 
     Raises:
         DataError: A list has an unknown id, or the same rank or movie twice.
@@ -76,15 +72,15 @@ def measure_lists(
     sums = _sum(spark, lists, frame)
     for name, path in lists.items():
         _require_sound(path, sums[name])
-    figures = {name: _figures(one, frame, diversity_by) for name, one in sums.items()}
+    figures = {name: _figures(one, frame) for name, one in sums.items()}
     ranked = sorted(figures, key=lambda name: (-(figures[name]["ndcg"] or 0.0), name))
     measured = {name: sums[name] for name in ranked if len(sums[name].users)}
     if measured:
         pairs = list(_pairs(measured))
-        resampled = resample_lists(spark, measured, pairs, num_resamples, seed)
+        resampled = resample_lists(spark, measured, pairs, num_resamples, frame.seed)
         best = next(iter(measured))
         for name in measured:
-            figures[name] |= _intervals(name, resampled, num_resamples, seed)
+            figures[name] |= _intervals(name, resampled, num_resamples, frame.seed)
             figures[name]["versus"] = {
                 key: {on: _describe(one) for on, one in resampled.compare(name, other).items()}
                 for key, other in (("best", best), (YARDSTICK, YARDSTICK))
@@ -145,7 +141,7 @@ def _pairs(measured: Mapping[str, ListSums]) -> Iterator[Pair]:
                 yield name, other
 
 
-def _figures(sums: ListSums, frame: ListFrame, diversity_by: str) -> Figures:
+def _figures(sums: ListSums, frame: ListFrame) -> Figures:
     """Return one model's figures without intervals and comparisons."""
     count = len(sums.users)
     means = {
@@ -166,7 +162,7 @@ def _figures(sums: ListSums, frame: ListFrame, diversity_by: str) -> Figures:
         "intervals": dict.fromkeys(COMPARED),
         **summarise(sums.listed, frame.support, frame.num_users),
         "diversity": sums.diversity / sums.num_diverse if sums.num_diverse else None,
-        "diversity_by": diversity_by,
+        "diversity_by": frame.vectors.made_of,
         "by_length": [{"k": length, **means[length]} for length in (frame.top_k, *others)],
         "by_activity": list_activity(sums.by_activity),
         "versus": {},

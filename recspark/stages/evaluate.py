@@ -89,13 +89,13 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
         )
         ratings = _measure_ratings(config, train, test, scored, support, spark)
         listed = measure_run(config, lists, train, support, spark) if lists else {}
+        metrics: dict[str, Metrics] = {}
         for name in names:
-            one = ratings.get(name) or {"model": name, "protocol": _protocol(config, test)}
-            one["recommendations"] = lists[name].id if name in lists else None
-            one["seconds"] = round(_count_seconds(config, name, is_scored=name in scored), 3)
-            one["top_n"] = listed.get(name)
-            json_files.write_json(paths.metrics(name), one)
-        ranked = rank_models(list(ratings.values()))
+            head = _describe(config, test, name, scored.get(name), lists.get(name))
+            figures = ratings.get(name, {})
+            metrics[name] = {**head, **figures, "top_n": listed.get(name)}
+            json_files.write_json(paths.metrics(name), metrics[name])
+        ranked = rank_models([metrics[name] for name in scored])
         if ranked:
             json_files.write_json(paths.leaderboard, ranked)
         board = _rank_lists(config, test, lists, listed)
@@ -129,6 +129,20 @@ def _show(ranked: Sequence[Metrics], board: Sequence[Row]) -> None:
         )
 
 
+def _describe(
+    config: Config, test: Manifest, name: str, scored: Manifest | None, listed: Manifest | None
+) -> Metrics:
+    """Return what a model's figures are about; models that rank only have no predictions."""
+    head: Metrics = {"model": name, "protocol": _protocol(config, test)}
+    if scored is not None:
+        uses_times = bool(scored.counts.get(USES_TIMES))
+        head["protocol"] = _protocol(config, test, uses_times=uses_times)
+        head |= {USES_TIMES: uses_times, "predictions": scored.id}
+    head["recommendations"] = listed.id if listed else None
+    head["seconds"] = round(_count_seconds(config, name, is_scored=scored is not None), 3)
+    return head
+
+
 def _measure_ratings(
     config: Config,
     train: Manifest,
@@ -136,7 +150,7 @@ def _measure_ratings(
     scored: Mapping[str, Manifest],
     support: npt.NDArray[np.int64],
     spark: SparkSession,
-) -> dict[str, Metrics]:
+) -> dict[str, Figures]:
     """Return the figures of each model that predicts ratings."""
     if not scored:
         return {}
@@ -150,16 +164,8 @@ def _measure_ratings(
         seed=config.seed,
     )
     predictions = {name: paths.predictions(name) for name in scored}
-    found: dict[str, Metrics] = {}
-    for name, figures in measure_models(spark, predictions, frame, test.bucket_rows).items():
-        uses_times = bool(scored[name].counts.get(USES_TIMES))
-        found[name] = {
-            "model": name,
-            "protocol": _protocol(config, test, uses_times=uses_times),
-            USES_TIMES: uses_times,
-            "predictions": scored[name].id,
-            **figures,
-        }
+    found = measure_models(spark, predictions, frame, test.bucket_rows)
+    for name, figures in found.items():
         logger.info("evaluate: %s has RMSE %.4f", name, figures["rmse"])
     return found
 

@@ -25,7 +25,7 @@ from recspark.report.examples import Example, choose_users, describe_users
 from recspark.report.findings import Findings
 from recspark.report.histories import read_trainings
 from recspark.report.inventory import Inventory, take_inventory
-from recspark.report.leaderboards import fingerprint_metrics, read_leaderboards
+from recspark.report.leaderboards import fingerprint_metrics, read_leaderboards, read_lists
 from recspark.report.movies import Movies, read_movies
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,9 @@ def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Finding
     leaderboards, models = read_leaderboards(inventory), inventory.models()
     ranking = leaderboards.ranking
     by_rank = [*ranking, *(name for name in models if name not in ranking)]
-    lists_model = next((n for n in by_rank if inventory.made_by(n, "recommendations")), None)
+    lists = read_lists(inventory)
+    by_lists = [*lists.ranking, *by_rank]
+    lists_model = next((n for n in by_lists if inventory.made_by(n, "recommendations")), None)
     min_ratings = config.report.min_ratings
     movies = read_movies(inventory.paths) if inventory.get("train") else None
     return Findings(
@@ -89,6 +91,7 @@ def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Finding
         inventory=inventory,
         leaderboards=leaderboards,
         trainings=read_trainings(inventory),
+        lists=lists,
         statistics=_read_statistics(inventory),
         movies=movies,
         embedding=None
