@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from pyspark.sql import SparkSession
 
 from recspark.cluster.tasks import broadcast, spread
@@ -133,11 +134,12 @@ def _require_sound(path: str, sums: ListSums) -> None:
 
 def _pairs(measured: Mapping[str, ListSums]) -> Iterator[Pair]:
     """Yield each model with the best one and with the yardstick, if some user counts for both."""
-    users = {name: set(sums.users.tolist()) for name, sums in measured.items()}
     best = next(iter(measured))
-    for name in measured:
+    for name, sums in measured.items():
         for other in dict.fromkeys((best, YARDSTICK)):
-            if other != name and other in measured and users[name] & users[other]:
+            if other == name or other not in measured:
+                continue
+            if np.isin(sums.users, measured[other].users, assume_unique=True).any():
                 yield name, other
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recspark.page.tables import number, percent, whole
 from recspark.report.chapter import Card, Chapter, Cloud, Item
 from recspark.report.embedding import Embedding, find_neighbors, project
-from recspark.report.examples import Example
+from recspark.report.examples import Example, Listed
 from recspark.report.movies import Movies
 
 _NO_EMBEDDING = (
@@ -62,20 +62,26 @@ def make_examples(
 
 
 def _card(one: Example) -> Card:
-    listed = [
+    liked = [Item(title, f"{number(rating, 'g')} ★") for title, rating in one.liked]
+    lists = [("Rated highest", liked), ("Recommended", _items(one.listed))]
+    if one.popular:
+        lists.append(("Most popular of what the user has not rated", _items(one.popular)))
+    return Card(
+        title=f"User {one.user_id}",
+        text=f"{whole(one.num_ratings)} ratings in train and valid",
+        lists=lists,
+    )
+
+
+def _items(listed: list[Listed]) -> list[Item]:
+    return [
         Item(
             entry.title,
             number(entry.score, ".1f"),
             "" if entry.given is None else f"gave {number(entry.given, 'g')}",
         )
-        for entry in one.listed
+        for entry in listed
     ]
-    liked = [Item(title, f"{number(rating, 'g')} ★") for title, rating in one.liked]
-    return Card(
-        title=f"User {one.user_id}",
-        text=f"{whole(one.num_ratings)} ratings in train and valid",
-        lists=[("Rated highest", liked), ("Recommended", listed)],
-    )
 
 
 def make_neighbors(embedding: Embedding | None, movies: Movies | None, min_ratings: int) -> Chapter:

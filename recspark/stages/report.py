@@ -17,6 +17,7 @@ from recspark.datasets.lineage import find_outdated
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
+from recspark.evaluation.yardstick import YARDSTICK
 from recspark.files import parquet, storage
 from recspark.files.json_files import require_json
 from recspark.page.packages import require_packages
@@ -130,7 +131,13 @@ def _find_examples(
     paths, train = inventory.paths, inventory.get("train")
     assert train is not None  # because there are models fitted on it
     facts = PreparedFacts.of(train)
-    lists = parquet.read_dataset(spark, paths.recommendations(model), schemas.RECOMMENDATIONS)
+    lists, popular = (
+        parquet.read_dataset(spark, paths.recommendations(name), schemas.RECOMMENDATIONS)
+        if inventory.made_by(name, "recommendations")
+        else None
+        for name in (model, YARDSTICK)
+    )
+    assert lists is not None  # they were found before
     rated, more, test = (
         parquet.read_dataset(spark, path, schema)
         for path, schema in (
@@ -154,4 +161,5 @@ def _find_examples(
         movies,
         num_buckets=facts.num_buckets,
         length=LIST_LENGTH,
+        popular=None if model == YARDSTICK else popular,
     )

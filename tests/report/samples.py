@@ -226,6 +226,7 @@ def make_findings() -> Findings:
         num_ratings=33,
         liked=[(HOSTILE, 5.0), ("Film 2 (1999)", 4.5)],
         listed=[Listed("Film 3 (1999)", 4.91, 4.0), Listed(HOSTILE, 4.2, None)],
+        popular=[Listed("Film 9 (1999)", 123.0, None)],
     )
     return Findings(
         name="small <b>run</b>",

@@ -45,6 +45,11 @@ def test_page_shows_the_leaderboard_of_lists_with_popularity(page: str) -> None:
     assert "jobs/evaluate.py counted in train and valid how many users like each movie" in part
 
 
+def test_popularity_stands_beside_the_lists_of_users(page: str) -> None:
+    part = page.split('<h2 id="people">')[1].split("<h2 ")[0]
+    assert "Film 9 (1999)" in part.split("Most popular of what the user has not rated")[1]
+
+
 def test_a_model_that_is_exactly_popularity_is_marked() -> None:
     same = {"best": versus(0, 0), "popularity": versus(0, 0)}
     chapter = chapter_of(make_list_row("a", 0.2, versus=same), make_list_row("popularity", 0.2))
