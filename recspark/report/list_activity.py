@@ -64,6 +64,8 @@ def make_activity(measured: Sequence[Row]) -> Panel:
             "Ratings of the user in train (this many or more)",
             figure=f"NDCG@{k}",
             unit="users",
+            is_alone=True,
+            is_alone=True,
         ),
     )
 
@@ -85,6 +87,8 @@ def _activity_heading(best: Row, mine: dict[str, Any], popular: dict[str, Any]) 
         for name, one in large.items()
         if name in popular and one["ndcg"] < popular[name]["ndcg"]
     ]
+    if len(below) == len(large):
+        return f"{text}; below {YARDSTICK} in every group"
     return f"{text}; below {YARDSTICK} at {', '.join(below)}" if below else text
 
 

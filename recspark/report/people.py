@@ -56,6 +56,8 @@ def make_examples(
         "rated in train or valid. A rating of a listed movie in test is shown beside it "
         f"({hits} here). recommend.min_ratings is {whole(min_ratings)}: {rare}."
     )
+    if any(one.popular for one in examples):
+        text += " Below is what popularity would list, with how many users liked it."
     if caution:
         text += f" Scores are predictions less {caution:g} × their standard deviation."
     return Chapter("people", title, text, cards=[_card(one) for one in examples])
@@ -63,9 +65,10 @@ def make_examples(
 
 def _card(one: Example) -> Card:
     liked = [Item(title, f"{number(rating, 'g')} ★") for title, rating in one.liked]
-    lists = [("Rated highest", liked), ("Recommended", _items(one.listed))]
+    lists = [("Rated highest", liked), ("Recommended", _items(one.listed, ".1f"))]
     if one.popular:
-        lists.append(("Most popular of what the user has not rated", _items(one.popular)))
+        heading = "Most popular of what the user has not rated"
+        lists.append((heading, _items(one.popular, ",.0f")))
     return Card(
         title=f"User {one.user_id}",
         text=f"{whole(one.num_ratings)} ratings in train and valid",
@@ -73,11 +76,11 @@ def _card(one: Example) -> Card:
     )
 
 
-def _items(listed: list[Listed]) -> list[Item]:
+def _items(listed: list[Listed], form: str) -> list[Item]:
     return [
         Item(
             entry.title,
-            number(entry.score, ".1f"),
+            number(entry.score, form),
             "" if entry.given is None else f"gave {number(entry.given, 'g')}",
         )
         for entry in listed

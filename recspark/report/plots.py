@@ -183,6 +183,7 @@ def draw_slice(
     *,
     figure: str = "RMSE (stars)",
     unit: str = "test ratings",
+    is_alone: bool = False,
 ) -> Drawing:
     """Return a plot of a figure with intervals by group, one line per model, at most two.
 
@@ -194,9 +195,10 @@ def draw_slice(
         axis: Label of the horizontal axis, with unit.
         figure: Label of the vertical axis, with unit.
         unit: What is counted.
+        is_alone: Whether the plot has the whole width of a wide screen.
     """
-    labels = (axis, figure, unit)
-    return draw_small(f"slice-{name}", partial(_slice, groups, counts, series, labels))
+    marks = partial(_slice, groups, counts, series, (axis, figure, unit))
+    return (draw if is_alone else draw_small)(f"slice-{name}", marks)
 
 
 def _slice(

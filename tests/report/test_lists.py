@@ -47,7 +47,9 @@ def test_page_shows_the_leaderboard_of_lists_with_popularity(page: str) -> None:
 
 def test_popularity_stands_beside_the_lists_of_users(page: str) -> None:
     part = page.split('<h2 id="people">')[1].split("<h2 ")[0]
-    assert "Film 9 (1999)" in part.split("Most popular of what the user has not rated")[1]
+    shown = part.split("Most popular of what the user has not rated")[1]
+    assert "Film 9 (1999)" in shown
+    assert ">123<" in shown
 
 
 def test_a_model_that_is_exactly_popularity_is_marked() -> None:
@@ -88,6 +90,11 @@ def test_groups_by_activity_say_where_lists_are_below_popularity() -> None:
     # 1.96 · 0.3 / √200 of the second group; the first one has too few users.
     assert panel.tables[0].rows[1] == ["16–31", "200", "0.050", "0.100", "0.042"]
     assert panel.tables[0].few == {0}
+
+
+def test_lists_below_popularity_everywhere_are_not_counted_up() -> None:
+    panel = panels_of(make_list_row("popularity", 0.2), make_list_row("mf", 0.1))["lists-activity"]
+    assert panel.heading.endswith("; below popularity in every group")
 
 
 def test_lists_of_few_users_are_not_praised() -> None:
