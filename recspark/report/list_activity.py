@@ -65,7 +65,6 @@ def make_activity(measured: Sequence[Row]) -> Panel:
             figure=f"NDCG@{k}",
             unit="users",
             is_alone=True,
-            is_alone=True,
         ),
     )
 
