@@ -163,7 +163,12 @@ def make_list_row(model: str, ndcg: float, **values: Any) -> dict[str, Any]:
         "by_length": [{"k": 10, **figures}, {"k": 5, **dict.fromkeys(METRICS, ndcg / 2)}],
         "by_activity": [
             {"from": low, "to": 2 * low - 1, "num_users": users, **figures, **spread, "ndcg": value}
-            for low, users, value in ((8, 20, ndcg), (16, 200, ndcg / 2), (32, 160, 2 * ndcg))
+            for low, users, value in zip(
+                (8, 16, 32, 64, 128, 256),
+                (20, 200, 160, 150, 120, 90),
+                (ndcg, ndcg / 2, 2 * ndcg, 1.7 * ndcg, 1.2 * ndcg, 0.8 * ndcg),
+                strict=True,
+            )
         ],
         "versus": {},
         **values,

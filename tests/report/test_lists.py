@@ -118,8 +118,8 @@ def test_the_rating_that_counts_as_liked_is_told() -> None:
 
 def test_lists_that_cannot_be_measured_say_why() -> None:
     why = "all ratings of train are the same"
-    row = make_list_row("mf", 0.1, **NO_FIGURES, num_users=0, unmeasured=why, relevant_rating=None)
-    panels = panels_of({**row, "by_activity": []})
+    row = make_list_row("mf", 0.1, num_users=0, unmeasured=why, relevant_rating=None)
+    panels = panels_of({**row, **NO_FIGURES, "by_activity": []})
     assert set(panels) == {"lists-board", "lists-variety"}
     panel = panels["lists-board"]
     assert panel.heading == "Lists cannot be measured"
