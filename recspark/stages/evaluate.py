@@ -72,6 +72,7 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     inputs |= {f"predictions/{name}": manifest.id for name, manifest in scored.items()}
     inputs |= {f"recommendations/{name}": manifest.id for name, manifest in lists.items()}
     read = [*map(paths.predictions, jobs), *map(paths.recommendations, lists)]
+    read += [paths.valid] if lists else []
     step = Step(
         stage="evaluate",
         settings=asdict(config.evaluate),
@@ -80,7 +81,7 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
         in_place=True,
         force=True,
         root=paths.root,
-        reads=[paths.train, paths.valid, paths.test, *read],
+        reads=[paths.train, paths.test, *read],
         scratch=[*map(paths.metrics, names), paths.leaderboard, paths.lists_leaderboard],
     )
     with step:
