@@ -87,7 +87,7 @@ def choose_pulled(
     bounds = middles + dot(cells.half_width, np.abs(vector))
     slot_rates, likely_rates = np.exp(bounds), np.exp(middles)
     ends = np.cumsum(cells.num_slots * slot_rates)
-    # The time in which as many proposals come as keys for all users cost.
+    # After so long, the proposals would have cost as much as keys for all users.
     budget = len(weights) * _PROPOSALS_PER_USER / ends[-1]
     user_rates = likely_rates * cells.num_slots / cells.num_users
     if num - len(always) > cells.num_users @ -np.expm1(-budget * user_rates):
@@ -97,7 +97,7 @@ def choose_pulled(
     while len(chosen) < num:
         wanted = int((num - len(chosen)) * _EXTRA * per_accepted) + 16
         points = rows.random(wanted) * ends[-1]
-        cell = np.searchsorted(ends, points, side="right")
+        cell = np.searchsorted(ends[:-1], points, side="right")
         before_end = ((ends[cell] - points) / slot_rates[cell]).astype(np.int64)
         draws = slots[cells.slot_ends[cell] - 1 - before_end]
         gaps = bounds[cell] - dot(pull.users[:, draws], vector)

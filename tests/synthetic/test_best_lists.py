@@ -88,17 +88,17 @@ def solve_exposures(rates: Floats, counts: Floats) -> Floats:
 
 
 def chance_of_4(population: Population) -> Floats:
-    """[N, M] mean over 200 times of the probability of a 4 or 5."""
+    """[N, M] mean over 40 times of the probability of a 4 or 5."""
     planted = population.planted
     start = np.maximum(population.joined[:, None], population.opened).astype(float)
     base = planted.user_effect[:, None] + planted.movie_effect.astype(float)
     base = base + planted.user_taste.T.astype(float) @ planted.movie_taste
     drift = 0.2 + planted.user_drift[:, None] + planted.movie_drift.astype(float)
     total = np.zeros(start.shape)
-    for part in (np.arange(200) + 0.5) / 200:
+    for part in (np.arange(40) + 0.5) / 40:
         mean = base + drift * (start + (1 - start) * part - 0.75)
         total += 0.5 * np.vectorize(math.erfc)((planted.cuts[2] - mean) / 0.86 / math.sqrt(2))
-    return total / 200
+    return total / 40
 
 
 def brute_force(made: Made, scores: Floats) -> list[float]:
