@@ -88,17 +88,17 @@ def solve_exposures(rates: Floats, counts: Floats) -> Floats:
 
 
 def chance_of_4(population: Population) -> Floats:
-    """[N, M] mean over 40 times of the probability of a 4 or 5."""
+    """[N, M] mean over 16 times of the probability of a 4 or 5."""
     planted = population.planted
     start = np.maximum(population.joined[:, None], population.opened).astype(float)
     base = planted.user_effect[:, None] + planted.movie_effect.astype(float)
     base = base + planted.user_taste.T.astype(float) @ planted.movie_taste
     drift = 0.2 + planted.user_drift[:, None] + planted.movie_drift.astype(float)
     total = np.zeros(start.shape)
-    for part in (np.arange(40) + 0.5) / 40:
+    for part in (np.arange(16) + 0.5) / 16:
         mean = base + drift * (start + (1 - start) * part - 0.75)
         total += 0.5 * np.vectorize(math.erfc)((planted.cuts[2] - mean) / 0.86 / math.sqrt(2))
-    return total / 40
+    return total / 16
 
 
 def brute_force(made: Made, scores: Floats) -> list[float]:
@@ -137,8 +137,8 @@ def test_exposures_that_were_drawn_are_near_those_expected(made: Made) -> None:
     counts = (made.population.num_rows - home).astype(float)
     expected = solve_exposures(np.exp(log_rates(made.population)), counts)
     drawn = np.array([part.exposure for part in made.rows])
-    many = counts > 50
-    np.testing.assert_allclose(drawn[many] / expected[many], 1, atol=0.6)
+    many = (counts > 50) & (counts < 400)  # few are left of the others: the last take long
+    np.testing.assert_allclose(drawn[many] / expected[many], 1, atol=0.5)
     assert np.log(drawn[many] / expected[many]).mean() == pytest.approx(0, abs=0.08)
     by_user = brute_force(made, true_scores(made, expected))
     assert measured(made)["best_ndcg"] == pytest.approx(np.mean(by_user), abs=0.015)
@@ -150,7 +150,9 @@ def test_popularity_is_far_below_and_taste_near_the_best(made: Made) -> None:
     counts = np.bincount([movie for _, movie in train], minlength=CONFIG.num_movies)
     shape = (CONFIG.num_users, CONFIG.num_movies)
     popular = np.mean(brute_force(made, np.broadcast_to(counts, shape)))
-    tasteful = np.mean(brute_force(made, np.log(counts) + log_rates(made.population)))
+    # What a list by the probability of a rating, of whatever value, can reach.
+    drawn = np.array([part.exposure for part in made.rows])
+    tasteful = np.mean(brute_force(made, np.log(drawn) + log_rates(made.population)))
     assert popular < 0.75 * best
     assert 0.9 * best < tasteful < best
 
