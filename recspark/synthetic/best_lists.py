@@ -7,8 +7,9 @@ the product of this and the probability that u rates the movie 4 or 5, averaged 
 which he may do so. Given train and the planted parameters, no other order has a higher expected
 gain. The pairs of probe.txt that were really drawn tell how good its lists are.
 
-The one movie that every user is guaranteed is drawn without regard to taste. The probabilities
-leave it out.
+Exposures are those of the draws, which scatter a little about what one would expect of the planted
+parameters. The one movie that every user is guaranteed is drawn without regard to taste; the
+probabilities leave it out.
 """
 
 from __future__ import annotations
