@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import posixpath
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -17,6 +18,7 @@ from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import json_files, storage
+from recspark.synthetic.best_lists import join_pairs, measure_best
 from recspark.synthetic.pieces import KINDS, Piece, collate, concatenate, write_pieces
 from recspark.synthetic.population import Population, build_population
 from recspark.synthetic.settings import GenerateConfig
@@ -85,8 +87,9 @@ def generate(config: GenerateConfig, step: Step, spark: SparkSession) -> None:
         with fsspec.open(posixpath.join(folder, TITLES), "wb") as file:
             file.write(build_titles(config.seed, population.years))
         totals = np.concatenate([piece.totals for piece in pieces])
+        best = _measure_lists(population, pieces) if config.choice else None
         json_files.write_json(
-            posixpath.join(folder, TRUTH), build_truth(config, population, totals)
+            posixpath.join(folder, TRUTH), build_truth(config, population, totals, best)
         )
         counts = {
             "ratings": config.num_ratings,
@@ -140,6 +143,11 @@ def _assemble(pieces: Sequence[Piece], spark: SparkSession, folder: str) -> None
         merge(parts, kind, posixpath.join(folder, name))
 
     spread(spark, jobs, len(jobs)).foreach(assemble)
+
+
+def _measure_lists(population: Population, pieces: Sequence[Piece]) -> dict[str, Any]:
+    pairs = join_pairs([piece.pairs for piece in pieces if piece.pairs is not None])
+    return measure_best(population, pairs, np.concatenate([one.exposures for one in pieces]))
 
 
 def _file_movies(num_movies: int) -> list[range]:

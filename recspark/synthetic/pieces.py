@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recspark.files import storage
+from recspark.synthetic.best_lists import KnownPairs, join_pairs, known_pairs, mark_listed
 from recspark.synthetic.choose import build_slots
 from recspark.synthetic.population import Population
 from recspark.synthetic.rows import MovieRows, build_rows
@@ -32,21 +33,28 @@ class Piece:
     """Kind of file to the number of bytes of each movie in it."""
     totals: NDArray[np.float64]
     """The result of `sum_rows` for each movie: [len(movies), 3, 8]."""
+    exposures: NDArray[np.float64]
+    """Of each movie, from `choose_pulled`; NaN without a pull."""
+    pairs: KnownPairs | None
+    """For the best lists; None without a pull."""
 
 
 def write_pieces(population: Population, runs: Iterable[range], folder: str) -> Iterator[Piece]:
     """Write the text of each run of movies below `folder`, under unique names.
 
-    Memory: the population and one movie's rows, however long a run is.
+    Memory: the population and one movie's rows, however long a run is; with a pull, also 9 bytes
+    for each pair of a listed user.
     """
-    slots, fields = build_slots(population.weights), build_fields(population.user_ids)
+    slots = build_slots(population.weights, population.pull)
+    fields = build_fields(population.user_ids)
+    is_listed = None if population.pull is None else mark_listed(population)
     for movies in runs:
         parent = posixpath.join(folder, uuid.uuid4().hex)
         storage.make_folder(parent)
         paths = {kind: posixpath.join(parent, kind) for kind in KINDS}
         files: dict[str, BinaryIO] = {}
         lengths: dict[str, list[int]] = {kind: [] for kind in KINDS}
-        totals = []
+        totals, exposures, pairs = [], [], []
         try:
             for kind, path in paths.items():
                 fs, stripped = storage.filesystem(path)
@@ -57,10 +65,20 @@ def write_pieces(population: Population, runs: Iterable[range], folder: str) -> 
                     files[kind].write(block)
                     lengths[kind].append(len(block))
                 totals.append(sum_rows(rows))
+                exposures.append(rows.exposure)
+                if is_listed is not None:
+                    pairs.append(known_pairs(rows, movie, is_listed))
         finally:
             for file in files.values():
                 file.close()
-        yield Piece(movies, paths, lengths, np.array(totals))
+        yield Piece(
+            movies,
+            paths,
+            lengths,
+            totals=np.array(totals),
+            exposures=np.array(exposures),
+            pairs=join_pairs(pairs) if pairs else None,
+        )
 
 
 def sum_rows(rows: MovieRows) -> NDArray[np.float64]:

@@ -3,11 +3,13 @@
 A pair's mean is user effect + movie effect + taste_u · taste_m + (trend + drift_u + drift_m)·time,
 Gaussian noise is added, and the sum is rounded at four cut points. The cut points are chosen so
 that the shares of the ratings 1 to 5 are those of the Netflix Prize. Effects have mean 0 over the
-ratings, so all values are in rating units relative to the mean rating.
+ratings, so all values are in rating units relative to the mean rating. Only taste_u · taste_m has a
+mean above 0 where people rate what is to their taste (`pull.py`).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +51,27 @@ class Planted:
     """The 4 cut points, ascending: a sum above cut k (from 0) gives a rating of k + 2 or more."""
 
 
+def taste_scale() -> float:
+    """Return the standard deviation of each dimension of taste.
+
+    The sum of TASTE_RANK products of two standard normals has a variance of TASTE_RANK.
+    """
+    return (TASTE_STD**2 / TASTE_RANK) ** 0.25
+
+
+def balance(choice: float) -> float:
+    """Return k of `pull.py`, with a = choice · taste_scale² in its formula."""
+    return float((math.sqrt(1 + 4 * (choice * taste_scale() ** 2) ** 2) - 1) / 2)
+
+
 def plant(
-    seed: int, user_counts: Floats, movie_counts: Ints, joined: Floats32, opened: Floats32
+    seed: int,
+    user_counts: Floats,
+    movie_counts: Ints,
+    joined: Floats32,
+    opened: Floats32,
+    choice: float,
+    rates: tuple[NDArray[np.int32], Floats],
 ) -> Planted:
     """Return the parameters, standardised over the ratings.
 
@@ -60,12 +81,13 @@ def plant(
         movie_counts: Ratings of each movie [M].
         joined: When each user joins [N].
         opened: When each movie is released [M].
+        choice: How strongly taste decides which movies a user rates.
+        rates: [N] and [M]; without taste, a user rates a movie with probability 1 - exp(-product).
     """
     draw = stream(seed, Purpose.EFFECTS)
     user_side = _standard_normal(draw, TASTE_RANK + 2, user_counts)
     movie_side = _standard_normal(draw, TASTE_RANK + 2, movie_counts)
-    # The sum of TASTE_RANK products of two standard normals has a variance of TASTE_RANK.
-    scale = np.float32((TASTE_STD**2 / TASTE_RANK) ** 0.25)
+    scale = np.float32(taste_scale())
     parts = {
         "user_effect": user_side[0] * np.float32(USER_EFFECT_STD),
         "user_drift": user_side[1] * np.float32(DRIFT_STD),
@@ -80,7 +102,13 @@ def plant(
     movies = _sample_by(pairs, movie_counts)
     times = sample_times(pairs, joined[users], opened[movies])
     sums = add_noise(pairs, planted_means(rough, users, movies, times))
-    cuts = np.quantile(sums, np.cumsum(RATING_SHARES)[:-1])
+    below = np.cumsum(RATING_SHARES)[:-1]
+    if choice:
+        unmoved = rates[0][users] * rates[1][movies]
+        moved = unmoved * np.exp(_attraction(rough, users, movies, choice))
+        cuts = _weighted_quantiles(sums, below, np.expm1(-moved) / np.expm1(-unmoved))
+    else:
+        cuts = np.quantile(sums, below)
     return Planted(**parts, cuts=tuple(float(cut) for cut in cuts))
 
 
@@ -120,6 +148,22 @@ def rating_moments(planted: Planted, means: Floats) -> tuple[Floats, Floats]:
         first += above
         second += (2 * k - 1) * above
     return 1 + first, second - first**2
+
+
+def _attraction(planted: Planted, users: Users, movies: Users, choice: float) -> Floats:
+    """Return the log of the mean factor by which taste changes the rate of each pair."""
+    user_taste, movie_taste = planted.user_taste[:, users], planted.movie_taste[:, movies]
+    k = balance(choice)
+    squares = (user_taste**2 + movie_taste**2).sum(axis=0) / taste_scale() ** 2
+    logs = choice * (user_taste * movie_taste).sum(axis=0) - k / 2 * squares
+    return np.asarray(logs + TASTE_RANK / 2 * math.log1p(k), dtype=np.float64)
+
+
+def _weighted_quantiles(values: Floats, shares: Floats, weights: Floats) -> Floats:
+    """Return the values below which these shares of the weight lie."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return values[order[np.searchsorted(total, shares * total[-1])]]
 
 
 def _standard_normal(draw: np.random.Generator, num: int, counts: NDArray[np.generic]) -> Floats32:

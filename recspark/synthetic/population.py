@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from recspark.synthetic.calendar import opening_share, sample_joined, sample_years
 from recspark.synthetic.planted import Planted, plant
+from recspark.synthetic.pull import Pull, build_pull
 from recspark.synthetic.settings import GenerateConfig
 from recspark.synthetic.streams import Purpose, stream
-from recspark.synthetic.tails import apportion, expected_counts, user_weights
+from recspark.synthetic.tails import apportion, expected_counts, exposures, user_weights
 
 Ints = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
@@ -40,6 +41,8 @@ class Population:
     home_start: Ints
     """Where each movie's part of `at_home` starts (M + 1)."""
     planted: Planted
+    pull: Pull | None
+    """What makes users rate movies to their taste; None if only popularity counts."""
 
     @property
     def num_ratings(self) -> Ints:
@@ -50,7 +53,8 @@ class Population:
 def build_population(config: GenerateConfig) -> Population:
     """Return the tables of a data set, which depend on its content settings only.
 
-    Memory: about 60 bytes per user and 100 per movie (30 MB at the size of the Netflix Prize).
+    Memory: about 60 bytes per user and 100 per movie (30 MB at the size of the Netflix Prize), and
+    24 more of each with a pull.
     """
     users = stream(config.seed, Purpose.USERS)
     movies = stream(config.seed, Purpose.MOVIES)
@@ -71,10 +75,20 @@ def build_population(config: GenerateConfig) -> Population:
     kept = num_rows - num_qualifying
     years = sample_years(movies, config.num_movies)
     joined, opened = sample_joined(users, config.num_users), opening_share(years)
+    weights = ranked[user_rank]
+    planted = plant(
+        config.seed,
+        user_counts=1 + ranked_users[user_rank],
+        movie_counts=num_rows,
+        joined=joined,
+        opened=opened,
+        choice=config.choice,
+        rates=(weights, exposures(weights, num_rows)),
+    )
     return Population(
         seed=config.seed,
         user_ids=_ids(users, config.num_users, config.max_user_id),
-        weights=ranked[user_rank],
+        weights=weights,
         joined=joined,
         opened=opened,
         years=years,
@@ -83,7 +97,8 @@ def build_population(config: GenerateConfig) -> Population:
         num_qualifying=num_qualifying,
         at_home=users.permutation(config.num_users).astype(np.int32),
         home_start=np.concatenate([[0], np.cumsum(num_home)]),
-        planted=plant(config.seed, 1 + ranked_users[user_rank], num_rows, joined, opened),
+        planted=planted,
+        pull=build_pull(planted, weights, config.choice) if config.choice else None,
     )
 
 

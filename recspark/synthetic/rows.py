@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recspark.synthetic.calendar import days_of, sample_times
-from recspark.synthetic.choose import choose_users
+from recspark.synthetic.choose import choose_pulled, choose_users
 from recspark.synthetic.planted import add_noise, planted_means, rating_moments, round_ratings
 from recspark.synthetic.population import Population
 from recspark.synthetic.streams import Purpose, stream
@@ -30,6 +31,8 @@ class MovieRows:
     """(rating - expected rating)² of each row."""
     variances: NDArray[np.float64]
     """Expected value of `squared_errors`, given the planted means."""
+    exposure: float
+    """From `choose_pulled`; NaN without a pull."""
 
 
 def build_rows(population: Population, movie: int, slots: NDArray[np.int32]) -> MovieRows:
@@ -41,11 +44,15 @@ def build_rows(population: Population, movie: int, slots: NDArray[np.int32]) -> 
     Args:
         population: From `build_population`.
         movie: Position of the movie (its id less 1).
-        slots: From `build_slots` of the population's weights.
+        slots: From `build_slots` of the population's weights and pull.
     """
     rows = stream(population.seed, Purpose.ROWS, movie)
     home = population.at_home[population.home_start[movie] : population.home_start[movie + 1]]
-    chosen = choose_users(rows, int(population.num_rows[movie]), home, population.weights, slots)
+    num, weights = int(population.num_rows[movie]), population.weights
+    if population.pull is None:
+        chosen, exposure = choose_users(rows, num, home, weights, slots), math.nan
+    else:
+        chosen, exposure = choose_pulled(rows, num, home, weights, slots, population.pull, movie)
     others = rows.permutation(chosen[len(home) :])
     num_held_out = int(population.num_qualifying[movie])
     rated = rows.permutation(np.concatenate([home, others[num_held_out:]]))
@@ -63,4 +70,5 @@ def build_rows(population: Population, movie: int, slots: NDArray[np.int32]) -> 
         probe=probe,
         squared_errors=(ratings - expected) ** 2,
         variances=variances,
+        exposure=exposure,
     )

@@ -10,6 +10,8 @@ from recspark.errors import ConfigError, describe
 
 # The largest user id of the real set divided by its number of users: ids have gaps.
 ID_SPREAD = 2_649_429 / 480_189
+# Beyond it, a movie's ratings would come from the few users whose taste it meets best.
+_MOST_CHOICE = 5.0
 
 
 def _require(holds: bool, where: str, found: object, expected: str) -> None:
@@ -37,6 +39,10 @@ class GenerateConfig:
     """Rows of probe.txt, which are also in combined_data, as a share of num_ratings (0 to 1)."""
     qualifying_share: float = 0.028
     """Rows of qualifying.txt, in addition to num_ratings, as a share of num_ratings (0 to 1)."""
+    choice: float = 0.0
+    """How strongly a user's taste decides which movies he rates (0 to 5): he rates a movie whose
+    planted taste gives him a star more exp(choice) times as often as others rate it. 0 leaves it to
+    popularity alone. Above 0, truth.json has the best NDCG that lists can have."""
     num_tasks: int | None = None
     """Tasks to run in parallel (count, changes no byte); null: one per four million ratings."""
     force: bool = False
@@ -50,6 +56,9 @@ class GenerateConfig:
         _require(0 <= self.seed < 2**63, "--seed", self.seed, "0 or more, below 2^63")
         _require(
             self.num_tasks is None or self.num_tasks >= 1, "--num_tasks", self.num_tasks, "≥ 1"
+        )
+        _require(
+            0 <= self.choice <= _MOST_CHOICE, "--choice", self.choice, f"0 to {_MOST_CHOICE:g}"
         )
         for name in ("probe_share", "qualifying_share"):
             value = getattr(self, name)
@@ -92,5 +101,8 @@ class GenerateConfig:
     def content(self) -> dict[str, Any]:
         """Return the settings that affect the files' content."""
         others = {"output", "num_tasks", "force", "spark"}
+        if not self.choice:
+            # Data sets made before there was this setting stay valid.
+            others.add("choice")
         names = [item.name for item in fields(self) if item.name not in others]
         return {name: getattr(self, name) for name in names}

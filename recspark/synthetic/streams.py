@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     TITLES = 5
     ROWS = 6
     FAULTS = 7
+    LISTS = 8
 
 
 def stream(seed: int, purpose: Purpose, key: int = 0) -> np.random.Generator:

@@ -74,6 +74,19 @@ def expected_counts(
     return of_users[inverse.reshape(-1)], of_movies
 
 
+def exposures(weights: NDArray[np.int32], counts: NDArray[np.generic]) -> Floats:
+    """Return each movie's x, with which user u rates it with probability 1 - exp(-x · weight_u).
+
+    Args:
+        weights: Weight of each user.
+        counts: Expected number of ratings of each movie, below the number of users.
+    """
+    levels, sizes = np.unique(weights, return_counts=True)
+    logs = np.linspace(-np.log(levels[-1]) - 30, 5, _GRID * 4)
+    reached = np.array([sizes @ -np.expm1(-np.exp(log) * levels) for log in logs])
+    return np.exp(np.interp(np.asarray(counts, dtype=np.float64), reached, logs))
+
+
 def apportion(shares: NDArray[np.generic], total: int, caps: NDArray[np.generic]) -> Ints:
     """Return integer counts in proportion to `shares` that sum to `total`, none above its cap.
 

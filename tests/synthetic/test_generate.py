@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
 from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from recspark.errors import DataError
@@ -64,6 +66,16 @@ def test_bytes_do_not_depend_on_the_number_of_tasks(
 def test_another_seed_gives_other_ratings(make: Make, folder: Path) -> None:
     other = contents(make(seed=6))
     assert all(other[name] != text for name, text in contents(folder).items())
+
+
+def test_rows_without_choice_are_those_of_before_there_was_one() -> None:
+    population = build_population(SMALL)
+    slots, crc = build_slots(population.weights), 0
+    for movie in range(SMALL.num_movies):
+        rows = build_rows(population, movie, slots)
+        for values in (rows.users, rows.days, rows.ratings, rows.probe):
+            crc = zlib.crc32(values.astype(np.int64).tobytes(), crc)
+    assert crc == 343424484  # of the commit before
 
 
 def test_counts_are_exact_and_every_user_and_movie_appears(folder: Path) -> None:
@@ -156,6 +168,8 @@ def test_a_folder_that_was_not_generated_is_never_replaced(tmp_path: Path) -> No
         {"num_users": 3, "num_movies": 2, "num_ratings": 5, "qualifying_share": 0.0},
         {"num_users": 30, "num_movies": 20, "num_ratings": 600, "qualifying_share": 0.0},
         {"num_users": 30, "num_movies": 20, "num_ratings": 50, "qualifying_share": 1.0},
+        {"num_users": 3, "num_movies": 2, "num_ratings": 5, "choice": 5.0},
+        {"num_users": 30, "num_movies": 20, "num_ratings": 580, "choice": 5.0},
     ],
 )
 def test_extreme_counts(make: Make, counts: dict[str, float]) -> None:

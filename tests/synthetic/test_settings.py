@@ -18,6 +18,8 @@ from recspark.synthetic.settings import GenerateConfig
         ({"seed": -1}, "seed: found -1"),
         ({"num_tasks": 0}, "num_tasks: found 0"),
         ({"probe_share": 1.5}, "probe_share: found 1.5"),
+        ({"choice": -0.1}, "choice: found -0.1, expected 0 to 5"),
+        ({"choice": 5.5}, "choice: found 5.5, expected 0 to 5"),
         ({"output": ""}, "a folder to write to"),
         ({"num_users": 2**30, "num_ratings": 2**31}, "2\\^31"),
     ],
