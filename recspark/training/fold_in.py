@@ -24,6 +24,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.user_buckets import users_of
 from recspark.contract.paths import SIGNAL_WEIGHTS
 from recspark.datasets.histories import Histories
@@ -35,7 +36,6 @@ from recspark.models.mult_vae import MultVAE
 from recspark.models.rated_cells import RatedCells
 from recspark.models.rating_model import RatingModel
 from recspark.saved import weights
-from recspark.training.compiled import Threads
 from recspark.training.group import Group
 from recspark.training.ials_learner import gram, ials_prior
 from recspark.training.row_solver import RowPrior, RowSolver

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark.training.compiled import Threads
+from recspark.arrays.compiled import Threads
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

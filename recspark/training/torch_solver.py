@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.ratings import SECONDS_PER_YEAR
-from recspark.training.compiled import Threads
 from recspark.training.group import Group
 from recspark.training.row_batches import Batch, Chunk, cut_into_chunks
 from recspark.training.row_solver import Doubles, RowPrior, RowSolver

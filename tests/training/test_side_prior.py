@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from recspark.arrays.compiled import Threads
 from recspark.training import side_prior
-from recspark.training.compiled import Threads
 from recspark.training.side_prior import (
     Features,
     PriorDraw,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from recspark.arrays.compiled import Threads
 from recspark.training import make_rows, row_batches
-from recspark.training.compiled import Threads
 from recspark.training.group import Group
 from recspark.training.job import TrainJob
 from recspark.training.row_batches import cut_into_chunks
