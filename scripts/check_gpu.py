@@ -36,6 +36,7 @@ from recspark.arrays.user_buckets import Shard
 from recspark.config.sampler import SamplerConfig
 from recspark.config.train import TrainConfig
 from recspark.contract import columns as c
+from recspark.datasets.prepared import PreparedFacts
 from recspark.training import make_rows
 from recspark.training.clock import Clock
 from recspark.training.group import join_group
@@ -158,12 +159,16 @@ def make_job(data: Path, rows: tuple[dict[int, int], dict[int, int]], **settings
         valid=str(data / "valid"),
         train_rows=rows[0],
         valid_rows=rows[1],
-        num_users=num_users,
-        num_movies=num_movies,
-        num_buckets=BUCKETS,
-        rating_mean=3.6,
-        rating_std=1.1,
-        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        facts=PreparedFacts(
+            num_users=num_users,
+            num_movies=num_movies,
+            num_buckets=BUCKETS,
+            rating_min=1.0,
+            rating_max=5.0,
+            rating_mean=3.6,
+            rating_std=1.1,
+            rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        ),
         checkpoints="",
         tensorboard="",
         train_id="check",
@@ -302,7 +307,7 @@ def check_synchronisations(checks: Checks, name: str, job: TrainJob) -> None:
     """Count the operations of steps that wait for the GPU; there must be none."""
     settings = replace(job.settings, device=checks.device.type)
     job = replace(job, settings=settings)
-    shard = Shard(num_users=job.num_users, num_buckets=BUCKETS, rank=0, num_ranks=1)
+    shard = Shard(num_users=job.facts.num_users, num_buckets=BUCKETS, rank=0, num_ranks=1)
     with alone(), join_group(settings) as group, make_learner(job, shard, group) as learner:
         clock, waits, steps = Clock(group.device), [], 0
         batches = learner.batches(0, 0)

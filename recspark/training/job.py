@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recspark.config import TrainConfig
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.signal import Signal
 
 
@@ -23,15 +24,8 @@ class TrainJob:
     """Bucket to rows to learn from, from the manifests."""
     valid_rows: dict[int, int]
     """Bucket to rows of valid."""
-    num_users: int
-    num_movies: int
-    num_buckets: int
-    rating_mean: float
-    """Mean rating of train."""
-    rating_std: float
-    """Standard deviation of the ratings of train."""
-    rating_values: tuple[float, ...]
-    """The distinct ratings of train, ascending."""
+    facts: PreparedFacts
+    """Of train."""
     checkpoints: str
     """The folder of the model's checkpoints, which all ranks see."""
     tensorboard: str

@@ -53,7 +53,9 @@ def make_learner(job: TrainJob, shard: Shard, group: Group) -> Iterator[Learner]
     """
     settings = job.settings
     architecture = find_architecture(settings.architecture)
-    spec = ModelSpec.from_settings(settings, num_movies=job.num_movies, target=_make_target(job))
+    spec = ModelSpec.from_settings(
+        settings, num_movies=job.facts.num_movies, target=_make_target(job)
+    )
     model = architecture.build(spec, make_generator(job.seed, "model")).to(group.device)
     if group.num_ranks > 1:
         for norm in model.modules():
@@ -86,7 +88,7 @@ def _make_user_learner(model: AutoRec, job: TrainJob, shard: Shard, group: Group
     if job.signal is not None:
         lists = ListSample.of(ratings, shard, job.relevant_rating, group.device)
         ratings = weigh(ratings, job.signal)
-    grouped = UserRatings.of(ratings, shard.num_rows, job.num_movies, job.rating_mean)
+    grouped = UserRatings.of(ratings, shard.num_rows, job.facts.num_movies, job.facts.rating_mean)
     counted = sum(job.train_rows.values()), shard, settings, group
     if not isinstance(model, MultVAE):
         return UserLearner(model, plan, grouped, *counted)
@@ -97,7 +99,7 @@ def _make_user_learner(model: AutoRec, job: TrainJob, shard: Shard, group: Group
 
 
 def _make_target(job: TrainJob) -> Target:
-    kind, values = job.settings.target, job.rating_values
+    kind, values = job.settings.target, job.facts.rating_values
     if kind == "one_of_k" and not 2 <= len(values) <= MAX_CLASSES:
         raise ConfigError(
             describe(
@@ -109,7 +111,7 @@ def _make_target(job: TrainJob) -> Target:
         )
     return Target(
         kind=kind,
-        mean=job.rating_mean,
-        std=job.rating_std or 1.0,
+        mean=job.facts.rating_mean,
+        std=job.facts.rating_std or 1.0,
         values=values if kind == "one_of_k" else (),
     )

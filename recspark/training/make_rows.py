@@ -56,7 +56,7 @@ def make_row_learner(
     group.barrier_without_timeout()  # ranks read unequal parts, and now sum over all
     target = model.spec.target
     users, movies = group_ratings(
-        *(found, times, shard, job.num_movies, settings.embedding_size, threads, group),
+        *(found, times, shard, job.facts.num_movies, settings.embedding_size, threads, group),
         shift=target.shift,
         scale=target.scale,
         has_drift=sampler.drift,

@@ -65,8 +65,8 @@ def run_rank(job: TrainJob, group: Group) -> None:
         TrainingError: Rows are missing, or the loss diverged.
     """
     shard = Shard(
-        num_users=job.num_users,
-        num_buckets=job.num_buckets,
+        num_users=job.facts.num_users,
+        num_buckets=job.facts.num_buckets,
         rank=group.rank,
         num_ranks=group.num_ranks,
     )
@@ -189,7 +189,7 @@ def require_sound(job: TrainJob, position: Position) -> None:
     if job.settings.ranks_only:
         return
     name = "train" if kept["valid_rmse"] is None else "valid"
-    rmse, limit = kept[f"{name}_rmse"], 2 * math.hypot(job.rating_mean, job.rating_std)
+    rmse, limit = kept[f"{name}_rmse"], 2 * math.hypot(job.facts.rating_mean, job.facts.rating_std)
     if rmse > limit > 0:
         raise TrainingError(
             describe(
@@ -216,9 +216,9 @@ def _make_card(job: TrainJob, position: Position, spec: dict[str, Any]) -> dict[
         "architecture": job.settings.architecture,
         USES_TIMES: job.settings.uses_times,
         "spec": spec,
-        "num_users": job.num_users,
-        "num_movies": job.num_movies,
-        "num_buckets": job.num_buckets,
+        "num_users": job.facts.num_users,
+        "num_movies": job.facts.num_movies,
+        "num_buckets": job.facts.num_buckets,
         "best_epoch": position.best_epoch,
         "num_epochs": len(position.history),
         "valid_rmse": position.valid_rmse,
@@ -239,7 +239,9 @@ def _ranking(job: TrainJob, position: Position) -> dict[str, Any]:
 
 def _belongs_to(job: TrainJob) -> dict[str, Any]:
     """Return what a run must have in common with a checkpoint to continue it, as JSON values."""
-    chosen = resume_settings(job.settings, job.train_rows, job.num_users, job.num_buckets)
+    chosen = resume_settings(
+        job.settings, job.train_rows, job.facts.num_users, job.facts.num_buckets
+    )
     settings = {f"train.{name}": value for name, value in chosen.items()}
     if job.signal is not None:
         settings |= {"signal": job.signal.to_card(), "relevant_rating": job.relevant_rating}

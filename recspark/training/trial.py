@@ -48,7 +48,9 @@ def run_trial(job: TrainJob, group: Group, on_epoch: OnEpoch) -> Trained:
     Raises:
         TrainingError: The loss diverged, or the model is worse than none.
     """
-    shard = Shard(num_users=job.num_users, num_buckets=job.num_buckets, rank=0, num_ranks=1)
+    shard = Shard(
+        num_users=job.facts.num_users, num_buckets=job.facts.num_buckets, rank=0, num_ranks=1
+    )
     set_threads(job, group)
     watch = _Watch(on_epoch)
     with make_learner(job, shard, group) as learner:

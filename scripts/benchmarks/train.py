@@ -30,6 +30,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from recspark.config import TrainConfig
 from recspark.config.load import load_model_configs
+from recspark.datasets.prepared import PreparedFacts
 from recspark.training.job import TrainJob
 from recspark.training.rank import train_rank
 
@@ -103,12 +104,16 @@ def make_job(
         valid=str(train),
         train_rows=rows,
         valid_rows={},
-        num_users=num_users,
-        num_movies=num_movies,
-        num_buckets=len(rows),
-        rating_mean=3.0,
-        rating_std=1.4,
-        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        facts=PreparedFacts(
+            num_users=num_users,
+            num_movies=num_movies,
+            num_buckets=len(rows),
+            rating_min=1.0,
+            rating_max=5.0,
+            rating_mean=3.0,
+            rating_std=1.4,
+            rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        ),
         checkpoints=str(folder / "checkpoints"),
         tensorboard=str(folder / "tensorboard"),
         train_id=name,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from recspark.config.load import load_model_configs
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.signal import Signal
 from recspark.files import json_files
 from recspark.scoring.predictors import FactorModel
@@ -62,12 +63,16 @@ def job(ratings: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> TrainJ
         valid=str(root / "valid"),
         train_rows=rows[0],
         valid_rows=rows[1],
-        num_users=NUM_USERS,
-        num_movies=NUM_MOVIES,
-        num_buckets=NUM_BUCKETS,
-        rating_mean=float(rest[~is_valid, 2].mean()),
-        rating_std=float(rest[~is_valid, 2].std()),
-        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        facts=PreparedFacts(
+            num_users=NUM_USERS,
+            num_movies=NUM_MOVIES,
+            num_buckets=NUM_BUCKETS,
+            rating_min=1.0,
+            rating_max=5.0,
+            rating_mean=float(rest[~is_valid, 2].mean()),
+            rating_std=float(rest[~is_valid, 2].std()),
+            rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        ),
         checkpoints=str(root / "checkpoints"),
         tensorboard="",
         train_id="train",

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recspark.config import TrainConfig
+from recspark.datasets.prepared import PreparedFacts
 from recspark.training.job import TrainJob
 from recspark.training.rank import train_rank
 
@@ -79,12 +80,16 @@ def make_job(root: Path, **settings: object) -> TrainJob:
         valid=str(root / "valid"),
         train_rows=write_split(root / "train", seed=1, share=0.5),
         valid_rows=write_split(root / "valid", seed=2, share=0.1),
-        num_users=NUM_USERS,
-        num_movies=NUM_MOVIES,
-        num_buckets=NUM_BUCKETS,
-        rating_mean=3.5,
-        rating_std=1.1,
-        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        facts=PreparedFacts(
+            num_users=NUM_USERS,
+            num_movies=NUM_MOVIES,
+            num_buckets=NUM_BUCKETS,
+            rating_min=1.0,
+            rating_max=5.0,
+            rating_mean=3.5,
+            rating_std=1.1,
+            rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        ),
         checkpoints=str(root / "checkpoints"),
         tensorboard=str(root / "tensorboard"),
         train_id="train-1",

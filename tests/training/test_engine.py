@@ -161,8 +161,10 @@ def test_clipping_bounds_the_joint_norm_of_all_gradients(tmp_path: Path) -> None
 def test_biases_may_have_no_l2(tmp_path: Path, updates: str) -> None:
     # If only the mean is wrong, only biases can correct it, and only L2 holds them back.
     job = make_job(tmp_path, reg=5.0, embedding_updates=updates, epochs=40, patience=40)
-    held = train_alone(replace(job, rating_mean=2.5), tmp_path / "held")
-    free = replace(job, rating_mean=2.5, settings=replace(job.settings, bias_reg=0.0))
+    held = train_alone(replace(job, facts=replace(job.facts, rating_mean=2.5)), tmp_path / "held")
+    free = replace(
+        job, facts=replace(job.facts, rating_mean=2.5), settings=replace(job.settings, bias_reg=0.0)
+    )
     freed = train_alone(free, tmp_path / "freed")
     assert history(freed)[-1]["valid_rmse"] < history(held)[-1]["valid_rmse"] - 0.2
 

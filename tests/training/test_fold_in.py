@@ -53,7 +53,9 @@ def test_movies_that_the_model_does_not_know_and_empty_histories_say_nothing(
     tmp_path: Path,
 ) -> None:
     job = make_ranker(tmp_path, **IALS)
-    job = train_alone(replace(job, num_movies=job.num_movies + 1), tmp_path / "m")
+    job = train_alone(
+        replace(job, facts=replace(job.facts, num_movies=job.facts.num_movies + 1)), tmp_path / "m"
+    )
     histories = Histories(
         np.array([0, 2, 2, 5, 6]),
         np.array([3, 5, 3, 5, 17, 17], np.int32),

@@ -21,7 +21,13 @@ from recspark.training.batches import Ratings
 from recspark.training.group import join_group
 from recspark.training.job import TrainJob
 from recspark.training.make import make_learner
-from tests.training.jobs import as_rank, be_rank, free_port, make_job, run_ranks
+from tests.training.jobs import (
+    as_rank,
+    be_rank,
+    free_port,
+    make_job,
+    run_ranks,
+)
 
 TIMEOUT_SECONDS = 4
 
@@ -57,7 +63,9 @@ def test_gradients_are_summed_in_place_on_every_rank() -> None:
 
 def test_a_lone_rank_normalises_as_torch_does(tmp_path: Path) -> None:
     job = make_job(tmp_path, architecture="embedding_mlp", layers=("dense 4", "batch_norm"))
-    shard = Shard(num_users=job.num_users, num_buckets=job.num_buckets, rank=0, num_ranks=1)
+    shard = Shard(
+        num_users=job.facts.num_users, num_buckets=job.facts.num_buckets, rank=0, num_ranks=1
+    )
     with as_rank(), join_group(job.settings) as group, make_learner(job, shard, group) as learner:
         norms = [one for one in learner.model.modules() if isinstance(one, BatchNorm)]
         assert [norm.group for norm in norms] == [None]

@@ -29,7 +29,7 @@ LAMBDA, ALPHA, K = 0.05, 0.2, 3
 def start(job: TrainJob) -> tuple[np.ndarray, np.ndarray]:
     """Return the random users and movies that training starts from."""
     spec = ModelSpec.from_settings(
-        job.settings, num_movies=job.num_movies, target=Target(kind="raw")
+        job.settings, num_movies=job.facts.num_movies, target=Target(kind="raw")
     )
     model = DotProduct.build(spec, make_generator(job.seed, "model"))
     assert isinstance(model, DotProduct)

@@ -11,6 +11,7 @@ import pytest
 
 from recspark.config import TrainConfig
 from recspark.config.load import load_model_configs
+from recspark.datasets.prepared import PreparedFacts
 from recspark.training.job import TrainJob
 from tests.training.jobs import train_together, write_bucket
 
@@ -48,12 +49,16 @@ def make_job(folder: Path, settings: TrainConfig) -> TrainJob:
         valid=str(folder / "valid"),
         train_rows=train_rows,
         valid_rows=valid_rows,
-        num_users=USERS,
-        num_movies=MOVIES,
-        num_buckets=BUCKETS,
-        rating_mean=3.6,
-        rating_std=1.1,
-        rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        facts=PreparedFacts(
+            num_users=USERS,
+            num_movies=MOVIES,
+            num_buckets=BUCKETS,
+            rating_min=1.0,
+            rating_max=5.0,
+            rating_mean=3.6,
+            rating_std=1.1,
+            rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        ),
         checkpoints=str(folder / "checkpoints"),
         tensorboard=str(folder / "tensorboard"),
         train_id="train",
