@@ -132,17 +132,7 @@ def make_real_job(root: Path, settings: Any, folder: Path) -> TrainJob:
     train_set, valid = require(paths.train), require(paths.valid)
     facts, rows = PreparedFacts.of(train_set), train_set.bucket_rows
     job = make_job("benchmark", settings, train=Path(paths.train), folder=folder, rows=rows)
-    return replace(
-        job,
-        valid=paths.valid,
-        valid_rows=valid.bucket_rows,
-        num_users=facts.num_users,
-        num_movies=facts.num_movies,
-        num_buckets=facts.num_buckets,
-        rating_mean=facts.rating_mean,
-        rating_std=facts.rating_std,
-        rating_values=facts.rating_values,
-    )
+    return replace(job, valid=paths.valid, valid_rows=valid.bucket_rows, facts=facts)
 
 
 def seconds_to(target: float, rmse: list[float], seconds: list[float]) -> float | None:

@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from common import describe_machine, save
-from factorisation import make_real_job, prepare
+from factorisation import prepare, require
 from train import run_rank
 
 from recspark.config.load import load_model_configs
+from recspark.contract.paths import RunPaths
+from recspark.stages.train import make_job
 from recspark.training.job import TrainJob
 
 WARM_UP = 2
@@ -65,11 +67,17 @@ def main() -> int:
     loaded = load_model_configs(
         ("--name", "benchmark", "--models", arguments.models, *short, *words), prog="sweeps"
     )
-    settings = replace(loaded[arguments.models].train, refit=False)
+    config = replace(loaded[arguments.models], run_dir=str(root))
+    settings = replace(config.train, refit=False)
+    paths = RunPaths(config.root)
     found: dict[str, dict[str, float]] = {}
     for number, way in enumerate(arguments.ways.split(",")):
         threads, num_ranks = map(int, way.split("x"))
-        job = make_real_job(root, replace(settings, num_ranks=num_ranks), work / "sweeps-model")
+        job = make_job(
+            replace(config, train=replace(settings, num_ranks=num_ranks)),
+            *("benchmark", str(work / "sweeps-model"), require(paths.train), require(paths.valid)),
+        )
+        job = replace(job, checkpoints=f"{job.folder}/checkpoints")
         history = train(replace(job, num_cores=threads), num_ranks, port=29_901 + number)
         seconds = statistics.median(epoch["seconds"] for epoch in history[WARM_UP:])
         peak = max(epoch["peak_memory_mib"] for epoch in history)
