@@ -37,9 +37,15 @@ setup(
         "report": REPORT,
         "tracking": TRACKING,
         "tune": TUNE,
-        # The yardsticks of scripts/benchmarks/factorisation.py and peers.py.
+        # The yardsticks of scripts/benchmarks/factorisation.py, peers.py and lists.py.
         # setuptools: myFM asks it for its own version.
-        "benchmark": ["libmf>=0.9.2", "myfm>=0.4", "scikit-surprise>=1.1.4", "setuptools<81"],
+        "benchmark": [
+            "implicit>=0.7.2",
+            "libmf>=0.9.2",
+            "myfm>=0.4",
+            "scikit-surprise>=1.1.4",
+            "setuptools<81",
+        ],
         # What scripts/test_cluster.sh adds: an S3 server to test against.
         "dev-cluster": [*CLUSTER, "moto[server]>=5"],
         # What scripts/test.sh runs.
