@@ -106,7 +106,7 @@ def choose_pulled(
         chosen = _first_occurrences(np.concatenate([chosen, draws]), len(weights))
         used = wanted
         if len(chosen) >= num:
-            used = 1 + accepted[np.argmax(draws == chosen[num - 1])]
+            used = 1 + int(accepted[np.argmax(draws == chosen[num - 1])])
         exposure += float(used / ends[-1])
     return chosen[:num], exposure
 
@@ -121,7 +121,10 @@ def _first_occurrences(users: Users, num_users: int) -> Users:
 
 
 def _by_keys(
-    rows: np.random.Generator, num: int, always: Users, rates: NDArray[np.generic]
+    rows: np.random.Generator,
+    num: int,
+    always: Users,
+    rates: NDArray[np.int32] | NDArray[np.float64],
 ) -> tuple[Users, float]:
     """Return the users and the largest key of one who is not of `always`, or 0."""
     keys = rows.standard_exponential(len(rates)) / rates

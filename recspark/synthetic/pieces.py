@@ -54,7 +54,8 @@ def write_pieces(population: Population, runs: Iterable[range], folder: str) -> 
         paths = {kind: posixpath.join(parent, kind) for kind in KINDS}
         files: dict[str, BinaryIO] = {}
         lengths: dict[str, list[int]] = {kind: [] for kind in KINDS}
-        totals, exposures, pairs = [], [], []
+        totals, exposures = [], []
+        pairs: list[KnownPairs] = []
         try:
             for kind, path in paths.items():
                 fs, stripped = storage.filesystem(path)
