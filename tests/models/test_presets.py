@@ -19,13 +19,14 @@ RECIPES = {
     *("netflix_embedding_nn", "lesson_dot", "lesson_bias", "lesson_nn", "softmax_classifier"),
     *("autorec", "netflix_mf", "netflix_deep", "netflix_residual", "scaled_nn"),
 }
+RANKERS = {"popularity", "item_knn", "ease"}
 
 
 def test_every_recipe_has_a_preset_and_a_large_scale_preset() -> None:
     expected = RECIPES | {f"{name}_large" for name in RECIPES}
     others = {"als", "bias", "biased_mf", "biased_mf_neighbors", "cosine_user", "mf_als"}
     samplers = {f"bayesian_mf{kind}" for kind in ("", "_interactions", "_full", "_large")}
-    assert set(PRESETS) == expected | others | samplers
+    assert set(PRESETS) == expected | others | samplers | RANKERS
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,8 @@ def test_a_preset_names_one_known_model_that_can_be_built(
     config = configs[name]
     assert config.prepare.split == "pairs"  # the split of the data's config is kept
     if config.train.architecture is None:
-        assert config.baseline.algorithm in ("als", "bias", "cosine_user", "residual_neighbors")
+        known = {"als", "bias", "cosine_user", "residual_neighbors"} | RANKERS
+        assert config.baseline.algorithm in known
         return
     values = (1.0, 2.0, 3.0, 4.0, 5.0) if config.train.target == "one_of_k" else ()
     spec = ModelSpec.from_settings(
