@@ -21,9 +21,15 @@ _TILE = 2048
 
 @compiled
 def fill_dense(
-    starts: Longs, movies: Ints, values: Floats, weights: Floats, candidates: Ints, into: Floats
+    starts: Longs,
+    movies: Ints,
+    values: Floats,
+    weights: Floats,
+    candidates: Ints,
+    nothing: float,
+    into: Floats,
 ) -> None:
-    """Fill the scores of candidates, [C, U]; 0 where no movie of a user has a weight.
+    """Fill the scores of candidates, [C, U].
 
     Eight rows of the weights are added at a time: a sum is loaded and stored once for eight.
 
@@ -33,6 +39,7 @@ def fill_dense(
         values: [N], weights of the user's ratings.
         weights: [M, M].
         candidates: [C], ascending.
+        nothing: What stands for 0, where no movie of a user has a weight.
         into: Filled.
     """
     sums = np.empty(_TILE, np.float32)
@@ -87,7 +94,8 @@ def fill_dense(
                     sums[column] += value * row[column]
                 place += 1
             for number in range(begin, end):
-                into[number, user] = sums[candidates[number] - left]
+                score = sums[candidates[number] - left]
+                into[number, user] = score if score != 0 else nothing
         begin = end
 
 
@@ -101,6 +109,7 @@ def fill_sparse(
     weights: Floats,
     num_movies: int,
     candidates: Ints,
+    nothing: float,
     into: Floats,
 ) -> None:
     """Fill the same from sparse weights: row i begins at row_starts[i], [M + 1]."""
@@ -112,7 +121,8 @@ def fill_sparse(
             for number in range(row_starts[movie], row_starts[movie + 1]):
                 sums[columns[number]] += value * weights[number]
         for number in range(len(candidates)):
-            into[number, user] = sums[candidates[number]]
+            score = sums[candidates[number]]
+            into[number, user] = score if score != 0 else nothing
         for place in range(starts[user], starts[user + 1]):
             movie = movies[place]
             for number in range(row_starts[movie], row_starts[movie + 1]):

@@ -85,10 +85,10 @@ class ItemModel:
         history = known.starts, known.movies, known.ratings
         if isinstance(self.weights, SparseWeights):
             sparse = self.weights.starts, self.weights.movies, self.weights.values
-            loops.fill_sparse(*history, *sparse, len(self.weights.starts) - 1, chosen, into)
+            num_movies = len(self.weights.starts) - 1
+            loops.fill_sparse(*history, *sparse, num_movies, chosen, nothing, into)
         else:
-            loops.fill_dense(*history, self.weights, chosen, into)
-        into[into == 0] = nothing
+            loops.fill_dense(*history, self.weights, chosen, nothing, into)
 
     def explain(self, histories: Histories, rows: Ints, movies: Ints) -> Reasons:
         """Return the contributions to the scores of pairs, exactly.

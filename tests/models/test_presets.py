@@ -16,7 +16,7 @@ CONF = Path(__file__).parents[2] / "conf"
 DATA = str(CONF / "movielens-100k.yaml")
 PRESETS = list_presets()
 # Models that rank movies and predict no ratings.
-RANKERS = {"popularity", "ials", "ials_large", "mult_vae"}
+RANKERS = {"popularity", "item_knn", "ease", "ials", "ials_large", "mult_vae"}
 RECIPES = {
     *("netflix_embedding_nn", "lesson_dot", "lesson_bias", "lesson_nn", "softmax_classifier"),
     *("autorec", "netflix_mf", "netflix_deep", "netflix_residual", "scaled_nn"),
@@ -26,7 +26,9 @@ RECIPES = {
 def test_every_recipe_has_a_preset_and_a_large_scale_preset() -> None:
     expected = RECIPES | {f"{name}_large" for name in RECIPES}
     others = {"als", "bias", "biased_mf", "biased_mf_neighbors", "cosine_user", "mf_als"}
-    samplers = {f"bayesian_mf{kind}" for kind in ("", "_interactions", "_full", "_large")}
+    samplers = {
+        f"bayesian_mf{kind}" for kind in ("", "_interactions", "_full", "_large", "_neighbors")
+    }
     assert set(PRESETS) == expected | others | samplers | RANKERS
 
 
@@ -45,7 +47,7 @@ def test_a_preset_names_one_known_model_that_can_be_built(
     assert config.prepare.split == "pairs"  # the split of the data's config is kept
     assert config.ranks_only == (name in RANKERS)
     if config.train.architecture is None:
-        known = ("als", "bias", "cosine_user", "residual_neighbors", "popularity")
+        known = {"als", "bias", "cosine_user", "residual_neighbors"} | RANKERS
         assert config.baseline.algorithm in known
         return
     values = (1.0, 2.0, 3.0, 4.0, 5.0) if config.train.target == "one_of_k" else ()
