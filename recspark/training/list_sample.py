@@ -64,8 +64,8 @@ class ListSample:
         starts = torch.searchsorted(kept[order, 0].contiguous(), rows)
         ends = starts.new_full((1,), len(kept))
         limit = -torch.inf if relevant_rating is None else relevant_rating
-        tensors = rows, torch.cat([starts, ends]), kept[order, 1]
-        return ListSample(*(tensor.to(device) for tensor in tensors), limit)
+        starts, movies = torch.cat([starts, ends]), kept[order, 1]
+        return ListSample(rows.to(device), starts.to(device), movies.to(device), limit)
 
     @torch.no_grad()
     def measure(
