@@ -12,8 +12,9 @@ from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError
 from recspark.evaluation.bootstrap import draw_weights
 from recspark.evaluation.list_figures import METRICS
+from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.evaluation.top_n import measure_lists
-from recspark.evaluation.yardstick import YARDSTICK, list_popular, rank_movies
+from recspark.evaluation.yardstick import list_popular, rank_movies
 from tests.evaluation import lists as small
 from tests.evaluation.lists import NUM_BUCKETS, NUM_MOVIES, NUM_USERS, SEED, Run
 from tests.runs import prepared_counts
