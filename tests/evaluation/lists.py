@@ -58,6 +58,7 @@ def random_run(seed: int, num_models: int = 2) -> Run:
 
     train, test = rate(0.2), rate(0.3)
     train = {pair: rating for pair, rating in train.items() if pair[0] % 3 or pair[1] % 2}
+    train = {pair: rating for pair, rating in train.items() if pair[1] != NUM_MOVIES - 1}
     lists = {
         f"m{number}": {
             user: rng.permutation(NUM_MOVIES)[: rng.integers(1, 14)].tolist()

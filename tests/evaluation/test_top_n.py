@@ -155,6 +155,7 @@ def test_popularity_is_counted_without_a_model_of_it(
     order = rank_movies(
         spark, (frame.train, frame.valid), range(NUM_BUCKETS), frame.support, relevant_rating
     )
+    assert sorted(order.tolist()) == list(range(NUM_MOVIES - 1))  # the last one is not in train
     found = measure(spark, tmp_path / "counted", run, order.tolist())
     modelled = measure(spark, tmp_path / "modelled", small.with_model(run, YARDSTICK, expected))
     assert found == modelled
