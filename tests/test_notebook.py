@@ -634,6 +634,7 @@ run = recspark.Run("runs/movielens-100k")
 for name in run.models:
     print(name, *run.model(name).predict([1, 2, 999], [1, 2, 3]))
     run.predictions(name), run.metrics(name)
+run.lists_leaderboard()
 run.leaderboard(), run.recommendations("als"), run.similar("als", 7), repr(run), run.report
 """
     for line in python(code, home).splitlines():

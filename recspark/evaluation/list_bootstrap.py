@@ -100,8 +100,7 @@ def resample_lists(
 def _columns(users: npt.NDArray[np.int64], both: npt.NDArray[np.bool_], sums: ListSums) -> Doubles:
     """Return [users, 1 + COMPARED]: whether a user counts, and the figures, 0 if not."""
     table = np.zeros((len(users), 1 + len(COMPARED)))
-    order = np.argsort(sums.users)
-    table[np.searchsorted(users, sums.users[order]), 1:] = sums.by_user[order]
+    table[np.searchsorted(users, sums.users), 1:] = sums.by_user
     table[:, 0] = 1.0
     table[~both] = 0.0
     return table

@@ -19,8 +19,9 @@ from recspark.contract import columns as c
 from recspark.datasets.train_buckets import read_bucket
 from recspark.evaluation import slices
 from recspark.evaluation.list_figures import METRICS, Doubles, Ints, Lists, measure_users
+from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.evaluation.variety import MovieVectors, sum_diversity
-from recspark.evaluation.yardstick import YARDSTICK, list_popular
+from recspark.evaluation.yardstick import list_popular
 from recspark.files import parquet
 
 COMPARED = ("ndcg", "recall")

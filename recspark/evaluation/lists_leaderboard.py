@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from recspark.evaluation.yardstick import YARDSTICK
+YARDSTICK = "popularity"
+"""The model whose lists every other one's must beat, and its preset."""
 
 # A row of lists.json: model, protocol, recommendations, and recspark.evaluation.top_n's figures.
 Row = dict[str, Any]

@@ -20,9 +20,10 @@ from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.evaluation.list_sums import ListFrame
+from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.evaluation.top_n import Figures, measure_lists
 from recspark.evaluation.variety import MovieVectors, co_rating_vectors, genre_vectors
-from recspark.evaluation.yardstick import YARDSTICK, rank_movies
+from recspark.evaluation.yardstick import rank_movies
 from recspark.files import parquet
 
 logger = logging.getLogger(__name__)

@@ -43,8 +43,8 @@ from recspark.evaluation.list_sums import (
     no_sums,
     sum_lists,
 )
+from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.evaluation.variety import summarise
-from recspark.evaluation.yardstick import YARDSTICK
 from recspark.files import parquet
 
 Figures = dict[str, Any]

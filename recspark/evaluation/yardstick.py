@@ -18,9 +18,6 @@ from recspark.contract import columns as c
 from recspark.datasets.train_buckets import read_bucket
 from recspark.evaluation.list_figures import Ints, Lists
 
-YARDSTICK = "popularity"
-"""The model whose lists every other one's must beat, and its preset."""
-
 
 def rank_movies(
     spark: SparkSession,

@@ -17,7 +17,7 @@ from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.leaderboard import REFERENCE_MODEL
-from recspark.evaluation.yardstick import YARDSTICK
+from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.files import parquet
 from recspark.notebook.raw_ids import read_id
 from recspark.redact import shown

@@ -9,9 +9,8 @@ from typing import Any
 from recspark.contract.paths import RANKS_ONLY, USES_TIMES
 from recspark.datasets.lineage import find_outdated
 from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics, rank_models
-from recspark.evaluation.lists_leaderboard import Row
+from recspark.evaluation.lists_leaderboard import YARDSTICK, Row
 from recspark.evaluation.protocol import with_times
-from recspark.evaluation.yardstick import YARDSTICK
 from recspark.files import storage
 from recspark.files.json_files import require_json
 from recspark.report.inventory import Inventory

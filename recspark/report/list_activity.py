@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from recspark.evaluation.lists_leaderboard import Row
+from recspark.evaluation.lists_leaderboard import YARDSTICK, Row
 from recspark.evaluation.lists_leaderboard import number as figure
-from recspark.evaluation.yardstick import YARDSTICK
 from recspark.page.certainty import quantile
 from recspark.page.panel import Panel
 from recspark.page.tables import Column, make_table, plain, whole

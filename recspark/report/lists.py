@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recspark.evaluation.lists_leaderboard import (
+    YARDSTICK,
     Row,
     difference,
     find_not_better,
@@ -14,7 +15,6 @@ from recspark.evaluation.lists_leaderboard import (
 )
 from recspark.evaluation.lists_leaderboard import number as figure
 from recspark.evaluation.variety import GENRES
-from recspark.evaluation.yardstick import YARDSTICK
 from recspark.page.certainty import MIN_COUNT
 from recspark.page.panel import Panel
 from recspark.page.tables import Column, make_table, number, percent, plain, whole

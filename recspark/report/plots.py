@@ -13,8 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics
-from recspark.evaluation.lists_leaderboard import Row
-from recspark.evaluation.yardstick import YARDSTICK
+from recspark.evaluation.lists_leaderboard import YARDSTICK, Row
 from recspark.page.certainty import quantile
 from recspark.page.charts import (
     ACCENT,

@@ -24,13 +24,18 @@ from recspark.evaluation.leaderboard import (
     rank_models,
     render_table,
 )
-from recspark.evaluation.lists_leaderboard import Row, find_not_better, rank_lists, render_lists
+from recspark.evaluation.lists_leaderboard import (
+    YARDSTICK,
+    Row,
+    find_not_better,
+    rank_lists,
+    render_lists,
+)
 from recspark.evaluation.metrics import count_movie_ratings, measure_models
 from recspark.evaluation.protocol import describe_protocol, with_lists
 from recspark.evaluation.run_lists import find_lists, measure_run
 from recspark.evaluation.sums import Frame
 from recspark.evaluation.top_n import Figures
-from recspark.evaluation.yardstick import YARDSTICK
 from recspark.files import json_files
 
 logger = logging.getLogger(__name__)

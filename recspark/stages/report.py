@@ -17,7 +17,7 @@ from recspark.datasets.lineage import find_outdated
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
-from recspark.evaluation.yardstick import YARDSTICK
+from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.files import parquet, storage
 from recspark.files.json_files import require_json
 from recspark.page.packages import require_packages

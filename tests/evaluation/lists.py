@@ -46,18 +46,19 @@ class Run:
 
 
 def random_run(seed: int, num_models: int = 2) -> Run:
-    """Return a run in which some users have no list, some no test rating, and lists differ."""
+    """Return a run in which some users have no list, some no test rating, one neither."""
     rng = np.random.default_rng(seed)
 
     def rate(share: float) -> Ratings:
         return {
             (int(user), int(movie)): float(rng.integers(1, 6))
             for user, movie in np.argwhere(rng.random((NUM_USERS, NUM_MOVIES)) < share)
-            if user != 3
+            if user not in (3, 28)
         }
 
     train, test = rate(0.2), rate(0.3)
     train = {pair: rating for pair, rating in train.items() if pair[0] % 3 or pair[1] % 2}
+    train = {pair: rating for pair, rating in train.items() if pair[1] != NUM_MOVIES - 1}
     lists = {
         f"m{number}": {
             user: rng.permutation(NUM_MOVIES)[: rng.integers(1, 14)].tolist()

@@ -12,8 +12,9 @@ from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError
 from recspark.evaluation.bootstrap import draw_weights
 from recspark.evaluation.list_figures import METRICS
+from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.evaluation.top_n import measure_lists
-from recspark.evaluation.yardstick import YARDSTICK, list_popular, rank_movies
+from recspark.evaluation.yardstick import list_popular, rank_movies
 from tests.evaluation import lists as small
 from tests.evaluation.lists import NUM_BUCKETS, NUM_MOVIES, NUM_USERS, SEED, Run
 from tests.runs import prepared_counts
@@ -154,6 +155,7 @@ def test_popularity_is_counted_without_a_model_of_it(
     order = rank_movies(
         spark, (frame.train, frame.valid), range(NUM_BUCKETS), frame.support, relevant_rating
     )
+    assert sorted(order.tolist()) == list(range(NUM_MOVIES - 1))  # the last one is not in train
     found = measure(spark, tmp_path / "counted", run, order.tolist())
     modelled = measure(spark, tmp_path / "modelled", small.with_model(run, YARDSTICK, expected))
     assert found == modelled
