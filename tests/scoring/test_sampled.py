@@ -16,8 +16,8 @@ from recspark.models.target import Target
 from recspark.recommend.block_scorers import ScorerFactory
 from recspark.saved import over_time as o
 from recspark.saved import weights
+from recspark.saved.moments import OverTime
 from recspark.scoring import trained
-from recspark.scoring.over_time import OverTime
 from recspark.scoring.predictors import UncertainModel
 
 T, F, USERS, MOVIES = 3, 2, 5, 4
