@@ -8,6 +8,7 @@ from typing import Literal
 from recspark.config.checks import require, require_share
 from recspark.config.sampler import SamplerConfig
 
+AUTOENCODERS = ("autorec", "mult_vae")
 LAYER_FORMS = (
     "`dense N` (N ≥ 1), `relu`, `tanh`, `batch_norm` or `dropout P` (P at least 0, below 1)"
 )
@@ -143,7 +144,7 @@ class TrainConfig:
     @property
     def encodes_users(self) -> bool:
         """Whether a step takes whole users and computes their rows from their ratings."""
-        return self.architecture in ("autorec", "mult_vae")
+        return self.architecture in AUTOENCODERS
 
     @property
     def ranks_only(self) -> bool:

@@ -7,6 +7,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import Any
 
+from recspark.config.train import AUTOENCODERS
 from recspark.contract.paths import HISTORY
 from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError, describe
@@ -32,6 +33,11 @@ class Training:
     epochs: list[dict[str, Any]]
     kept_epoch: int
     seconds: float
+
+    @property
+    def ranks_only(self) -> bool:
+        """Whether the model ranks, and its records have `valid_ndcg` instead of RMSEs."""
+        return "valid_ndcg" in self.epochs[0]
 
     @property
     def num_cold(self) -> int:
@@ -68,8 +74,8 @@ def read_trainings(inventory: Inventory) -> list[Training]:
 
 
 def _ratings_per_row(architecture: str, inventory: Inventory) -> float:
-    """Return the ratings of train in one row of a step: a user for autorec, else a rating."""
-    if architecture != "autorec":
+    """Return the ratings of train in one row of a step: a user for autoencoders, else a rating."""
+    if architecture not in AUTOENCODERS:
         return 1.0
     train = inventory.get("train")
     assert train is not None  # a run with models has train

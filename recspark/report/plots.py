@@ -129,6 +129,22 @@ def draw_curves(training: Training, num_valid: int) -> Drawing:
     return draw_small(f"curve-{training.model}", partial(_curves, training, num_valid))
 
 
+def draw_ranking(training: Training) -> Drawing:
+    """Return a plot of NDCG on valid by epoch, with the epoch that was kept."""
+    return draw_small(f"curve-{training.model}", partial(_ranking, training))
+
+
+def _ranking(training: Training, axes: Axes) -> None:
+    epochs = [record["epoch"] + 1 for record in training.epochs]
+    ndcg = np.array([record["valid_ndcg"] for record in training.epochs], np.float64)
+    if not np.isnan(ndcg).all():
+        axes.plot(epochs, ndcg, color=MAIN, marker="o", markersize=3, label="valid")
+    axes.axvline(training.kept_epoch + 1, color=INK, linestyle=":", linewidth=1.2, label="kept")
+    name_lines(axes, columns=2)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    label(axes, "Epoch", "NDCG of the first 10")
+
+
 def valid_half_width(training: Training, num_valid: int) -> float:
     """Return half the 95% interval of the kept epoch's RMSE on valid, or 0 if there is no RMSE.
 

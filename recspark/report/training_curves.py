@@ -7,7 +7,7 @@ from recspark.page.tables import Column, make_table, number, rmse, whole
 from recspark.report.chapter import Chapter
 from recspark.report.histories import Training
 from recspark.report.inventory import Inventory
-from recspark.report.plots import draw_curves, hides_others, valid_half_width
+from recspark.report.plots import draw_curves, draw_ranking, hides_others, valid_half_width
 
 
 def make_training_curves(inventory: Inventory, trainings: list[Training]) -> Chapter:
@@ -27,12 +27,44 @@ def make_training_curves(inventory: Inventory, trainings: list[Training]) -> Cha
         "The weights of the epoch at the dotted line were kept. Its bar is a 95% interval that "
         "depends only on the number of ratings in valid; users are not resampled. All epochs are "
         "measured on the same ratings, so differences between them are more "
-        "certain than this interval suggests."
+        "certain than this interval suggests. Models that only rank have the NDCG of the first ten "
+        "movies instead, on valid."
     )
     valid = inventory.get("valid")
     num_valid = valid.num_rows if valid else 0
-    panels = [_panel(one, num_valid) for one in trainings]
+    panels = [_ranker_panel(one) if one.ranks_only else _panel(one, num_valid) for one in trainings]
     return Chapter("training", title, text, panels=panels, are_paired=True)
+
+
+def _ranker_panel(training: Training) -> Panel:
+    kept = training.epochs[training.kept_epoch]
+    rows = [{**record, "number": record["epoch"] + 1} for record in training.epochs]
+    return Panel(
+        f"training-{training.model}",
+        f"{training.model}: NDCG {rmse(kept['valid_ndcg'])} at epoch "
+        f"{training.kept_epoch + 1} of {len(rows)}",
+        _describe(training),
+        [
+            make_table(
+                "Epochs",
+                rows,
+                Column("number", "Epoch", whole),
+                Column("train_loss", "Loss train", lambda value: number(value, ".4g")),
+                Column("valid_ndcg", "NDCG valid", rmse),
+                Column("ratings_per_second", "Ratings/s", whole),
+                Column("seconds", "Seconds", lambda value: f"{value:,.1f}"),
+            )
+        ],
+        draw_ranking(training),
+    )
+
+
+def _describe(training: Training) -> str:
+    speed = max(record["ratings_per_second"] for record in training.epochs)
+    return (
+        f"Architecture {training.architecture}. {training.seconds:,.1f} s in total, up to "
+        f"{whole(speed)} ratings per second."
+    )
 
 
 def _panel(training: Training, num_valid: int) -> Panel:
@@ -51,7 +83,6 @@ def _panel(training: Training, num_valid: int) -> Panel:
             f" The RMSE on valid leaves out {whole(training.num_cold)} ratings whose user or movie "
             "has no rating in train."
         )
-    speed = max(record["ratings_per_second"] for record in training.epochs)
     num_measured = max(num_valid - training.num_cold, 0)
     half = valid_half_width(training, num_measured)
     interval = f" ± {rmse(half)}" if half else ""
@@ -59,8 +90,7 @@ def _panel(training: Training, num_valid: int) -> Panel:
         f"training-{training.model}",
         f"{training.model}: RMSE {rmse(kept['valid_rmse'])}{interval} at epoch "
         f"{training.kept_epoch + 1} of {len(rows)}",
-        f"Architecture {training.architecture}. {training.seconds:,.1f} s in total, up to "
-        f"{whole(speed)} ratings per second.{note}",
+        _describe(training) + note,
         [
             make_table(
                 "Epochs",

@@ -161,10 +161,13 @@ def test_histories_are_read_and_damaged_ones_named(tmp_path: Path) -> None:
         read_trainings(inventory)
 
 
-def test_the_speed_of_autorec_counts_the_ratings_of_its_users(tmp_path: Path) -> None:
+@pytest.mark.parametrize("architecture", ["autorec", "mult_vae"])
+def test_the_speed_of_autoencoders_counts_the_ratings_of_their_users(
+    tmp_path: Path, architecture: str
+) -> None:
     made = make_inventory()
     train = dataclasses.replace(made.manifests["train"], num_rows=1200)  # of 40 users
-    card = {"architecture": "autorec", "best_epoch": 0}
+    card = {"architecture": architecture, "best_epoch": 0}
     autorec = dataclasses.replace(made.manifests["models/mf"], counts=card)
     inventory = write(tmp_path, {**made.manifests, "train": train, "models/mf": autorec})
     (tmp_path / "models" / "mf" / "history.jsonl").write_text(

@@ -295,6 +295,20 @@ def test_models_without_valid_are_drawn() -> None:
     assert panel.drawing is not None
 
 
+def test_models_that_rank_show_their_ndcg() -> None:
+    for last, figure in ((0.25, "0.2500"), (None, "–")):
+        training = samples.make_training(num_epochs=2)
+        for epoch in training.epochs:
+            epoch |= {"train_rmse": None, "valid_rmse": None, "train_loss": 7.5}
+            epoch["valid_ndcg"] = last
+        [panel] = make_training_curves(samples.make_inventory(), [training]).panels
+        assert panel.heading == f"mf: NDCG {figure} at epoch 2 of 2"
+        [table] = panel.tables
+        assert "RMSE" not in " ".join(column.title for column in table.columns)
+        assert [row[2] for row in table.rows] == [figure, figure]
+        assert panel.drawing is not None
+
+
 def test_ratings_that_the_rmse_on_valid_leaves_out_are_counted() -> None:
     for num_cold, half in ((0, "± 0.0461"), (300, "± 0.0583")):  # 1.96 · 0.94 / √(2 · measured)
         training = samples.make_training()
