@@ -85,12 +85,11 @@ def run_rank(job: TrainJob, group: Group) -> None:
         with _fit(job, shard, group, progress) as (engine, learner):
             first = engine.position
             learner.model.load_state_dict(engine.best.model_state)
-            valid = _predict_valid(job, shard, group, engine, learner)
-            found = read_ratings(job.train, job.train_rows, shard, group.device, job.settings)
-            source = Source(found, job.train, job.train_rows)
-            rows = engine.best.user_rows
-            train = predict_ratings(job, learner, rows, source, shard, group)
-            refit.keep_choice(job, first, _belongs_to(job), train, valid, shard, group)
+            predictions = None
+            if not job.settings.ranks_only:
+                valid = _predict_valid(job, shard, group, engine, learner)
+                predictions = _predict_train(job, shard, group, engine, learner), valid
+            refit.keep_choice(job, first, _belongs_to(job), predictions, shard, group)
     progress.note_refit(first.history)
     with _fit(refit.make_refit(job, first), shard, group, progress) as (engine, learner):
         refit.save_predictions(job, shard)
@@ -129,6 +128,15 @@ def _fit(
         engine.fit()
         require_sound(job, engine.position)
         yield engine, learner
+
+
+def _predict_train(
+    job: TrainJob, shard: Shard, group: Group, engine: Engine, learner: Learner
+) -> Tensor:
+    """Return the predictions of the rank's ratings of train, [N]."""
+    found = read_ratings(job.train, job.train_rows, shard, group.device, job.settings)
+    source = Source(found, job.train, job.train_rows)
+    return predict_ratings(job, learner, engine.best.user_rows, source, shard, group)
 
 
 def _predict_valid(

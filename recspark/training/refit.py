@@ -54,8 +54,7 @@ def keep_choice(
     job: TrainJob,
     first: Position,
     belongs_to: Mapping[str, Any],
-    train: Tensor,
-    valid: Tensor,
+    predictions: tuple[Tensor, Tensor] | None,
     shard: Shard,
     group: Group,
 ) -> None:
@@ -65,17 +64,18 @@ def keep_choice(
         job: The first fit.
         first: Where it ended.
         belongs_to: See `Checkpoints`.
-        train: [N], predictions of the rank's ratings of train, see `predict_ratings`.
-        valid: [N], those of valid.
+        predictions: [N] each, of the rank's ratings of train and of valid, see `predict_ratings`;
+            None for models that predict no ratings.
         shard: The rank's buckets.
         group: The ranks.
     """
-    parts = [
-        values.split([rows.get(bucket, 0) for bucket in shard.buckets])
-        for values, rows in ((train, job.train_rows), (valid, job.valid_rows))
-    ]
-    for bucket, *pair in zip(shard.buckets, *parts, strict=True):
-        weights.save_first_fit(job.checkpoints, bucket, *pair)
+    if predictions is not None:
+        parts = [
+            values.split([rows.get(bucket, 0) for bucket in shard.buckets])
+            for values, rows in zip(predictions, (job.train_rows, job.valid_rows), strict=True)
+        ]
+        for bucket, *pair in zip(shard.buckets, *parts, strict=True):
+            weights.save_first_fit(job.checkpoints, bucket, *pair)
     group.barrier()
     if group.rank == 0:
         choice = {"position": asdict(first), "belongs_to": belongs_to}
@@ -96,8 +96,8 @@ def read_choice(job: TrainJob, belongs_to: Mapping[str, Any], group: Group) -> P
 
 
 def save_predictions(job: TrainJob, shard: Shard) -> None:
-    """Write the rank's predictions, kept by `keep_choice`, into the model."""
+    """Write the rank's predictions, if `keep_choice` kept some, into the model."""
     for bucket in shard.buckets:
         kept = weights.load_first_fit(job.checkpoints, bucket)
-        assert kept is not None
-        weights.save_first_fit(job.folder, bucket, *kept)
+        if kept is not None:
+            weights.save_first_fit(job.folder, bucket, *kept)

@@ -155,6 +155,7 @@ def test_another_signal_does_not_continue_a_checkpoint(
 def test_a_refit_knows_valid_too(tmp_path: Path) -> None:
     job = make_ranker(tmp_path, **{**IALS, "refit": True})
     done = train_alone(job, tmp_path / "refit")
+    assert not (Path(done.folder) / "first_fit").exists()  # there are no predictions to keep
     both = replace(
         job,
         train=(*job.train, job.valid),
