@@ -31,12 +31,13 @@ SPECS: dict[str, ModelSpec] = {
         ("residual_mf", CENTERED, LAYERS),
         ("rating_classifier", STARS, LAYERS),
         ("autorec", Target(kind="raw"), LAYERS),
+        ("mult_vae", Target(kind="raw"), ("dropout 0.3", "dense 6", "tanh")),
         ("bayesian_mf", CENTERED, ()),
     ]
 }
 SPECS["bayesian_mf"] = replace(SPECS["bayesian_mf"], samples=2)
 # Their tables start empty.
-UNLEARNED = ("autorec", "bayesian_mf")
+UNLEARNED = ("autorec", "mult_vae", "bayesian_mf")
 
 
 def make_model(name: str, seed: int = 0) -> RatingModel:
@@ -71,8 +72,9 @@ def predict_by_hand(name: str, state: dict[str, Array], users: Array, index: Any
     movies = state["movies"][index]
     if name == "dot_product":
         return np.array([sum(u * m) for u, m in zip(users, movies, strict=True)])
-    if name == "autorec":
-        return users[:, 4] + movies[:, 4] + np.einsum("bh,bh->b", users[:, :4], movies[:, :4])
+    if name in ("autorec", "mult_vae"):
+        product = np.einsum("bh,bh->b", users[:, :-1], movies[:, :-1])
+        return users[:, -1] + movies[:, -1] + product
     if name == "bayesian_mf":  # two samples of three factors and a bias, centers before draws
         one, two = (
             (users[:, a:b] * movies[:, a:b]).sum(axis=1) + users[:, b] + movies[:, b]

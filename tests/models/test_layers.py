@@ -30,7 +30,7 @@ def test_hidden_layers_return_their_width() -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        *("dense", "dense 0", "dense x", "dense 3 4", "dense 2.5", "relu 1", "tanh", ""),
+        *("dense", "dense 0", "dense x", "dense 3 4", "dense 2.5", "relu 1", "tanh 2", "selu", ""),
         *("dropout", "dropout 1", "dropout -0.1", "dropout nan"),
     ],
 )

@@ -32,7 +32,7 @@ def test_factors_are_multiplied_pair_by_pair_over_many_chunks() -> None:
 
 
 KINDS = {"biased_mf": "standardized", "dot_product": "centered", "embedding_mlp": "raw"}
-WITH_FACTORS = ("biased_mf", "dot_product", "autorec", "bayesian_mf")
+WITH_FACTORS = ("biased_mf", "dot_product", "autorec", "mult_vae", "bayesian_mf")
 LAYERS = ("dense 4", "relu", "batch_norm")
 
 

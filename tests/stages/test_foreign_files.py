@@ -84,7 +84,7 @@ def changes(project: Path, before: dict[str, str]) -> list[str]:
     changed = [name for name, sum_ in before.items() if after.get(name) != sum_]
     new = [
         name
-        for name in sorted(set(after) - set(before) - {"run/leaderboard.json"})
+        for name in sorted(set(after) - set(before) - {"run/leaderboard.json", "run/lists.json"})
         if not any(parent in ours for parent in (project / name).parents)
     ]
     return changed + new
