@@ -16,6 +16,7 @@ def test_blocks_of_a_movie() -> None:
         probe=np.array([1]),
         squared_errors=np.zeros(3),
         variances=np.zeros(3),
+        exposure=np.nan,
     )
     fields = build_fields(np.array([7, 123, 2_649_429], dtype=np.int32))
     assert format_movie(42, rows, fields) == {
@@ -35,6 +36,7 @@ def test_a_movie_without_held_out_rows_has_no_header_there() -> None:
         probe=np.array([], dtype=np.int64),
         squared_errors=np.zeros(1),
         variances=np.zeros(1),
+        exposure=np.nan,
     )
     blocks = format_movie(3, rows, build_fields(np.array([10], dtype=np.int32)))
     assert blocks["combined_data"] == b"3:\n10,4,1999-11-12\n"
