@@ -449,6 +449,21 @@ def test_leaderboard_and_metrics_are_those_of_the_files(run: recspark.Run) -> No
     assert run.metrics("als")["rmse"] == pytest.approx(rmse, abs=1e-6)
 
 
+def test_the_leaderboard_of_lists_has_popularity_beside_them(run: recspark.Run) -> None:
+    board = run.lists_leaderboard()
+    rows = json.loads((Path(run.path) / "lists.json").read_text())
+    assert sorted(board["model"]) == ["als", "popularity"]
+    for row, shown in zip(rows, board.to_dict("records"), strict=True):
+        for name in ("model", "k", "ndcg", "recall", "concentration", "num_users", "protocol"):
+            assert shown[name] == row[name]
+        assert [shown["ndcg_low"], shown["ndcg_high"]] == row["intervals"]["ndcg"]
+    [als] = board[board["model"] == "als"].to_dict("records")
+    [stored] = [row["versus"]["popularity"]["ndcg"] for row in rows if row["model"] == "als"]
+    assert als["vs_popularity"] == stored["difference"]
+    assert als["is_above_popularity"] == (stored["low"] > 0)
+    assert np.isnan(board["vs_popularity"][board["model"] == "popularity"].item())
+
+
 def test_a_run_describes_itself(run: recspark.Run) -> None:
     assert run.models == MODELS
     assert Path(run.report).read_text().startswith("<!")

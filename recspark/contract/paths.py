@@ -118,6 +118,10 @@ class RunPaths:
     def leaderboard(self) -> str:
         return self._at("leaderboard.json")
 
+    @property
+    def lists_leaderboard(self) -> str:
+        return self._at("lists.json")
+
     def model(self, name: str) -> str:
         return self._at("models", name)
 

@@ -81,10 +81,10 @@ def interval(values: FloatArray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One model's RMSE minus that of another, over the same resamples of the users."""
+    """One model's figure minus that of another, over the same resamples of the users."""
 
     difference: float
-    """Below 0: the first model is better (rating units)."""
+    """In the figure's unit. Below 0, the first model has the lower RMSE, or the worse lists."""
     low: float
     high: float
     """The 95 % interval of the difference."""
@@ -96,15 +96,15 @@ class Comparison:
 
 
 def compare(
-    rmse: float, resampled: FloatArray, other_rmse: float, other_resampled: FloatArray
+    figure: float, resampled: FloatArray, other: float, other_resampled: FloatArray
 ) -> Comparison:
     """Return the paired comparison of two models measured with one seed on one test set.
 
     Args:
-        rmse: RMSE of the first.
-        resampled: [resamples], its RMSE in each.
-        other_rmse: RMSE of the second.
+        figure: Such as the RMSE, of the first.
+        resampled: [resamples], its figure in each.
+        other: The figure of the second.
         other_resampled: [resamples], in the same resamples.
     """
     low, high = interval(resampled - other_resampled)
-    return Comparison(rmse - other_rmse, low, high)
+    return Comparison(figure - other, low, high)

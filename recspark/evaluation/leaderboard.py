@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from recspark.contract.catalog import PREDICTIONS
+from recspark.contract.catalog import PREDICTIONS, RECOMMENDATIONS
 from recspark.contract.paths import USES_TIMES, RunPaths
-from recspark.datasets.manifest import require_manifest
+from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.bootstrap import Comparison, compare
 from recspark.files.json_files import require_json
@@ -29,8 +29,8 @@ _TIE = "="
 _TIMED = (
     "These models are told when each test rating was given. They are not ranked with the others."
 )
-# Too long for a table of models; they are in metrics/<model>.json only.
-_DETAILS = ("cuts", "intervals", "calibration", "bootstrap")
+# Too long for a table of models; they are in metrics/<model>.json only, and lists in lists.json.
+_DETAILS = ("cuts", "intervals", "calibration", "bootstrap", "top_n")
 
 
 def rank_models(metrics: Sequence[Metrics]) -> list[Metrics]:
@@ -117,7 +117,7 @@ def read_figures(
     *,
     remedy: str = "Run jobs/evaluate.py with the same --config first.",
 ) -> Any:
-    """Return the content of `metrics/<model>.json`, or the rows of `leaderboard.json`.
+    """Return the content of `metrics/<model>.json`, or the rows of a leaderboard.
 
     Args:
         path: The file.
@@ -125,23 +125,30 @@ def read_figures(
         remedy: How to create the file.
 
     Raises:
-        DataError: The file is missing or damaged, or the current predictions of a model are not
-            those that its figures were computed from.
+        DataError: The file is missing or damaged, or the current predictions of a model (or
+            its lists, where it has lists only) are not those that its figures were computed from.
     """
     found = require_json(path, expected="the figures of an evaluated run", remedy=remedy)
     for one in found if isinstance(found, list) else [found]:
-        predictions = require_manifest(paths.predictions(one["model"]), PREDICTIONS)
-        if one.get("predictions") != predictions.id:
-            raise DataError(
-                describe(
-                    path,
-                    found=f"figures of earlier predictions of {one['model']} "
-                    f"({one.get('predictions')})",
-                    expected=f"those of the current ones ({predictions.id})",
-                    remedy="Run jobs/evaluate.py with the same --config again.",
-                )
-            )
+        if "predictions" in one:  # models that rank only have none
+            current = require_manifest(paths.predictions(one["model"]), PREDICTIONS)
+            _require_figures_of(path, one, "predictions", current)
+        elif one.get("recommendations"):
+            current = require_manifest(paths.recommendations(one["model"]), RECOMMENDATIONS)
+            _require_figures_of(path, one, "recommendations", current)
     return found
+
+
+def _require_figures_of(path: str, one: Metrics, kind: str, current: Manifest) -> None:
+    if one[kind] != current.id:
+        raise DataError(
+            describe(
+                path,
+                found=f"figures of earlier {kind} of {one['model']} ({one[kind]})",
+                expected=f"those of the current ones ({current.id})",
+                remedy="Run jobs/evaluate.py with the same --config again.",
+            )
+        )
 
 
 def _describe_resamples(metrics: Metrics) -> str:

@@ -43,6 +43,12 @@ def with_times(protocol: str) -> str:
     return f"{protocol}; times of test known"
 
 
+def with_lists(protocol: str, relevant_rating: float | None, top_k: int) -> str:
+    """Return the protocol of lists: of movies that the user rated in neither train nor valid."""
+    liked = "nothing relevant" if relevant_rating is None else f"relevant ≥ {relevant_rating:g}"
+    return f"{protocol}; first {top_k} of the unrated movies; {liked}"
+
+
 def _split_detail(settings: Mapping[str, Any]) -> str:
     if settings["split"] == "probe":
         return f"({settings['held_out']})"

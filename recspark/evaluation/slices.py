@@ -95,7 +95,8 @@ def month_key(rated_at: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     return _MONTHS[rated_at // SECONDS_A_DAY - _NO_DAY]
 
 
-def _describe_support(key: Any) -> dict[str, Any]:
+def describe_support(key: Any) -> dict[str, Any]:
+    """Return the fewest and the most ratings of a group of `support_key`."""
     return {"from": 2 ** (key - 1) if key else 0, "to": 2**key - 1}
 
 
@@ -110,8 +111,8 @@ def _describe_calibration(key: Any) -> dict[str, Any]:
 
 
 _DESCRIBE: dict[str, Callable[[Any], dict[str, Any]]] = {
-    USER_ACTIVITY: _describe_support,
-    MOVIE_POPULARITY: _describe_support,
+    USER_ACTIVITY: describe_support,
+    MOVIE_POPULARITY: describe_support,
     RATING_VALUE: lambda key: {"rating": key / _RATING_STEPS},
     MONTH: _describe_month,
     FALLBACKS: lambda key: {"answered_by": key},

@@ -143,6 +143,28 @@ class Run:
         """
         return tables.make_leaderboard(read_figures(self._paths.leaderboard, self._paths))
 
+    def lists_leaderboard(self) -> pd.DataFrame:
+        """Return the models with lists, and popularity, best first, one row each.
+
+        Columns: `model`, `k` (the movies of a list that count), `ndcg`, `ndcg_low` and `ndcg_high`
+        (its interval), `vs_best` and `vs_popularity` (difference of NDCG over the same users, NaN
+        against itself), `is_tie` (with the best), `is_above_popularity` (beyond the interval),
+        `recall`, `capped_recall`, `precision`, `map`, `mrr`, `hit_rate`, `catalogue_coverage`,
+        `novelty`, `concentration`, `popularity_lift`, `diversity`, `num_users` (that count),
+        `num_users_without_list`, `unmeasured` (why there are no figures) and `protocol`.
+
+        Raises:
+            DataError: The run is not evaluated, or lists were made anew since.
+
+        Examples:
+            >>> import recspark
+            >>> board = recspark.Run("runs/movielens-100k").lists_leaderboard()
+            >>> "popularity" in set(board["model"])
+            True
+        """
+        rows = read_figures(self._paths.lists_leaderboard, self._paths)
+        return tables.make_lists_leaderboard(rows)
+
     def metrics(self, model: str) -> dict[str, Any]:
         """Return all figures of a model, from `metrics/<model>.json`: more than `leaderboard`.
 

@@ -17,6 +17,7 @@ from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.leaderboard import REFERENCE_MODEL
+from recspark.evaluation.yardstick import YARDSTICK
 from recspark.files import parquet
 from recspark.notebook.raw_ids import read_id
 from recspark.redact import shown
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 PREDICTION_COLUMNS = (
     *(c.USER_ID, c.MOVIE_ID, c.RATING, c.RATED_AT),
     *(c.PREDICTION, c.PREDICTION_STD, c.FALLBACK),
+)
+_LIST_FIGURES = (
+    *("recall", "capped_recall", "precision", "map", "mrr", "hit_rate"),
+    *("catalogue_coverage", "novelty", "concentration", "popularity_lift", "diversity"),
+    *("num_users", "num_users_without_list", "unmeasured"),
 )
 RECOMMENDATION_COLUMNS = (c.USER_ID, c.RANK, c.MOVIE_ID, c.TITLE, c.SCORE)
 
@@ -165,6 +171,31 @@ def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
         f"vs_{REFERENCE_MODEL}": reference.get("difference", float("nan")),
         "is_tie": best.get("is_tie", False),
         "num_rows": row["num_rows"],
+        "protocol": row["protocol"],
+    }
+
+
+def make_lists_leaderboard(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the rows of `lists.json` with flat columns; see `Run.lists_leaderboard`."""
+    import pandas as pd
+
+    return pd.DataFrame([_flatten_lists(row) for row in rows])
+
+
+def _flatten_lists(row: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = row["intervals"]["ndcg"] or (None, None)
+    best, yardstick = (row["versus"].get(name, {}).get("ndcg", {}) for name in ("best", YARDSTICK))
+    return {
+        "model": row["model"],
+        "k": row["k"],
+        "ndcg": row["ndcg"],
+        "ndcg_low": low,
+        "ndcg_high": high,
+        "vs_best": best.get("difference", float("nan")),
+        f"vs_{YARDSTICK}": yardstick.get("difference", float("nan")),
+        "is_tie": best.get("is_tie", False),
+        f"is_above_{YARDSTICK}": yardstick["low"] > 0 if yardstick else None,
+        **{name: row[name] for name in _LIST_FIGURES},
         "protocol": row["protocol"],
     }
 

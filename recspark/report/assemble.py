@@ -13,9 +13,10 @@ from recspark.report.chapter import Chapter, Link
 from recspark.report.errors import make_errors
 from recspark.report.findings import Findings
 from recspark.report.inventory import Inventory
+from recspark.report.lists import make_lists
 from recspark.report.page import render_report
 from recspark.report.people import make_examples, make_map, make_neighbors
-from recspark.report.results import make_results, why_unmeasured
+from recspark.report.results import has_test, make_results, why_unmeasured
 from recspark.report.training_curves import make_training_curves
 from recspark.report.what_ran import gibibytes, list_steps, make_what_ran, minute
 
@@ -27,6 +28,7 @@ def make_report(findings: Findings) -> str:
     known = (findings.embedding, findings.movies)
     chapters = [
         make_results(findings.inventory, findings.leaderboards),
+        make_lists(findings.lists, has_test=has_test(findings.inventory)),
         make_errors(board, missing),
         make_calibration(findings.leaderboards, missing),
         make_training_curves(findings.inventory, findings.trainings),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pandas as pd
@@ -38,6 +38,8 @@ class Example:
     """Titles with the user's ratings, highest first, and the newest first among equals."""
     listed: list[Listed]
     """Best first."""
+    popular: list[Listed] = field(default_factory=list)
+    """What popularity lists, if the run has its lists."""
 
 
 def choose_users(
@@ -78,6 +80,7 @@ def describe_users(
     *,
     num_buckets: int,
     length: int,
+    popular: DataFrame | None = None,
 ) -> list[Example]:
     """Return what these users liked and what they are recommended.
 
@@ -90,11 +93,13 @@ def describe_users(
         lists: One model's top-N lists.
         movies: The indexed movies.
         num_buckets: Number of user buckets. Only the buckets of these users are read.
-        length: Maximum number of entries in `liked` and in `listed`.
+        length: Maximum number of entries in `liked` and in each list.
+        popular: Popularity's lists.
     """
     ratings = [_fetch(_rows_of(frame, users, num_buckets)) for frame in (known, test)]
     raw_ids = list(users.values())
-    top = _fetch(lists.where(F.col(c.USER_ID).isin(raw_ids) & (F.col(c.RANK) <= length)))
+    is_shown = F.col(c.USER_ID).isin(raw_ids) & (F.col(c.RANK) <= length)
+    top, others = (None if one is None else _fetch(one.where(is_shown)) for one in (lists, popular))
     titles = movies.by_id()
     examples = []
     for index, user_id in users.items():
@@ -104,7 +109,6 @@ def describe_users(
         )
         given = dict(_pairs(held_out, c.MOVIE_INDEX, c.RATING))
         given_by_id = {movies.ids[movie]: rating for movie, rating in given.items()}
-        chosen = top[top[c.USER_ID] == user_id].sort_values(c.RANK)
         examples.append(
             Example(
                 user_id=user_id,
@@ -113,13 +117,23 @@ def describe_users(
                     (movies.labels[movie], rating)
                     for movie, rating in _pairs(liked.head(length), c.MOVIE_INDEX, c.RATING)
                 ],
-                listed=[
-                    Listed(titles[movie], score, given_by_id.get(movie))
-                    for movie, score in _pairs(chosen, c.MOVIE_ID, c.SCORE)
-                ],
+                listed=_list_of(top, user_id, titles, given_by_id),
+                popular=_list_of(others, user_id, titles, given_by_id),
             )
         )
     return examples
+
+
+def _list_of(
+    lists: pd.DataFrame | None, user_id: Any, titles: dict[Any, str], given: dict[Any, float]
+) -> list[Listed]:
+    if lists is None:
+        return []
+    mine = lists[lists[c.USER_ID] == user_id].sort_values(c.RANK)
+    return [
+        Listed(titles[movie], score, given.get(movie))
+        for movie, score in _pairs(mine, c.MOVIE_ID, c.SCORE)
+    ]
 
 
 def _pairs(frame: pd.DataFrame, key: str, value: str) -> list[tuple[Any, float]]:

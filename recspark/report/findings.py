@@ -9,7 +9,7 @@ from recspark.report.embedding import Embedding
 from recspark.report.examples import Example
 from recspark.report.histories import Training
 from recspark.report.inventory import Inventory
-from recspark.report.leaderboards import Leaderboards
+from recspark.report.leaderboards import Leaderboards, ListsBoard
 from recspark.report.movies import Movies
 
 
@@ -21,6 +21,7 @@ class Findings:
     inventory: Inventory
     leaderboards: Leaderboards
     trainings: list[Training]
+    lists: ListsBoard = field(default_factory=ListsBoard)
     statistics: dict[str, Any] | None = None
     """The content of explore's `statistics.json`, if it is about the current ratings."""
     movies: Movies | None = None

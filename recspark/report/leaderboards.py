@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
-from recspark.contract.paths import USES_TIMES
+from recspark.contract.paths import RANKS_ONLY, USES_TIMES
 from recspark.datasets.lineage import find_outdated
 from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics, rank_models
+from recspark.evaluation.lists_leaderboard import Row
 from recspark.evaluation.protocol import with_times
+from recspark.evaluation.yardstick import YARDSTICK
 from recspark.files import storage
 from recspark.files.json_files import require_json
 from recspark.report.inventory import Inventory
@@ -55,15 +58,31 @@ class Leaderboards:
         return list(self.boards[0].metrics) if self.boards else []
 
 
+@dataclass(frozen=True)
+class ListsBoard:
+    """The leaderboard of the current lists of a run."""
+
+    rows: list[Row] = field(default_factory=list)
+    """Best first, as in `lists.json`."""
+    unmeasured: list[str] = field(default_factory=list)
+    """Models whose current lists have not been evaluated."""
+
+    @property
+    def ranking(self) -> list[str]:
+        """The models, best first, popularity last."""
+        names = [row["model"] for row in self.rows]
+        return sorted(names, key=lambda name: name == YARDSTICK)
+
+
 def fingerprint_metrics(inventory: Inventory) -> dict[str, str]:
-    """Return a hash of each model's metrics. Equal hashes mean equal metrics."""
-    found = {}
-    for name in inventory.models():
-        path = inventory.paths.metrics(name)
-        if storage.exists(path):
-            digest = hashlib.sha256(storage.read_bytes(path)).hexdigest()
-            found[f"metrics/{name}"] = digest[:32]
-    return found
+    """Return a hash of each model's metrics and of the leaderboard of lists."""
+    paths = {f"metrics/{name}": inventory.paths.metrics(name) for name in inventory.models()}
+    paths["lists"] = inventory.paths.lists_leaderboard
+    return {
+        name: hashlib.sha256(storage.read_bytes(path)).hexdigest()[:32]
+        for name, path in paths.items()
+        if storage.exists(path)
+    }
 
 
 def read_leaderboards(inventory: Inventory) -> Leaderboards:
@@ -71,7 +90,9 @@ def read_leaderboards(inventory: Inventory) -> Leaderboards:
     groups: dict[tuple[str, ...], list[Metrics]] = {}
     unmeasured = []
     test = inventory.get("test")
-    for name in inventory.models():
+    for name, model in inventory.models().items():
+        if model.counts.get(RANKS_ONLY):
+            continue
         path, scored = inventory.paths.metrics(name), inventory.made_by(name, "predictions")
         one: Metrics = _read(path) if storage.exists(path) else {}
         if (
@@ -82,9 +103,6 @@ def read_leaderboards(inventory: Inventory) -> Leaderboards:
         ):
             unmeasured.append(name)
             continue
-        lists = inventory.made_by(name, "recommendations")
-        if lists is None or one.get("recommendations") != lists.id:
-            one = {**one, "top_n": None}  # figures of earlier lists
         drawn = one["bootstrap"]
         key = tuple(map(str, (one["protocol"], one["num_rows"], drawn["resamples"], drawn["seed"])))
         groups.setdefault(key, []).append(one)
@@ -95,13 +113,41 @@ def read_leaderboards(inventory: Inventory) -> Leaderboards:
     return Leaderboards(boards, unmeasured)
 
 
-def _read(path: str) -> Metrics:
-    found: Metrics = require_json(
+def read_lists(inventory: Inventory) -> ListsBoard:
+    """Return the rows of `lists.json` that are about the current lists and the current test."""
+    path, test = inventory.paths.lists_leaderboard, inventory.get("test")
+    rows: list[Row] = _read(path) if storage.exists(path) else []
+    current = {
+        name: lists.id
+        for name in inventory.models()
+        if (lists := inventory.made_by(name, "recommendations"))
+    }
+    kept = [
+        row
+        for row in rows
+        if test is not None
+        and row["test"] == test.id
+        and current.get(row["model"]) == row["recommendations"]
+    ]
+    # Without any other lists, popularity as evaluate counted it is a yardstick of nothing.
+    if all(row["recommendations"] is None for row in kept):
+        kept = []
+    if kept and kept[0] is not rows[0]:  # what the others were compared with is gone
+        kept = [{**row, "versus": _without_best(row["versus"])} for row in kept]
+    measured = {row["model"] for row in kept}
+    return ListsBoard(kept, [name for name in current if name not in measured])
+
+
+def _without_best(versus: dict[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in versus.items() if name != "best"}
+
+
+def _read(path: str) -> Any:
+    return require_json(
         path,
-        expected="the figures of a model",
+        expected="figures of models",
         remedy="Run jobs/evaluate.py with the same --config again.",
     )
-    return found
 
 
 def _rank(group: list[Metrics], reference: Metrics | None) -> Board:

@@ -19,6 +19,7 @@ _STEPS = 4096
 # One word per chapter, so that the navigation fits on one line.
 _NAVIGATION = {
     "results": "Models",
+    "lists": "Lists",
     "errors": "Errors",
     "calibrated": "Calibration",
     "training": "Training",

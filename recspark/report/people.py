@@ -5,7 +5,7 @@ from __future__ import annotations
 from recspark.page.tables import number, percent, whole
 from recspark.report.chapter import Card, Chapter, Cloud, Item
 from recspark.report.embedding import Embedding, find_neighbors, project
-from recspark.report.examples import Example
+from recspark.report.examples import Example, Listed
 from recspark.report.movies import Movies
 
 _NO_EMBEDDING = (
@@ -56,26 +56,35 @@ def make_examples(
         "rated in train or valid. A rating of a listed movie in test is shown beside it "
         f"({hits} here). recommend.min_ratings is {whole(min_ratings)}: {rare}."
     )
+    if any(one.popular for one in examples):
+        text += " Below is what popularity would list, with how many users liked it."
     if caution:
         text += f" Scores are predictions less {caution:g} × their standard deviation."
     return Chapter("people", title, text, cards=[_card(one) for one in examples])
 
 
 def _card(one: Example) -> Card:
-    listed = [
-        Item(
-            entry.title,
-            number(entry.score, ".1f"),
-            "" if entry.given is None else f"gave {number(entry.given, 'g')}",
-        )
-        for entry in one.listed
-    ]
     liked = [Item(title, f"{number(rating, 'g')} ★") for title, rating in one.liked]
+    lists = [("Rated highest", liked), ("Recommended", _items(one.listed, ".1f"))]
+    if one.popular:
+        heading = "Most popular of what the user has not rated"
+        lists.append((heading, _items(one.popular, ",.0f")))
     return Card(
         title=f"User {one.user_id}",
         text=f"{whole(one.num_ratings)} ratings in train and valid",
-        lists=[("Rated highest", liked), ("Recommended", listed)],
+        lists=lists,
     )
+
+
+def _items(listed: list[Listed], form: str) -> list[Item]:
+    return [
+        Item(
+            entry.title,
+            number(entry.score, form),
+            "" if entry.given is None else f"gave {number(entry.given, 'g')}",
+        )
+        for entry in listed
+    ]
 
 
 def make_neighbors(embedding: Embedding | None, movies: Movies | None, min_ratings: int) -> Chapter:

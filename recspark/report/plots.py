@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics
+from recspark.evaluation.lists_leaderboard import Row
+from recspark.evaluation.yardstick import YARDSTICK
 from recspark.page.certainty import quantile
 from recspark.page.charts import (
     ACCENT,
@@ -69,6 +71,31 @@ def _board(rows: Sequence[Metrics], axes: Axes) -> None:
     users, ratings = rows[0]["num_users"], rows[0]["num_rows"]
     axis = f"RMSE (stars) with its 95% interval\n{ratings:,} test ratings of {users:,} users"
     label(axes, axis, "")
+
+
+def draw_lists_board(rows: Sequence[Row]) -> Drawing:
+    """Return a plot of the NDCG of lists with its interval, one row per model, best on top.
+
+    Args:
+        rows: Measured rows of the leaderboard of lists.
+    """
+    return draw("lists", partial(_lists_board, rows), _AXIS_POINTS + _LINE_POINTS * len(rows))
+
+
+def _lists_board(rows: Sequence[Row], axes: Axes) -> None:
+    names = [row["model"] for row in rows]
+    ndcg = np.array([row["ndcg"] for row in rows])
+    low, high = np.array([row["intervals"]["ndcg"] for row in rows]).T
+    at = np.arange(len(rows))
+    axes.errorbar(ndcg, at, xerr=(ndcg - low, high - ndcg), fmt="o", color=MAIN, capsize=3)
+    if YARDSTICK in names:
+        yardstick = ndcg[names.index(YARDSTICK)]
+        name = f"{YARDSTICK}: {yardstick:.4f}"
+        axes.axvline(yardstick, color=ACCENT, linestyle="--", label=name)
+        name_lines(axes)
+    _list_names(axes, names)
+    users = max(row["num_users"] for row in rows)
+    label(axes, f"NDCG@{rows[0]['k']} with its 95% interval\nlists of {users:,} users", "")
 
 
 def draw_seconds(stages: Sequence[Mapping[str, Any]]) -> Drawing:
@@ -153,26 +180,35 @@ def draw_slice(
     counts: Sequence[int],
     series: Mapping[str, Line],
     axis: str,
+    *,
+    figure: str = "RMSE (stars)",
+    unit: str = "test ratings",
+    is_alone: bool = False,
 ) -> Drawing:
-    """Return a plot of RMSE with intervals by group, one line per model, at most two.
+    """Return a plot of a figure with intervals by group, one line per model, at most two.
 
     Args:
         name: Name of the slice.
         groups: Names of the groups, in order.
-        counts: Number of test ratings in each group.
-        series: The RMSE of each model in each group, NaN where it has none.
+        counts: Size of each group.
+        series: The figure of each model in each group, NaN where it has none.
         axis: Label of the horizontal axis, with unit.
+        figure: Label of the vertical axis, with unit.
+        unit: What is counted.
+        is_alone: Whether the plot has the whole width of a wide screen.
     """
-    return draw_small(f"slice-{name}", partial(_slice, groups, counts, series, axis))
+    marks = partial(_slice, groups, counts, series, (axis, figure, unit))
+    return (draw if is_alone else draw_small)(f"slice-{name}", marks)
 
 
 def _slice(
     groups: Sequence[str],
     counts: Sequence[int],
     series: Mapping[str, Line],
-    axis: str,
+    labels: tuple[str, str, str],
     axes: Axes,
 ) -> None:
+    axis, figure, unit = labels
     at = np.arange(len(groups))
     for (model, line), color in zip(series.items(), (MAIN, ACCENT), strict=False):
         _draw_line(axes, at, line, color, model)
@@ -180,8 +216,8 @@ def _slice(
     step = -(-sum(len(name) + 2 for name in groups) // _MOST_LETTERS)
     axes.xaxis.set_major_locator(FixedLocator(at[::step].tolist()))
     axes.set_xticklabels(groups[::step])
-    label(axes, axis, "RMSE (stars)")
-    draw_counts(axes, at.tolist(), counts, "test ratings")
+    label(axes, axis, figure)
+    draw_counts(axes, at.tolist(), counts, unit)
 
 
 def _draw_line(axes: Axes, at: npt.NDArray[Any], line: Line, color: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The chapter of results: leaderboard, top-N lists, and the members of a blend."""
+"""The chapter of results: the leaderboard of ratings, and the members of a blend."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 from recspark.contract.paths import BLEND
 from recspark.evaluation.leaderboard import REFERENCE_MODEL, Metrics, find_worse
-from recspark.page.certainty import MIN_COUNT
 from recspark.page.panel import Panel
 from recspark.page.tables import Column, make_table, number, percent, plain, rmse, whole
 from recspark.report.chapter import Chapter
@@ -20,8 +19,6 @@ _MODEL = Column("model", "Model", plain, is_text=True)
 def make_results(inventory: Inventory, leaderboards: Leaderboards) -> Chapter:
     """Return the chapter. Figures of different protocols are in separate tables."""
     panels = [_board(board, place) for place, board in enumerate(leaderboards.boards)]
-    if leaderboards.main is not None:
-        panels.append(_lists(leaderboards.main))
     if BLEND in inventory.models():
         panels.append(_blend(inventory))
     text, missing = "", ""
@@ -134,86 +131,6 @@ def _difference(row: Metrics, other: str) -> str | None:
     return f"{number(versus['difference'], '+.4f')} ±{rmse(half)}"
 
 
-def _lists(board: Board) -> Panel:
-    rows = [{"model": row["model"], **row["top_n"]} for row in board.rows if row.get("top_n")]
-    if not rows:
-        return Panel(
-            "top-n",
-            "Top-N lists have not been evaluated",
-            "This part compares the lists with what users liked in test.",
-            missing="This run has no lists, or they are newer than the evaluation. Run "
-            "jobs/recommend.py with --recommend.models MODEL, then jobs/evaluate.py, both with the "
-            "same --config.",
-        )
-    k = rows[0]["k"]
-    return Panel(
-        "top-n",
-        _lists_heading(rows),
-        f"{_explain_comparison(rows)} Catalogue: share of the movies that are in at least one "
-        "list. Novelty: how rarely the listed movies are rated, in bits.",
-        [
-            make_table(
-                "Top-N figures",
-                rows,
-                _MODEL,
-                *(
-                    Column(key, title, _three)
-                    for key, title in (
-                        ("ndcg", f"NDCG@{k}"),
-                        ("precision", f"Precision@{k}"),
-                        ("recall", f"Recall@{k}"),
-                        ("map", f"MAP@{k}"),
-                    )
-                ),
-                Column("catalogue_coverage", "Catalogue", percent),
-                Column("novelty", "Novelty (bits)", lambda value: _digits(value, 2)),
-                Column("num_users", "Users", whole),
-                is_few=_has_few_users,
-            )
-        ],
-    )
-
-
-def _explain_comparison(rows: list[Metrics]) -> str:
-    """Return what the lists are compared with, and why some of them are not."""
-    reasons = "".join(
-        f"Lists of {row['model']} are not measured: {row['unmeasured']}. "
-        for row in rows
-        if row.get("unmeasured")
-    )
-    k, liked = rows[0]["k"], rows[0]["relevant_rating"]
-    if liked is None:
-        return reasons.strip()
-    return (
-        f"{reasons}The first {k} movies of each list are compared with the movies that the user "
-        f"rated {liked:g} or higher in test (evaluate.relevant_rating; if it is not set, the "
-        "upper two fifths of the rating scale). A movie that the user never rated counts as not "
-        "liked, so the figures are low and only useful for comparing models. They have no "
-        "intervals: small differences between models may be chance."
-    )
-
-
-def _lists_heading(rows: list[Metrics]) -> str:
-    """Return a heading about the lists of models with enough users."""
-    large = [row for row in rows if not _has_few_users(row)]
-    if all(row.get("unmeasured") for row in rows):
-        return "Top-N lists cannot be measured"
-    if not large:
-        most = max(row["num_users"] for row in rows)
-        return f"Top-N lists of {whole(most)} users, too few for a conclusion"
-    best = max(large, key=lambda row: row["ndcg"])
-    figure = f"{_three(best['ndcg'])} over {whole(best['num_users'])} users"
-    if len(large) == 1:
-        return f"Lists of {best['model']}: NDCG@{best['k']} {figure}"
-    return (
-        f"Lists of {best['model']} have the highest NDCG@{best['k']}, {figure}; this may be chance"
-    )
-
-
-def _has_few_users(row: Metrics) -> bool:
-    return bool(row["num_users"] < MIN_COUNT)
-
-
 def _say_dropped(members: list[dict[str, Any]]) -> str:
     """Return which members the blend does without, and how little they gained."""
     if not members:
@@ -241,11 +158,3 @@ def _blend(inventory: Inventory) -> Panel:
             )
         ],
     )
-
-
-def _three(value: float | None) -> str:
-    return _digits(value, 3)
-
-
-def _digits(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"

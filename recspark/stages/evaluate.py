@@ -1,9 +1,9 @@
-"""The evaluate job: the figures of each model and the leaderboard of all of them."""
+"""The evaluate job: the figures of each model and the leaderboards of ratings and of lists."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -11,14 +11,12 @@ import numpy.typing as npt
 from pyspark.sql import SparkSession
 
 from recspark.config import Config
-from recspark.contract import schemas
 from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN
 from recspark.contract.paths import BLEND, USES_TIMES, RunPaths
 from recspark.datasets.lineage import require_current
-from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
+from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts, is_left_out
 from recspark.datasets.step import Step
-from recspark.evaluation import top_n
 from recspark.evaluation.leaderboard import (
     REFERENCE_MODEL,
     Metrics,
@@ -26,27 +24,33 @@ from recspark.evaluation.leaderboard import (
     rank_models,
     render_table,
 )
-from recspark.evaluation.metrics import Figures, count_movie_ratings, measure_models
-from recspark.evaluation.protocol import describe_protocol
+from recspark.evaluation.lists_leaderboard import Row, find_not_better, rank_lists, render_lists
+from recspark.evaluation.metrics import count_movie_ratings, measure_models
+from recspark.evaluation.protocol import describe_protocol, with_lists
+from recspark.evaluation.run_lists import find_lists, measure_run
 from recspark.evaluation.sums import Frame
-from recspark.files import json_files, parquet
+from recspark.evaluation.top_n import Figures
+from recspark.evaluation.yardstick import YARDSTICK
+from recspark.files import json_files
 
 logger = logging.getLogger(__name__)
 
 
 def run(models: Mapping[str, Config], spark: SparkSession) -> None:
-    """Write `metrics/<model>.json` and `leaderboard.json`, and print the table to stdout.
+    """Write `metrics/<model>.json`, `leaderboard.json` and `lists.json`, and print the tables.
 
     Always computed again: one pass over the predictions is too cheap for a check to be worth it.
-    The blend is measured too if the config names its members. Without test ratings nothing is
-    measured, and nothing is written.
+    The blend is measured too if the config names its members. Models that rank and predict no
+    ratings have figures of their lists only. Without test ratings nothing is measured, and nothing
+    is written.
 
     Args:
         models: Model name to its resolved config; all of one run.
         spark: The session to aggregate in.
 
     Raises:
-        DataError: Predictions are missing, belong to another test, or lack rows or values.
+        DataError: Predictions are missing, belong to another test, or lack rows or values; lists
+            were made with an earlier model, or have unknown ids or a rank twice.
     """
     config = next(iter(models.values()))
     paths = RunPaths(config.root)
@@ -61,10 +65,14 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     }
     if config.blend.members:
         jobs[BLEND] = "blend"
+    names = list(dict.fromkeys([*jobs, *models]))
     scored = {name: _require_scored(paths, name, job, test) for name, job in jobs.items()}
+    lists = find_lists(paths, names)
     inputs = {"train": train.id, "test": test.id}
     inputs |= {f"predictions/{name}": manifest.id for name, manifest in scored.items()}
-    lists = [path for path in map(paths.recommendations, jobs) if read_manifest(path)]
+    inputs |= {f"recommendations/{name}": manifest.id for name, manifest in lists.items()}
+    read = [*map(paths.predictions, jobs), *map(paths.recommendations, lists)]
+    read += [paths.valid] if lists else []
     step = Step(
         stage="evaluate",
         settings=asdict(config.evaluate),
@@ -73,63 +81,116 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
         in_place=True,
         force=True,
         root=paths.root,
-        reads=[paths.train, paths.test, *map(paths.predictions, jobs), *lists],
-        scratch=[*map(paths.metrics, jobs), paths.leaderboard],
+        reads=[paths.train, paths.test, *read],
+        scratch=[*map(paths.metrics, names), paths.leaderboard, paths.lists_leaderboard],
     )
     with step:
-        ranked = _measure(models, spark, train, test, scored)
+        support = count_movie_ratings(
+            spark, paths.train, train.bucket_rows, PreparedFacts.of(train).num_movies
+        )
+        ratings = _measure_ratings(config, train, test, scored, support, spark)
+        listed = measure_run(config, lists, train, support, spark) if lists else {}
+        metrics: dict[str, Metrics] = {}
+        for name in names:
+            head = _describe(config, test, name, scored.get(name), lists.get(name))
+            figures = ratings.get(name, {})
+            metrics[name] = {**head, **figures, "top_n": listed.get(name)}
+            json_files.write_json(paths.metrics(name), metrics[name])
+        ranked = rank_models([metrics[name] for name in scored])
+        if ranked:
+            json_files.write_json(paths.leaderboard, ranked)
+        board = _rank_lists(config, test, lists, listed)
+        json_files.write_json(paths.lists_leaderboard, board)
         step.record(paths.all_metrics)
-    print(render_table(ranked))
+    _show(ranked, board)
+    logger.info("evaluate: leaderboard in %s, everything else beside it", paths.leaderboard)
+
+
+def _show(ranked: Sequence[Metrics], board: Sequence[Row]) -> None:
+    """Print the leaderboards, and warn of models that are worse than what knows no taste."""
+    if ranked:
+        print(render_table(ranked))
     for name in find_worse(ranked):
         logger.warning(
             "evaluate: %s is worse than %s, which knows no taste: it does not suit these data",
             *(name, REFERENCE_MODEL),
         )
-    logger.info("evaluate: leaderboard in %s, everything else beside it", paths.leaderboard)
+    if board:
+        print(f"\n{render_lists(board)}")
+    for row in board:
+        if row["unmeasured"]:
+            logger.warning(
+                "evaluate: lists of %s are not measured: %s", row["model"], row["unmeasured"]
+            )
+    for name in find_not_better(board):
+        logger.warning(
+            "evaluate: lists of %s are not better than %s, the same list for all, beyond the "
+            "interval",
+            *(name, YARDSTICK),
+        )
 
 
-def _measure(
-    models: Mapping[str, Config],
-    spark: SparkSession,
+def _describe(
+    config: Config, test: Manifest, name: str, scored: Manifest | None, listed: Manifest | None
+) -> Metrics:
+    """Return what a model's figures are about; models that rank only have no predictions."""
+    head: Metrics = {"model": name, "protocol": _protocol(config, test)}
+    if scored is not None:
+        uses_times = bool(scored.counts.get(USES_TIMES))
+        head["protocol"] = _protocol(config, test, uses_times=uses_times)
+        head |= {USES_TIMES: uses_times, "predictions": scored.id}
+    head["recommendations"] = listed.id if listed else None
+    head["seconds"] = round(_count_seconds(config, name, is_scored=scored is not None), 3)
+    return head
+
+
+def _measure_ratings(
+    config: Config,
     train: Manifest,
     test: Manifest,
     scored: Mapping[str, Manifest],
-) -> list[Metrics]:
-    """Write the figures of each model and the leaderboard, and return the leaderboard."""
-    config = next(iter(models.values()))
+    support: npt.NDArray[np.int64],
+    spark: SparkSession,
+) -> dict[str, Figures]:
+    """Return the figures of each model that predicts ratings."""
+    if not scored:
+        return {}
     paths, facts = RunPaths(config.root), PreparedFacts.of(train)
     frame = Frame(
         train=paths.train,
         num_users=facts.num_users,
         num_buckets=facts.num_buckets,
-        movie_support=count_movie_ratings(spark, paths.train, train.bucket_rows, facts.num_movies),
+        movie_support=support,
         num_resamples=config.evaluate.resamples,
         seed=config.seed,
     )
     predictions = {name: paths.predictions(name) for name in scored}
-    measured = measure_models(spark, predictions, frame, test.bucket_rows)
-    metrics: list[Metrics] = []
-    for name, figures in measured.items():
-        lists = read_manifest(paths.recommendations(name))
-        uses_times = bool(scored[name].counts.get(USES_TIMES))
+    found = measure_models(spark, predictions, frame, test.bucket_rows)
+    for name, figures in found.items():
+        logger.info("evaluate: %s has RMSE %.4f", name, figures["rmse"])
+    return found
+
+
+def _rank_lists(
+    config: Config, test: Manifest, lists: Mapping[str, Manifest], listed: Mapping[str, Figures]
+) -> list[Row]:
+    """Return the rows of the leaderboard of lists."""
+    rows = []
+    for name, figures in listed.items():
+        protocol = _protocol(config, test)
+        limit, k = figures["relevant_rating"], figures["k"]
         one = {
             "model": name,
-            "protocol": describe_protocol(config.name, test.settings, uses_times=uses_times),
-            USES_TIMES: uses_times,
-            "predictions": scored[name].id,
-            "recommendations": lists.id if lists else None,
-            "seconds": round(_count_seconds(config, name), 3),
-            **figures,
-            "top_n": _measure_lists(
-                spark, models.get(name, config), name, facts, frame.movie_support
-            ),
+            "protocol": with_lists(protocol, limit, k),
+            "test": test.id,
+            "recommendations": lists[name].id if name in lists else None,
         }
-        json_files.write_json(paths.metrics(name), one)
-        logger.info("evaluate: %s has RMSE %.4f, in %s", name, one["rmse"], paths.metrics(name))
-        metrics.append(one)
-    ranked = rank_models(metrics)
-    json_files.write_json(paths.leaderboard, ranked)
-    return ranked
+        rows.append({**one, **{key: x for key, x in figures.items() if key != "bootstrap"}})
+    return rank_lists(rows)
+
+
+def _protocol(config: Config, test: Manifest, *, uses_times: bool = False) -> str:
+    return describe_protocol(config.name, test.settings, uses_times=uses_times)
 
 
 def _require_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> Manifest:
@@ -141,15 +202,17 @@ def _require_scored(paths: RunPaths, name: str, job: str, test: Manifest) -> Man
     return scored
 
 
-def _count_seconds(config: Config, name: str) -> float:
-    """Return the seconds to fit and score a model.
+def _count_seconds(config: Config, name: str, *, is_scored: bool) -> float:
+    """Return the seconds to fit a model, and to score test with it if it predicts ratings.
 
     Those of a blend include its members', and those of a model that corrects another the fitting of
     that one.
     """
     paths = RunPaths(config.root)
     names = [name, *config.blend.members] if name == BLEND else [name]
-    scored = sum(require_manifest(paths.predictions(one), PREDICTIONS).seconds for one in names)
+    scored = 0.0
+    if is_scored:
+        scored = sum(require_manifest(paths.predictions(one), PREDICTIONS).seconds for one in names)
     fitted: dict[str, float] = {}
     while names:
         model = require_manifest(paths.model(names[0]), MODELS)
@@ -157,41 +220,3 @@ def _count_seconds(config: Config, name: str) -> float:
         if model.counts.get("base"):
             names.append(model.counts["base"])
     return scored + sum(fitted.values())
-
-
-def _measure_lists(
-    spark: SparkSession,
-    config: Config,
-    name: str,
-    facts: PreparedFacts,
-    movie_support: npt.NDArray[np.int64],
-) -> Figures | None:
-    """Return the top-N figures of a model, None if it has no lists."""
-    paths = RunPaths(config.root)
-    path = paths.recommendations(name)
-    manifest = read_manifest(path)
-    if manifest is None:
-        return None
-    require_current(path, manifest, model=require_manifest(paths.model(name), MODELS))
-    users, movies = (
-        parquet.read_dataset(spark, index, schema)
-        for index, schema in (
-            (paths.user_index, schemas.USER_INDEX),
-            (paths.movie_index, schemas.MOVIE_INDEX),
-        )
-    )
-    relevant_rating = config.evaluate.relevant_rating
-    if relevant_rating is None:
-        relevant_rating = facts.relevant_rating
-    figures = top_n.measure_lists(
-        top_n.index_lists(spark.read.parquet(path), users, movies),
-        parquet.read_dataset(spark, paths.test, schemas.TEST),
-        top_k=config.evaluate.top_k,
-        relevant_rating=relevant_rating,
-        movie_support=movie_support,
-        num_users=facts.num_users,
-        where=path,
-    )
-    if figures["unmeasured"]:
-        logger.warning("evaluate: lists of %s are not measured: %s", name, figures["unmeasured"])
-    return figures

@@ -17,7 +17,7 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import PreparedFacts
-from recspark.errors import GateError, describe
+from recspark.errors import ConfigError, GateError, describe
 from recspark.evaluation.leaderboard import read_figures
 from recspark.files import json_files, storage
 from recspark.gates.accepted import Accepted, Figures
@@ -40,6 +40,7 @@ def run(config: Config) -> None:
 
     Raises:
         GateError: A limit is exceeded; the message names each.
+        ConfigError: The model to judge predicts no ratings.
         DataError: What is to be judged is missing, or was made from other data than the run holds.
     """
     pointer = config.gate.accepted or default_pointer(config)
@@ -67,6 +68,15 @@ def _judge_model(config: Config, accepted: Accepted | None, pointer: str) -> Non
     paths = RunPaths(config.root)
     name = config.gate.model or read_figures(paths.leaderboard, paths)[0]["model"]
     metrics = read_figures(paths.metrics(name), paths)
+    if "rmse" not in metrics:
+        raise ConfigError(
+            describe(
+                "gate.model",
+                found=f"{name}, which ranks movies and predicts no ratings",
+                expected="a model of the leaderboard, judged by its RMSE",
+                remedy="Name another, or set it to null for the best one.",
+            )
+        )
     manifest = require_manifest(paths.model(name), MODELS)
     scored = require_manifest(paths.predictions(name), PREDICTIONS)
     test = require_manifest(paths.test, TEST)

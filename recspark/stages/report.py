@@ -17,6 +17,7 @@ from recspark.datasets.lineage import find_outdated
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
+from recspark.evaluation.yardstick import YARDSTICK
 from recspark.files import parquet, storage
 from recspark.files.json_files import require_json
 from recspark.page.packages import require_packages
@@ -25,7 +26,7 @@ from recspark.report.examples import Example, choose_users, describe_users
 from recspark.report.findings import Findings
 from recspark.report.histories import read_trainings
 from recspark.report.inventory import Inventory, take_inventory
-from recspark.report.leaderboards import fingerprint_metrics, read_leaderboards
+from recspark.report.leaderboards import fingerprint_metrics, read_leaderboards, read_lists
 from recspark.report.movies import Movies, read_movies
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,9 @@ def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Finding
     leaderboards, models = read_leaderboards(inventory), inventory.models()
     ranking = leaderboards.ranking
     by_rank = [*ranking, *(name for name in models if name not in ranking)]
-    lists_model = next((n for n in by_rank if inventory.made_by(n, "recommendations")), None)
+    lists = read_lists(inventory)
+    by_lists = [*lists.ranking, *by_rank]
+    lists_model = next((n for n in by_lists if inventory.made_by(n, "recommendations")), None)
     min_ratings = config.report.min_ratings
     movies = read_movies(inventory.paths) if inventory.get("train") else None
     return Findings(
@@ -89,6 +92,7 @@ def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Finding
         inventory=inventory,
         leaderboards=leaderboards,
         trainings=read_trainings(inventory),
+        lists=lists,
         statistics=_read_statistics(inventory),
         movies=movies,
         embedding=None
@@ -127,7 +131,13 @@ def _find_examples(
     paths, train = inventory.paths, inventory.get("train")
     assert train is not None  # because there are models fitted on it
     facts = PreparedFacts.of(train)
-    lists = parquet.read_dataset(spark, paths.recommendations(model), schemas.RECOMMENDATIONS)
+    lists, popular = (
+        parquet.read_dataset(spark, paths.recommendations(name), schemas.RECOMMENDATIONS)
+        if inventory.made_by(name, "recommendations")
+        else None
+        for name in (model, YARDSTICK)
+    )
+    assert lists is not None  # they were found before
     rated, more, test = (
         parquet.read_dataset(spark, path, schema)
         for path, schema in (
@@ -151,4 +161,5 @@ def _find_examples(
         movies,
         num_buckets=facts.num_buckets,
         length=LIST_LENGTH,
+        popular=None if model == YARDSTICK else popular,
     )

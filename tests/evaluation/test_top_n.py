@@ -1,136 +1,222 @@
 from __future__ import annotations
 
-import math
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from recspark.contract import columns as c
 from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError
-from recspark.evaluation.top_n import index_lists, measure_lists
+from recspark.evaluation.bootstrap import draw_weights
+from recspark.evaluation.list_figures import METRICS
+from recspark.evaluation.top_n import measure_lists
+from recspark.evaluation.yardstick import YARDSTICK, list_popular, rank_movies
+from tests.evaluation import lists as small
+from tests.evaluation.lists import NUM_BUCKETS, NUM_MOVIES, NUM_USERS, SEED, Run
 from tests.runs import prepared_counts
 
-NUM_USERS, NUM_MOVIES = 30, 25
-SUPPORT = np.array([0, 0, *range(1, NUM_MOVIES - 1)])
+RESAMPLES = 200
 
 
-def lists_frame(spark: SparkSession, lists: dict[int, list[int]]) -> DataFrame:
-    rows = [(u, m, i) for u, movies in lists.items() for i, m in enumerate(movies, start=1)]
-    kinds = f"{c.USER_INDEX} INT, {c.MOVIE_INDEX} INT, {c.RANK} INT"
-    return spark.createDataFrame(rows, kinds)
-
-
-def held_out(spark: SparkSession, ratings: dict[tuple[int, int], float]) -> DataFrame:
-    rows = [(user, movie, float(rating)) for (user, movie), rating in ratings.items()]
-    return spark.createDataFrame(rows, f"{c.USER_INDEX} INT, {c.MOVIE_INDEX} INT, {c.RATING} FLOAT")
-
-
-def brute_force(
-    lists: dict[int, list[int]], ratings: dict[tuple[int, int], float], k: int, threshold: float
-) -> dict[str, float]:
-    figures: dict[str, list[float]] = {n: [] for n in ("precision", "recall", "ndcg", "map")}
-    for user, movies in lists.items():
-        relevant = {m for (u, m), r in ratings.items() if u == user and r >= threshold}
-        if not relevant:
-            continue
-        cut = movies[:k]
-        hits = [movie in relevant for movie in cut]
-        figures["precision"].append(sum(hits) / k)
-        figures["recall"].append(sum(hits) / len(relevant))
-        gained = sum(hit / math.log2(i + 2) for i, hit in enumerate(hits))
-        ideal = sum(1 / math.log2(i + 2) for i in range(min(k, len(relevant))))
-        figures["ndcg"].append(gained / ideal)
-        at = [sum(hits[: i + 1]) / (i + 1) for i, hit in enumerate(hits) if hit]
-        figures["map"].append(sum(at) / min(k, len(relevant)))
-    return {name: float(np.mean(values)) for name, values in figures.items()}
-
-
-@pytest.mark.parametrize("k", [1, 5, 12])
-def test_figures_are_those_of_the_definitions(spark: SparkSession, k: int) -> None:
-    rng = np.random.default_rng(6)
-    lists = {
-        user: rng.permutation(NUM_MOVIES)[: rng.integers(1, 11)].tolist()
-        for user in range(NUM_USERS - 4)
+def measure(
+    spark: SparkSession, folder: Path, run: Run, popular: list[int] | None = None
+) -> dict[str, dict[str, Any]]:
+    frame = small.write_run(folder, run, popular)
+    paths = {
+        name: small.write_lists(folder / "lists" / name, found) for name, found in run.lists.items()
     }
-    ratings = {
-        (int(user), int(movie)): float(rng.integers(1, 6))
-        for user, movie in np.argwhere(rng.random((NUM_USERS, NUM_MOVIES)) < 0.3)
-        if user != 3
-    }
-    found = measure_lists(
-        lists_frame(spark, lists),
-        held_out(spark, ratings),
-        top_k=k,
-        relevant_rating=4.0,
-        movie_support=SUPPORT,
-        num_users=NUM_USERS,
-        where="x",
-    )
-    for name, value in brute_force(lists, ratings, k, 4.0).items():
-        assert found[name] == pytest.approx(value, abs=1e-9), name
-    likers = {u for (u, _), rating in ratings.items() if rating >= 4}
-    assert found["num_lists"] == len(lists)
-    assert found["num_users"] == len(likers & set(lists))
-    assert found["num_users_without_list"] == len(likers - set(lists))
-    listed = [movie for movies in lists.values() for movie in movies[:k]]
-    assert found["catalogue_coverage"] == pytest.approx(len(set(listed)) / NUM_MOVIES)
-    bits = [-math.log2(max(int(SUPPORT[movie]), 1) / NUM_USERS) for movie in listed]
-    assert found["novelty"] == pytest.approx(np.mean(bits), abs=1e-9)
+    return measure_lists(spark, paths, frame, num_resamples=RESAMPLES)
 
 
-def test_a_perfect_list_scores_one_in_every_figure(spark: SparkSession) -> None:
-    found = measure_lists(
-        lists_frame(spark, {0: [4, 2], 1: [1, 3]}),
-        held_out(spark, {(0, 2): 5, (0, 4): 4, (0, 9): 3, (1, 1): 5, (1, 3): 5}),
+def means(run: Run, name: str, k: int) -> dict[str, float]:
+    figures = small.by_user(run, run.lists[name], k).values()
+    return {metric: float(np.mean([one[metric] for one in figures])) for metric in METRICS}
+
+
+def test_figures_are_those_of_the_definitions(spark: SparkSession, tmp_path: Path) -> None:
+    run = small.random_run(6)
+    found = measure(spark, tmp_path, run)
+    likers = {user for (user, _), rating in run.test.items() if rating >= 4}
+    for name, lists in run.lists.items():
+        one = found[name]
+        assert [group["k"] for group in one["by_length"]] == [5, 1, 12]
+        for group in one["by_length"]:
+            expected = means(run, name, group["k"])
+            assert {m: group[m] for m in METRICS} == pytest.approx(expected, abs=1e-9)
+        assert {m: one[m] for m in METRICS} == pytest.approx(means(run, name, 5), abs=1e-9)
+        everything = small.of_all_lists(run, lists)
+        assert {m: one[m] for m in everything} == pytest.approx(everything, abs=1e-9)
+        assert one["num_lists"] == len(lists)
+        assert one["num_users"] == len(likers & set(lists))
+        assert one["num_users_without_list"] == len(likers - set(lists))
+    assert len(likers - set(run.lists["m0"])) > 0
+
+
+def test_figures_by_activity_are_those_of_its_users(spark: SparkSession, tmp_path: Path) -> None:
+    run = small.random_run(6)
+    found = measure(spark, tmp_path, run)["m1"]
+    figures = small.by_user(run, run.lists["m1"], 5)
+    counts = {user: sum(one == user for one, _ in run.train) for user in figures}
+    groups = found["by_activity"]
+    assert len(groups) > 2
+    assert sum(group["num_users"] for group in groups) == found["num_users"]
+    for group in groups:
+        mine = [figures[user] for user, n in counts.items() if group["from"] <= n <= group["to"]]
+        assert group["num_users"] == len(mine)
+        for metric in METRICS:
+            values = [one[metric] for one in mine]
+            assert group[metric] == pytest.approx(np.mean(values), abs=1e-9)
+            assert group[f"{metric}_std"] == pytest.approx(np.std(values), abs=1e-7)
+
+
+def resampled(run: Run, name: str, users: set[int], metric: str) -> list[float]:
+    """Return the means of each resample by repeating each user as often as it was drawn."""
+    figures = small.by_user(run, run.lists[name], run.top_k)
+    drawn = draw_weights(np.arange(NUM_USERS), RESAMPLES, SEED)
+    chosen = [[user for user in users for _ in range(weights[user])] for weights in drawn]
+    return [float(np.mean([figures[user][metric] for user in one])) for one in chosen]
+
+
+@pytest.mark.parametrize("metric", ["ndcg", "recall"])
+def test_intervals_are_those_of_brute_force(
+    spark: SparkSession, tmp_path: Path, metric: str
+) -> None:
+    run = small.random_run(6, num_models=3)
+    run.lists[YARDSTICK] = run.lists.pop("m0")
+    found = measure(spark, tmp_path, run)
+    best = next(iter(found))
+    users = {name: set(small.by_user(run, lists, 5)) for name, lists in run.lists.items()}
+    assert len({frozenset(mine) for mine in users.values()}) == 3
+    for name, one in found.items():
+        drawn = resampled(run, name, users[name], metric)
+        assert one["bootstrap"][metric] == pytest.approx(drawn, abs=1e-9)
+        expected = np.quantile(drawn, [0.025, 0.975])
+        assert one["intervals"][metric] == pytest.approx(expected, abs=1e-9)
+        assert set(one["versus"]) == {"best", YARDSTICK} - {"best" if name == best else "", name}
+        for key, versus in one["versus"].items():
+            other = best if key == "best" else key
+            both = users[name] & users[other]  # whom only one model lists for says nothing
+            mine, theirs = (resampled(run, model, both, metric) for model in (name, other))
+            low, high = np.quantile(np.subtract(mine, theirs), [0.025, 0.975])
+            whole = [
+                np.mean([small.by_user(run, run.lists[model], 5)[user][metric] for user in both])
+                for model in (name, other)
+            ]
+            assert versus[metric] == pytest.approx(
+                {
+                    "difference": whole[0] - whole[1],
+                    "low": low,
+                    "high": high,
+                    "is_tie": low <= 0 <= high,
+                },
+                abs=1e-9,
+            )
+
+
+def test_models_are_ordered_by_ndcg_and_equal_ones_by_name(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    run = small.random_run(6)
+    for name in ("z", "a"):
+        run = small.with_model(run, name, run.lists["m0"])
+    found = measure(spark, tmp_path, run)
+    assert list(found) == sorted(found, key=lambda name: (-found[name]["ndcg"], name))
+    equal = [name for name in found if name != "m1"]
+    assert equal == ["a", "m0", "z"]
+    versus = found["z"]["versus"].get("best", {"ndcg": {"difference": 1}})["ndcg"]
+    if next(iter(found)) == "a":
+        assert (versus["difference"], versus["low"], versus["high"]) == (0, 0, 0)
+
+
+def test_a_perfect_list_scores_one_in_every_figure(spark: SparkSession, tmp_path: Path) -> None:
+    run = Run(
+        train={(0, 1): 3.0},
+        test={(0, 2): 5, (0, 4): 4, (0, 9): 3, (1, 1): 5, (1, 3): 5},
+        lists={"m": {0: [4, 2], 1: [1, 3]}},
+        lengths=(2,),
         top_k=2,
-        relevant_rating=4.0,
-        movie_support=SUPPORT,
-        num_users=NUM_USERS,
-        where="x",
     )
-    assert [found[name] for name in ("precision", "recall", "ndcg", "map")] == [1, 1, 1, 1]
+    found = measure(spark, tmp_path, run)["m"]
+    assert [found[name] for name in METRICS] == [1] * len(METRICS)
 
 
-def test_raw_ids_become_indices_and_unknown_ones_an_error(spark: SparkSession) -> None:
-    index = f"{c.ID} INT, {c.INDEX} INT, {c.NUM_RATINGS} INT"
-    users = spark.createDataFrame([(900, 0, 5), (800, 1, 4)], index)
-    movies = spark.createDataFrame([(77, 0, 5), (66, 1, 4)], index)
-    kinds = f"{c.USER_ID} INT, {c.RANK} INT, {c.MOVIE_ID} INT, {c.SCORE} FLOAT"
-    lists = spark.createDataFrame([(800, 1, 77, 4.5), (900, 1, 66, 4.0)], kinds)
-    indexed = index_lists(lists, users, movies)
-    assert sorted(map(tuple, indexed.collect())) == [(0, 1, 1), (1, 0, 1)]
-    unknown = spark.createDataFrame([(800, 1, 5, 4.5), (7, 1, 66, 4.0)], kinds)
-    with pytest.raises(DataError, match="x: found 2 rows with ids that are not in the index"):
-        measure_lists(
-            index_lists(unknown, users, movies),
-            held_out(spark, {(0, 0): 5}),
-            top_k=2,
-            relevant_rating=4.0,
-            movie_support=np.array([1, 1]),
-            num_users=2,
-            where="x",
+@pytest.mark.parametrize("relevant_rating", [4.0, None])
+def test_popularity_is_counted_without_a_model_of_it(
+    spark: SparkSession, tmp_path: Path, relevant_rating: float | None
+) -> None:
+    run = dataclasses.replace(small.random_run(6), relevant_rating=relevant_rating)
+    users = sorted({user for lists in run.lists.values() for user in lists})
+    expected = small.popular_lists(run, users, 12)
+    frame = small.write_run(tmp_path / "first", run)
+    order = rank_movies(
+        spark, (frame.train, frame.valid), range(NUM_BUCKETS), frame.support, relevant_rating
+    )
+    found = measure(spark, tmp_path / "counted", run, order.tolist())
+    modelled = measure(spark, tmp_path / "modelled", small.with_model(run, YARDSTICK, expected))
+    assert found == modelled
+    assert found[YARDSTICK]["num_lists"] == len(users)
+    if relevant_rating is not None:
+        assert found["m0"]["versus"][YARDSTICK]["ndcg"]["difference"] != 0
+
+
+@pytest.mark.parametrize("length", [1, 3, 40])
+def test_users_who_rated_most_popular_movies_get_the_next_ones(length: int) -> None:
+    order = np.random.default_rng(2).permutation(300)[:200]
+    rng = np.random.default_rng(3)
+    rows = np.array([1, 2, 5, 6, 9])
+    rated = {
+        1: order[:198],
+        2: order,
+        5: np.arange(0),
+        6: rng.permutation(300)[:250],
+        9: order[:16],
+        7: order[:3],
+    }
+    seen = tuple(
+        np.concatenate(parts)
+        for parts in zip(
+            *((np.full(len(movies), row), movies) for row, movies in rated.items()), strict=True
         )
-
-
-def test_the_same_rank_twice_is_an_error(spark: SparkSession) -> None:
-    lists = lists_frame(spark, {0: [4, 2]}).union(lists_frame(spark, {0: [7]}))
-    with pytest.raises(DataError, match="x: found 1 users with the same rank"):
-        measure(lists, held_out(spark, {(0, 2): 5}), 4.0)
-
-
-def measure(lists: DataFrame, test: DataFrame, relevant_rating: float | None) -> dict[str, Any]:
-    return measure_lists(
-        lists,
-        test,
-        top_k=2,
-        relevant_rating=relevant_rating,
-        movie_support=SUPPORT,
-        num_users=NUM_USERS,
-        where="x",
     )
+    found = list_popular(order, 300, rows, (seen[0], seen[1]), length)
+    for row in rows.tolist():
+        mine = found.rows == row
+        expected = [movie for movie in order.tolist() if movie not in set(rated[row].tolist())]
+        assert found.movies[mine].tolist() == expected[:length]
+        assert found.ranks[mine].tolist() == list(range(1, len(expected[:length]) + 1))
+    assert set(found.rows.tolist()) == {1, 5, 6, 9}
+
+
+def one_list(rows: list[int], **changes: Any) -> Run:
+    run = Run({(0, 1): 3.0}, {(0, 2): 5.0}, {"m": {0: rows}}, lengths=(2,), top_k=2)
+    return dataclasses.replace(run, **changes)
+
+
+@pytest.mark.parametrize(
+    ("movies", "user", "why"),
+    [
+        ([4, NUM_MOVIES + 1], 0, "found 1 rows with ids that are not in the index"),
+        ([4, 2], NUM_USERS + 8, "found 2 rows with ids that are not in the index"),
+        ([4, 4], 0, "found 1 rows that repeat a rank or a movie"),
+    ],
+)
+def test_lists_that_are_none_are_refused(
+    spark: SparkSession, tmp_path: Path, movies: list[int], user: int, why: str
+) -> None:
+    with pytest.raises(DataError, match=f"lists/m: {why}"):
+        measure(spark, tmp_path, one_list(movies, lists={"m": {user: movies}}))
+
+
+def test_the_same_rank_twice_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    run = one_list([4, 2])
+    frame = small.write_run(tmp_path, run)
+    path = small.write_lists(tmp_path / "lists", run.lists["m"], 1)
+    small.write_lists(tmp_path / "lists" / "more", {0: [7]}, 1)
+    with pytest.raises(DataError, match="found 1 rows that repeat a rank"):
+        measure_lists(spark, {"m": path}, frame, num_resamples=9)
 
 
 @pytest.mark.parametrize(
@@ -143,16 +229,22 @@ def measure(lists: DataFrame, test: DataFrame, relevant_rating: float | None) ->
     ],
 )
 def test_figures_that_cannot_be_measured_say_why(
-    spark: SparkSession, lists: dict[int, list[int]], relevant_rating: float | None, why: str
+    spark: SparkSession,
+    tmp_path: Path,
+    lists: dict[int, list[int]],
+    relevant_rating: float | None,
+    why: str,
 ) -> None:
-    test = held_out(spark, {(0, 2): 5})
-    found = measure(lists_frame(spark, lists), test, relevant_rating)
-    assert found["unmeasured"].startswith(why)
-    assert [found[name] for name in ("precision", "recall", "ndcg", "map")] == [None] * 4
-    assert (found["num_lists"], found["num_users"]) == (len(lists), 0)
-    assert found["catalogue_coverage"] == 2 * len(lists) / NUM_MOVIES
-    bits = [-math.log2(SUPPORT[movie] / NUM_USERS) for movie in (4, 2)]
-    assert found["novelty"] == (pytest.approx(np.mean(bits)) if lists else None)
+    run = one_list([], lists={"m": lists}, relevant_rating=relevant_rating)
+    found = measure(spark, tmp_path, run, [1])
+    assert set(found) == {"m", YARDSTICK}
+    one = found["m"]
+    assert one["unmeasured"].startswith(why)
+    assert [one[name] for name in METRICS] == [None] * len(METRICS)
+    assert one["intervals"] == {"ndcg": None, "recall": None}
+    assert (one["num_lists"], one["num_users"], one["by_activity"]) == (len(lists), 0, [])
+    assert one["catalogue_coverage"] == 2 * len(lists) / NUM_MOVIES
+    assert (one["novelty"] is None) == (not lists)
 
 
 @pytest.mark.parametrize(

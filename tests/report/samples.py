@@ -11,12 +11,13 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import Manifest
 from recspark.evaluation import slices
 from recspark.evaluation.leaderboard import rank_models
+from recspark.evaluation.list_figures import METRICS
 from recspark.report.embedding import Embedding
 from recspark.report.examples import Example, Listed
 from recspark.report.findings import Findings
 from recspark.report.histories import Training
 from recspark.report.inventory import Inventory
-from recspark.report.leaderboards import Board, Leaderboards
+from recspark.report.leaderboards import Board, Leaderboards, ListsBoard
 from recspark.report.movies import Movies
 from tests.explore import samples as ratings
 from tests.runs import prepared_counts
@@ -24,14 +25,6 @@ from tests.runs import prepared_counts
 HOSTILE = "</script><img src=x onerror=\"alert(1)\"> & 'Don't' <script>alert(2)</script>"
 NUM_MOVIES = 60
 NUM_ROWS = 20_000
-TOP_N = {
-    "k": 10,
-    "relevant_rating": 4.0,
-    "num_users": 380,
-    "unmeasured": None,
-    **{"ndcg": 0.123, "precision": 0.2, "recall": 0.3, "map": 0.05},
-    **{"catalogue_coverage": 0.25, "novelty": 3.5},
-}
 
 
 def manifest(stage: str, id_: str, **values: Any) -> Manifest:
@@ -137,8 +130,66 @@ def make_metrics(name: str, seed: int, noise: float = 1.0, **values: Any) -> dic
 
 def make_board(best: str = "mf") -> Board:
     """Return a leaderboard of `best` before `bias`."""
-    metrics = [make_metrics(best, 1, 0.7, top_n=TOP_N), make_metrics("bias", 2)]
+    metrics = [make_metrics(best, 1, 0.7), make_metrics("bias", 2)]
     return Board(rank_models(metrics), {one["model"]: one for one in metrics})
+
+
+def make_list_row(model: str, ndcg: float, **values: Any) -> dict[str, Any]:
+    """Return a row of `lists.json` without comparisons; each figure follows from the NDCG."""
+    figures = {
+        name: ndcg * part
+        for name, part in zip(METRICS, (0.5, 0.6, 0.7, 1.0, 0.4, 1.2, 1.5), strict=True)
+    }
+    spread = {f"{name}_std": value for name, value in figures.items()}
+    return {
+        "model": model,
+        "protocol": "small; first 10 of the unrated movies; relevant ≥ 4",
+        "test": "p",
+        "recommendations": f"r-{model}",
+        "k": 10,
+        "relevant_rating": 4.0,
+        "num_lists": 400,
+        "num_users": 380,
+        "num_users_without_list": 3,
+        "unmeasured": None,
+        **figures,
+        "intervals": {"ndcg": [ndcg - 0.02, ndcg + 0.02], "recall": [0.1, 0.2]},
+        "catalogue_coverage": ndcg,
+        "novelty": 3.5,
+        "concentration": 1 - ndcg,
+        "popularity_lift": 1.25,
+        "diversity": 0.75,
+        "diversity_by": "genres",
+        "by_length": [{"k": 10, **figures}, {"k": 5, **dict.fromkeys(METRICS, ndcg / 2)}],
+        "by_activity": [
+            {"from": low, "to": 2 * low - 1, "num_users": users, **figures, **spread, "ndcg": value}
+            for low, users, value in zip(
+                (8, 16, 32, 64, 128, 256),
+                (20, 200, 160, 150, 120, 90),
+                (ndcg, ndcg / 2, 2 * ndcg, 1.7 * ndcg, 1.2 * ndcg, 0.8 * ndcg),
+                strict=True,
+            )
+        ],
+        "versus": {},
+        **values,
+    }
+
+
+def versus(difference: float, half: float = 0.01) -> dict[str, Any]:
+    """Return a comparison of two models' lists."""
+    low, high = difference - half, difference + half
+    one = {"difference": difference, "low": low, "high": high, "is_tie": low <= 0 <= high}
+    return {"ndcg": one, "recall": one}
+
+
+def make_lists_board() -> ListsBoard:
+    """Return lists of `mf`, better than those of popularity, and of `bias`, worse than them."""
+    rows = [
+        make_list_row("mf", 0.3, versus={"popularity": versus(0.1)}),
+        make_list_row("popularity", 0.2, versus={"best": versus(-0.1)}, recommendations=None),
+        make_list_row("bias", 0.1, versus={"best": versus(-0.2), "popularity": versus(-0.1)}),
+    ]
+    return ListsBoard(rows)
 
 
 def make_training(model: str = "mf", num_epochs: int = 6, first: float = 1.2) -> Training:
@@ -180,12 +231,14 @@ def make_findings() -> Findings:
         num_ratings=33,
         liked=[(HOSTILE, 5.0), ("Film 2 (1999)", 4.5)],
         listed=[Listed("Film 3 (1999)", 4.91, 4.0), Listed(HOSTILE, 4.2, None)],
+        popular=[Listed("Film 9 (1999)", 123.0, None)],
     )
     return Findings(
         name="small <b>run</b>",
         inventory=make_inventory(),
         leaderboards=Leaderboards([make_board()]),
         trainings=[make_training()],
+        lists=make_lists_board(),
         statistics=ratings.make_statistics(found, {1: HOSTILE, 2: "Plain"}),
         movies=make_movies(),
         embedding=make_embedding(),

@@ -20,7 +20,7 @@ from tests.report.test_page import PLOTS
 pytestmark = needs_browser
 
 WITH_SECOND_COLOR = {
-    *("leaderboard", "calibration", "training-mf"),
+    *("leaderboard", "lists-board", "lists-activity", "calibration", "training-mf"),
     *(f"errors-{name}" for name in ("user_activity", "movie_popularity", "rating_value", "month")),
 }
 TIP = 'document.querySelector(".tip")'

@@ -17,7 +17,6 @@ from recspark.report.intervals import (
     rmse_standard_error,
 )
 from recspark.report.leaderboards import Board, Leaderboards
-from recspark.report.results import make_results
 from tests.report import samples
 
 
@@ -156,17 +155,3 @@ def test_intervals_are_shown_for_the_models_of_all_boards_that_state_them() -> N
     ]
     [_, panel] = make_calibration(Leaderboards([timed])).panels
     assert panel.heading == "90.0% of the test ratings lie inside the 95% intervals of timed"
-
-
-def test_lists_of_few_users_are_not_praised() -> None:
-    def heading(num_users: int) -> str:
-        found = samples.make_board()
-        rows = [{**row, "top_n": {**samples.TOP_N, "num_users": num_users}} for row in found.rows]
-        leaderboards = Leaderboards([Board(rows, found.metrics)])
-        panels = make_results(samples.make_inventory(), leaderboards).panels
-        return panels[1].heading
-
-    assert heading(40) == "Top-N lists of 40 users, too few for a conclusion"
-    assert heading(380) == (
-        "Lists of mf have the highest NDCG@10, 0.123 over 380 users; this may be chance"
-    )

@@ -15,7 +15,6 @@ import pytest
 from recspark.contract.paths import RunPaths
 from recspark.evaluation.leaderboard import rank_models
 from recspark.explore.page import render_page
-from recspark.page.panel import Panel
 from recspark.report.assemble import make_report
 from recspark.report.chapter import Chapter, Cloud
 from recspark.report.embedding import Embedding
@@ -31,7 +30,7 @@ from tests.report import samples
 from tests.report.samples import HOSTILE
 
 PLOTS = {
-    *("leaderboard", "calibration", "training-mf", "stages"),
+    *("leaderboard", "lists-board", "lists-activity", "calibration", "training-mf", "stages"),
     *(f"errors-{name}" for name in ("user_activity", "movie_popularity", "rating_value", "month")),
 }
 
@@ -114,6 +113,7 @@ def test_map_keeps_positions_and_titles(page: str, findings: Findings) -> None:
 
 MISSING = {
     "results": "jobs/evaluate.py",
+    "lists": "jobs/recommend.py with --recommend.models MODEL, then jobs/evaluate.py",
     "errors": "jobs/evaluate.py",
     "calibrated": "jobs/evaluate.py",
     "training": "jobs/train.py --models biased_mf",
@@ -145,7 +145,7 @@ def test_a_run_without_test_ratings_says_so() -> None:
     inventory = dataclasses.replace(inventory, manifests={**inventory.manifests, "test": empty})
     page = make_report(Findings("bare", inventory, Leaderboards([], ["mf"]), []))
     why = "This run has no test ratings, because prepare.test_fraction is 0"
-    for chapter in ("results", "errors", "calibrated"):
+    for chapter in ("results", "lists", "errors", "calibrated"):
         text = page.split(f'<h2 id="{chapter}">')[1].split("<h2 ")[0]
         assert why in text
         assert "jobs/evaluate.py" not in text
@@ -305,25 +305,6 @@ def test_ratings_that_the_rmse_on_valid_leaves_out_are_counted() -> None:
         assert ("leaves out 300 ratings whose user or movie" in panel.text) == bool(num_cold)
 
 
-def lists_panel(**figures: Any) -> Panel:
-    found = samples.make_board()
-    rows = [{**row, "top_n": {**samples.TOP_N, **figures}} for row in found.rows]
-    board = Board(rows, found.metrics)
-    return make_results(samples.make_inventory(), Leaderboards([board])).panels[1]
-
-
-def test_the_rating_that_counts_as_liked_is_told() -> None:
-    assert "rated 7 or higher in test" in lists_panel(relevant_rating=7.0).text
-
-
-def test_lists_that_cannot_be_measured_say_why() -> None:
-    nothing = dict.fromkeys(["precision", "recall", "ndcg", "map", "novelty", "relevant_rating"])
-    panel = lists_panel(**nothing, num_users=0, unmeasured="all ratings of train are the same")
-    assert panel.heading == "Top-N lists cannot be measured"
-    assert "Lists of mf are not measured: all ratings of train are the same." in panel.text
-    assert panel.tables[0].rows[0][1:5] == ["–"] * 4
-
-
 def test_cautious_lists_say_what_their_scores_are(findings: Findings) -> None:
     note = "Scores are predictions less 1.5 × their standard deviation."
     assert make_examples("mf", findings.examples, 1, 1.5).text.endswith(note)
@@ -341,7 +322,7 @@ def test_two_protocols_have_separate_tables() -> None:
     renamed = [{**row, "protocol": "another"} for row in other.rows]
     boards = [samples.make_board(), dataclasses.replace(other, rows=renamed)]
     panels = make_results(samples.make_inventory(), Leaderboards(boards)).panels
-    assert [panel.name for panel in panels] == ["leaderboard", "leaderboard-2", "top-n"]
+    assert [panel.name for panel in panels] == ["leaderboard", "leaderboard-2"]
     assert panels[1].text.startswith("another (20,000 test ratings)")
 
 
@@ -349,7 +330,7 @@ def test_models_that_are_told_times_are_not_called_the_best_of_all() -> None:
     timed = samples.make_board("timed")
     rows = [{**row, "uses_times": True} for row in timed.rows]
     boards = [samples.make_board(), dataclasses.replace(timed, rows=rows)]
-    plain, told, _ = make_results(samples.make_inventory(), Leaderboards(boards)).panels
+    plain, told = make_results(samples.make_inventory(), Leaderboards(boards)).panels
     assert plain.heading.startswith("mf has the lowest RMSE")
     assert told.heading.startswith("Told when each test rating was given: timed has the lowest")
     assert "not ranked with models that are not" in told.text

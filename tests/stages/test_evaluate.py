@@ -11,14 +11,22 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark.config import BaselineConfig, Config, EvaluateConfig, PrepareConfig
+from recspark.config import (
+    BaselineConfig,
+    Config,
+    EvaluateConfig,
+    GateConfig,
+    PrepareConfig,
+    RecommendConfig,
+    SignalConfig,
+)
 from recspark.contract import columns as c
-from recspark.contract.catalog import MODELS
+from recspark.contract.catalog import MODELS, RECOMMENDATIONS
 from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError
-from recspark.stages import baseline, evaluate, recommend, score
+from recspark.stages import baseline, evaluate, gate, recommend, score
 from tests.runs import movie_id, user_id, write_prepared
 
 TRAIN = [(0, 0, 4.0), (0, 1, 2.0), (1, 0, 5.0), (2, 2, 3.0), (3, 1, 1.0)]
@@ -63,24 +71,116 @@ def test_lists_are_measured_if_they_exist(spark: SparkSession, config: Config) -
     evaluate.run({"bias": config}, spark)
     found = json.loads(Path(paths.metrics("bias")).read_text())["top_n"]
     # By hand: user 0 hits at rank 2 of one relevant movie, user 1 at both ranks of two.
-    assert found == pytest.approx(
-        {
-            "k": 2,
-            "relevant_rating": 4.0,
-            "num_lists": 3,
-            "num_users": 2,
-            "num_users_without_list": 1,
-            "unmeasured": None,
-            "precision": (1 / 2 + 1) / 2,
-            "recall": 1.0,
-            "ndcg": (1 / math.log2(3) + 1) / 2,
-            "map": (1 / 2 + 1) / 2,
-            "catalogue_coverage": 1.0,
-            # Movies 3, 2, 1, 2, 0 have 0, 1, 2, 1, 2 of train's ratings; there are 4 users.
-            "novelty": (2 + 2 + 1 + 2 + 1) / 5,
-        },
-        abs=1e-9,
+    expected = {
+        "k": 2,
+        "relevant_rating": 4.0,
+        "num_lists": 3,
+        "num_users": 2,
+        "num_users_without_list": 1,
+        "unmeasured": None,
+        "precision": (1 / 2 + 1) / 2,
+        "recall": 1.0,
+        "capped_recall": 1.0,
+        "ndcg": (1 / math.log2(3) + 1) / 2,
+        "map": (1 / 2 + 1) / 2,
+        "mrr": (1 / 2 + 1) / 2,
+        "hit_rate": 1.0,
+        "catalogue_coverage": 1.0,
+        # Movies 3, 2, 1, 2, 0 have 0, 1, 2, 1, 2 of train's ratings; there are 4 users.
+        "novelty": (2 + 2 + 1 + 2 + 1) / 5,
+        # The mean difference of the counts 1, 1, 1, 2 is 6 / 16, half of it over the mean 5 / 4.
+        "concentration": (6 / 16) / (2 * 5 / 4),
+        # Train's ratings are of movies with 2, 2, 2, 2 and 1 of them.
+        "popularity_lift": (6 / 5) / (9 / 5),
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-9)
+    assert found["diversity_by"] == "co-rating"  # no movie has genres
+
+
+def test_popularity_stands_beside_lists_and_models_that_are_no_better_are_marked(
+    spark: SparkSession,
+    config: Config,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    paths = RunPaths(config.root)
+    write_lists(spark, config, require_manifest(paths.model("bias"), MODELS).id)
+    evaluate.run({"bias": config}, spark)
+    board = json.loads(Path(paths.lists_leaderboard).read_text())
+    # Movie 0 has two likes in train, the others none. User 0 rated 0 and 1, users 1 and 2 one each:
+    # popularity lists movie 2 for user 0 (liked), 1 and 2 for user 1 (both liked), 0 and 1 for 2.
+    assert [(row["model"], row["ndcg"]) for row in board] == [
+        ("popularity", 1.0),
+        ("bias", pytest.approx((1 / math.log2(3) + 1) / 2)),
+    ]
+    assert board[0]["recommendations"] is None
+    assert (
+        board[1]["recommendations"]
+        == require_manifest(paths.recommendations("bias"), RECOMMENDATIONS).id
     )
+    assert not Path(paths.metrics("popularity")).exists()
+    assert "lists of bias are not better than popularity, the same list for all" in caplog.text
+    assert "lists of popularity are not" not in caplog.text
+    printed = capsys.readouterr().out
+    [line] = [line for line in printed.splitlines() if line.startswith("bias") and "!" in line]
+    assert line.split()[1] == f"{board[1]['ndcg']:.4f}"
+    assert "first 2 of the unrated movies; relevant ≥ 4 (2 users)" in printed
+    assert "! not better than popularity beyond the interval" in printed
+
+
+def test_models_that_rank_only_have_figures_of_lists_alone(
+    spark: SparkSession, config: Config
+) -> None:
+    paths = RunPaths(config.root)
+    ranker = dataclasses.replace(
+        config,
+        baseline=BaselineConfig(algorithm="popularity"),
+        signal=SignalConfig(kind="likes"),
+    )
+    baseline.run(ranker, "popularity", spark)
+    models = {"bias": config, "popularity": ranker}
+    evaluate.run(models, spark)
+    assert figures_of(config, "popularity")["top_n"] is None
+    assert json.loads(Path(paths.lists_leaderboard).read_text()) == []
+    for name, one in models.items():
+        recommend.run(one, name, spark)
+    evaluate.run(models, spark)
+    found = figures_of(config, "popularity")
+    assert list(found) == ["model", "protocol", "recommendations", "seconds", "top_n"]
+    board = json.loads(Path(paths.lists_leaderboard).read_text())
+    assert {row["model"] for row in board} == set(models)
+    ratings = json.loads(Path(paths.leaderboard).read_text())
+    assert [row["model"] for row in ratings] == ["bias"]
+    # Counted by evaluate, popularity has the same figures as its own model.
+    evaluate.run({"bias": config}, spark)
+    [counted] = [
+        row
+        for row in json.loads(Path(paths.lists_leaderboard).read_text())
+        if row["model"] == "popularity"
+    ]
+    [modelled] = [row for row in board if row["model"] == "popularity"]
+    assert {**counted, "recommendations": modelled["recommendations"]} == modelled
+    # Alone, without predictions of any model, the leaderboard of ratings stays.
+    evaluate.run({"popularity": ranker}, spark)
+    assert json.loads(Path(paths.leaderboard).read_text()) == ratings
+    with pytest.raises(ConfigError, match=r"popularity, which ranks movies and predicts no rat"):
+        gate.run(dataclasses.replace(ranker, gate=GateConfig(check="model", model="popularity")))
+
+
+def test_lists_that_are_too_short_to_measure_are_told(
+    spark: SparkSession, config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = dataclasses.replace(
+        config,
+        evaluate=EvaluateConfig(top_k=1, list_lengths=(3, 1, 2), resamples=20),
+        recommend=RecommendConfig(top_n=2),
+    )
+    recommend.run(long, "bias", spark)
+    evaluate.run({"bias": long}, spark)
+    assert "lists of bias have 2 movies, so that ranks beyond count as misses at 3" in caplog.text
+    found = figures_of(long)["top_n"]
+    assert [one["k"] for one in found["by_length"]] == [1, 2, 3]
+    assert found["by_length"][2]["recall"] == found["by_length"][1]["recall"]
 
 
 def small_config(folder: Path) -> Config:
@@ -93,8 +193,8 @@ def small_config(folder: Path) -> Config:
     )
 
 
-def figures_of(config: Config) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path(RunPaths(config.root).metrics("bias")).read_text())
+def figures_of(config: Config, model: str = "bias") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(RunPaths(config.root).metrics(model)).read_text())
     return found
 
 
@@ -154,7 +254,7 @@ def test_figures_do_not_depend_on_the_number_of_tasks(spark: SparkSession, confi
     assert first["bootstrap"]["rmse"] != second["bootstrap"]["rmse"]
 
 
-@pytest.mark.parametrize("settings", [{"resamples": 1}, {"top_k": 0}])
-def test_invalid_settings_are_refused(settings: dict[str, int]) -> None:
+@pytest.mark.parametrize("settings", [{"resamples": 1}, {"top_k": 0}, {"list_lengths": (5, 0)}])
+def test_invalid_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"evaluate.{next(iter(settings))}"):
         EvaluateConfig(**settings)
