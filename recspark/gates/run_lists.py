@@ -19,15 +19,13 @@ from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.leaderboard import read_figures
+from recspark.evaluation.yardstick import YARDSTICK
 from recspark.files import parquet
 from recspark.gates.accepted import Accepted
 from recspark.gates.judged_lists import JudgedLists, Quality
 from recspark.gates.list_rows import Known, StoredLists, count_rows
 
 logger = logging.getLogger(__name__)
-
-POPULARITY = "popularity"
-"""What lists are compared with in `versus` of `lists.json`."""
 
 
 def find_judged(config: Config, train: Manifest) -> dict[str, Manifest]:
@@ -116,7 +114,7 @@ def _find_quality(
         )
     if row["unmeasured"]:
         return None, row["unmeasured"]
-    over = row["versus"].get(POPULARITY)
+    over = row["versus"].get(YARDSTICK)
     over = over and tuple(over["ndcg"][key] for key in ("difference", "low", "high"))
     low, high = row["intervals"]["ndcg"]
     quality = Quality(

@@ -11,7 +11,6 @@ import pytest
 
 from recspark.config import GateConfig
 from recspark.errors import ConfigError
-from recspark.evaluation.yardstick import YARDSTICK
 from recspark.gates.judged_lists import JudgedLists, ListCounts, Quality
 from recspark.gates.lists import (
     describe_lists,
@@ -19,7 +18,6 @@ from recspark.gates.lists import (
     find_list_warnings,
     subtract,
 )
-from recspark.gates.run_lists import POPULARITY
 
 QUALITY = Quality(
     protocol="ml; first 10",
@@ -145,10 +143,6 @@ def test_record_survives_json() -> None:
     }
     stored = json.loads(json.dumps({name: asdict(one) for name, one in lists.items()}))
     assert JudgedLists.from_json(stored) == lists
-
-
-def test_yardstick_has_the_name_that_evaluate_gives_it() -> None:
-    assert POPULARITY == YARDSTICK
 
 
 @pytest.mark.parametrize(
