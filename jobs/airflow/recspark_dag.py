@@ -1,7 +1,8 @@
 """recspark every night, one `spark-submit` per stage:
 
     plan → ingest → prepare → data_gate → (baseline ∥ train, a task per model)
-         → score → blend, if it has members → evaluate → (model_gate ∥ report)
+         → score → blend, if it has members → (recommend ∥ similar, a task per model that lists)
+         → evaluate → (lists_gate → model_gate ∥ report)
 
 A run's outputs lie in `<root>/<logical date>/`, and a stage whose output is up to
 date is skipped, so retries, re-runs and backfills do no work twice. `<root>/accepted-<name>.json`
@@ -32,12 +33,16 @@ OUTPUTS = {
     "train": ["models/{model}"],
     "score": ["predictions/{model}"],
     "blend": ["models/blend", "predictions/blend"],
-    "evaluate": ["metrics/{model}.json", "leaderboard.json"],
+    "recommend": ["recommendations/{model}"],
+    "similar": ["similar_movies/{model}"],
+    "evaluate": ["metrics/{model}.json", "leaderboard.json", "lists.json"],
     "gate": [],
     "report": ["report"],
 }
+# The option that names a job's models, where it is not --models.
+MODELS_OPTION = {"recommend": "--recommend.models", "similar": "--similar.models"}
 # These are left out where prepare held out no test ratings.
-MEASURED_ON_TEST = ("predictions/", "metrics/", "leaderboard.json")
+MEASURED_ON_TEST = ("predictions/", "metrics/", "leaderboard.json", "lists.json")
 # Data sets whose ids a manifest names among its inputs.
 CHECKED_INPUTS = ("ratings", "train", "valid", "test")
 # Added when `train` is retried, to continue from the last checkpoint.
@@ -75,6 +80,19 @@ PARAMS = {
         items={"type": "string"},
         description="Models whose predictions are blended; empty means no blend.",
     ),
+    "recommend": Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        description="Models that make users' lists, each in a task of its own, with blend among "
+        "them if there is one; all of these must pass the gate. Empty means no lists.",
+    ),
+    "similar": Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        description="Models that make lists of similar movies, each in a task of its own.",
+    ),
     "num_ranks": Param(1, type="integer", minimum=1, description="Training processes per model."),
     "settings": Param(
         [],
@@ -105,11 +123,19 @@ class RecsparkJob(SparkSubmitOperator):
             self.application_args = [*self.application_args, *RESUME]
         super().execute(context)
         words = dict(zip(self.application_args, self.application_args[1:], strict=False))
-        for model in words["--models"].split(","):
+        run_dir = words["--run_dir"]
+        for model in words[MODELS_OPTION.get(self.job, "--models")].split(","):
+            if self.job == "score" and ranks_only(run_dir, model):
+                continue
             for output in OUTPUTS[self.job]:
-                if output.startswith(MEASURED_ON_TEST) and not has_test(words["--run_dir"]):
+                if output.startswith(MEASURED_ON_TEST) and not has_test(run_dir):
                     continue
-                check_output(words["--run_dir"], output.format(model=model), self.job)
+                check_output(run_dir, output.format(model=model), self.job)
+
+
+def ranks_only(run_dir: str, model: str) -> bool:
+    """Return whether a model ranks movies and predicts no ratings."""
+    return bool(read_json(f"{run_dir}/models/{model}/_MANIFEST.json")["counts"].get("ranks_only"))
 
 
 def has_test(run_dir: str) -> bool:
@@ -146,7 +172,9 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
     members = ",".join(params["blend"])
     if members:
         more += ["--blend.members", members]
-    common = ["--config", params["config"], "--run_dir", f"{params['root']}/{day}", *more]
+    listed = ["--gate.lists", ",".join(params["recommend"])] if params["recommend"] else []
+    # The settings come last, so that they win.
+    common = ["--config", params["config"], "--run_dir", f"{params['root']}/{day}", *listed, *more]
 
     def words(models: list[str], *extra: str) -> list[str]:
         return [*common, "--models", ",".join(models), *extra]
@@ -158,7 +186,10 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
         "baseline": words(params["baselines"]),
         "train": [words([model], *ranks) for model in params["trained"]],
         "blend": [words(every, *ranks)] if members else [],
+        "recommend": [words(every, "--recommend.models", model) for model in params["recommend"]],
+        "similar": [words(every, "--similar.models", model) for model in params["similar"]],
         "data_gate": words(every, "--gate.date", day, "--gate.check", "data"),
+        "lists_gate": words(every, "--gate.date", day, "--gate.check", "lists"),
         "model_gate": words(every, "--gate.date", day, "--gate.check", "model"),
         "spark": params["spark"],
     }
@@ -173,6 +204,18 @@ def each_trained(words: list[list[str]]) -> list[list[str]]:
 @task(retries=0, trigger_rule="none_failed")
 def each_blend(words: list[list[str]]) -> list[list[str]]:
     """Return the words of the blend, one task's or none."""
+    return words
+
+
+@task(retries=0)
+def each_listed(words: list[list[str]]) -> list[list[str]]:
+    """Return the words of each task that makes users' lists."""
+    return words
+
+
+@task(retries=0)
+def each_similar(words: list[list[str]]) -> list[list[str]]:
+    """Return the words of each task that makes lists of similar movies."""
     return words
 
 
@@ -218,6 +261,15 @@ with DAG(
     blend = RecsparkJob.partial(task_id="blend", job="blend", **common).expand(
         application_args=each_blend(words["blend"])
     )
+    recommend = RecsparkJob.partial(
+        task_id="recommend",
+        job="recommend",
+        trigger_rule="none_failed",  # without members, blend is skipped
+        **common,
+    ).expand(application_args=each_listed(words["recommend"]))
+    similar = RecsparkJob.partial(
+        task_id="similar", job="similar", trigger_rule="none_failed", **common
+    ).expand(application_args=each_similar(words["similar"]))
     evaluate = RecsparkJob(
         task_id="evaluate",
         job="evaluate",
@@ -225,10 +277,14 @@ with DAG(
         trigger_rule="none_failed",
         **common,
     )
+    lists_gate = RecsparkJob(
+        task_id="lists_gate", job="gate", application_args=words["lists_gate"], retries=0, **common
+    )
     model_gate = RecsparkJob(
         task_id="model_gate", job="gate", application_args=words["model_gate"], retries=0, **common
     )
     # Also for a refused model, which is the one to inspect.
     report = RecsparkJob(task_id="report", job="report", application_args=words["every"], **common)
-    ingest >> prepare >> data_gate >> [baseline, train] >> score >> blend >> evaluate
-    evaluate >> [model_gate, report]
+    ingest >> prepare >> data_gate >> [baseline, train] >> score >> blend >> [recommend, similar]
+    [recommend, similar] >> evaluate >> [lists_gate, report]
+    lists_gate >> model_gate

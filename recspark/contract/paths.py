@@ -124,6 +124,10 @@ class RunPaths:
     def lists_leaderboard(self) -> str:
         return self._at("lists.json")
 
+    @property
+    def lists_verdict(self) -> str:
+        return self._at("lists_verdict.json")
+
     def model(self, name: str) -> str:
         return self._at("models", name)
 

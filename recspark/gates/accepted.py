@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from recspark.errors import DataError, describe
+from recspark.gates.judged_lists import JudgedLists
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +46,18 @@ class Accepted:
     figures: Figures
     accepted_at: str
     """UTC, ISO 8601."""
+    lists: Mapping[str, JudgedLists] = field(default_factory=dict)
+    """Model to its lists that passed with the run."""
 
     @classmethod
     def from_json(cls, value: dict[str, object], where: str) -> Accepted:
         """Return the record in a file; a DataError names the remedy if it holds none."""
         try:
-            fields = dict(value)
-            return cls(figures=Figures(**fields.pop("figures")), **fields)  # type: ignore[arg-type]
-        except (TypeError, KeyError) as error:
+            fields: dict[str, Any] = dict(value)
+            fields["figures"] = Figures(**fields["figures"])
+            fields["lists"] = JudgedLists.from_json(fields.get("lists", {}))
+            return cls(**fields)
+        except (TypeError, KeyError, AttributeError) as error:
             raise DataError(
                 describe(
                     where,

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,8 @@ HISTORY = "models/biased_mf/history.jsonl"
 TASKS = [
     *("plan", "each_trained", "ingest", "prepare", "data_gate"),
     *("baseline", "train", "score", "each_blend", "blend"),
-    *("evaluate", "model_gate", "report"),
+    *("each_listed", "recommend", "each_similar", "similar"),
+    *("evaluate", "lists_gate", "model_gate", "report"),
 ]
 
 
@@ -87,8 +89,10 @@ def params(raw: Path, root: Path, *settings: str) -> dict[str, object]:
     return {
         "config": str(raw),
         "root": str(root),
-        "baselines": ["bias"],
+        "baselines": ["bias", "popularity"],
         "trained": ["biased_mf"],
+        "recommend": ["popularity", "biased_mf"],
+        "similar": ["biased_mf"],
         "num_ranks": 2,
         "settings": ["--gate.max_rmse_rise", "0.0001", *settings],
     }
@@ -98,12 +102,20 @@ def check_run(root: Path, date: str) -> None:
     """Assert that a run is complete, and that the pointer names it."""
     paths = RunPaths(str(root / date))
     complete = (paths.model("bias"), paths.model("biased_mf"), paths.predictions("biased_mf"))
-    for path in (*complete, paths.report):
+    lists = {name: paths.recommendations(name) for name in ("popularity", "biased_mf")}
+    for path in (*complete, *lists.values(), paths.similar_movies("biased_mf"), paths.report):
         assert read_manifest(path) is not None, path
     [pointer] = root.glob("accepted-*.json")
     accepted = json.loads(pointer.read_text())
     assert (accepted["run_dir"], accepted["date"]) == (paths.root, date)
     assert 0.4 < accepted["rmse"] < 1.0
+    made = {name: read_manifest(path) for name, path in lists.items()}
+    assert {x: one["id"] for x, one in accepted["lists"].items()} == {
+        name: manifest.id for name, manifest in made.items() if manifest
+    }
+    for one in accepted["lists"].values():
+        assert one["num_asked"] == one["counts"]["num_lists"] == 80
+        assert one["quality"]["ndcg"] > 0
 
 
 def test_dag_loads_with_all_tasks(airflow: Airflow) -> None:
@@ -120,8 +132,10 @@ def test_dag_loads_with_all_tasks(airflow: Airflow) -> None:
     assert sorted(downstream) == sorted(TASKS)
     assert downstream["data_gate"] == ["baseline", "train"]
     assert downstream["score"] == ["blend"]
-    assert downstream["blend"] == ["evaluate"]
-    assert downstream["evaluate"] == ["model_gate", "report"]
+    assert downstream["blend"] == ["recommend", "similar"]
+    assert downstream["recommend"] == downstream["similar"] == ["evaluate"]
+    assert downstream["evaluate"] == ["lists_gate", "report"]
+    assert downstream["lists_gate"] == ["model_gate"]
 
 
 def test_parameters_are_checked_before_anything_runs(airflow: Airflow, tmp_path: Path) -> None:
@@ -131,30 +145,70 @@ def test_parameters_are_checked_before_anything_runs(airflow: Airflow, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_night_in_local_mode_and_runs_that_the_gates_stop(
-    airflow: Airflow, raw: Path, tmp_path: Path
-) -> None:
-    code, said = airflow.test("2026-11-01", params(raw, tmp_path))
+@pytest.fixture(scope="module")
+def accepted_night(
+    airflow: Airflow, raw: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A root with one night in local mode, which is accepted and stays so."""
+    root = tmp_path_factory.mktemp("nights")
+    code, said = airflow.test("2026-11-01", params(raw, root))
     assert code == 0, said[-5000:]
-    check_run(tmp_path, "2026-11-01")
-    before = {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")}
+    check_run(root, "2026-11-01")
+    yield root
+    check_run(root, "2026-11-01")
 
-    # The same day again: every stage but evaluate is skipped, and the pointer stays.
-    code, said = airflow.test("2026-11-01", params(raw, tmp_path))
+
+def next_night(
+    airflow: Airflow, raw: Path, root: Path, date: str, lines: list[str], *settings: str
+) -> tuple[int, str]:
+    """Run the DAG on other ratings."""
+    (raw.parent / f"{date}.data").write_text("".join(lines))
+    words = ("--ingest.ratings", str(raw.parent / "{date}.data"), *settings)
+    return airflow.test(date, params(raw, root, *words))
+
+
+def test_the_same_day_again_changes_nothing(
+    airflow: Airflow, raw: Path, accepted_night: Path
+) -> None:
+    """Every stage but evaluate is skipped, and the pointer stays."""
+    before = {path: path.read_bytes() for path in accepted_night.rglob("_MANIFEST.json")}
+    code, said = airflow.test("2026-11-01", params(raw, accepted_night))
     assert code == 0, said[-5000:]
-    after = {path: path.read_bytes() for path in tmp_path.rglob("_MANIFEST.json")}
+    after = {path: path.read_bytes() for path in accepted_night.rglob("_MANIFEST.json")}
     assert {path.parent.name for path in after if after[path] != before.get(path)} == {"metrics"}
 
-    # The next night comes with half the ratings missing: it stops before training.
+
+def test_a_night_with_half_the_ratings_missing_stops_before_training(
+    airflow: Airflow, raw: Path, accepted_night: Path
+) -> None:
     lines = (raw.parent / "u.data").read_text().splitlines(keepends=True)
-    fewer = raw.parent / "2026-11-02.data"
-    fewer.write_text("".join(lines[: len(lines) // 2]))
-    halved = params(raw, tmp_path, "--ingest.ratings", str(raw.parent / "{date}.data"))
-    code, said = airflow.test("2026-11-02", halved)
+    fewer = lines[: len(lines) // 2]
+    code, said = next_night(airflow, raw, accepted_night, "2026-11-02", fewer)
     assert code != 0
     assert "gate.max_fewer_ratings" in said
-    assert not (tmp_path / "2026-11-02" / "models").exists()
-    check_run(tmp_path, "2026-11-01")
+    assert not (accepted_night / "2026-11-02" / "models").exists()
+
+
+def test_a_night_whose_lists_are_refused_promotes_no_model(
+    airflow: Airflow, raw: Path, accepted_night: Path
+) -> None:
+    """A new movie is in the lists and not in the titles file; and they change too much."""
+    lines = (raw.parent / "u.data").read_text().splitlines(keepends=True)
+    more = [*lines, *(f"{user}\t51\t4\t880009999\n" for user in range(1, 81))]
+    limits = ("--gate.max_churn", "0", "--gate.max_rmse_rise", "1")
+    code, said = next_night(airflow, raw, accepted_night, "2026-11-03", more, *limits)
+    assert code != 0
+    assert "of a list changed since the accepted run, on average over 80 users" in said
+    assert "movies that the titles file does not have, such as 51 (" in said
+    paths = RunPaths(str(accepted_night / "2026-11-03"))
+    assert read_manifest(paths.report) is not None
+    verdict = json.loads(Path(paths.lists_verdict).read_text())
+    assert verdict["compared_with"] == str(accepted_night / "2026-11-01")
+    assert 0 < verdict["lists"]["biased_mf"]["counts"]["churn"] < 0.9
+    # With limits that allow it, the same lists pass.
+    again = local("gate", raw, Path(paths.root), "--models", "bias,popularity,biased_mf")
+    succeed(*again, "--gate.check", "lists", "--gate.max_churn", "1", "--gate.max_vanished", "1")
+    assert json.loads(Path(paths.lists_verdict).read_text())["faults"] == []
 
 
 def test_killed_training_is_resumed_by_the_retry(
