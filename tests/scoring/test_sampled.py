@@ -13,10 +13,10 @@ from recspark.arrays.user_buckets import Shard
 from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
-from recspark.recommend.block_scorers import ScorerFactory
 from recspark.saved import over_time as o
 from recspark.saved import weights
 from recspark.scoring import trained
+from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.over_time import OverTime
 from recspark.scoring.predictors import UncertainModel
 
