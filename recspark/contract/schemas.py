@@ -215,8 +215,8 @@ PREDICTIONS = Schema(
 SCORED_PAIRS = Schema(
     name="scored_pairs",
     grain="one row per requested pair, in the order of the request by position (from 0); "
-    "prediction_std and fallback as in predictions; of a model that ranks, prediction is its score, "
-    "null with fallback no_answer where it has none",
+    "prediction_std and fallback as in predictions; a model that ranks answers with its score: "
+    "null, with fallback no_answer, where it has none",
     key=(c.POSITION,),
     columns={
         c.POSITION: "BIGINT",

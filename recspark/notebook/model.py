@@ -1,4 +1,4 @@
-"""One model of a run: it maps raw ids to ratings or scores with the scorer of the jobs, without Spark."""
+"""One model of a run: it maps raw ids to ratings, or scores, as the jobs do, without Spark."""
 
 from __future__ import annotations
 
