@@ -167,3 +167,4 @@ def _require_members(config: Config, models: Mapping[str, Config]) -> None:
                     remedy=f"Add to models, or remove from {where}: {', '.join(missing)}.",
                 )
             )
+    blend.refuse_rankers([name for name in config.blend.members if models[name].ranks_only])

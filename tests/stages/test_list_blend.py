@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from recspark.config import (
     BaselineConfig,
+    BlendConfig,
     Config,
     EaseConfig,
     ItemKnnConfig,
@@ -34,6 +35,7 @@ from recspark.jobs.job import Request
 from recspark.notebook.model import Model
 from recspark.notebook.run import Run
 from recspark.stages import baseline, evaluate, list_blend, pipeline, recommend, score_pairs
+from recspark.stages import blend as stages_blend
 from tests.baselines import dense, items
 from tests.runs import movie_id, user_id, write_prepared
 
@@ -250,13 +252,19 @@ def test_the_pipeline_makes_lists_of_it_and_measures_them(
     assert "\nlist_blend " in capsys.readouterr().out
 
 
-def test_members_are_models_of_the_run(blended: Config) -> None:
+def test_members_are_models_of_the_run(spark: SparkSession, blended: Config) -> None:
     models = presets(blended)
     with pytest.raises(ConfigError, match=r"list_blend\.members: found ease, not in models"):
         pipeline.check_models(blended, {name: models[name] for name in ("bias", "item_knn")})
     with_blend = dataclasses.replace(blended, list_blend=ListBlendConfig(members=("ease", "blend")))
     with pytest.raises(ConfigError, match=r"list_blend\.members: found blend, not in models"):
         pipeline.check_models(with_blend, models)
+    of_ratings = dataclasses.replace(blended, blend=BlendConfig(members=("bias", "ease")))
+    refused = r"blend\.members: found ease, which rank .* in list_blend\.members"
+    with pytest.raises(ConfigError, match=refused):
+        pipeline.check_models(of_ratings, models)
+    with pytest.raises(ConfigError, match=refused):
+        stages_blend.run(of_ratings, spark)
     for members, message in (
         (("ease",), "two or more"),
         (("ease", "ease"), "each model once"),
