@@ -23,6 +23,7 @@ from recspark.config.checks import require, require_model_names, require_run_dir
 from recspark.config.evaluate import EvaluateConfig
 from recspark.config.gate import GateConfig
 from recspark.config.ingest import IngestConfig
+from recspark.config.list_blend import ListBlendConfig
 from recspark.config.prepare import PrepareConfig
 from recspark.config.recommend import RecommendConfig
 from recspark.config.report import ReportConfig
@@ -46,6 +47,7 @@ __all__ = [
     "GateConfig",
     "IngestConfig",
     "ItemKnnConfig",
+    "ListBlendConfig",
     "PopularityConfig",
     "PrepareConfig",
     "RecommendConfig",
@@ -77,7 +79,7 @@ class Config:
     force: bool = False
     """Run stages again even if their output already matches config and inputs."""
     until: Literal["ingest", "prepare", "fit", "score", "evaluate", "report"] = "report"
-    """The last part of the pipeline to run; score includes the blend and the lists."""
+    """The last part of the pipeline to run; score includes the blends and the lists."""
     spark: SparkConfig = field(default_factory=SparkConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
@@ -87,6 +89,7 @@ class Config:
     tune: TuneConfig = field(default_factory=TuneConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
+    list_blend: ListBlendConfig = field(default_factory=ListBlendConfig)
     score_pairs: ScorePairsConfig = field(default_factory=ScorePairsConfig)
     recommend: RecommendConfig = field(default_factory=RecommendConfig)
     similar: SimilarConfig = field(default_factory=SimilarConfig)

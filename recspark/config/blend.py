@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recspark.config.checks import require, require_model_names
+from recspark.contract.paths import BLENDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,5 +25,6 @@ class BlendConfig:
         require(
             len(set(self.members)) == len(self.members), "blend.members", found, "each model once"
         )
-        require("blend" not in self.members, "blend.members", found, "models other than the blend")
+        is_own = any(name in self.members for name in BLENDS)
+        require(not is_own, "blend.members", found, "models other than the blends")
         require(self.reg is None or self.reg >= 0, "blend.reg", self.reg, "≥ 0")

@@ -19,7 +19,7 @@ from recspark.config.explain import did_you_mean, explain
 from recspark.config.files import require_config_files
 from recspark.config.presets import presets_folder
 from recspark.config.words import CONFIG_SUFFIXES, normalise
-from recspark.contract.paths import BLEND
+from recspark.contract.paths import BLENDS
 from recspark.errors import ConfigError, describe
 from recspark.files import storage
 
@@ -50,7 +50,7 @@ def load_model_configs(
     Args:
         argv: The words of the command line.
         prog: Name of the program, for messages.
-        takes_blend: Whether the blend, which has no preset, may be one of the models.
+        takes_blend: Whether the blends, which have no preset, may be among the models.
 
     Raises:
         ConfigError: As `load_config`; also where a preset is missing or names no model.
@@ -59,7 +59,7 @@ def load_model_configs(
     configs = {}
     run, files = _parse(argv, prog)
     for model in run.models:
-        if model == BLEND and takes_blend:
+        if model in BLENDS and takes_blend:
             configs[model] = run
             continue
         config, _ = _parse([_preset(files, model), *argv], prog)
@@ -179,14 +179,15 @@ def _fill_in(config: Config, files: Sequence[Path]) -> Config:
 
 def _preset(files: Sequence[Path], model: str) -> str:
     """Return `--config=<file>` for a preset: from models/ beside a --config file, else ours."""
-    if model == BLEND:
+    if model in BLENDS:
         raise ConfigError(
             describe(
                 "models",
-                found=BLEND,
+                found=model,
                 expected="models that have a preset",
-                remedy="The job blend makes the blend from blend.members, and evaluate measures "
-                "it. Only score_pairs and recommend take it by name. Remove it from models.",
+                remedy="The job blend makes it from the members that its section names, and "
+                "evaluate measures it. Only score_pairs and recommend take it by name. Remove it "
+                "from models.",
             )
         )
     folders = [*(file.parent / "models" for file in files), presets_folder()]

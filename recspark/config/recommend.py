@@ -12,8 +12,8 @@ class RecommendConfig:
     """Top-N lists: the movies that a model rates highest for a user, without those seen."""
 
     models: tuple[str, ...] = ()
-    """Models to make lists with, each one of `models`, or blend; if empty, the pipeline makes no
-    lists."""
+    """Models to make lists with, each one of `models`, blend or list_blend; if empty, the
+    pipeline makes no lists."""
     top_n: int = 10
     """Length of a list (count, 1 or more)."""
     users: str | None = None

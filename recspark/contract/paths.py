@@ -20,6 +20,10 @@ SPARK_MODEL = "spark_model"
 
 BLEND = "blend"
 """Name of the blend among the models of a run."""
+LIST_BLEND = "list_blend"
+"""Name of the blend of lists."""
+BLENDS = (BLEND, LIST_BLEND)
+"""The models that the blend job makes. They have no preset: their settings are the run's own."""
 
 # Inside the folders of explore, report and a search.
 PAGE = "index.html"

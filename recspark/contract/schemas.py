@@ -215,7 +215,8 @@ PREDICTIONS = Schema(
 SCORED_PAIRS = Schema(
     name="scored_pairs",
     grain="one row per requested pair, in the order of the request by position (from 0); "
-    "prediction_std and fallback as in predictions",
+    "prediction_std and fallback as in predictions; a model that ranks answers with its score: "
+    "null, with fallback no_answer, where it has none",
     key=(c.POSITION,),
     columns={
         c.POSITION: "BIGINT",
@@ -229,8 +230,8 @@ SCORED_PAIRS = Schema(
 
 RECOMMENDATIONS = Schema(
     name="recommendations",
-    grain="one row per (user, rank); rank counts from 1; score is what ranks, in rating units and "
-    "not clipped: the prediction, less recommend.caution × its standard deviation",
+    grain="one row per (user, rank); rank counts from 1; score is what ranks, not clipped: the "
+    "prediction, less recommend.caution × its standard deviation; of a model that ranks its score",
     key=(c.USER_ID, c.RANK),
     columns={c.USER_ID: USER, c.RANK: "INT", c.MOVIE_ID: MOVIE, c.SCORE: "FLOAT"},
 )

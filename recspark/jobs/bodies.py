@@ -92,10 +92,13 @@ def run_score_pairs(request: Request, spark: Any) -> None:
 
 
 def run_blend(request: Request, spark: Any) -> None:
-    """Fit the blend and score test with it."""
-    from recspark.stages import blend
+    """Fit the blend and score test with it; make the blend of lists."""
+    from recspark.stages import blend, list_blend
 
-    blend.run(request.config, spark)
+    if request.config.blend.members:
+        blend.run(request.config, spark)
+    if request.config.list_blend.members:
+        list_blend.run(request.config, spark)
 
 
 def run_evaluate(request: Request, spark: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recspark.config import Config
 from recspark.contract import catalog
 from recspark.contract.catalog import DataSet
-from recspark.contract.paths import BLEND, RunPaths
+from recspark.contract.paths import BLEND, LIST_BLEND, RunPaths
 from recspark.errors import ConfigError, describe
 from recspark.jobs.job import Request, maker_of
 
@@ -24,6 +24,8 @@ def check_pipeline(request: Request) -> None:
     made = dict(request.models)
     if config.blend.members:
         made[BLEND] = config
+    if config.list_blend.members:
+        made[LIST_BLEND] = config
     listed = {name: made[name] for name in config.recommend.models if name in made}
     if config.until not in ("prepare", "fit") and listed:
         _require_users(config)
@@ -73,9 +75,12 @@ def check_score(request: Request) -> None:
 
 
 def check_score_pairs(request: Request) -> None:
-    """Check the pairs to score, and train."""
+    """Check the pairs to score, that the models suit them, and train."""
     from recspark.scoring.pair_files import require_pair_files
+    from recspark.stages.score_pairs import require_ratings
 
+    for name, settings in request.models.items():
+        require_ratings(settings, name)
     pairs = request.config.score_pairs.pairs
     if pairs is not None:
         require_pair_files(pairs)
@@ -85,10 +90,11 @@ def check_score_pairs(request: Request) -> None:
 
 
 def check_blend(request: Request) -> None:
-    """Check the members of the blend, and train."""
+    """Check the members of the blends, and train."""
     from recspark.stages import blend
 
-    blend.require_members(request.config)
+    if not request.config.list_blend.members:
+        blend.require_members(request.config)
     _require(request, catalog.TRAIN)
 
 

@@ -47,7 +47,7 @@ class Job:
         body: The job itself.
         check: The check that runs before the session starts.
         uses_spark: Whether it needs a session.
-        takes_blend: Whether the blend may be one of its models.
+        takes_blend: Whether the blends may be among its models.
     """
 
     name: str

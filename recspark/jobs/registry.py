@@ -7,7 +7,7 @@ from recspark.jobs.job import Job
 
 _PIPELINE_SECTIONS = (
     *("until", "spark", "ingest", "prepare", "signal", "baseline", "train", "blend"),
-    *("recommend", "similar", "evaluate", "report"),
+    *("list_blend", "recommend", "similar", "evaluate", "report"),
 )
 
 JOBS = {
@@ -71,15 +71,15 @@ JOBS = {
         ),
         Job(
             "blend",
-            "Combine several models into one, and score with it.",
-            ("spark", "blend"),
+            "Combine the ratings or the lists of several models.",
+            ("spark", "blend", "list_blend"),
             bodies.run_blend,
             checks.check_blend,
         ),
         Job(
             "evaluate",
             "Compute the metrics of each model and the leaderboard.",
-            ("spark", "evaluate", "blend"),
+            ("spark", "evaluate", "blend", "list_blend"),
             bodies.run_evaluate,
         ),
         Job(

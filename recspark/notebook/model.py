@@ -1,4 +1,4 @@
-"""One model of a run: it maps raw ids to ratings with the scorer of the jobs, without Spark."""
+"""One model of a run: it maps raw ids to ratings, or scores, as the jobs do, without Spark."""
 
 from __future__ import annotations
 
@@ -62,6 +62,9 @@ class Model:
         an unknown user or movie, the bias model predicts; `with_fallback` shows where. Each call
         reads some small files, and cosine_user reads all of train: pass many pairs at once.
 
+        A model that ranks, such as ease, answers with its score, which has no scale and no
+        fallback: NaN where the model has none. list_blend scores all movies for each user.
+
         Args:
             users: Raw user ids [pairs], or a single one for all movies. A list, tuple, NumPy array
                 or pandas Series of text, or of whole numbers if the ids of the run are.
@@ -70,10 +73,11 @@ class Model:
                 dates or seconds since 1970, in UTC unless they name a zone. None is no particular
                 moment. Models that do not use times ignore it.
             with_fallback: Whether to return a DataFrame of `user_id`, `movie_id`, `prediction` and
-                `fallback`, which is null where the model itself predicted.
+                `fallback`, which is null where the model itself predicted, and no_answer where a
+                model that ranks has no score.
 
         Returns:
-            float32 [pairs] in rating units, or the DataFrame, in the order of the pairs.
+            float32 [pairs] in rating units or scores, or the DataFrame, in the order of the pairs.
 
         Raises:
             DataError: A value is not an id of the run's kind or no time, the lengths differ, or the
@@ -119,7 +123,7 @@ class Model:
         self, users: Ints, movies: Ints, times: Ints | None
     ) -> tuple[npt.NDArray[np.float32], pa.StringArray]:
         scored = score_pairs(self._open_scoring(), users, movies, times)
-        return scored.prediction.to_numpy().copy(), scored.fallback
+        return scored.prediction.to_numpy(zero_copy_only=False).copy(), scored.fallback
 
     def _open_scoring(self) -> Scoring:
         return require_scoring(Config(name=self.name, run_dir=self.root), self.name)[0]

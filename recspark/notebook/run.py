@@ -107,7 +107,7 @@ class Run:
         return posixpath.join(self._paths.report, PAGE)
 
     def model(self, name: str) -> Model:
-        """Return a model to predict with, of any kind, also the `blend`.
+        """Return a model to predict with, of any kind, also `blend` and `list_blend`.
 
         Raises:
             DataError: There is no such model, or the run's data have changed since it was fitted.

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from recspark.config import Config
-from recspark.contract.paths import BLEND
+from recspark.contract.paths import BLENDS
 from recspark.errors import ConfigError, describe
 
 
 def choose_to_list(config: Config, models: Mapping[str, Config]) -> dict[str, Config]:
-    """Return the models to make users' lists with: of the run's models, and the blend.
+    """Return the models to make users' lists with: of the run's models, and the blends.
 
     Args:
-        config: The run's own config, which is the blend's too.
+        config: The run's own config, which is the blends' too.
         models: The run's models.
 
     Raises:
         ConfigError: As `choose_models`.
     """
     names = config.recommend.models
-    known = {**models, BLEND: config} if BLEND in names else models
+    known = {**models, **{name: config for name in BLENDS if name in names}}
     return choose_models(names, known, "recommend.models")
 
 

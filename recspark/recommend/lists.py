@@ -14,10 +14,10 @@ from recspark.arrays.user_buckets import locate
 from recspark.cluster.tasks import PartFile, write_batches
 from recspark.contract import columns as c
 from recspark.datasets.train_buckets import read_bucket
-from recspark.recommend.block_scorers import ScorerFactory
-from recspark.recommend.top_n import NOTHING, RunningTop, padded
+from recspark.recommend.top_n import RunningTop, padded
+from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.load import SavedModel, open_model
-from recspark.scoring.predictors import Ints
+from recspark.scoring.predictors import NOTHING, Ints
 
 # A block of scores: MOVIE_BLOCK × USER_BLOCK × 4 bytes = 64 MB at most.
 MOVIE_BLOCK = 32_768

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 
 from recspark.arrays.ids import Ids, to_column
 from recspark.contract import columns as c
-from recspark.recommend.top_n import NOTHING, RunningTop, padded
-from recspark.scoring.predictors import Floats, Ints
+from recspark.recommend.top_n import RunningTop, padded
+from recspark.scoring.predictors import NOTHING, Floats, Ints
 
 Vectors = tuple[npt.NDArray[np.float32], Ids]
 """Rows of length 1 or 0 [movies, V], and the movies' raw ids [movies]."""

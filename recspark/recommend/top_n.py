@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recspark.scoring.predictors import NOTHING
+
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
 CHUNK = 64
-NOTHING = -np.inf
 
 
 class RunningTop:

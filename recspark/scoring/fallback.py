@@ -2,6 +2,8 @@
 
 The chain: user and movie known → the bias model; unknown user → mean + movie effect; unknown
 movie → mean + user effect; neither known → the mean. "Known" means having a rating in train.
+
+Models that rank have no fallback: a rating is no score.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ BIAS = "bias"
 MOVIE_EFFECT = "movie_effect"
 USER_EFFECT = "user_effect"
 GLOBAL_MEAN = "global_mean"
+NO_ANSWER = "no_answer"
 
-# At position (user is known) + 2 · (movie is known).
-FLAGS = (GLOBAL_MEAN, USER_EFFECT, MOVIE_EFFECT, BIAS)
+# At position (user is known) + 2 · (movie is known); the last one has no fallback.
+FLAGS = (GLOBAL_MEAN, USER_EFFECT, MOVIE_EFFECT, BIAS, NO_ANSWER)
 
 
 def fill(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recspark.config import Config
 from recspark.contract.catalog import MODELS, TRAIN
-from recspark.contract.paths import BLEND, RunPaths
+from recspark.contract.paths import BLENDS, RANKS_ONLY, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts
@@ -19,12 +19,16 @@ FALLBACK_MODEL = "bias"
 def require_scoring(config: Config, model_name: str) -> tuple[Scoring, dict[str, str]]:
     """Return a model with its fallback and rating scale, and the manifest ids of both models.
 
+    A model that ranks has neither.
+
     Raises:
         DataError: As `require_model`, for the model or the fallback.
     """
     paths = RunPaths(config.root)
     train = require_manifest(paths.train, TRAIN)
     model, model_id = require_model(config, model_name)
+    if require_manifest(paths.model(model_name), MODELS).counts.get(RANKS_ONLY):
+        return Scoring(model), {"model": model_id}
     found = read_manifest(paths.model(FALLBACK_MODEL))
     if found is None:
         raise DataError(
@@ -81,7 +85,7 @@ def saved_model(paths: RunPaths, name: str, manifest: Manifest, train: Manifest)
 
 def _job(config: Config, model_name: str) -> str:
     """Return the job that makes a model."""
-    if model_name == BLEND:
+    if model_name in BLENDS:
         return "blend"
     return "baseline" if config.baseline.algorithm else "train"
 
@@ -89,10 +93,12 @@ def _job(config: Config, model_name: str) -> str:
 def parts_of(manifest: Manifest) -> list[tuple[str, str]]:
     """Return the models that a model predicts with, each with its name among the inputs.
 
-    In the order of `SavedModel.parts`; the fallback of a blend may be one of its members too.
+    In the order of `SavedModel.parts`; the fallback of a blend may be one of its members too, and
+    a blend of lists has none.
     """
     if base := manifest.counts.get("base"):
         return [(base, f"models/{base}")]
     members = [member["model"] for member in manifest.counts.get("members", [])]
     parts = [(name, f"models/{name}") for name in members]
-    return [*parts, (FALLBACK_MODEL, "fallback")] if members else []
+    has_fallback = members and not manifest.counts.get(RANKS_ONLY)
+    return [*parts, (FALLBACK_MODEL, "fallback")] if has_fallback else parts

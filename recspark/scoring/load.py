@@ -12,7 +12,7 @@ import numpy as np
 from recspark.arrays.user_buckets import locate, users_of
 from recspark.baselines.residual_neighbors import compute_residuals
 from recspark.contract import schemas
-from recspark.contract.paths import BLEND, MODEL_CARD, SIGNAL_WEIGHTS
+from recspark.contract.paths import BLEND, LIST_BLEND, MODEL_CARD, SIGNAL_WEIGHTS
 from recspark.datasets.histories import read_histories
 from recspark.datasets.signal import Signal
 from recspark.datasets.train_buckets import TrainBuckets, require_whole
@@ -23,6 +23,7 @@ from recspark.saved.items import read_dense, read_sparse
 from recspark.saved.residuals import Residuals, load_neighbors, load_residuals
 from recspark.scoring.blended import BlendedModel
 from recspark.scoring.corrected import CorrectedModel
+from recspark.scoring.list_blend import ListBlendModel
 from recspark.scoring.predictors import (
     EffectModel,
     FactorModel,
@@ -50,8 +51,8 @@ class SavedModel:
     valid: str = field(default="", compare=False)
     """Path of valid: models that rank know its ratings too if they were fitted on it."""
     parts: tuple[SavedModel, ...] = ()
-    """The models that it predicts with: a blend's members and, last, its fallback; or the base
-    model of residual neighbours."""
+    """The models that it predicts with: a blend's members and, last, its fallback; the members of
+    a blend of lists; or the base model of residual neighbours."""
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -74,6 +75,8 @@ def open_model(saved: SavedModel) -> PairModel:
     algorithm = card.get("algorithm")
     if algorithm == BLEND:
         return _open_blend(saved, card)
+    if algorithm == LIST_BLEND:
+        return _open_list_blend(saved, card)
     if algorithm == "residual_neighbors":
         return CorrectedModel(
             base=open_model(saved.parts[0]),
@@ -128,6 +131,17 @@ def _open_blend(saved: SavedModel, card: dict[str, Any]) -> BlendedModel:
         intercept=card["intercept"],
         fallback=open_effects(fallback),
         scale=(lowest, highest),
+    )
+
+
+def _open_list_blend(saved: SavedModel, card: dict[str, Any]) -> ListBlendModel:
+    known = [saved.train.path, saved.valid]
+    sizes = {"num_users": card["num_users"], "num_buckets": saved.num_buckets}
+    return ListBlendModel(
+        members=tuple(open_model(member) for member in saved.parts),
+        weights=tuple(member["weight"] for member in card["members"]),
+        movies=np.flatnonzero(read_movies(saved.folder)[:, 0] > 0),
+        open_seen=keep_few(lambda bucket: read_histories(known, bucket, **sizes)),
     )
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recspark.arrays.user_buckets import locate
-from recspark.scoring.fallback import as_flags, fill
+from recspark.scoring.fallback import FLAGS, NO_ANSWER, as_flags, fill
 from recspark.scoring.load import SavedModel, open_effects, open_model
 from recspark.scoring.predictors import Floats, Ints, UncertainModel
 
@@ -21,17 +21,19 @@ class Scoring:
     """What scoring needs; small and picklable, sent to every task."""
 
     model: SavedModel
-    fallback: SavedModel
-    """The bias model of the same train."""
-    lowest: float
+    fallback: SavedModel | None = None
+    """The bias model of the same train; None for a model that ranks, whose scores are no ratings
+    and have no scale."""
+    lowest: float = -np.inf
     """Lower end of the rating scale."""
-    highest: float
+    highest: float = np.inf
     """Upper end of the rating scale."""
 
     @property
     def folders(self) -> list[str]:
         """The folders of the models, each once."""
-        return list(dict.fromkeys((*self.model.folders, *self.fallback.folders)))
+        models = [self.model] if self.fallback is None else [self.model, self.fallback]
+        return list(dict.fromkeys(folder for one in models for folder in one.folders))
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Scored:
     """The columns that scoring adds to pairs, [pairs] each, in their order."""
 
     prediction: pa.FloatArray
-    """A number for every pair, clipped to the rating scale."""
+    """A number for every pair, clipped to the rating scale; of a model that ranks its score, null
+    where it has none."""
     std: pa.FloatArray
     """Standard deviation of the rating (rating units); null where the model states none."""
     fallback: pa.StringArray
@@ -59,7 +62,7 @@ def score_pairs(
     *,
     answers: Floats | None = None,
 ) -> Scored:
-    """Return the predictions of pairs.
+    """Return the predictions of pairs, or the scores of a model that ranks.
 
     Predictions are clipped to the rating scale, here and nowhere else. Fastest if all pairs
     lie in one bucket.
@@ -71,7 +74,8 @@ def score_pairs(
         times: [pairs], see `PairModel`.
         answers: [pairs], what the model said of these pairs earlier; it is then not asked again.
     """
-    model, effects = open_model(scoring.model), open_effects(scoring.fallback)
+    model = open_model(scoring.model)
+    effects = None if scoring.fallback is None else open_effects(scoring.fallback)
     num_buckets = scoring.model.num_buckets
     prediction = np.full(len(users), np.nan, np.float32)
     std = np.full(len(users), np.nan, np.float32)
@@ -90,11 +94,16 @@ def score_pairs(
         gaps = np.flatnonzero(np.isnan(found))
         if len(gaps):
             positions = np.arange(len(users))[at][gaps]
-            found[gaps], flags[positions] = fill(effects, bucket, rows[gaps], which[gaps])
+            if effects is None:
+                flags[positions] = FLAGS.index(NO_ANSWER)
+            else:
+                found[gaps], flags[positions] = fill(effects, bucket, rows[gaps], which[gaps])
             is_answered[positions] = False
         prediction[at] = np.clip(found, scoring.lowest, scoring.highest)
     return Scored(
-        pa.array(prediction), pa.array(std, mask=np.isnan(std)), as_flags(flags, is_answered)
+        pa.array(prediction, mask=np.isnan(prediction)),
+        pa.array(std, mask=np.isnan(std)),
+        as_flags(flags, is_answered),
     )
 
 

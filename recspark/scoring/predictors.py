@@ -20,12 +20,26 @@ from recspark.datasets.train_buckets import TrainBuckets
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
 
+Block = npt.NDArray[np.float32]
+
 T = TypeVar("T")
 
 # Buckets whose users a worker keeps mapped.
 KEPT_BUCKETS = 4
 # Pairs multiplied at a time: their factors stay in the processor's cache.
 _CHUNK = 4096
+
+
+# A score below all others: the model has no answer.
+NOTHING = -np.inf
+
+
+class BlockScorer(Protocol):
+    """Fills blocks of scores for some users."""
+
+    def fill(self, movies: slice, into: Block) -> None:
+        """Write scores, [movies of the slice, users]; NOTHING where the model has no answer."""
+        ...
 
 
 class PairModel(Protocol):
@@ -65,6 +79,19 @@ class UncertainModel(PairModel, Protocol):
             bucket: The users' bucket.
             rows: [users], their rows in it; all of them in train.
             movies: [movies], `movie_index`; all of them in train.
+        """
+        ...
+
+
+@runtime_checkable
+class ListModel(PairModel, Protocol):
+    """A model whose score of a movie depends on the user's scores of all others."""
+
+    def open_scorers(self, candidates: Ints) -> Callable[[int, Ints], BlockScorer]:
+        """Return what makes the scorer of some users, from their bucket and their rows in it.
+
+        Args:
+            candidates: [candidates], `movie_index`, the movies that are scored.
         """
         ...
 

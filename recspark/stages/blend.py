@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import posixpath
+from collections.abc import Sequence
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -14,7 +15,7 @@ from recspark.blend.fit import attach_predictions, sum_valid
 from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN, VALID
-from recspark.contract.paths import BLEND, MODEL_CARD, USES_TIMES, RunPaths
+from recspark.contract.paths import BLEND, MODEL_CARD, RANKS_ONLY, USES_TIMES, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts, is_left_out
@@ -33,7 +34,7 @@ def run(config: Config, spark: SparkSession) -> None:
     """Write `models/blend` and `predictions/blend`, the latter only if there are test ratings.
 
     Raises:
-        ConfigError: `blend.members` is empty.
+        ConfigError: `blend.members` is empty, or names a model that ranks.
         DataError: A member is not fitted or scored, or is of another train or test; or valid is
             empty.
     """
@@ -53,6 +54,7 @@ def run(config: Config, spark: SparkSession) -> None:
             )
         )
     fitted = {name: _require_model(paths, name, train) for name in config.blend.members}
+    refuse_rankers([name for name, model in fitted.items() if model.counts.get(RANKS_ONLY)])
     _fit(config, spark, train, valid, fitted)
     if not is_left_out("blend: predictions", test):
         _score(config, spark, train, test, fitted)
@@ -67,6 +69,19 @@ def require_members(config: Config) -> None:
                 found="no members",
                 expected="two or more models",
                 remedy="Name them: --blend.members bias,als",
+            )
+        )
+
+
+def refuse_rankers(names: Sequence[str]) -> None:
+    """Raise a ConfigError if there are members that rank and predict no ratings."""
+    if names:
+        raise ConfigError(
+            describe(
+                "blend.members",
+                found=f"{', '.join(names)}, which rank and predict no ratings",
+                expected="models that predict ratings",
+                remedy="Blend lists instead: name them in list_blend.members.",
             )
         )
 

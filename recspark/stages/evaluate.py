@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from recspark.config import Config
 from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN
-from recspark.contract.paths import BLEND, USES_TIMES, RunPaths
+from recspark.contract.paths import BLEND, LIST_BLEND, USES_TIMES, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts, is_left_out
@@ -45,7 +45,7 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     """Write `metrics/<model>.json`, `leaderboard.json` and `lists.json`, and print the tables.
 
     Always computed again: one pass over the predictions is too cheap for a check to be worth it.
-    The blend is measured too if the config names its members. Models that rank and predict no
+    The blends are measured too if the config names their members. Models that rank and predict no
     ratings have figures of their lists only. Without test ratings nothing is measured, and nothing
     is written.
 
@@ -70,7 +70,8 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
     }
     if config.blend.members:
         jobs[BLEND] = "blend"
-    names = list(dict.fromkeys([*jobs, *models]))
+    of_lists = [LIST_BLEND] if config.list_blend.members else []
+    names = list(dict.fromkeys([*jobs, *models, *of_lists]))
     scored = {name: _require_scored(paths, name, job, test) for name, job in jobs.items()}
     lists = find_lists(paths, names)
     inputs = {"train": train.id, "test": test.id}
@@ -214,7 +215,8 @@ def _count_seconds(config: Config, name: str, *, is_scored: bool) -> float:
     that one.
     """
     paths = RunPaths(config.root)
-    names = [name, *config.blend.members] if name == BLEND else [name]
+    members = {BLEND: config.blend.members, LIST_BLEND: config.list_blend.members}
+    names = [name, *members.get(name, ())]
     scored = 0.0
     if is_scored:
         scored = sum(require_manifest(paths.predictions(one), PREDICTIONS).seconds for one in names)

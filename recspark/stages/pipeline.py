@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from recspark.config import Config
 from recspark.config.order import bases_first
-from recspark.contract.paths import BLEND
+from recspark.contract.paths import BLEND, LIST_BLEND
 from recspark.datasets.lock import RunLock
 from recspark.errors import ConfigError, describe
 from recspark.page.packages import find_missing
@@ -21,6 +21,7 @@ from recspark.stages import (
     evaluate,
     explore,
     ingest,
+    list_blend,
     prepare,
     recommend,
     report,
@@ -73,7 +74,7 @@ def _fit(models: Mapping[str, Config], spark: SparkSession) -> None:
 
 
 def _score(config: Config, models: Mapping[str, Config], spark: SparkSession) -> None:
-    """Score each model, blend them if asked, and make the lists."""
+    """Score each model, blend ratings and lists if asked, and make the lists."""
     for name, settings in models.items():
         if not settings.ranks_only:
             score.run(settings, name, spark)
@@ -81,6 +82,9 @@ def _score(config: Config, models: Mapping[str, Config], spark: SparkSession) ->
     if config.blend.members:
         blend.run(config, spark)
         listed[BLEND] = config
+    if config.list_blend.members:
+        list_blend.run(config, spark)
+        listed[LIST_BLEND] = config
     for name in _keep_made("recommend.models", config.recommend.models, listed):
         recommend.run(listed[name], name, spark)
     for name in _keep_made("similar.models", config.similar.models, models):
@@ -146,14 +150,21 @@ def _require_bases(config: Config, models: Mapping[str, Config]) -> None:
 
 
 def _require_members(config: Config, models: Mapping[str, Config]) -> None:
-    """Refuse a blend of models that this run does not make."""
-    missing = [name for name in config.blend.members if name not in models]
-    if missing:
-        raise ConfigError(
-            describe(
-                "blend.members",
-                found=f"{', '.join(missing)}, not in models",
-                expected=f"some of {', '.join(config.models)}",
-                remedy=f"Add to models, or remove from blend.members: {', '.join(missing)}.",
+    """Refuse blends of models that this run does not make."""
+    blended = [BLEND] if config.blend.members else []
+    members = {
+        "blend.members": (config.blend.members, [*models]),
+        "list_blend.members": (config.list_blend.members, [*models, *blended]),
+    }
+    for where, (names, made) in members.items():
+        missing = [name for name in names if name not in made]
+        if missing:
+            raise ConfigError(
+                describe(
+                    where,
+                    found=f"{', '.join(missing)}, not in models",
+                    expected=f"some of {', '.join(made)}",
+                    remedy=f"Add to models, or remove from {where}: {', '.join(missing)}.",
+                )
             )
-        )
+    blend.refuse_rankers([name for name in config.blend.members if models[name].ranks_only])

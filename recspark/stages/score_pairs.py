@@ -14,12 +14,12 @@ from recspark.config import Config, ScorePairsConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.catalog import QUALIFYING, TRAIN
-from recspark.contract.paths import RunPaths
+from recspark.contract.paths import LIST_BLEND, RunPaths
 from recspark.contract.schemas import IdTypes
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Output, Step
-from recspark.errors import DataError, describe
+from recspark.errors import ConfigError, DataError, describe
 from recspark.files import storage
 from recspark.ingest.pairs import PairColumns, TimeSettings
 from recspark.scoring.contest import PREDICTION_FILE, write_contest
@@ -34,13 +34,17 @@ _MAX_NAME = 100
 def run(config: Config, model_name: str, spark: SparkSession) -> None:
     """Write `scored_pairs/<file's name>/<model_name>`, one row per requested pair, or none.
 
+    A model that ranks answers with its score, which is null where it has none.
+
     Without `score_pairs.pairs` the request is the ingested `qualifying`, at its dates, and the
     answer is also written as `contest/<model_name>/prediction.txt`.
 
     Raises:
+        ConfigError: As `require_ratings`.
         DataError: As `plan_pieces` and `require_scoring`; or the indexes are not those of train.
     """
     paths, settings = RunPaths(config.root), config.score_pairs
+    require_ratings(config, model_name)
     scoring, inputs = require_scoring(config, model_name)
     train = require_manifest(paths.train, TRAIN)
     user_ids = read_index_ids(paths.user_index, train)
@@ -84,6 +88,23 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             _check_ratings(target, write_contest(root, target), num_pairs)
             published.append((outputs[1], None, {"ratings": num_pairs}))
         step.publish_all(published, sums_of(written))
+
+
+def require_ratings(config: Config, model_name: str) -> None:
+    """Refuse the contest's file of a model that ranks.
+
+    Raises:
+        ConfigError: The request is `qualifying`, and the model predicts no ratings.
+    """
+    if config.score_pairs.pairs is None and (config.ranks_only or model_name == LIST_BLEND):
+        raise ConfigError(
+            describe(
+                "score_pairs.pairs",
+                found=f"null, and {model_name}, a model that ranks and predicts no ratings",
+                expected="a file of pairs: the contest's file takes ratings",
+                remedy="Name the file, or a model that predicts ratings: --models bias",
+            )
+        )
 
 
 def _columns(settings: ScorePairsConfig) -> PairColumns:

@@ -18,8 +18,8 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.train_buckets import TrainBuckets, locate_train
 from recspark.errors import ConfigError, DataError
-from recspark.recommend.block_scorers import ScorerFactory
 from recspark.saved.residuals import load_residuals
+from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.corrected import CorrectedModel
 from recspark.scoring.predictors import FactorModel
 from tests.baselines import dense

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recspark.recommend.top_n import CHUNK, NOTHING, RunningTop, padded
+from recspark.recommend.top_n import CHUNK, RunningTop, padded
+from recspark.scoring.predictors import NOTHING
 
 
 def sorted_lists(scores: np.ndarray, count: int) -> list[tuple[int, int, int, float]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recspark.recommend.block_scorers import ScorerFactory
 from recspark.scoring.blended import BlendedModel, weigh
+from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.predictors import EffectModel, FactorModel, Floats
 
 NAN = float("nan")

@@ -8,11 +8,11 @@ from scipy import sparse
 
 from recspark.datasets.histories import Histories
 from recspark.datasets.signal import Signal
-from recspark.recommend.block_scorers import ScorerFactory
-from recspark.recommend.top_n import NOTHING
 from recspark.saved.items import SparseWeights
 from recspark.scoring import item_loops, item_model
+from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.item_model import ItemModel
+from recspark.scoring.predictors import NOTHING
 
 NUM_MOVIES = 5000  # more than two tiles
 SIGNAL = Signal((1.0, 5.0), (0.0, 2.0))

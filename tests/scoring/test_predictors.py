@@ -11,9 +11,9 @@ from recspark.models.dot_product import DotProduct
 from recspark.models.registry import ARCHITECTURES
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
-from recspark.recommend.block_scorers import ScorerFactory
 from recspark.saved import weights
 from recspark.scoring import trained
+from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.predictors import EffectModel, FactorModel
 
 NAN = float("nan")

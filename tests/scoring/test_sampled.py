@@ -13,11 +13,11 @@ from recspark.arrays.user_buckets import Shard
 from recspark.models.bayesian_mf import BayesianMF
 from recspark.models.spec import ModelSpec
 from recspark.models.target import Target
-from recspark.recommend.block_scorers import ScorerFactory
 from recspark.saved import over_time as o
 from recspark.saved import weights
 from recspark.saved.moments import OverTime
 from recspark.scoring import trained
+from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.predictors import UncertainModel
 
 T, F, USERS, MOVIES = 3, 2, 5, 4

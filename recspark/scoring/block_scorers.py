@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from recspark.datasets.histories import Histories
-from recspark.recommend.top_n import NOTHING
 from recspark.scoring.blended import BlendedModel
 from recspark.scoring.corrected import CorrectedModel
 from recspark.scoring.item_model import ItemModel
 from recspark.scoring.predictors import (
+    NOTHING,
+    Block,
+    BlockScorer,
     EffectModel,
     FactorModel,
     Floats,
     Ints,
+    ListModel,
     PairModel,
     UncertainModel,
 )
@@ -26,17 +27,8 @@ from recspark.scoring.predictors import (
 # Pairs predicted at a time by a model that answers pair by pair.
 _PAIRS = 1_000_000
 
-Block = npt.NDArray[np.float32]
 Predict = Callable[[int, Ints, Ints], Floats]
 """Bucket, rows and movies → scores [pairs]; NaN for no answer."""
-
-
-class BlockScorer(Protocol):
-    """Fills blocks of scores for some users."""
-
-    def fill(self, movies: slice, into: Block) -> None:
-        """Write scores, [movies of the slice, users]; NOTHING where the model has no answer."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -132,6 +124,7 @@ class ScorerFactory:
         self._factors: FactorModel | None = None
         self._corrected: tuple[CorrectedModel, ScorerFactory] | None = None
         self._items: ItemModel | None = None
+        self._open: Callable[[int, Ints], BlockScorer] | None = None
         self._predict: Predict = model.predict
         self._caution = caution
         self._uncertain = model if caution and isinstance(model, UncertainModel) else None
@@ -143,6 +136,8 @@ class ScorerFactory:
             self._items = model
         elif isinstance(model, BlendedModel):
             self._factors, self._predict = model.as_factors(), model.score
+        elif isinstance(model, ListModel):
+            self._open = model.open_scorers(candidates)
         elif isinstance(model, CorrectedModel):
             self._corrected = model, ScorerFactory(model.base, candidates)
         if self._factors is not None:
@@ -165,6 +160,8 @@ class ScorerFactory:
         if self._factors is not None:
             users = self._factors.open_users(bucket)[rows].astype(np.float32)
             return _ByProduct(self._movies, np.ascontiguousarray(users.T))
+        if self._open is not None:
+            return self._open(bucket, rows)
         if self._corrected is not None:
             model, base = self._corrected
             scorer = base.for_users(bucket, rows)

@@ -7,10 +7,9 @@ import pytest
 
 from recspark.config import RecommendConfig
 from recspark.errors import ConfigError
-from recspark.recommend.block_scorers import ScorerFactory
 from recspark.recommend.caution import require_caution
-from recspark.recommend.top_n import NOTHING
-from recspark.scoring.predictors import FactorModel
+from recspark.scoring.block_scorers import ScorerFactory
+from recspark.scoring.predictors import NOTHING, FactorModel
 
 MEAN = np.array([[3.0, 4.0, 3.5], [2.0, np.nan, 5.0]])
 STD = np.array([[0.1, 1.5, 0.5], [1.0, 1.0, 0.25]], np.float32)
