@@ -152,6 +152,9 @@ class RunPaths:
     def recommendations(self, name: str) -> str:
         return self._at("recommendations", name)
 
+    def new_recommendations(self, name: str) -> str:
+        return self._at("new_recommendations", name)
+
     def similar_movies(self, name: str) -> str:
         return self._at("similar_movies", name)
 

@@ -235,6 +235,14 @@ RECOMMENDATIONS = Schema(
     columns={c.USER_ID: USER, c.RANK: "INT", c.MOVIE_ID: MOVIE, c.SCORE: "FLOAT"},
 )
 
+NEW_RECOMMENDATIONS = Schema(
+    name="new_recommendations",
+    grain="one row per (user, rank) for the users of recommend.histories, whose lists come from "
+    "their histories alone; columns as in recommendations",
+    key=(c.USER_ID, c.RANK),
+    columns=RECOMMENDATIONS.columns,
+)
+
 SIMILAR_MOVIES = Schema(
     name="similar_movies",
     grain="one row per (movie, rank); rank counts from 1; similarity is the cosine of the two "

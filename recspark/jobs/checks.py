@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from recspark.config import Config
 from recspark.contract import catalog
 from recspark.contract.catalog import DataSet
@@ -28,6 +30,7 @@ def check_pipeline(request: Request) -> None:
     if config.until not in ("prepare", "fit") and listed:
         _require_users(config)
         require_caution_to_fit(listed)
+        _require_histories(listed)
 
 
 def check_ingest(request: Request) -> None:
@@ -97,7 +100,9 @@ def check_recommend(request: Request) -> None:
     from recspark.recommend.caution import require_caution_to_fit
     from recspark.recommend.choose import choose_to_list
 
-    require_caution_to_fit(choose_to_list(request.config, request.models))
+    listed = choose_to_list(request.config, request.models)
+    require_caution_to_fit(listed)
+    _require_histories(listed)
     _require_users(request.config)
     _require(request, catalog.TRAIN)
 
@@ -134,6 +139,17 @@ def _require_users(config: Config) -> None:
 
     if config.recommend.users:
         require_user_list(config.recommend.users)
+
+
+def _require_histories(models: Mapping[str, Config]) -> None:
+    """Check the files of new users, and the models that are to answer for them."""
+    from recspark.recommend.history_files import find_histories
+    from recspark.scoring.fold_in import require_fold_in
+
+    wanted = {name: one for name, one in models.items() if one.recommend.histories}
+    require_fold_in(wanted, "recommend.histories")
+    for path in {one.recommend.histories for one in wanted.values()}:
+        find_histories(str(path))
 
 
 def _require_made(request: Request, job: str) -> None:

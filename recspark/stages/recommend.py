@@ -59,7 +59,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     inputs = {"train": train.id, "valid": valid.id, "model": model_id}
     files = storage.list_files(settings.users) if settings.users else []
     choices = asdict(settings)
-    del choices["models"]
+    del choices["models"], choices["histories"]
     step = Step(
         stage="recommend",
         settings={"model": model_name, **choices},
