@@ -117,6 +117,10 @@ class RunPaths:
         return self._at("test")
 
     @property
+    def fold_in(self) -> str:
+        return self._at("fold_in")
+
+    @property
     def leaderboard(self) -> str:
         return self._at("leaderboard.json")
 

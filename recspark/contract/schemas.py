@@ -166,6 +166,7 @@ def _split(name: str) -> Schema:
 TRAIN = _split("train")
 VALID = _split("valid")
 TEST = _split("test")
+FOLD_IN = _split("fold_in")
 
 USER_EFFECTS = Schema(
     name="user_effects",

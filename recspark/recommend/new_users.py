@@ -18,7 +18,7 @@ from recspark.arrays.ids import Ids, TextIds, from_arrow, spread_ids, to_column
 from recspark.arrays.lookup import Lookup
 from recspark.arrays.ratings import NO_TIME
 from recspark.cluster.arrow_blocks import Block, partition_rows
-from recspark.cluster.tasks import PartFile, write_batches
+from recspark.cluster.tasks import PartFile
 from recspark.contract import columns as c
 from recspark.datasets.histories import Histories
 from recspark.datasets.train_buckets import read_bucket
@@ -26,11 +26,7 @@ from recspark.files.parquet import RowGroup
 from recspark.prepare.bucket_rows import BucketRows
 from recspark.prepare.repeats import Policy, settle
 from recspark.prepare.rows import read_block
-from recspark.recommend.lists import MOVIE_BLOCK, USER_BLOCK
-from recspark.recommend.top_n import NOTHING, RunningTop, padded
-from recspark.scoring.fold_in import HistoryModel, open_history_model
-from recspark.scoring.load import SavedModel
-from recspark.scoring.predictors import Ints
+from recspark.recommend.history_lists import HistoryLists
 
 # Rows of the files that a task receives, 40 bytes each, beside one bucket of the run.
 PART_ROWS = 1_000_000
@@ -43,17 +39,11 @@ _UNTIMED = int(np.iinfo(np.int32).max)  # what is in the files but says no time 
 class NewUserJob:
     """What the tasks need; broadcast to them."""
 
-    model: SavedModel
-    count: int
-    """Length of a list."""
+    lists: HistoryLists
     known: tuple[str, ...]
     """Paths of data sets with what users of the run are known to have rated."""
-    candidates: npt.NDArray[np.int32]
-    """`movie_index` of the movies that may be listed, ascending."""
     users: Lookup
     movies: Lookup
-    movie_ids: Ids
-    """Raw id of each `movie_index`."""
     num_parts: int
     """Tasks, a multiple of the model's buckets."""
     repeats: Policy
@@ -111,63 +101,9 @@ def write_new_lists(
     table = pa.Table.from_batches(received)
     ids, rows, counts = _group(job, part, table)
     users = Histories.group(rows.users, rows.movies, rows.ratings, len(ids))
-    num_lists = 0
-
-    def to_batches() -> Iterator[pa.RecordBatch]:
-        nonlocal num_lists
-        for found, rank, movies, scores in list_new(
-            open_history_model(job.model), users, job.candidates, job.count
-        ):
-            num_lists += len(np.unique(found))
-            yield _to_batch(ids[found], rank, job.movie_ids[movies], scores)
-
-    nobody = np.zeros(0, np.int64)
-    schema = _to_batch(ids[:0], nobody, job.movie_ids[:0], nobody.astype(np.float32)).schema
     name = f"part-{part:05d}.parquet"
-    file = write_batches(to_batches(), schema, root, name, distinct=[c.SCORE])
+    file, num_lists = job.lists.write(users, ids, root, name)
     return replace(counts, file=file, num_lists=num_lists)
-
-
-def list_new(
-    model: HistoryModel, users: Histories, candidates: npt.NDArray[np.int32], count: int
-) -> Iterator[tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]]:
-    """Yield (user, rank, movie_index, score) of one block of users after another.
-
-    Movies of a user's history are left out, and users without a movie that the model knows get
-    nothing.
-
-    Args:
-        model: Scores them.
-        users: What they rated, [U].
-        candidates: `movie_index` of the movies that may be listed, ascending.
-        count: Length of a list.
-    """
-    position = np.full(max(candidates.max(), users.movies.max(initial=0)) + 1, -1, np.int32)
-    position[candidates] = np.arange(len(candidates))
-    height = padded(min(len(candidates), MOVIE_BLOCK))
-    for start in range(0, users.num_users, USER_BLOCK):
-        chosen = np.arange(start, min(start + USER_BLOCK, users.num_users))
-        mine = users.take(chosen)
-        owner, hidden = np.repeat(chosen - start, np.diff(mine.starts)), position[mine.movies]
-        top = RunningTop(len(chosen), count)
-        block = np.full((height, len(chosen)), NOTHING, np.float32)
-        for first in range(0, len(candidates), height):
-            stop = min(first + height, len(candidates))
-            block[stop - first :] = NOTHING
-            model.fill(mine, candidates[first:stop], block[: stop - first], NOTHING)
-            inside = (hidden >= first) & (hidden < stop)
-            block[hidden[inside] - first, owner[inside]] = NOTHING
-            top.add(block, first)
-        found, rank, where, scores = top.lists()
-        yield chosen[found], rank, candidates[where], scores
-
-
-def _to_batch(
-    users: Ids, rank: Ints, movies: Ids, scores: npt.NDArray[np.float32]
-) -> pa.RecordBatch:
-    columns = [to_column(users), pa.array(rank.astype(np.int32)), to_column(movies)]
-    names = [c.USER_ID, c.RANK, c.MOVIE_ID, c.SCORE]
-    return pa.RecordBatch.from_arrays([*columns, pa.array(scores)], names)
 
 
 def _group(job: NewUserJob, part: int, table: pa.Table) -> tuple[Ids, BucketRows, WrittenNewLists]:
@@ -214,7 +150,7 @@ def _read_known(job: NewUserJob, part: int, of_run: npt.NDArray[np.int32]) -> Bu
     columns = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT]
     found = []
     for path in job.known:
-        users, *others = read_bucket(path, part % job.model.num_buckets, columns)
+        users, *others = read_bucket(path, part % job.lists.model.num_buckets, columns)
         place = lookup.find(users)
         wanted = place >= 0
         found.append([places[place[wanted]], *(one[wanted] for one in others)])

@@ -22,7 +22,7 @@ from recspark.scoring.predictors import FactorModel, Ints
 
 Block = npt.NDArray[np.float32]
 
-FOLDED_IN = "ease, item_knn, ials, mult_vae, mf_als, bayesian_mf"
+FOLDED_IN = "ease, item_knn, ials, mult_vae, mf_als, bayesian_mf, popularity"
 """Presets of the models that answer for unknown users, for messages."""
 
 
@@ -73,6 +73,8 @@ def open_history_model(saved: SavedModel) -> HistoryModel:
         from recspark.training.fold_in import open_fold_in
 
         return FoldedFactors(model.movies, open_fold_in(saved.folder, card))
+    if isinstance(model, FactorModel) and card.get("algorithm") == "popularity":
+        return FoldedFactors(model.movies, lambda users: np.ones((users.num_users, 1)))
     raise _refuse(saved.folder, str(card.get("algorithm", card.get("architecture"))))
 
 
@@ -81,7 +83,7 @@ def folds_in(settings: Config) -> bool:
     by_torch = settings.train.architecture in ("mult_vae", "bayesian_mf")
     by_torch |= settings.train.optimizer in ("als", "ials")
     algorithm = settings.baseline.algorithm
-    return algorithm in ("ease", "item_knn") or (algorithm is None and by_torch)
+    return algorithm in ("ease", "item_knn", "popularity") or (algorithm is None and by_torch)
 
 
 def require_fold_in(models: Mapping[str, Config], where: str) -> None:

@@ -29,6 +29,7 @@ from recspark.files import storage
 from recspark.files.parquet import RowGroup
 from recspark.prepare.rows import plan_blocks
 from recspark.recommend.history_files import find_histories, stage_histories
+from recspark.recommend.history_lists import HistoryLists
 from recspark.recommend.new_users import (
     NewUserJob,
     WrittenNewLists,
@@ -93,14 +94,13 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         staged = posixpath.join(root, _STAGED)
         rows = stage_histories(spark, config, PreparedFacts.of(train), kinds, staged)
         support = count_ratings(spark, model.train)
+        candidates = np.flatnonzero(support >= settings.min_ratings).astype(np.int32)
+        lists = HistoryLists(model, settings.top_n, candidates, movie_ids)
         job = NewUserJob(
-            model=model,
-            count=settings.top_n,
+            lists=lists,
             known=(paths.train, paths.valid),
-            candidates=np.flatnonzero(support >= settings.min_ratings).astype(np.int32),
             users=Lookup.of(user_ids),
             movies=Lookup.of(movie_ids),
-            movie_ids=movie_ids,
             num_parts=num_parts(rows.num_ratings, model.num_buckets),
             repeats=config.prepare.duplicates,
         )

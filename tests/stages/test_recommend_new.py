@@ -1,0 +1,320 @@
+"""Lists for users unknown to a run, against the lists of its own users and dense NumPy."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from recspark.config import (
+    BaselineConfig,
+    Config,
+    EaseConfig,
+    ItemKnnConfig,
+    PrepareConfig,
+    RecommendConfig,
+    SignalConfig,
+    TrainConfig,
+)
+from recspark.config.sampler import SamplerConfig
+from recspark.contract import columns as c
+from recspark.contract.paths import RunPaths
+from recspark.datasets.manifest import Manifest, read_manifest
+from recspark.errors import ConfigError, DataError
+from recspark.jobs.checks import check_recommend
+from recspark.jobs.job import Request
+from recspark.stages import baseline, recommend, recommend_new, train
+from tests.baselines import dense, items
+from tests.runs import movie_id, user_id, write_prepared
+from tests.stages.test_rankers import EASE, KNN, STARS
+
+IN_VALID = np.random.default_rng(8).random(items.RATINGS.shape) < 0.15
+TRAIN = np.where(IN_VALID, np.nan, items.RATINGS)
+VALID = np.where(IN_VALID, items.RATINGS, np.nan)
+NEW = 5_000_000
+"""What is added to the id of a user of the run to make an unknown one."""
+NO_SUCH_MOVIE = 999_999
+
+SMALL: dict[str, Any] = {"embedding_size": 4, "num_ranks": 1, "device": "cpu"}
+MODELS: dict[str, dict[str, Any]] = {
+    "ease": {"algorithm": "ease"},
+    "item_knn": {"algorithm": "item_knn"},
+    "ials": {
+        **SMALL,
+        "architecture": "dot_product",
+        "optimizer": "ials",
+        "target": "raw",
+        "init_scale": 0.1,
+        "epochs": 5,
+        "reg": 0.02,
+        "unobserved_weight": 0.2,
+        "refit": True,
+    },
+    "mult_vae": {
+        **SMALL,
+        "architecture": "mult_vae",
+        "target": "raw",
+        "layers": ("dropout 0.3", "dense 6", "tanh"),
+        "batch_size": 16,
+        "epochs": 4,
+        "kl_epochs": 2,
+        "refit": True,
+    },
+    "mf_als": {
+        **SMALL,
+        "architecture": "biased_mf",
+        "optimizer": "als",
+        "init_scale": 0.3,
+        "epochs": 4,
+        "reg": 0.1,
+        "refit": True,
+    },
+    "bayesian_mf": {
+        **SMALL,
+        "architecture": "bayesian_mf",
+        "target": "standardized",
+        "init_scale": 0.3,
+        "epochs": 12,
+        "refit": True,
+        "sampler": SamplerConfig(burn_in=4, samples=4),
+    },
+}
+TOLERANCE = {"ease": 1e-5, "item_knn": 1e-5, "ials": 1e-4, "mult_vae": 1e-5, "mf_als": 1e-4}
+
+Lists = dict[Any, list[tuple[int, float]]]
+
+
+@pytest.fixture(scope="module")
+def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Config]:
+    """Models of one run that answer for unknown users, and popularity, which does not."""
+    config = Config(
+        name="t",
+        run_dir=str(tmp_path_factory.mktemp("new_users")),
+        models=(*MODELS, "popularity"),
+        prepare=PrepareConfig(num_buckets=items.NUM_BUCKETS),
+        signal=SignalConfig(weights=STARS),
+        baseline=BaselineConfig(ease=EaseConfig(**EASE), item_knn=ItemKnnConfig(**KNN)),
+        recommend=RecommendConfig(top_n=6),
+    )
+    sizes = {"num_users": items.NUM_USERS, "num_movies": items.NUM_MOVIES}
+    cells, valid = dense.cells(TRAIN), dense.cells(VALID)
+    write_prepared(spark, config, train=cells, valid=valid, test=[], **sizes)
+    found = {}
+    for name, settings in {**MODELS, "popularity": {"algorithm": "popularity"}}.items():
+        if "algorithm" in settings:
+            own = dataclasses.replace(config.baseline, **settings)
+            found[name] = dataclasses.replace(config, baseline=own)
+            baseline.run(found[name], name, spark)
+        else:
+            found[name] = dataclasses.replace(config, train=TrainConfig(**settings))
+            train.run(found[name], name, spark)
+    return found
+
+
+def read_lists(path: str) -> Lists:
+    found: Lists = {}
+    for row in sorted(
+        pq.read_table(path).to_pylist(), key=lambda row: (row[c.USER_ID], row[c.RANK])
+    ):
+        entries = found.setdefault(row[c.USER_ID], [])
+        entries.append((row[c.MOVIE_ID], row[c.SCORE]))
+        assert row[c.RANK] == len(entries)
+    return found
+
+
+def own_lists(spark: SparkSession, fitted: dict[str, Config], name: str) -> Lists:
+    recommend.run(fitted[name], name, spark)
+    return read_lists(RunPaths(fitted[name].root).recommendations(name))
+
+
+def list_new(
+    spark: SparkSession, fitted: dict[str, Config], name: str, path: Path, **changes: Any
+) -> tuple[Lists, Manifest]:
+    """Return the lists made from a file, and their manifest."""
+    config = fitted[name]
+    settings = dataclasses.replace(config.recommend, histories=str(path), **changes)
+    recommend_new.run(dataclasses.replace(config, recommend=settings), name, spark)
+    output = RunPaths(config.root).new_recommendations(name)
+    manifest = read_manifest(output)
+    assert manifest is not None
+    return read_lists(output), manifest
+
+
+def write_csv(
+    path: Path, rows: list[tuple[Any, ...]], header: str = "userId,movieId,rating"
+) -> Path:
+    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return path
+
+
+def all_rows(shift: int = NEW) -> list[tuple[Any, ...]]:
+    """Return what every user of the run rated, in no order, by users with other ids."""
+    cells = [(user_id(u) + shift, movie_id(m), r) for u, m, r in dense.cells(items.RATINGS)]
+    return [cells[at] for at in np.random.default_rng(2).permutation(len(cells))]
+
+
+def check(found: Lists, wanted: Lists, tolerance: float) -> None:
+    assert found.keys() == wanted.keys()
+    for user, entries in wanted.items():
+        assert [movie for movie, _ in found[user]] == [movie for movie, _ in entries]
+        scores = [score for _, score in entries]
+        assert [score for _, score in found[user]] == pytest.approx(scores, abs=tolerance)
+
+
+@pytest.mark.parametrize("name", list(TOLERANCE))
+def test_a_users_own_history_gives_his_own_list(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path, name: str
+) -> None:
+    own = own_lists(spark, fitted, name)
+    rows = [*all_rows(), (1, NO_SUCH_MOVIE, 3.0), (2, movie_id(0), 4.0), (2, NO_SUCH_MOVIE, 4.0)]
+    found, manifest = list_new(spark, fitted, name, write_csv(tmp_path / "new.csv", rows))
+    found.pop(2, None)
+    # Users whose ratings are all in valid have no list of their own, but a history.
+    only_valid = {user_id(u) for u in np.flatnonzero(np.isnan(TRAIN).all(axis=1))}
+    others = {user - NEW: entries for user, entries in found.items()}
+    check({u: x for u, x in others.items() if u not in only_valid}, own, TOLERANCE[name])
+    assert manifest.counts["users"] == (~np.isnan(items.RATINGS)).any(axis=1).sum() + 2
+    assert manifest.counts["known_users"] == 0
+    assert manifest.counts["users_without_movie"] == 1
+    assert manifest.counts["ratings_of_unknown_movies"] == 2
+    assert read_lists(RunPaths(fitted[name].root).recommendations(name)) == own
+
+
+def test_an_unknown_user_of_a_posterior_gets_a_list_like_that_of_a_known_one(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    own = own_lists(spark, fitted, "bayesian_mf")
+    path = write_csv(tmp_path / "new.csv", all_rows())
+    found, _ = list_new(spark, fitted, "bayesian_mf", path)
+    assert {user - NEW for user in found} >= own.keys()
+    mine = [score for user in own for _, score in own[user]]
+    theirs = [score for user in own for _, score in found[user + NEW]]
+    assert np.abs(np.array(mine) - theirs).mean() < 0.3
+    assert all(1 < score < 5.5 for score in theirs)
+
+
+def test_users_of_the_run_keep_what_it_knows_and_the_newest_rating_counts(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    """All ratings of the run are of second 100."""
+    known = np.argwhere(~np.isnan(items.RATINGS))
+    later, older, untimed = known[3], known[11], known[17]
+    assert len({*known[[3, 11, 17], 0].tolist()}) == 3
+    changed = items.RATINGS.copy()
+    rows: list[tuple[Any, ...]] = []
+    for (user, movie), time in ((later, 101), (older, 99), (untimed, "")):
+        rating = 1.0 if changed[user, movie] > 2 else 5.0
+        rows += [(user_id(user), movie_id(movie), rating, time)]
+        if time != 99:
+            changed[user, movie] = rating
+    rows += [
+        (77_777, movie_id(3), 2.0, 7),
+        (77_777, movie_id(3), 5.0, 9),
+        (77_777, movie_id(3), 1.0, 8),
+    ]
+    path = write_csv(tmp_path / "new.csv", rows, "user_id,movie_id,rating,timestamp")
+    found, manifest = list_new(spark, fitted, "ease", path, top_n=20)
+    assert (manifest.counts["users"], manifest.counts["known_users"]) == (4, 3)
+    signal = np.where(np.isnan(changed), 0, np.interp(np.nan_to_num(changed), range(1, 6), STARS))
+    x = np.where(
+        np.isnan(items.RATINGS), 0, np.interp(np.nan_to_num(items.RATINGS), range(1, 6), STARS)
+    )
+    table = items.ease(x, **EASE)
+    scores = signal @ table
+    for user in (later[0], older[0], untimed[0]):
+        wanted = {
+            movie_id(movie): scores[user, movie]
+            for movie in np.flatnonzero(np.isnan(items.RATINGS[user]))
+            if not np.isnan(TRAIN[:, movie]).all()
+        }
+        assert dict(found[user_id(user)]) == pytest.approx(wanted, abs=1e-4)
+    newest = STARS[4] * table[3]
+    assert all(score == pytest.approx(newest[m], abs=1e-4) for m, score in by_index(found[77_777]))
+
+
+def by_index(entries: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    index = {movie_id(movie): movie for movie in range(items.NUM_MOVIES)}
+    return [(index[movie], score) for movie, score in entries]
+
+
+def test_files_of_every_kind_and_text_ids_give_the_same_lists(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    rows = all_rows()
+    wanted, _ = list_new(spark, fitted, "ease", write_csv(tmp_path / "new.csv", rows))
+    columns = {
+        n: [row[at] for row in rows] for at, n in enumerate(("user_id", "movie_id", "rating"))
+    }
+    pq.write_table(pa.table(columns), tmp_path / "new.parquet", row_group_size=50)
+    lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in rows]
+    (tmp_path / "new.jsonl").write_text("\n".join(lines))
+    (tmp_path / "bare.tsv").write_text("\n".join("\t".join(map(str, row)) for row in rows))
+    (tmp_path / "u.data").write_text("\n".join(f"{u}\t{m}\t{r:g}\t100" for u, m, r in rows))
+    for name in ("new.parquet", "new.jsonl", "bare.tsv", "u.data"):
+        assert list_new(spark, fitted, "ease", tmp_path / name)[0] == wanted, name
+    named = [(f"user {user}", movie, rating) for user, movie, rating in rows]
+    found, manifest = list_new(spark, fitted, "ease", write_csv(tmp_path / "text.csv", named))
+    assert {int(user.split()[1]): entries for user, entries in found.items()} == wanted
+    assert (manifest.columns[c.USER_ID], manifest.columns[c.MOVIE_ID]) == ("STRING", "BIGINT")
+
+
+def test_the_number_of_tasks_changes_nothing(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [*all_rows(), *all_rows(shift=0)]
+    path = write_csv(tmp_path / "new.csv", rows)
+    wanted, first = list_new(spark, fitted, "ease", path)
+    monkeypatch.setattr("recspark.recommend.new_users.PART_ROWS", 20)
+    (tmp_path / "copy").mkdir()
+    found, second = list_new(spark, fitted, "ease", write_csv(tmp_path / "copy" / "new.csv", rows))
+    assert found == wanted
+    assert first.counts == second.counts
+    assert second.counts["known_users"] == second.counts["users"] / 2
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("7,12,9.5", r"new\.csv:3: '7,12,9\.5' \(rating is not a number from 1 to 5"),
+        ("7,12,", r"new\.csv:3: '7,12,' \(rating is not a number from 1 to 5"),
+        (",12,3", r"new\.csv:3: ',12,3' \(user id is empty"),
+    ],
+)
+def test_lines_that_are_no_ratings_of_the_scale_are_refused(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path, row: str, message: str
+) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text(f"userId,movieId,rating\n5,7,5\n{row}\n")
+    with pytest.raises(DataError, match=message):
+        list_new(spark, fitted, "ease", path)
+
+
+def test_a_file_without_ratings_is_refused_where_ratings_differ(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    path = write_csv(tmp_path / "new.csv", [(5, 7)], "userId,movieId")
+    with pytest.raises(DataError, match="no column of ratings, expected ratings from 1 to 5"):
+        list_new(spark, fitted, "ease", path)
+
+
+def test_a_model_that_cannot_answer_and_a_file_that_is_not_there_are_refused_before_the_start(
+    fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    def request(name: str, path: Path) -> Request:
+        chosen = RecommendConfig(models=(name,), histories=str(path))
+        config = dataclasses.replace(fitted[name], recommend=chosen)
+        return Request(config, {name: config}, words=[], names_models=True)
+
+    path = write_csv(tmp_path / "new.csv", [(5, 7, 3)])
+    check_recommend(request("ease", path))
+    with pytest.raises(ConfigError, match=r"found popularity, which .* ease, item_knn, ials"):
+        check_recommend(request("popularity", path))
+    with pytest.raises(DataError, match=r"recommend\.histories .*gone\.csv: found no file"):
+        check_recommend(request("ease", tmp_path / "gone.csv"))
