@@ -26,7 +26,7 @@ from recspark.ingest.pairs import Kinds
 from recspark.ingest.table import FILE_PATTERN, choose_format
 from recspark.tables.header_names import find_column, is_position, suggest_columns
 from recspark.tables.look import Look, look_at
-from recspark.tables.rating_scales import Scale
+from recspark.tables.rating_scales import ANY_NUMBER, Scale
 from recspark.tables.values import ROLES
 from recspark.text.archives import Archives
 from recspark.text.kinds import PARQUET
@@ -69,7 +69,7 @@ def stage_histories(
     Raises:
         DataError: Files are missing, damaged or lack a column; or lines are no ratings, or ratings
             are outside the run's scale (the message gives their count, and three with file and
-            line).
+            line). Ratings below `prepare.min_rating` are staged too.
     """
     path = config.recommend.histories
     assert path is not None
@@ -111,6 +111,8 @@ def _choose_layout(config: Config, sources: Sequence[Source], facts: PreparedFac
             )
         )
     reason = f"rating is not a number from {lowest:g} to {highest:g}, the scale of the run"
+    if config.prepare.min_rating is not None:
+        lowest = ANY_NUMBER.lowest  # the caller filters low ratings out, as prepare does
     layout, notes = choose_format(table, sources, Scale(lowest, highest, None, reason))
     for note in notes:
         logger.info("recommend: %s", note)

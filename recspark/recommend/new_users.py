@@ -46,6 +46,8 @@ class NewUserJob:
     movies: Lookup
     num_parts: int
     """Tasks, a multiple of the model's buckets."""
+    lowest: float
+    """Ratings below it are left out, as `prepare.min_rating` says."""
     repeats: Policy
     """What becomes of several ratings of one movie by one user within the files."""
 
@@ -115,8 +117,7 @@ def _group(job: NewUserJob, part: int, table: pa.Table) -> tuple[Ids, BucketRows
     index, movies, ratings, times = (table.column(name).to_numpy() for name in names)
     ids, users = _distinct(from_arrow(table.column(c.USER_ID)))
     is_known_movie = movies >= 0
-    rows = _rows(users, movies, ratings, times).take(is_known_movie)
-    rows = settle(rows, job.repeats).rows
+    rows = settle(_rows(users, movies, ratings, times).take(is_known_movie), job.repeats).rows
     of_run = np.full(len(ids), -1, np.int32)
     of_run[users] = index
     if (of_run >= 0).any():
@@ -126,6 +127,7 @@ def _group(job: NewUserJob, part: int, table: pa.Table) -> tuple[Ids, BucketRows
         columns = ("users", "movies", "ratings", "times")
         joined = (np.concatenate([getattr(one, name) for one in together]) for name in columns)
         rows = settle(_rows(*joined), "last").rows
+    rows = rows.take(rows.ratings >= np.float32(job.lowest))
     num_movies = np.bincount(rows.users, minlength=len(ids))
     counts = WrittenNewLists(
         file=None,

@@ -74,6 +74,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             "top_n": settings.top_n,
             "min_ratings": settings.min_ratings,
             "duplicates": config.prepare.duplicates,
+            "min_rating": config.prepare.min_rating,
             "format": config.ingest.format,
             "table": table,
         },
@@ -102,6 +103,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             users=Lookup.of(user_ids),
             movies=Lookup.of(movie_ids),
             num_parts=num_parts(rows.num_ratings, model.num_buckets),
+            lowest=-np.inf if config.prepare.min_rating is None else config.prepare.min_rating,
             repeats=config.prepare.duplicates,
         )
         written = _write(spark, job, rows.folder, root)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -30,6 +31,7 @@ from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.errors import ConfigError, DataError
 from recspark.jobs.checks import check_recommend
 from recspark.jobs.job import Request
+from recspark.notebook.model import Model
 from recspark.stages import baseline, recommend, recommend_new, train
 from tests.baselines import dense, items
 from tests.runs import movie_id, user_id, write_prepared
@@ -45,6 +47,7 @@ NO_SUCH_MOVIE = 999_999
 SMALL: dict[str, Any] = {"embedding_size": 4, "num_ranks": 1, "device": "cpu"}
 MODELS: dict[str, dict[str, Any]] = {
     "ease": {"algorithm": "ease"},
+    "popularity": {"algorithm": "popularity"},
     "item_knn": {"algorithm": "item_knn"},
     "ials": {
         **SMALL,
@@ -86,18 +89,25 @@ MODELS: dict[str, dict[str, Any]] = {
         "sampler": SamplerConfig(burn_in=4, samples=4),
     },
 }
-TOLERANCE = {"ease": 1e-5, "item_knn": 1e-5, "ials": 1e-4, "mult_vae": 1e-5, "mf_als": 1e-4}
+TOLERANCE = {
+    "ease": 1e-5,
+    "item_knn": 1e-5,
+    "popularity": 1e-5,
+    "ials": 1e-4,
+    "mult_vae": 1e-5,
+    "mf_als": 1e-4,
+}
 
 Lists = dict[Any, list[tuple[int, float]]]
 
 
 @pytest.fixture(scope="module")
 def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Config]:
-    """Models of one run that answer for unknown users, and popularity, which does not."""
+    """Models of one run that answer for unknown users, and bias, which does not."""
     config = Config(
         name="t",
         run_dir=str(tmp_path_factory.mktemp("new_users")),
-        models=(*MODELS, "popularity"),
+        models=(*MODELS, "bias"),
         prepare=PrepareConfig(num_buckets=items.NUM_BUCKETS),
         signal=SignalConfig(weights=STARS),
         baseline=BaselineConfig(ease=EaseConfig(**EASE), item_knn=ItemKnnConfig(**KNN)),
@@ -107,7 +117,7 @@ def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dic
     cells, valid = dense.cells(TRAIN), dense.cells(VALID)
     write_prepared(spark, config, train=cells, valid=valid, test=[], **sizes)
     found = {}
-    for name, settings in {**MODELS, "popularity": {"algorithm": "popularity"}}.items():
+    for name, settings in {**MODELS, "bias": {"algorithm": "bias"}}.items():
         if "algorithm" in settings:
             own = dataclasses.replace(config.baseline, **settings)
             found[name] = dataclasses.replace(config, baseline=own)
@@ -310,11 +320,45 @@ def test_a_model_that_cannot_answer_and_a_file_that_is_not_there_are_refused_bef
     def request(name: str, path: Path) -> Request:
         chosen = RecommendConfig(models=(name,), histories=str(path))
         config = dataclasses.replace(fitted[name], recommend=chosen)
-        return Request(config, {name: config}, words=[], names_models=True)
+        return Request(config, {name: config})
 
     path = write_csv(tmp_path / "new.csv", [(5, 7, 3)])
     check_recommend(request("ease", path))
-    with pytest.raises(ConfigError, match=r"found popularity, which .* ease, item_knn, ials"):
-        check_recommend(request("popularity", path))
+    with pytest.raises(ConfigError, match=r"found bias, which .* ease, item_knn, ials"):
+        check_recommend(request("bias", path))
     with pytest.raises(DataError, match=r"recommend\.histories .*gone\.csv: found no file"):
         check_recommend(request("ease", tmp_path / "gone.csv"))
+
+
+def test_the_api_gives_the_lists_of_the_job(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    rows = [*all_rows(), (1, NO_SUCH_MOVIE, 3.0)]
+    frame = pd.DataFrame(rows, columns=[c.USER_ID, c.MOVIE_ID, c.RATING])
+    for name in ("ease", "ials"):
+        wanted, _ = list_new(spark, fitted, name, write_csv(tmp_path / f"{name}.csv", rows))
+        model = Model(fitted[name].root, name)
+        found: Lists = {}
+        for row in model.recommend(frame, n=6).itertuples(index=False):
+            found.setdefault(row.user_id, []).append((row.movie_id, row.score))
+            assert row.rank == len(found[row.user_id])
+        check(found, wanted, 1e-6)
+    model = Model(fitted["ease"].root, "ease")
+    twice = pd.DataFrame({c.USER_ID: ["a", "a"], c.MOVIE_ID: [movie_id(3)] * 2, c.RATING: [1, 5]})
+    pd.testing.assert_frame_equal(model.recommend(twice), model.recommend(twice[1:]))
+    assert model.recommend(twice[:0]).empty
+    with pytest.raises(DataError, match="found 1 ratings such as 7 in row 0, expected numbers fro"):
+        model.recommend(twice[:1].assign(rating=7))
+    with pytest.raises(DataError, match="found no columns movie_id among user_id, rating"):
+        model.recommend(twice.drop(columns=c.MOVIE_ID))
+
+
+def test_ratings_below_those_that_the_run_keeps_are_filtered_out(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    settings = dataclasses.replace(fitted["ease"].prepare, min_rating=3.0)
+    kept = {**fitted, "ease": dataclasses.replace(fitted["ease"], prepare=settings)}
+    rows = [(1, movie_id(2), 4.0), (1, movie_id(3), 0.5), (1, movie_id(3), 2.0)]
+    found, _ = list_new(spark, kept, "ease", write_csv(tmp_path / "new.csv", rows))
+    wanted, _ = list_new(spark, kept, "ease", write_csv(tmp_path / "other.csv", rows[:1]))
+    assert found == wanted
