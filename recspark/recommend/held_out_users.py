@@ -47,4 +47,4 @@ def _write(job: ListJob, bucket: int, fold_in: str, root: str) -> WrittenLists:
     lists = HistoryLists(job.model, job.count, job.candidates, job.movie_ids)
     name = f"fold-in-{bucket:05d}.parquet"
     file, num_lists = lists.write(histories, job.user_ids[listed], root, name)
-    return WrittenLists(file, num_lists, len(listed))
+    return WrittenLists(file=file, num_lists=num_lists, num_users=len(listed))

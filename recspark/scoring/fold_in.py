@@ -74,8 +74,13 @@ def open_history_model(saved: SavedModel) -> HistoryModel:
 
         return FoldedFactors(model.movies, open_fold_in(saved.folder, card))
     if isinstance(model, FactorModel) and card.get("algorithm") == "popularity":
-        return FoldedFactors(model.movies, lambda users: np.ones((users.num_users, 1)))
+        return FoldedFactors(model.movies, _same_for_all)
     raise _refuse(saved.folder, str(card.get("algorithm", card.get("architecture"))))
+
+
+def _same_for_all(histories: Histories) -> npt.NDArray[np.float64]:
+    """Return the rows of popularity, [U, 1]; NaN for users of whom nothing is known."""
+    return np.where(np.diff(histories.starts)[:, None] > 0, 1.0, np.nan)
 
 
 def folds_in(settings: Config) -> bool:
