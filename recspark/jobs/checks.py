@@ -149,7 +149,7 @@ def _require_histories(models: Mapping[str, Config]) -> None:
     wanted = {name: one for name, one in models.items() if one.recommend.histories}
     require_fold_in(wanted, "recommend.histories")
     for path in {one.recommend.histories for one in wanted.values()}:
-        find_histories(str(path))
+        find_histories(str(path), "recommend.histories")
 
 
 def _require_made(request: Request, job: str) -> None:

@@ -35,7 +35,6 @@ from recspark.text.sources import Source, read_start
 logger = logging.getLogger(__name__)
 
 _NUM_SAMPLES = 3
-_SETTING = "recommend.histories"
 # Of a file whose text is looked at: at least half of its lines must be in the run's own format.
 _OWN_SHARE = 0.5
 
@@ -49,19 +48,25 @@ class HistoryFiles:
     types: IdTypes
 
 
-def find_histories(path: str, where: str = _SETTING) -> Inputs:
+def find_histories(path: str, where: str) -> Inputs:
     """Return the files that a setting names; a DataError says that there are none."""
     return find_files(where, path, FILE_PATTERN)
 
 
 def stage_histories(
-    spark: SparkSession, config: Config, facts: PreparedFacts, kinds: Kinds, root: str
+    spark: SparkSession,
+    config: Config,
+    inputs: Inputs,
+    facts: PreparedFacts,
+    kinds: Kinds,
+    root: str,
 ) -> HistoryFiles:
-    """Stage the ratings of `recommend.histories`; the caller removes their folder.
+    """Stage the ratings of files; the caller removes their folder.
 
     Args:
         spark: The session whose tasks read.
         config: The run's config.
+        inputs: The files, from `find_histories`.
         facts: Of the run's train: its rating scale.
         kinds: Whether user ids of the run are text, and whether movie ids are.
         root: A folder for them, below which nothing else lies.
@@ -71,12 +76,10 @@ def stage_histories(
             are outside the run's scale (the message gives their count, and three with file and
             line). Ratings below `prepare.min_rating` are staged too.
     """
-    path = config.recommend.histories
-    assert path is not None
     folder = posixpath.join(root, "ratings")
     scratch = posixpath.join(root, "unpacked")
     with Archives(scratch, config.ingest.max_unpacked_bytes) as archives:
-        sources = open_files(archives, find_histories(path))
+        sources = open_files(archives, inputs)
         layout = _choose_layout(config, sources, facts).as_text(*kinds)
         loaded = load_ratings(
             spark,
@@ -87,7 +90,7 @@ def stage_histories(
             rejects_root=posixpath.join(root, "rejects"),
         )
     if loaded.counts.rejects:
-        raise _refuse(path, loaded, facts)
+        raise _refuse(inputs.option, loaded, facts)
     return HistoryFiles(folder, loaded.counts.ratings, loaded.types)
 
 
@@ -147,17 +150,17 @@ def choose_columns(settings: TableConfig, look: Look) -> TableConfig:
     )
 
 
-def _refuse(path: str, loaded: Loaded, facts: PreparedFacts) -> DataError:
+def _refuse(setting: str, loaded: Loaded, facts: PreparedFacts) -> DataError:
     shown = "; ".join(
         f"{one.file}:{one.line}: {one.text!r} ({one.reason})"
         for one in loaded.samples[:_NUM_SAMPLES]
     )
     return DataError(
         describe(
-            path,
+            setting,
             found=f"{loaded.counts.rejects:,} lines that are refused: {shown}",
             expected="a user, a movie, a rating from "
             f"{facts.rating_min:g} to {facts.rating_max:g}, and if there is one a time, on each",
-            remedy=f"Correct them, or name another file in {_SETTING}.",
+            remedy=f"Correct them, or name other files in {setting}.",
         )
     )

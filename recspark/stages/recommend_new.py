@@ -28,12 +28,12 @@ from recspark.datasets.step import Step
 from recspark.files import storage
 from recspark.files.parquet import RowGroup
 from recspark.prepare.rows import plan_blocks
+from recspark.recommend.histories import HistorySource, choose_num_parts
 from recspark.recommend.history_files import find_histories, stage_histories
 from recspark.recommend.history_lists import HistoryLists
 from recspark.recommend.new_users import (
     NewUserJob,
     WrittenNewLists,
-    num_parts,
     send_rows,
     write_new_lists,
 )
@@ -63,7 +63,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     train, valid = require_manifest(paths.train, TRAIN), require_manifest(paths.valid, VALID)
     model, model_id = require_model(config, model_name)
     open_history_model(model)
-    inputs = find_histories(settings.histories)
+    inputs = find_histories(settings.histories, "recommend.histories")
     output = paths.new_recommendations(model_name)
     table = asdict(config.ingest.table)
     step = Step(
@@ -93,19 +93,20 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         kinds = is_text(user_ids), is_text(movie_ids)
         root = step.staging(output)
         staged = posixpath.join(root, _STAGED)
-        rows = stage_histories(spark, config, PreparedFacts.of(train), kinds, staged)
+        rows = stage_histories(spark, config, inputs, PreparedFacts.of(train), kinds, staged)
         support = count_ratings(spark, model.train)
         candidates = np.flatnonzero(support >= settings.min_ratings).astype(np.int32)
         lists = HistoryLists(model, settings.top_n, candidates, movie_ids)
-        job = NewUserJob(
-            lists=lists,
+        source = HistorySource(
             known=(paths.train, paths.valid),
             users=Lookup.of(user_ids),
             movies=Lookup.of(movie_ids),
-            num_parts=num_parts(rows.num_ratings, model.num_buckets),
+            num_buckets=model.num_buckets,
+            num_parts=choose_num_parts(rows.num_ratings, model.num_buckets),
             lowest=-np.inf if config.prepare.min_rating is None else config.prepare.min_rating,
             repeats=config.prepare.duplicates,
         )
+        job = NewUserJob(lists, source)
         written = _write(spark, job, rows.folder, root)
         storage.remove(staged)
         parts = [one.file for one in written if one.file is not None]
@@ -125,13 +126,13 @@ def _write(
     with broadcast(spark.sparkContext, job) as shared:
 
         def send(blocks: Iterable[list[RowGroup]]) -> Iterator[Block]:
-            return send_rows(blocks, shared.value)
+            return send_rows(blocks, shared.value.source)
 
         def write(part: int, batches: Iterator[pa.RecordBatch]) -> WrittenNewLists:
             return write_new_lists(shared.value, part, batches, root)
 
         sent = spread(spark, plan, len(plan)).mapPartitions(send)
-        return shuffle(spark, sent, job.num_parts, write, root)
+        return shuffle(spark, sent, job.source.num_parts, write, root)
 
 
 def _count(written: Sequence[WrittenNewLists], num_ratings: int) -> dict[str, int]:

@@ -281,7 +281,7 @@ def test_the_number_of_tasks_changes_nothing(
     rows = [*all_rows(), *all_rows(shift=0)]
     path = write_csv(tmp_path / "new.csv", rows)
     wanted, first = list_new(spark, fitted, "ease", path)
-    monkeypatch.setattr("recspark.recommend.new_users.PART_ROWS", 20)
+    monkeypatch.setattr("recspark.recommend.histories.PART_ROWS", 20)
     (tmp_path / "copy").mkdir()
     found, second = list_new(spark, fitted, "ease", write_csv(tmp_path / "copy" / "new.csv", rows))
     assert found == wanted
