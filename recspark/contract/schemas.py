@@ -228,6 +228,9 @@ SCORED_PAIRS = Schema(
     },
 )
 
+NEW_PAIRS = {c.FOLDED_IN: "BOOLEAN"}
+"""Further column of scored_pairs with score_pairs.histories: whether the answer is from them."""
+
 RECOMMENDATIONS = Schema(
     name="recommendations",
     grain="one row per (user, rank); rank counts from 1; score is what ranks, in rating units and "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from recspark.config import Config
 from recspark.contract import catalog
@@ -30,7 +31,7 @@ def check_pipeline(request: Request) -> None:
     if config.until not in ("prepare", "fit") and listed:
         _require_users(config)
         require_caution_to_fit(listed)
-        _require_histories(listed)
+        _require_histories(listed, "recommend")
 
 
 def check_ingest(request: Request) -> None:
@@ -84,6 +85,7 @@ def check_score_pairs(request: Request) -> None:
         require_pair_files(pairs)
     else:
         _require(request, catalog.QUALIFYING)
+    _require_histories(request.models, "score_pairs")
     _require(request, catalog.TRAIN)
 
 
@@ -102,7 +104,7 @@ def check_recommend(request: Request) -> None:
 
     listed = choose_to_list(request.config, request.models)
     require_caution_to_fit(listed)
-    _require_histories(listed)
+    _require_histories(listed, "recommend")
     _require_users(request.config)
     _require(request, catalog.TRAIN)
 
@@ -141,15 +143,18 @@ def _require_users(config: Config) -> None:
         require_user_list(config.recommend.users)
 
 
-def _require_histories(models: Mapping[str, Config]) -> None:
+def _require_histories(
+    models: Mapping[str, Config], section: Literal["recommend", "score_pairs"]
+) -> None:
     """Check the files of new users, and the models that are to answer for them."""
     from recspark.recommend.history_files import find_histories
     from recspark.scoring.fold_in import require_fold_in
 
-    wanted = {name: one for name, one in models.items() if one.recommend.histories}
-    require_fold_in(wanted, "recommend.histories")
-    for path in {one.recommend.histories for one in wanted.values()}:
-        find_histories(str(path), "recommend.histories")
+    where = f"{section}.histories"
+    paths = {name: getattr(one, section).histories for name, one in models.items()}
+    require_fold_in({name: models[name] for name, path in paths.items() if path}, where)
+    for path in {path for path in paths.values() if path}:
+        find_histories(path, where)
 
 
 def _require_made(request: Request, job: str) -> None:

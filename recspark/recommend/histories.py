@@ -16,8 +16,11 @@ import pyarrow as pa
 from recspark.arrays.ids import Ids, TextIds, from_arrow, spread_ids
 from recspark.arrays.lookup import Lookup
 from recspark.arrays.ratings import NO_TIME
+from recspark.config import Config
 from recspark.contract import columns as c
+from recspark.contract.paths import RunPaths
 from recspark.datasets.histories import Histories
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.train_buckets import read_bucket
 from recspark.prepare.bucket_rows import BucketRows
 from recspark.prepare.repeats import Policy, settle
@@ -44,6 +47,31 @@ class HistorySource:
     """Ratings below it are left out, as `prepare.min_rating` says."""
     repeats: Policy
     """What becomes of several ratings of one movie by one user within the files."""
+
+    @staticmethod
+    def of(
+        config: Config, facts: PreparedFacts, num_ratings: int, *, user_ids: Ids, movie_ids: Ids
+    ) -> HistorySource:
+        """Return what the run of a config knows, for files with about `num_ratings` rows.
+
+        Args:
+            config: The run's config.
+            facts: Of its train.
+            num_ratings: Rows of the files.
+            user_ids: Raw id of each `user_index`.
+            movie_ids: Raw id of each `movie_index`.
+        """
+        paths, settings = RunPaths(config.root), config.prepare
+        return HistorySource(
+            known=(paths.train, paths.valid),
+            users=Lookup.of(user_ids),
+            movies=Lookup.of(movie_ids),
+            num_buckets=facts.num_buckets,
+            num_parts=facts.num_buckets
+            * max(1, -(-num_ratings // (facts.num_buckets * PART_ROWS))),
+            lowest=-np.inf if settings.min_rating is None else settings.min_rating,
+            repeats=settings.duplicates,
+        )
 
     def choose_parts(self, ids: Ids, users: Ints) -> npt.NDArray[np.int64]:
         """Return the task of each row: users of a bucket come together, others are spread.
@@ -126,11 +154,6 @@ class Merged:
     def num_without_movie(self) -> int:
         """Users with no movie that the run knows."""
         return int((np.diff(self.histories.starts) == 0).sum())
-
-
-def choose_num_parts(num_ratings: int, num_buckets: int) -> int:
-    """Return how many tasks to divide users among: a multiple of the buckets."""
-    return num_buckets * max(1, -(-num_ratings // (num_buckets * PART_ROWS)))
 
 
 def _rows(

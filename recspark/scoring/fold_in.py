@@ -18,7 +18,7 @@ from recspark.datasets.histories import Histories
 from recspark.errors import ConfigError, describe
 from recspark.scoring.item_model import ItemModel
 from recspark.scoring.load import KEPT_MODELS, SavedModel, open_model, read_card
-from recspark.scoring.predictors import FactorModel, Ints
+from recspark.scoring.predictors import FactorModel, Floats, Ints
 
 Block = npt.NDArray[np.float32]
 
@@ -41,6 +41,16 @@ class HistoryModel(Protocol):
         """
         ...
 
+    def score_pairs(self, histories: Histories, rows: Ints, movies: Ints) -> Floats:
+        """Return the scores of pairs, [pairs]; NaN where the model has no answer.
+
+        Args:
+            histories: What the users rated.
+            rows: [pairs], users of the histories.
+            movies: [pairs], `movie_index`, any.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class FoldedFactors:
@@ -56,6 +66,11 @@ class FoldedFactors:
         users = self.fold_in(histories).astype(np.float32)
         np.matmul(self.movies[candidates].astype(np.float32), users.T, out=into)
         into[np.isnan(into)] = nothing
+
+    def score_pairs(self, histories: Histories, rows: Ints, movies: Ints) -> Floats:
+        """See `HistoryModel`."""
+        users = self.fold_in(histories)
+        return FactorModel(self.movies, lambda _: users).predict(0, rows, movies)
 
 
 @functools.lru_cache(maxsize=KEPT_MODELS)

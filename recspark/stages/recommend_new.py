@@ -12,7 +12,6 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from recspark.arrays.ids import is_text
-from recspark.arrays.lookup import Lookup
 from recspark.cluster.arrow_blocks import Block
 from recspark.cluster.shuffle import shuffle
 from recspark.cluster.tasks import broadcast, commit_parts, spread, sums_of
@@ -28,7 +27,7 @@ from recspark.datasets.step import Step
 from recspark.files import storage
 from recspark.files.parquet import RowGroup
 from recspark.prepare.rows import plan_blocks
-from recspark.recommend.histories import HistorySource, choose_num_parts
+from recspark.recommend.histories import HistorySource
 from recspark.recommend.history_files import find_histories, stage_histories
 from recspark.recommend.history_lists import HistoryLists
 from recspark.recommend.new_users import (
@@ -90,21 +89,15 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     with step:
         user_ids = read_index_ids(paths.user_index, train)
         movie_ids = read_index_ids(paths.movie_index, train)
-        kinds = is_text(user_ids), is_text(movie_ids)
+        kinds, facts = (is_text(user_ids), is_text(movie_ids)), PreparedFacts.of(train)
         root = step.staging(output)
         staged = posixpath.join(root, _STAGED)
-        rows = stage_histories(spark, config, inputs, PreparedFacts.of(train), kinds, staged)
+        rows = stage_histories(spark, config, inputs, facts, kinds, staged)
         support = count_ratings(spark, model.train)
         candidates = np.flatnonzero(support >= settings.min_ratings).astype(np.int32)
         lists = HistoryLists(model, settings.top_n, candidates, movie_ids)
-        source = HistorySource(
-            known=(paths.train, paths.valid),
-            users=Lookup.of(user_ids),
-            movies=Lookup.of(movie_ids),
-            num_buckets=model.num_buckets,
-            num_parts=choose_num_parts(rows.num_ratings, model.num_buckets),
-            lowest=-np.inf if config.prepare.min_rating is None else config.prepare.min_rating,
-            repeats=config.prepare.duplicates,
+        source = HistorySource.of(
+            config, facts, rows.num_ratings, user_ids=user_ids, movie_ids=movie_ids
         )
         job = NewUserJob(lists, source)
         written = _write(spark, job, rows.folder, root)
