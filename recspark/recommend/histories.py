@@ -62,13 +62,13 @@ class HistorySource:
             movie_ids: Raw id of each `movie_index`.
         """
         paths, settings = RunPaths(config.root), config.prepare
+        of_buckets = facts.num_buckets * PART_ROWS
         return HistorySource(
             known=(paths.train, paths.valid),
             users=Lookup.of(user_ids),
             movies=Lookup.of(movie_ids),
             num_buckets=facts.num_buckets,
-            num_parts=facts.num_buckets
-            * max(1, -(-num_ratings // (facts.num_buckets * PART_ROWS))),
+            num_parts=facts.num_buckets * max(1, -(-num_ratings // of_buckets)),
             lowest=-np.inf if settings.min_rating is None else settings.min_rating,
             repeats=settings.duplicates,
         )

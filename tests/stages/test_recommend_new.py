@@ -21,6 +21,7 @@ from recspark.config import (
     ItemKnnConfig,
     PrepareConfig,
     RecommendConfig,
+    ScorePairsConfig,
     SignalConfig,
     TrainConfig,
 )
@@ -29,10 +30,10 @@ from recspark.contract import columns as c
 from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.errors import ConfigError, DataError
-from recspark.jobs.checks import check_recommend
+from recspark.jobs.checks import check_recommend, check_score_pairs
 from recspark.jobs.job import Request
 from recspark.notebook.model import Model
-from recspark.stages import baseline, recommend, recommend_new, train
+from recspark.stages import baseline, recommend, recommend_new, score_pairs, train
 from tests.baselines import dense, items
 from tests.runs import movie_id, user_id, write_prepared
 from tests.stages.test_rankers import EASE, KNN, STARS
@@ -362,3 +363,82 @@ def test_ratings_below_those_that_the_run_keeps_are_filtered_out(
     found, _ = list_new(spark, kept, "ease", write_csv(tmp_path / "new.csv", rows))
     wanted, _ = list_new(spark, kept, "ease", write_csv(tmp_path / "other.csv", rows[:1]))
     assert found == wanted
+
+
+def score(
+    spark: SparkSession,
+    fitted: dict[str, Config],
+    name: str,
+    pairs: Path,
+    histories: Path | None = None,
+) -> list[dict[str, Any]]:
+    """Return the answers to a file of pairs, in its order."""
+    chosen = ScorePairsConfig(pairs=str(pairs), histories=str(histories) if histories else None)
+    score_pairs.run(dataclasses.replace(fitted[name], score_pairs=chosen), name, spark)
+    folder = RunPaths(fitted[name].root).scored_pairs(pairs.stem, name)
+    rows: list[dict[str, Any]] = pq.read_table(folder).to_pylist()
+    assert [row[c.POSITION] for row in rows] == list(range(len(rows)))
+    return rows
+
+
+def test_pairs_of_unknown_users_are_answered_from_their_histories(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    cells = [(u, m) for u in range(items.NUM_USERS) for m in range(items.NUM_MOVIES)]
+    cells = [cells[at] for at in np.random.default_rng(4).permutation(len(cells))]
+    pairs = [(user_id(u), movie_id(m)) for u, m in cells]
+    own = score(spark, fitted, "mf_als", write_csv(tmp_path / "own.csv", pairs, "userId,movieId"))
+    new = [(f"new {user}", movie) for user, movie in pairs]
+    new += [("stranger", movie_id(0)), (new[0][0], NO_SUCH_MOVIE)]
+    asked = write_csv(tmp_path / "new.csv", new, "userId,movieId")
+    rows = [(f"new {user - NEW}", movie, rating) for user, movie, rating in all_rows()]
+    histories = write_csv(tmp_path / "histories.csv", rows)
+    found = score(spark, fitted, "mf_als", asked, histories)
+    *others, stranger, no_movie = found
+    assert [(row[c.USER_ID], row[c.MOVIE_ID]) for row in found] == new
+    num_folded = 0
+    for mine, theirs in zip(own, others, strict=True):
+        if mine[c.FALLBACK] is None:
+            assert theirs[c.PREDICTION] == pytest.approx(mine[c.PREDICTION], abs=1e-4)
+            assert theirs[c.FALLBACK] is None
+            assert theirs[c.FOLDED_IN]
+            num_folded += 1
+    assert num_folded > 500
+    assert (stranger[c.FOLDED_IN], stranger[c.FALLBACK]) == (False, "movie_effect")
+    assert (no_movie[c.FOLDED_IN], no_movie[c.FALLBACK]) == (False, "global_mean")
+
+
+def test_pairs_of_known_users_are_answered_from_what_they_rated_since(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    known = int(np.flatnonzero((~np.isnan(TRAIN)).any(axis=1))[4])
+    unrated = np.flatnonzero(np.isnan(items.RATINGS[known]))
+    since = [(user_id(known), movie_id(m), 5.0) for m in unrated[:2]]
+    complete = [
+        (NEW, movie_id(m), items.RATINGS[known, m])
+        for m in np.flatnonzero(~np.isnan(items.RATINGS[known]))
+    ]
+    complete += [(NEW, movie, rating) for _, movie, rating in since]
+    histories = write_csv(tmp_path / "histories.csv", [*since, *complete])
+    pairs = [(user, movie_id(m)) for m in range(items.NUM_MOVIES) for user in (user_id(known), NEW)]
+    asked = write_csv(tmp_path / "both.csv", pairs, "userId,movieId")
+    found = score(spark, fitted, "mf_als", asked, histories)
+    old = write_csv(tmp_path / "old.csv", pairs[::2], "userId,movieId")
+    before = [row[c.PREDICTION] for row in score(spark, fitted, "mf_als", old)]
+    same = [row for row in found if row[c.MOVIE_ID] != movie_id(5)]  # of which nothing is known
+    predictions = [row[c.PREDICTION] for row in same]
+    assert predictions[::2] == pytest.approx(predictions[1::2], abs=1e-5)
+    gaps = np.array([row[c.PREDICTION] for row in found[::2]]) - before
+    assert np.abs(gaps).max() > 0.01
+
+
+def test_histories_of_pairs_are_checked_before_the_start(
+    fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    path = str(write_csv(tmp_path / "new.csv", [(5, 7, 3)]))
+    chosen = ScorePairsConfig(pairs=path, histories=path)
+    config = dataclasses.replace(fitted["bias"], score_pairs=chosen)
+    with pytest.raises(ConfigError, match=r"score_pairs\.histories: found bias, which knows only"):
+        check_score_pairs(Request(config, {"bias": config}))
+    with pytest.raises(ConfigError, match=r"expected null without score_pairs\.pairs"):
+        ScorePairsConfig(histories=path)
