@@ -216,19 +216,19 @@ def test_users_of_the_run_keep_what_it_knows_and_the_newest_rating_counts(
 ) -> None:
     """All ratings of the run are of second 100."""
     known = np.argwhere(~np.isnan(items.RATINGS))
-    later, older, untimed = known[3], known[11], known[17]
-    assert len({*known[[3, 11, 17], 0].tolist()}) == 3
+    later, older, untimed = known[3], known[40], known[90]
+    assert len({*known[[3, 40, 90], 0].tolist()}) == 3
     changed = items.RATINGS.copy()
     rows: list[tuple[Any, ...]] = []
-    for (user, movie), time in ((later, 101), (older, 99), (untimed, "")):
+    for (user, movie), second in ((later, 41), (older, 39), (untimed, None)):
         rating = 1.0 if changed[user, movie] > 2 else 5.0
-        rows += [(user_id(user), movie_id(movie), rating, time)]
-        if time != 99:
+        time = "" if second is None else f"1970-01-01 00:01:{second}"
+        rows.append((user_id(user), movie_id(movie), rating, time))
+        if second != 39:
             changed[user, movie] = rating
     rows += [
-        (77_777, movie_id(3), 2.0, 7),
-        (77_777, movie_id(3), 5.0, 9),
-        (77_777, movie_id(3), 1.0, 8),
+        (77_777, movie_id(3), rating, f"1970-01-01 00:00:0{second}")
+        for rating, second in ((2.0, 7), (5.0, 9), (1.0, 8))
     ]
     path = write_csv(tmp_path / "new.csv", rows, "user_id,movie_id,rating,timestamp")
     found, manifest = list_new(spark, fitted, "ease", path, top_n=20)
