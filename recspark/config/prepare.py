@@ -24,14 +24,22 @@ class PrepareConfig:
     """What becomes of several ratings of one movie by one user: the last or the first by time is
     kept (at equal times, by position in the source), they are combined into their mean, sum or
     maximum, or the job fails (refuse). For events, sum counts them."""
-    split: Literal["random", "user_share", "users", "pairs", "probe", "time", "last"] = "random"
+    min_rating: float | None = None
+    """Ratings below this are filtered out, before users and movies are counted; null keeps all."""
+    split: Literal[
+        "random", "user_share", "users", "held_out_users", "pairs", "probe", "time", "last"
+    ] = "random"
     """What becomes test: a random share (by a hash of user, movie and seed), a share of each user's
     ratings (user_share), all ratings of a share of the users, who are then wholly out of train
-    (users), the pairs that a file or the ingested probe names, the newest share (time), or each
-    user's newest ratings (last)."""
+    (users), some ratings of such users, whose others are known when lists are made (held_out_users,
+    as Liang and others 2018), the pairs that a file or the ingested probe names, the newest share
+    (time), or each user's newest ratings (last)."""
     test_fraction: float = 0.1
-    """Share of the ratings, with split users of the users, that goes to test (at least 0, below 1);
-    0 trains on all, to make lists. Unused with split pairs, probe and last."""
+    """Share of the ratings, with split users and held_out_users of the users, that goes to test (at
+    least 0, below 1); 0 trains on all, to make lists. Unused with split pairs, probe and last."""
+    fold_in_fraction: float = 0.8
+    """With split held_out_users: share of each test user's ratings (above 0, below 1), drawn by a
+    hash, that models may fold in; it goes to fold_in, the rest to test."""
     pairs: str | None = None
     """File of held-out pairs: CSV and its like or Parquet with column names, text that begins with
     user and movie, or probe.txt."""
@@ -47,7 +55,7 @@ class PrepareConfig:
     valid_fraction: float = 0.05
     """Share of the remaining ratings that goes to valid (at least 0, below 1): the newest with
     split time, of each user's with user_share, all of a share of the remaining users with split
-    users, a random draw otherwise; split last only asks whether it is above 0."""
+    users and held_out_users, a random draw otherwise; split last only asks if it is above 0."""
     max_unmatched_pairs: float = 0.01
     """Share of held-out pairs (0 to 1) that may match no rating; with more, the job fails. Pairs
     whose user or movie the settings filter out are not counted."""
@@ -66,6 +74,12 @@ class PrepareConfig:
         )
         require_share("prepare.test_fraction", self.test_fraction)
         require_share("prepare.valid_fraction", self.valid_fraction)
+        require(
+            0 < self.fold_in_fraction < 1,
+            "prepare.fold_in_fraction",
+            self.fold_in_fraction,
+            "a share above 0, below 1",
+        )
         require(
             0 <= self.max_unmatched_pairs <= 1,
             "prepare.max_unmatched_pairs",

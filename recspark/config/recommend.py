@@ -18,6 +18,10 @@ class RecommendConfig:
     """Length of a list (count, 1 or more)."""
     users: str | None = None
     """File of raw user ids to make lists for, one per line; null means all users."""
+    histories: str | None = None
+    """Ratings of users unknown to the run, or newer ones of known users, to make further lists from
+    without fitting anew (new_recommendations): CSV and its like, JSON lines or Parquet with user,
+    movie, rating and, if known, time; a file, folder or glob. null makes none."""
     min_ratings: int = 1
     """Movies with fewer ratings in train than this are not recommended (count, 1 or more)."""
     caution: float = 0.0

@@ -27,6 +27,9 @@ class ScorePairsConfig:
     below a line such as 1234: it ends the line. qualifying has its own dates."""
     time_format: str = "auto"
     """Format of the times, as in ingest.table.time_format."""
+    histories: str | None = None
+    """Ratings of users unknown to the run, or newer ones of known users, from which models answer
+    for these users without being fitted anew; files as for recommend.histories."""
 
     def __post_init__(self) -> None:
         names = [self.user_column, self.movie_column, self.time_column]
@@ -35,6 +38,12 @@ class ScorePairsConfig:
             "score_pairs.time_column",
             repr(self.time_column),
             "another column than those of users and movies, or null",
+        )
+        require(
+            self.histories is None or self.pairs is not None,
+            "score_pairs.histories",
+            repr(self.histories),
+            "null without score_pairs.pairs",
         )
         require_time_format("score_pairs.time_format", self.time_format)
 

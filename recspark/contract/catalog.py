@@ -39,11 +39,15 @@ MOVIE_INDEXER = DataSet("indexers/movie", ("prepare",))
 TRAIN = DataSet("train", ("prepare",), schemas.TRAIN)
 VALID = DataSet("valid", ("prepare",), schemas.VALID)
 TEST = DataSet("test", ("prepare",), schemas.TEST)
+FOLD_IN = DataSet("fold_in", ("prepare",), schemas.FOLD_IN)
 MODELS = DataSet("models/{model}", ("baseline", "train", "blend"))
 PREDICTIONS = DataSet("predictions/{model}", ("score", "blend"), schemas.PREDICTIONS)
 SCORED_PAIRS = DataSet("scored_pairs/{file}/{model}", ("score_pairs",), schemas.SCORED_PAIRS)
 CONTEST = DataSet("contest/{model}", ("score_pairs",))
 RECOMMENDATIONS = DataSet("recommendations/{model}", ("recommend",), schemas.RECOMMENDATIONS)
+NEW_RECOMMENDATIONS = DataSet(
+    "new_recommendations/{model}", ("recommend",), schemas.NEW_RECOMMENDATIONS
+)
 SIMILAR_MOVIES = DataSet("similar_movies/{model}", ("similar",), schemas.SIMILAR_MOVIES)
 METRICS = DataSet("metrics", ("evaluate",))
 TUNE = DataSet("tune/{model}", ("tune",))
@@ -52,7 +56,7 @@ REPORT = DataSet("report", ("report",))
 
 CATALOG = (
     *(RATINGS, MOVIES, USERS, REJECTS, REJECTS_OF_FAILED_RUN, PROBE, QUALIFYING),
-    *(USER_INDEX, MOVIE_INDEX, USER_INDEXER, MOVIE_INDEXER, TRAIN, VALID, TEST),
-    *(MODELS, PREDICTIONS, SCORED_PAIRS, CONTEST, RECOMMENDATIONS, SIMILAR_MOVIES),
-    *(METRICS, TUNE, EXPLORE, REPORT),
+    *(USER_INDEX, MOVIE_INDEX, USER_INDEXER, MOVIE_INDEXER, TRAIN, VALID, TEST, FOLD_IN),
+    *(MODELS, PREDICTIONS, SCORED_PAIRS, CONTEST, RECOMMENDATIONS, NEW_RECOMMENDATIONS),
+    *(SIMILAR_MOVIES, METRICS, TUNE, EXPLORE, REPORT),
 )

@@ -29,6 +29,7 @@ BUCKET = "bucket"
 PREDICTION = "prediction"
 PREDICTION_STD = "prediction_std"
 FALLBACK = "fallback"
+FOLDED_IN = "folded_in"
 
 EFFECT = "effect"
 NEIGHBOR_INDEX = "neighbor_index"

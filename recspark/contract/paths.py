@@ -121,6 +121,10 @@ class RunPaths:
         return self._at("test")
 
     @property
+    def fold_in(self) -> str:
+        return self._at("fold_in")
+
+    @property
     def leaderboard(self) -> str:
         return self._at("leaderboard.json")
 
@@ -159,6 +163,9 @@ class RunPaths:
 
     def recommendations(self, name: str) -> str:
         return self._at("recommendations", name)
+
+    def new_recommendations(self, name: str) -> str:
+        return self._at("new_recommendations", name)
 
     def similar_movies(self, name: str) -> str:
         return self._at("similar_movies", name)

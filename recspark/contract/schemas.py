@@ -166,6 +166,7 @@ def _split(name: str) -> Schema:
 TRAIN = _split("train")
 VALID = _split("valid")
 TEST = _split("test")
+FOLD_IN = _split("fold_in")
 
 USER_EFFECTS = Schema(
     name="user_effects",
@@ -228,12 +229,23 @@ SCORED_PAIRS = Schema(
     },
 )
 
+NEW_PAIRS = {c.FOLDED_IN: "BOOLEAN"}
+"""Further column of scored_pairs with score_pairs.histories: whether the answer is from them."""
+
 RECOMMENDATIONS = Schema(
     name="recommendations",
     grain="one row per (user, rank); rank counts from 1; score is what ranks, not clipped: the "
     "prediction, less recommend.caution × its standard deviation; of a model that ranks its score",
     key=(c.USER_ID, c.RANK),
     columns={c.USER_ID: USER, c.RANK: "INT", c.MOVIE_ID: MOVIE, c.SCORE: "FLOAT"},
+)
+
+NEW_RECOMMENDATIONS = Schema(
+    name="new_recommendations",
+    grain="one row per (user, rank) for the users of recommend.histories, whose lists come from "
+    "their histories alone; columns as in recommendations",
+    key=(c.USER_ID, c.RANK),
+    columns=RECOMMENDATIONS.columns,
 )
 
 SIMILAR_MOVIES = Schema(

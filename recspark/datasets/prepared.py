@@ -6,7 +6,7 @@ import logging
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from recspark.datasets.manifest import Manifest
+from recspark.datasets.manifest import Manifest, read_manifest
 from recspark.errors import DataError, describe
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,17 @@ def is_left_out(stage: str, test: Manifest) -> bool:
         return False
     logger.info("%s: left out, because test has no ratings: prepare.test_fraction is 0", stage)
     return True
+
+
+def find_fold_in(path: str, train: Manifest) -> str | None:
+    """Return the path of fold_in if the run of prepare that made train made one, else None.
+
+    Args:
+        path: Its path.
+        train: The manifest of train.
+    """
+    found = read_manifest(path)
+    return path if found is not None and found.id == train.id else None
 
 
 @dataclass(frozen=True, kw_only=True)

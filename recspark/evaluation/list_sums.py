@@ -40,6 +40,8 @@ class ListFrame:
     train: str
     valid: str
     test: str
+    fold_in: str | None
+    """What is known of users who are held out of train, if prepare made it."""
     num_users: int
     num_buckets: int
     users: Lookup
@@ -138,7 +140,7 @@ def sum_lists(
     parts: dict[str, list[Entries]] = {name: [] for name in models}
     for one in found:
         parts[one[0]].append(one)
-    seen = _read(frame.train, bucket, frame)
+    seen = _read_known(bucket, frame)
     size = len(users_of(bucket, frame.num_users, frame.num_buckets))
     activity = slices.support_key(np.bincount(seen[0], minlength=size))
     relevant = _find_relevant(bucket, frame)
@@ -218,6 +220,13 @@ def _read(path: str, bucket: int, frame: ListFrame) -> tuple[Ints, Ints]:
     """Return (row, movie) of a bucket's ratings."""
     users, movies = read_bucket(path, bucket, [c.USER_INDEX, c.MOVIE_INDEX])
     return _rows(users, frame), movies.astype(np.int64)
+
+
+def _read_known(bucket: int, frame: ListFrame) -> tuple[Ints, Ints]:
+    """Return (row, movie) of what models know of a bucket's users: train, and fold_in of others."""
+    paths = [frame.train, *([frame.fold_in] if frame.fold_in else [])]
+    rows, movies = zip(*(_read(path, bucket, frame) for path in paths), strict=True)
+    return np.concatenate(rows), np.concatenate(movies)
 
 
 def _rows(users: npt.NDArray[np.integer], frame: ListFrame) -> Ints:

@@ -32,6 +32,8 @@ def describe_protocol(
     ]
     if settings["duplicates"] != "last":
         parts.insert(2, f"duplicates {settings['duplicates']}")
+    if settings.get("min_rating") is not None:
+        parts.insert(1, f"ratings ≥ {settings['min_rating']:g}")
     if settings["user_fraction"] < 1:
         parts.insert(1, f"users {settings['user_fraction']}")
     protocol = "; ".join(parts)
@@ -58,4 +60,6 @@ def _split_detail(settings: Mapping[str, Any]) -> str:
         return str(settings["num_last"])
     if settings["cut_date"]:
         return f"from {settings['cut_date']}"
+    if settings["split"] == "held_out_users":
+        return f"{settings['test_fraction']} folding in {settings['fold_in_fraction']}"
     return str(settings["test_fraction"])

@@ -18,7 +18,7 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
-from recspark.datasets.prepared import PreparedFacts
+from recspark.datasets.prepared import PreparedFacts, find_fold_in
 from recspark.evaluation.list_sums import ListFrame
 from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.evaluation.top_n import Figures, measure_lists
@@ -82,6 +82,7 @@ def measure_run(
         train=paths.train,
         valid=paths.valid,
         test=paths.test,
+        fold_in=find_fold_in(paths.fold_in, train),
         num_users=facts.num_users,
         num_buckets=facts.num_buckets,
         users=Lookup.of(read_index_ids(paths.user_index, train)),

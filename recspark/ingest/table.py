@@ -17,7 +17,7 @@ from recspark.tables import json_lines
 from recspark.tables.delimited import Delimited
 from recspark.tables.look import Look, look_at
 from recspark.tables.parquet import ParquetTable
-from recspark.tables.rating_scales import as_strings
+from recspark.tables.rating_scales import ANY_NUMBER, Scale, as_strings
 from recspark.tables.rules import make_rules
 from recspark.tables.sample import SAMPLE_BYTES, read_samples
 from recspark.tables.time_formats import is_date_type
@@ -42,10 +42,17 @@ def table_format(settings: TableConfig, sources: Sequence[Source]) -> Format:
     return layout
 
 
-def choose_format(settings: TableConfig, sources: Sequence[Source]) -> tuple[Format, list[str]]:
+def choose_format(
+    settings: TableConfig, sources: Sequence[Source], allowed: Scale = ANY_NUMBER
+) -> tuple[Format, list[str]]:
     """Return the format of these files: each has its own columns, and all have the same values.
 
     What the settings leave open is guessed from the first lines; the second value says how.
+
+    Args:
+        settings: The columns, and how values are written.
+        sources: The files.
+        allowed: The ratings that are not refused.
 
     Raises:
         DataError: A mapped column is missing or repeated, its type cannot be what it should be, the
@@ -76,7 +83,7 @@ def choose_format(settings: TableConfig, sources: Sequence[Source]) -> tuple[For
     if first.kind != "parquet":
         samples = [*read_samples(sources)]
     rules, found = make_rules(
-        settings, first.source.name, lambda: _sample_times(samples, looks, places)
+        settings, first.source.name, lambda: _sample_times(samples, looks, places), allowed
     )
     notes += found
     if first.kind == "parquet":

@@ -111,10 +111,12 @@ def run_evaluate(request: Request, spark: Any) -> None:
 def run_recommend(request: Request, spark: Any) -> None:
     """Make each user's list with the models that recommend.models names."""
     from recspark.recommend.choose import choose_to_list
-    from recspark.stages import recommend
+    from recspark.stages import recommend, recommend_new
 
     for name, settings in choose_to_list(request.config, request.models).items():
         recommend.run(settings, name, spark)
+        if settings.recommend.histories:
+            recommend_new.run(settings, name, spark)
 
 
 def run_similar(request: Request, spark: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 from recspark.config import Config
 from recspark.contract import catalog
 from recspark.contract.catalog import DataSet
@@ -30,6 +33,7 @@ def check_pipeline(request: Request) -> None:
     if config.until not in ("prepare", "fit") and listed:
         _require_users(config)
         require_caution_to_fit(listed)
+        _require_histories(listed, "recommend")
 
 
 def check_ingest(request: Request) -> None:
@@ -86,6 +90,7 @@ def check_score_pairs(request: Request) -> None:
         require_pair_files(pairs)
     else:
         _require(request, catalog.QUALIFYING)
+    _require_histories(request.models, "score_pairs")
     _require(request, catalog.TRAIN)
 
 
@@ -103,7 +108,9 @@ def check_recommend(request: Request) -> None:
     from recspark.recommend.caution import require_caution_to_fit
     from recspark.recommend.choose import choose_to_list
 
-    require_caution_to_fit(choose_to_list(request.config, request.models))
+    listed = choose_to_list(request.config, request.models)
+    require_caution_to_fit(listed)
+    _require_histories(listed, "recommend")
     _require_users(request.config)
     _require(request, catalog.TRAIN)
 
@@ -140,6 +147,20 @@ def _require_users(config: Config) -> None:
 
     if config.recommend.users:
         require_user_list(config.recommend.users)
+
+
+def _require_histories(
+    models: Mapping[str, Config], section: Literal["recommend", "score_pairs"]
+) -> None:
+    """Check the files of new users, and the models that are to answer for them."""
+    from recspark.recommend.history_files import find_histories
+    from recspark.scoring.fold_in import require_fold_in
+
+    where = f"{section}.histories"
+    paths = {name: getattr(one, section).histories for name, one in models.items()}
+    require_fold_in({name: models[name] for name, path in paths.items() if path}, where)
+    for path in {path for path in paths.values() if path}:
+        find_histories(path, where)
 
 
 def _require_made(request: Request, job: str) -> None:

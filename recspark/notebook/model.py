@@ -18,9 +18,10 @@ from recspark.contract.catalog import TRAIN
 from recspark.contract.paths import RunPaths
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.datasets.prepared import PreparedFacts
 from recspark.notebook.raw_ids import pair_ids
 from recspark.notebook.times import read_times
-from recspark.scoring.lineage import require_scoring
+from recspark.scoring.lineage import require_model, require_scoring
 from recspark.scoring.predict import Scoring, score_pairs
 from recspark.scoring.predictors import Ints
 
@@ -107,6 +108,42 @@ class Model:
             names=[c.USER_ID, c.MOVIE_ID, c.PREDICTION, c.FALLBACK],
         )
         return table.to_pandas()
+
+    def recommend(self, histories: pd.DataFrame, n: int = 10) -> pd.DataFrame:
+        """Return lists for users who were not there at training, from what they have rated.
+
+        They come from the rows alone, also for users whom the run knows. Nobody is listed a movie
+        of his rows. Users none of whose movies the run knows get no list. Those who answer are
+        ease, item_knn, ials, mult_vae, mf_als, bayesian_mf and popularity.
+
+        Args:
+            histories: `user_id` of any kind, `movie_id` as in the run, and `rating`, which may be
+                missing where all ratings of the run are equal. Of several ratings of a movie by a
+                user, the last row counts.
+            n: Length of a list.
+
+        Returns:
+            A DataFrame of `user_id`, `rank` from 1, `movie_id` and `score`, by user and rank.
+
+        Raises:
+            ConfigError: The model knows only the users that it was fitted on.
+            DataError: A column is missing, an id is not of the run's kind, or a rating is outside
+                its scale.
+
+        Examples:
+            >>> import pandas as pd
+            >>> import recspark
+            >>> seen = pd.DataFrame({"user_id": "new", "movie_id": [50, 181], "rating": [5, 4]})
+            >>> model = recspark.Run("runs/movielens-100k").model("ease")  # doctest: +SKIP
+            >>> model.recommend(seen, n=3)["rank"].tolist()  # doctest: +SKIP
+            [1, 2, 3]
+        """
+        from recspark.notebook.new_users import list_frame
+
+        train = require_manifest(RunPaths(self.root).train, TRAIN)
+        saved, _ = require_model(Config(name=self.name, run_dir=self.root), self.name)
+        movies = self._open_indexes(train)[1]
+        return list_frame(histories, saved, movies, PreparedFacts.of(train), n)
 
     def require_usable(self) -> None:
         """Raise a DataError if a part is missing or was made from other data than the run holds."""

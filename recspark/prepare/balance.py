@@ -11,7 +11,7 @@ from recspark.datasets.prepared import PreparedFacts
 from recspark.errors import DataError, describe
 from recspark.prepare.held_out import HeldOutPairs
 from recspark.prepare.make_splits import Made
-from recspark.prepare.split import SPLITS, LastSplit
+from recspark.prepare.split import PARTS, SPLITS, HeldOutUsersSplit, LastSplit
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,8 @@ def count_splits(
 ) -> dict[str, Any]:
     """Return what the manifests of the splits record besides their rows."""
     written = made.written
-    rows = {name: made.num_rows(name) for name in SPLITS}
+    is_folded_in = isinstance(made.layout.split, HeldOutUsersSplit)
+    rows = {name: made.num_rows(name) for name in (PARTS if is_folded_in else SPLITS)}
     mean = sum(one.rating_sum for one in written) / max(rows["train"], 1)
     squares = sum(one.rating_squares for one in written) / max(rows["train"], 1)
     facts = PreparedFacts(
@@ -56,14 +57,14 @@ def count_splits(
 
 def check_counts(counts: dict[str, Any], settings: PrepareConfig, *, num_ratings: int) -> None:
     """Log the balance; refuse a run that lost rows or left train or test empty."""
-    names = ("ratings", *SPLITS, "filtered", "repeats")
+    names = [name for name in (*PARTS, "filtered", "repeats") if name in counts]
     logger.info(
-        "prepare: %s ratings = %s train + %s valid + %s test + %s filtered + %s repeats",
-        *(f"{counts[name]:,}" for name in names),
+        "prepare: %s ratings = %s",
+        *(f"{counts['ratings']:,}", " + ".join(f"{counts[name]:,} {name}" for name in names)),
     )
     if counts["ratings"] != num_ratings:
         raise DataError(lost("ratings", counts["ratings"], num_ratings))
-    accounted = sum(counts[name] for name in names[1:])
+    accounted = sum(counts[name] for name in names)
     if accounted != num_ratings:
         raise DataError(lost("splits", accounted, num_ratings))
     is_test_wanted = settings.test_fraction > 0 or settings.split in ("pairs", "probe", "last")

@@ -25,7 +25,7 @@ from recspark.cluster.tasks import PartFile, write_part
 from recspark.contract import columns as c
 from recspark.prepare.bucket_rows import BucketRows
 from recspark.prepare.repeats import Policy, Repeat, settle
-from recspark.prepare.split import SPLITS, TRAIN, LastSplit, Split
+from recspark.prepare.split import PARTS, TRAIN, LastSplit, Split
 
 MIN_BUCKETS, BUCKET_ROWS = 8, 2_000_000
 # Rating scales have few distinct values; without a scale, not all values need to be known.
@@ -53,6 +53,7 @@ class Layout:
         split: Assigns rows to train, valid and test.
         duplicates: What becomes of several ratings of a pair.
         seed: Seed of the order, which hashes raw ids, so that another filter does not change it.
+        lowest: Ratings below it are left out.
     """
 
     users: Lookup
@@ -60,6 +61,7 @@ class Layout:
     split: Split
     duplicates: Policy
     seed: int
+    lowest: float = -np.inf
 
     @functools.cached_property
     def user_keys(self) -> npt.NDArray[np.uint64]:
@@ -107,7 +109,7 @@ def choose_num_buckets(num_ratings: int) -> int:
 
 
 def partition(block: Ratings, layout: Layout, num_buckets: int) -> Iterator[Block]:
-    """Yield the rows of a block whose user and movie are known, by bucket.
+    """Yield the rows of a block whose user and movie are known, and not rated too low, by bucket.
 
     The bucket is `user_index mod num_buckets`. Users are indexed by activity, so every bucket gets
     an even share of heavy and light users. A user's row inside a bucket is
@@ -115,7 +117,7 @@ def partition(block: Ratings, layout: Layout, num_buckets: int) -> Iterator[Bloc
     """
     user_index = layout.users.find(block.users)
     movie_index = layout.movies.find(block.movies)
-    known = (user_index >= 0) & (movie_index >= 0)
+    known = (user_index >= 0) & (movie_index >= 0) & (block.ratings >= np.float32(layout.lowest))
     columns: list[npt.NDArray[np.generic]] = [
         user_index,
         movie_index,
@@ -157,7 +159,7 @@ def write_bucket(
         shuffled, _ = hashed_order(layout.seed, "order", rows.user_keys, rows.movie_keys)
     code = layout.split(rows)
     files = {}
-    for number, split in enumerate(SPLITS):
+    for number, split in enumerate(PARTS):
         chosen = shuffled[code[shuffled] == number]
         if len(chosen):
             files[split] = _write(rows, chosen, folders[split], bucket)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 from pyspark import RDD, Broadcast
 from pyspark.sql import SparkSession
@@ -34,14 +35,15 @@ from recspark.prepare.index import ids_of, order_ids, save_indexer
 from recspark.prepare.rating_filter import filter_ratings
 from recspark.prepare.rows import RatingFilter, plan_blocks, read_block
 from recspark.prepare.split import (
+    HeldOutUsersSplit,
     LastSplit,
     PairsSplit,
     RandomSplit,
     Split,
     UserShareSplit,
     UsersSplit,
-    cut_by_time,
 )
+from recspark.prepare.time_cut import cut_by_time
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def make_splits(
         split=_choose_split(config, kept, pairs, blocks, rating_filter),
         duplicates=settings.duplicates,
         seed=config.seed,
+        lowest=-np.inf if settings.min_rating is None else settings.min_rating,
     )
     num_buckets = settings.num_buckets or choose_num_buckets(kept.num_ratings)
     made = Made(layout, num_buckets, [], kept.num_read, kept.num_ratings)
@@ -179,6 +182,8 @@ def _choose_split(
         return LastSplit(settings.num_last, settings.valid_fraction > 0, seed)
     if settings.split == "user_share":
         return UserShareSplit(*shares, seed)
+    if settings.split == "held_out_users":
+        return HeldOutUsersSplit(*shares, settings.fold_in_fraction, seed)
     if settings.split == "users":
         return UsersSplit(*shares, seed)
     return RandomSplit(*shares, seed)
@@ -195,7 +200,7 @@ def _write_splits(
     num_buckets: int,
     folders: Mapping[str, str],
 ) -> list[Written]:
-    """Stage train, valid and test; return what each bucket's task wrote."""
+    """Stage the splits; return what each bucket's task wrote."""
 
     def partition_blocks(items: Iterable[list[RowGroup]]) -> Iterator[Block]:
         for groups in items:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from recspark.arrays.lookup import Lookup
 from recspark.config import PrepareConfig
@@ -32,7 +35,9 @@ def filter_ratings(
     Raises:
         DataError: Nothing is left.
     """
-    rating_filter = RatingFilter(user_fraction=settings.user_fraction, seed=seed)
+    lowest = -np.inf if settings.min_rating is None else settings.min_rating
+    sample = RatingFilter(user_fraction=settings.user_fraction, seed=seed, lowest=lowest)
+    rating_filter = sample
     current = count(rating_filter)
     rounds = 0
     while True:
@@ -43,12 +48,7 @@ def filter_ratings(
         stable = len(users) == len(current.users) and len(movies) == len(current.movies)
         if stable or (settings.filter == "once" and rounds == 1):
             return current, rating_filter
-        rating_filter = RatingFilter(
-            users=Lookup.of(users),
-            movies=Lookup.of(movies),
-            user_fraction=settings.user_fraction,
-            seed=seed,
-        )
+        rating_filter = replace(sample, users=Lookup.of(users), movies=Lookup.of(movies))
         current = count(rating_filter)
         rounds += 1
         logger.info(

@@ -34,16 +34,18 @@ class RatingFilter:
         movies: Movies to keep; None for all.
         user_fraction: Share of the users to keep (above 0, up to 1), by a hash of id and seed.
         seed: Seed of that hash.
+        lowest: Ratings below it are left out.
     """
 
     users: Lookup | None = None
     movies: Lookup | None = None
     user_fraction: float = 1.0
     seed: int = 0
+    lowest: float = -np.inf
 
     def mask(self, block: Ratings) -> npt.NDArray[np.bool_]:
         """Return which rows of the block to keep."""
-        mask = np.ones(len(block), dtype=bool)
+        mask = block.ratings >= np.float32(self.lowest)
         if self.user_fraction < 1:
             keys = id_keys(block.users)
             mask &= uniform(self.seed, "sample", keys, np.zeros_like(keys)) < self.user_fraction

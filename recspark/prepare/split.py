@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from recspark.arrays.hashing import hash_keys, uniform
-from recspark.arrays.ratings import SECONDS_A_DAY
 from recspark.prepare.bucket_rows import BucketRows
 
-TRAIN, VALID, TEST = 0, 1, 2
+TRAIN, VALID, TEST, FOLD_IN = range(4)
 SPLITS = ("train", "valid", "test")  # by code
+PARTS = (*SPLITS, "fold_in")
 
 Codes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
-_NEVER = int(np.iinfo(np.int32).max)
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -182,66 +181,51 @@ class UsersSplit:
         return _codes(is_test, is_valid)
 
 
-Split = RandomSplit | PairsSplit | TimeSplit | LastSplit | UserShareSplit | UsersSplit
+@dataclass(frozen=True)
+class HeldOutUsersSplit:
+    """Users are held out as in `UsersSplit`; most ratings of those of test are folded in.
 
-CountSeconds = Callable[[int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
-"""A day since 1970-01-01 → the seconds since then with ratings, ascending, and their numbers."""
+    Of n ratings of a test user, n · (1 - fold_in_fraction), rounded down, are test: the protocol of
+    Liang, Krishnan, Hoffman and Jebara (2018). Models learn nothing from fold_in, but make the
+    user's list from it.
 
-
-def cut_by_time(
-    days: npt.NDArray[np.int64],
-    counts: npt.NDArray[np.int64],
-    count_seconds: CountSeconds,
-    *,
-    test_fraction: float,
-    valid_fraction: float,
-    test_from: int | None = None,
-) -> TimeSplit:
-    """Return the split that cuts between seconds and gives each part at least its share.
-
-    Args:
-        days: Days with ratings, ascending.
-        counts: Number of ratings on each day.
-        count_seconds: Counts the ratings of the seconds of a day; called for each day with a cut.
-        test_fraction: Share of all ratings for test; ignored if `test_from` is given.
-        valid_fraction: Share of the rest for valid.
-        test_from: First second of test.
+    Attributes:
+        test_fraction: Share of the users that goes to test.
+        valid_fraction: Share of the other users that goes to valid.
+        fold_in_fraction: Share of a test user's ratings that is folded in.
+        seed: Seed of all draws; those of the users are as in `UsersSplit`.
     """
-    total = int(counts.sum())
-    if test_from is None:
-        test_from, in_test = _cut(days, counts, count_seconds, test_fraction * total)
-    else:
-        day = test_from // SECONDS_A_DAY
-        seconds, second_counts = count_seconds(day)
-        in_test = int(counts[days > day].sum() + second_counts[seconds >= test_from].sum())
-    valid_share = valid_fraction * (total - in_test)
-    if valid_share <= 0:
-        return TimeSplit(test_from, test_from)
-    valid_from, _ = _cut(days, counts, count_seconds, in_test + valid_share)
-    return TimeSplit(test_from, min(valid_from, test_from))
+
+    test_fraction: float
+    valid_fraction: float
+    fold_in_fraction: float
+    seed: int
+
+    def __call__(self, rows: BucketRows) -> Codes:
+        """Return TRAIN, VALID, TEST or FOLD_IN for each row."""
+        codes = UsersSplit(self.test_fraction, self.valid_fraction, self.seed)(rows)
+        order = hash_keys(self.seed, "folded in", rows.user_keys, rows.movie_keys)
+        rank, totals = _rank_within_users(rows, (order,))
+        # The share of 0.8 is a little less than 0.2, which must not cost a whole rating.
+        num_test = np.floor(totals * (1 - self.fold_in_fraction) + _ROUNDING)
+        codes[(codes == TEST) & (rank >= num_test)] = FOLD_IN
+        return codes
+
+
+Split = (
+    RandomSplit
+    | PairsSplit
+    | TimeSplit
+    | LastSplit
+    | UserShareSplit
+    | UsersSplit
+    | HeldOutUsersSplit
+)
 
 
 def pair_keys(users: npt.NDArray[np.int32], movies: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Return one number for each pair of indexes, [pairs]."""
     return (movies.astype(np.int64) << 32) | users.astype(np.int64)
-
-
-def _cut(
-    days: npt.NDArray[np.int64],
-    counts: npt.NDArray[np.int64],
-    count_seconds: CountSeconds,
-    wanted: float,
-) -> tuple[int, int]:
-    """Return the latest second from which on there are `wanted` ratings or more, and how many."""
-    if wanted <= 0 or len(days) == 0:
-        return _NEVER, 0
-    from_day = np.cumsum(counts[::-1])[::-1]
-    day = int(np.flatnonzero(from_day >= wanted)[-1])
-    later = int(from_day[day] - counts[day])
-    seconds, second_counts = count_seconds(int(days[day]))
-    from_second = later + np.cumsum(second_counts[::-1])[::-1]
-    second = int(np.flatnonzero(from_second >= wanted)[-1])
-    return int(seconds[second]), int(from_second[second])
 
 
 def _rank_within_users(

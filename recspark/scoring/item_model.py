@@ -52,7 +52,16 @@ class ItemModel:
 
     def predict(self, bucket: int, rows: Ints, movies: Ints, times: Ints | None = None) -> Floats:
         """See `PairModel`; scores, not ratings."""
-        histories = self.open_histories(bucket)
+        return self.score_pairs(self.open_histories(bucket), rows, movies)
+
+    def score_pairs(self, histories: Histories, rows: Ints, movies: Ints) -> Floats:
+        """Return scores of pairs of users of any run or none, [pairs]; NaN for no answer.
+
+        Args:
+            histories: What the users rated.
+            rows: [pairs], users of the histories.
+            movies: [pairs], `movie_index`.
+        """
         ends = np.cumsum(np.diff(histories.starts)[rows])
         found = np.empty(len(rows), np.float32)
         start = 0

@@ -76,20 +76,7 @@ def score_request(
             )
 
     def write(part: int, batches: Iterator[pa.RecordBatch]) -> PartFile:
-        table = pa.Table.from_batches(batches).sort_by(c.POSITION)
-        wanted = np.arange(part * part_rows, min(num_pairs, (part + 1) * part_rows))
-        if not np.array_equal(table.column(c.POSITION).to_numpy(), wanted):
-            raise DataError(
-                describe(
-                    f"scored_pairs, part {part}",
-                    found=f"{table.num_rows:,} pairs",
-                    expected=f"{len(wanted):,}, each once",
-                    remedy="Run with --force. If that fails, report it: recspark must not lose "
-                    "rows.",
-                )
-            )
-        distinct = [c.POSITION, c.PREDICTION]
-        return write_part(table, root, _part_name(part), distinct=distinct)
+        return write_answers(part, batches, num_pairs, part_rows, root)
 
     lookups = Lookup.of(user_ids), Lookup.of(movie_ids)
     with broadcast(spark.sparkContext, lookups) as shared:
@@ -98,6 +85,36 @@ def score_request(
         )
         scored = group(spark, indexed, num_buckets, root).mapPartitions(score)
         return shuffle(spark, scored, num_parts, write, root)
+
+
+def write_answers(
+    part: int, batches: Iterable[pa.RecordBatch], num_pairs: int, part_rows: int, root: str
+) -> PartFile:
+    """Write one file of answers, in the request's order.
+
+    Args:
+        part: Its number.
+        batches: Its answers, in any order.
+        num_pairs: Pairs of the whole request.
+        part_rows: Rows of one file.
+        root: Staging folder.
+
+    Raises:
+        DataError: A pair was lost or duplicated.
+    """
+    table = pa.Table.from_batches(batches).sort_by(c.POSITION)
+    wanted = np.arange(part * part_rows, min(num_pairs, (part + 1) * part_rows))
+    if not np.array_equal(table.column(c.POSITION).to_numpy(), wanted):
+        raise DataError(
+            describe(
+                f"scored_pairs, part {part}",
+                found=f"{table.num_rows:,} pairs",
+                expected=f"{len(wanted):,}, each once",
+                remedy="Run with --force. If that fails, report it: recspark must not lose rows.",
+            )
+        )
+    distinct = [c.POSITION, c.PREDICTION]
+    return write_part(table, root, _part_name(part), distinct=distinct)
 
 
 def _part_name(part: int) -> str:

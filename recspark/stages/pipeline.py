@@ -24,6 +24,7 @@ from recspark.stages import (
     list_blend,
     prepare,
     recommend,
+    recommend_new,
     report,
     score,
     similar,
@@ -87,6 +88,8 @@ def _score(config: Config, models: Mapping[str, Config], spark: SparkSession) ->
         listed[LIST_BLEND] = config
     for name in _keep_made("recommend.models", config.recommend.models, listed):
         recommend.run(listed[name], name, spark)
+        if listed[name].recommend.histories:
+            recommend_new.run(listed[name], name, spark)
     for name in _keep_made("similar.models", config.similar.models, models):
         similar.run(models[name], name, spark)
 

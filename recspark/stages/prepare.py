@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from pyspark.sql import SparkSession
@@ -23,7 +24,7 @@ from recspark.prepare.held_out import read_held_out_pairs
 from recspark.prepare.make_splits import Folders, Made, make_splits
 from recspark.prepare.rows import plan_blocks
 from recspark.prepare.settle_ratings import settle_ratings
-from recspark.prepare.split import SPLITS
+from recspark.prepare.split import PARTS
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _COMBINED = ("mean", "sum", "max")
 
 
 def run(config: Config, spark: SparkSession) -> None:
-    """Write the index tables, the saved StringIndexerModels and the three splits.
+    """Write the index tables, the saved StringIndexerModels and the splits.
 
     Raises:
         DataError: `ratings` is missing, the pairs file is unusable or does not match, nothing is
@@ -47,9 +48,10 @@ def run(config: Config, spark: SparkSession) -> None:
         inputs["probe"] = require_manifest(paths.probe, PROBE).id
         held_out = inputs["probe"][:8]
     types = IdTypes.of(source.columns)
+    splits = _split_outputs(paths, settings)
     outputs = [
         (path, schema.with_ids(types) if schema else None)
-        for path, schema in (*_index_outputs(paths), *_split_outputs(paths))
+        for path, schema in (*_index_outputs(paths), *splits)
     ]
     step = Step(
         stage="prepare",
@@ -77,12 +79,14 @@ def run(config: Config, spark: SparkSession) -> None:
                 ratings,
                 num_ratings=source.num_rows,
                 types=types,
-                folders=_folders(step, paths),
+                folders=_folders(step, paths, splits),
                 pairs=pairs,
             )
 
         ratings, num_repeats = paths.ratings, 0
-        if settings.duplicates in _COMBINED:
+        is_rated_late = settings.min_rating is not None and settings.duplicates != "refuse"
+        if settings.duplicates in _COMBINED or is_rated_late:
+            # What is counted and judged is the rating that is left.
             ratings, num_repeats = _settle(spark, step, paths, settings, source)
         made = make(ratings)
         if made.num_repeats and settings.duplicates == "refuse":
@@ -96,14 +100,14 @@ def run(config: Config, spark: SparkSession) -> None:
         check_counts(counts, settings, num_ratings=source.num_rows)
         published = step.publish_all(
             [
-                (path, schema, counts if schema and schema.name in SPLITS else None)
+                (path, schema, counts if schema and schema.name in PARTS else None)
                 for path, schema in outputs
             ],
             sums_of(file for part in made.written for file in part.files.values()),
         )
-        for name, manifest in zip(SPLITS, published[-len(SPLITS) :], strict=True):
-            if manifest.num_rows != counts[name]:
-                raise DataError(lost(name, manifest.num_rows, counts[name]))
+        for (_, schema), manifest in zip(splits, published[-len(splits) :], strict=True):
+            if manifest.num_rows != counts[schema.name]:
+                raise DataError(lost(schema.name, manifest.num_rows, counts[schema.name]))
 
 
 def _index_outputs(paths: RunPaths) -> list[tuple[str, Schema | None]]:
@@ -115,17 +119,20 @@ def _index_outputs(paths: RunPaths) -> list[tuple[str, Schema | None]]:
     ]
 
 
-def _split_outputs(paths: RunPaths) -> list[tuple[str, Schema]]:
-    return [
+def _split_outputs(paths: RunPaths, settings: PrepareConfig) -> list[tuple[str, Schema]]:
+    found = [
         (paths.train, schemas.TRAIN),
         (paths.valid, schemas.VALID),
         (paths.test, schemas.TEST),
     ]
+    if settings.split == "held_out_users":
+        found.append((paths.fold_in, schemas.FOLD_IN))
+    return found
 
 
-def _folders(step: Step, paths: RunPaths) -> Folders:
+def _folders(step: Step, paths: RunPaths, splits: Sequence[tuple[str, Schema]]) -> Folders:
     return Folders(
-        splits={schema.name: step.staging(path) for path, schema in _split_outputs(paths)},
+        splits={schema.name: step.staging(path) for path, schema in splits},
         user_index=step.staging(paths.user_index),
         movie_index=step.staging(paths.movie_index),
         user_indexer=step.staging(paths.user_indexer),

@@ -19,13 +19,16 @@ from recspark.contract.paths import RunPaths
 from recspark.contract.schemas import IdTypes
 from recspark.datasets.id_maps import id_type, read_index_ids
 from recspark.datasets.manifest import require_manifest
+from recspark.datasets.prepared import find_fold_in
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import storage
 from recspark.recommend.caution import require_caution
+from recspark.recommend.held_out_users import list_held_out_users
 from recspark.recommend.lists import ListJob, write_lists
 from recspark.recommend.popularity import count_ratings
 from recspark.recommend.user_list import read_user_list
+from recspark.scoring.fold_in import folds_in
 from recspark.scoring.lineage import require_model
 from recspark.scoring.load import open_model
 
@@ -52,6 +55,10 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         require_caution(open_model(model), model_name, settings.caution)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
+    fold_in = find_fold_in(paths.fold_in, train)
+    if fold_in is not None and not folds_in(config):
+        logger.warning("recommend: %s knows nothing of the held-out users: no lists", model_name)
+        fold_in = None
     asked = user_ids
     if settings.users:
         asked = read_user_list(settings.users, are_text=is_text(user_ids))
@@ -59,7 +66,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     inputs = {"train": train.id, "valid": valid.id, "model": model_id}
     files = storage.list_files(settings.users) if settings.users else []
     choices = asdict(settings)
-    del choices["models"]
+    del choices["models"], choices["histories"]
     step = Step(
         stage="recommend",
         settings={"model": model_name, **choices},
@@ -67,7 +74,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         outputs=(output,),
         force=config.force,
         root=paths.root,
-        reads=[paths.train, paths.valid, *model.folders],
+        reads=[paths.train, paths.valid, *([fold_in] if fold_in else []), *model.folders],
         files=files,
     )
     if step.is_done():
@@ -90,6 +97,8 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
                 .map(lambda bucket: write_lists(shared.value, bucket, root))
                 .collect()
             )
+        if fold_in is not None:
+            written += list_held_out_users(spark, job, fold_in, root)
         parts = [one.file for one in written]
         commit_parts(parts, root)
         num_lists = sum(one.num_lists for one in written)

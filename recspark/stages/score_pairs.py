@@ -18,11 +18,15 @@ from recspark.contract.paths import LIST_BLEND, RunPaths
 from recspark.contract.schemas import IdTypes
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import require_manifest
+from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Output, Step
 from recspark.errors import ConfigError, DataError, describe
 from recspark.files import storage
 from recspark.ingest.pairs import PairColumns, TimeSettings
+from recspark.recommend.history_files import find_histories
+from recspark.recommend.new_pairs import score_from_histories
 from recspark.scoring.contest import PREDICTION_FILE, write_contest
+from recspark.scoring.fold_in import open_history_model
 from recspark.scoring.lineage import require_scoring
 from recspark.scoring.pair_files import plan_pieces
 from recspark.scoring.request import score_request
@@ -37,7 +41,8 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     A model that ranks answers with its score, which is null where it has none.
 
     Without `score_pairs.pairs` the request is the ingested `qualifying`, at its dates, and the
-    answer is also written as `contest/<model_name>/prediction.txt`.
+    answer is also written as `contest/<model_name>/prediction.txt`. With `score_pairs.histories`
+    the model answers from them for their users.
 
     Raises:
         ConfigError: As `require_ratings`.
@@ -61,6 +66,11 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         source = settings.pairs
         files = storage.list_files(source)
         outputs = [paths.scored_pairs(_short_name(source), model_name)]
+    histories = None
+    if settings.histories is not None:
+        open_history_model(scoring.model)
+        histories = find_histories(settings.histories, "score_pairs.histories")
+        files = [*files, *histories.files]
     step = Step(
         stage="score_pairs",
         settings={"model": model_name, **asdict(settings)},
@@ -76,12 +86,26 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     with step:
         pieces = plan_pieces(spark, source, columns, kinds)
         root = step.staging(outputs[0])
-        written = score_request(
-            spark, pieces, scoring, user_ids=user_ids, movie_ids=movie_ids, root=root
-        )
-        num_pairs = commit_parts(written, root)
         types = ["STRING" if one else "BIGINT" for one in (pieces[0].kinds if pieces else kinds)]
         schema = schemas.SCORED_PAIRS.with_ids(IdTypes(*types))
+        if histories is None or not any(one.num_pairs for one in pieces):
+            written = score_request(
+                spark, pieces, scoring, user_ids=user_ids, movie_ids=movie_ids, root=root
+            )
+        else:
+            written = score_from_histories(
+                spark,
+                config,
+                histories,
+                PreparedFacts.of(train),
+                pieces,
+                scoring,
+                user_ids=user_ids,
+                movie_ids=movie_ids,
+                root=root,
+            )
+            schema = schema.with_columns(schemas.NEW_PAIRS)
+        num_pairs = commit_parts(written, root)
         published: list[Output] = [(outputs[0], schema, None)]
         if settings.pairs is None:
             target = posixpath.join(step.staging(outputs[1]), PREDICTION_FILE)

@@ -11,12 +11,15 @@ import pyarrow as pa
 from recspark.config import TableConfig
 from recspark.redact import shown
 from recspark.tables.guess_times import settle_time_format
-from recspark.tables.rating_scales import ANY_NUMBER
+from recspark.tables.rating_scales import ANY_NUMBER, Scale
 from recspark.tables.values import RowRules
 
 
 def make_rules(
-    settings: TableConfig, name: str, sample_times: Callable[[], pa.Array]
+    settings: TableConfig,
+    name: str,
+    sample_times: Callable[[], pa.Array],
+    allowed: Scale = ANY_NUMBER,
 ) -> tuple[RowRules, list[str]]:
     """Return how values are read, and notes on what was guessed or is doubtful.
 
@@ -27,6 +30,7 @@ def make_rules(
         name: The first file or the table, for messages.
         sample_times: Returns some times, as text unless they are dates. Called only if there are
             times.
+        allowed: The ratings that are not refused.
 
     Raises:
         DataError: The form of times is not clear, or another unit than the one set fits.
@@ -34,7 +38,7 @@ def make_rules(
     scale = None
     if settings.rating is not None:
         scale = replace(
-            ANY_NUMBER,
+            allowed,
             missing=settings.missing,
             decimal=settings.decimal,
             thousands=settings.thousands,

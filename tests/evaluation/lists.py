@@ -84,6 +84,7 @@ def write_run(folder: Path, run: Run, popular: Sequence[int] | None = None) -> L
         train=str(folder / "train"),
         valid=str(folder / "valid"),
         test=str(folder / "test"),
+        fold_in=None,
         num_users=NUM_USERS,
         num_buckets=NUM_BUCKETS,
         users=Lookup.of(np.array([user_id(user) for user in range(NUM_USERS)])),

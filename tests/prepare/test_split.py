@@ -10,19 +10,21 @@ from hypothesis import strategies as st
 from recspark.arrays.ratings import NO_TIME
 from recspark.prepare.bucket_rows import BucketRows
 from recspark.prepare.split import (
+    FOLD_IN,
     TEST,
     TRAIN,
     VALID,
     Codes,
+    HeldOutUsersSplit,
     LastSplit,
     PairsSplit,
     RandomSplit,
     TimeSplit,
     UserShareSplit,
     UsersSplit,
-    cut_by_time,
     pair_keys,
 )
+from recspark.prepare.time_cut import cut_by_time
 from tests.prepare.blocks import block_of, grid, rows_of
 
 BLOCK = rows_of(grid(400, 50))
@@ -220,3 +222,28 @@ def test_some_users_are_wholly_held_out() -> None:
     in_valid = [user for user, found in of_user.items() if found == {VALID}]
     assert 90 < len(in_test) < 150
     assert 35 < len(in_valid) < 80
+
+
+@pytest.mark.parametrize(
+    ("num_rated", "fold_in", "num_test"),
+    [(50, 0.8, 10), (5, 0.8, 1), (4, 0.8, 0), (9, 0.8, 1), (10, 0.5, 5), (1, 0.5, 0)],
+)
+def test_most_ratings_of_held_out_users_are_folded_in(
+    num_rated: int, fold_in: float, num_test: int
+) -> None:
+    rows = rows_of(grid(400, num_rated))
+    codes = HeldOutUsersSplit(0.3, 0.2, fold_in, seed=1)(rows)
+    whole = UsersSplit(0.3, 0.2, seed=1)(rows)
+    is_test = whole == TEST
+    assert (codes[~is_test] == whole[~is_test]).all()
+    assert set(codes[is_test].tolist()) <= {TEST, FOLD_IN}
+    for user in np.unique(rows.users[is_test]):
+        assert (codes[rows.users == user] == TEST).sum() == num_test
+    order = np.random.default_rng(0).permutation(len(rows))
+    again = HeldOutUsersSplit(0.3, 0.2, fold_in, seed=1)(rows.take(order))
+    assert (again == codes[order]).all()
+    if 0 < num_test < 50 and num_rated == 50:
+        drawn = [
+            rows.movies[(rows.users == u) & (codes == TEST)] for u in np.unique(rows.users[is_test])
+        ]
+        assert len({tuple(sorted(one.tolist())) for one in drawn}) > 90

@@ -1,0 +1,50 @@
+"""Lists for the users that prepare.split held_out_users keeps out of train, from their fold_in.
+
+Nothing but fold_in is known of them. Their movies of fold_in are left out; those of test are not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pyspark.sql import SparkSession
+
+from recspark.cluster.tasks import broadcast, spread
+from recspark.contract import columns as c
+from recspark.datasets.histories import Histories
+from recspark.datasets.train_buckets import read_bucket
+from recspark.recommend.history_lists import HistoryLists
+from recspark.recommend.lists import ListJob, WrittenLists
+
+
+def list_held_out_users(
+    spark: SparkSession, job: ListJob, fold_in: str, root: str
+) -> list[WrittenLists]:
+    """Write the lists of these users, one file for each bucket, and return what was written.
+
+    Args:
+        spark: The session whose tasks write.
+        job: What to list for whom.
+        fold_in: Path of fold_in.
+        root: Staging folder.
+    """
+    buckets = range(job.model.num_buckets)
+    with broadcast(spark.sparkContext, job) as shared:
+        return (
+            spread(spark, buckets, len(buckets))
+            .map(lambda bucket: _write(shared.value, bucket, fold_in, root))
+            .collect()
+        )
+
+
+def _write(job: ListJob, bucket: int, fold_in: str, root: str) -> WrittenLists:
+    columns = [c.USER_INDEX, c.MOVIE_INDEX, c.RATING]
+    users, movies, ratings = read_bucket(fold_in, bucket, columns)
+    if job.wanted is not None:
+        chosen = job.wanted[users]
+        users, movies, ratings = users[chosen], movies[chosen], ratings[chosen]
+    listed, rows = np.unique(users, return_inverse=True)
+    histories = Histories.group(rows.reshape(-1), movies, ratings.astype(np.float32), len(listed))
+    lists = HistoryLists(job.model, job.count, job.candidates, job.movie_ids)
+    name = f"fold-in-{bucket:05d}.parquet"
+    file, num_lists = lists.write(histories, job.user_ids[listed], root, name)
+    return WrittenLists(file=file, num_lists=num_lists, num_users=len(listed))
