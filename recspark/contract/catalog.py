@@ -44,6 +44,7 @@ PREDICTIONS = DataSet("predictions/{model}", ("score", "blend"), schemas.PREDICT
 SCORED_PAIRS = DataSet("scored_pairs/{file}/{model}", ("score_pairs",), schemas.SCORED_PAIRS)
 CONTEST = DataSet("contest/{model}", ("score_pairs",))
 RECOMMENDATIONS = DataSet("recommendations/{model}", ("recommend",), schemas.RECOMMENDATIONS)
+EXPORTED_LISTS = DataSet("exported_lists/{model}", ("recommend",))
 SIMILAR_MOVIES = DataSet("similar_movies/{model}", ("similar",), schemas.SIMILAR_MOVIES)
 METRICS = DataSet("metrics", ("evaluate",))
 TUNE = DataSet("tune/{model}", ("tune",))
@@ -53,6 +54,7 @@ REPORT = DataSet("report", ("report",))
 CATALOG = (
     *(RATINGS, MOVIES, USERS, REJECTS, REJECTS_OF_FAILED_RUN, PROBE, QUALIFYING),
     *(USER_INDEX, MOVIE_INDEX, USER_INDEXER, MOVIE_INDEXER, TRAIN, VALID, TEST),
-    *(MODELS, PREDICTIONS, SCORED_PAIRS, CONTEST, RECOMMENDATIONS, SIMILAR_MOVIES),
+    *(MODELS, PREDICTIONS, SCORED_PAIRS, CONTEST),
+    *(RECOMMENDATIONS, EXPORTED_LISTS, SIMILAR_MOVIES),
     *(METRICS, TUNE, EXPLORE, REPORT),
 )

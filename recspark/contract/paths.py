@@ -152,6 +152,9 @@ class RunPaths:
     def recommendations(self, name: str) -> str:
         return self._at("recommendations", name)
 
+    def exported_lists(self, name: str) -> str:
+        return self._at("exported_lists", name)
+
     def similar_movies(self, name: str) -> str:
         return self._at("similar_movies", name)
 

@@ -230,10 +230,28 @@ SCORED_PAIRS = Schema(
 RECOMMENDATIONS = Schema(
     name="recommendations",
     grain="one row per (user, rank); rank counts from 1; score is what ranks, in rating units and "
-    "not clipped: the prediction, less recommend.caution × its standard deviation",
+    "not clipped: the prediction, less recommend.caution × its standard deviation; with "
+    "recommend.titles and recommend.reasons, columns of `list_columns` follow",
     key=(c.USER_ID, c.RANK),
     columns={c.USER_ID: USER, c.RANK: "INT", c.MOVIE_ID: MOVIE, c.SCORE: "FLOAT"},
 )
+
+
+def list_columns(*, titles: bool, reasons: bool, movie: str) -> dict[str, str]:
+    """Return the further columns of lists.
+
+    Args:
+        titles: Whether they have titles; null where `movies` has none.
+        reasons: Whether they have the movies of the user's history that add most to the score, each
+            with what it adds, the greatest first.
+        movie: Type of movie ids.
+    """
+    reason = f"STRUCT<{c.MOVIE_ID}: {movie}, {c.CONTRIBUTION}: FLOAT>"
+    return {
+        **({c.TITLE: "STRING"} if titles else {}),
+        **({c.REASONS: f"ARRAY<{reason}>"} if reasons else {}),
+    }
+
 
 SIMILAR_MOVIES = Schema(
     name="similar_movies",

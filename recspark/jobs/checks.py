@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from recspark.config import Config
 from recspark.contract import catalog
 from recspark.contract.catalog import DataSet
@@ -12,7 +14,6 @@ from recspark.jobs.job import Request, maker_of
 
 def check_pipeline(request: Request) -> None:
     """Check the models that scoring, blend and lists need, and the files that will be read."""
-    from recspark.recommend.caution import require_caution_to_fit
     from recspark.stages import pipeline
 
     config = request.config
@@ -26,8 +27,7 @@ def check_pipeline(request: Request) -> None:
         made[BLEND] = config
     listed = {name: made[name] for name in config.recommend.models if name in made}
     if config.until not in ("prepare", "fit") and listed:
-        _require_users(config)
-        require_caution_to_fit(listed)
+        _require_lists(listed)
 
 
 def check_ingest(request: Request) -> None:
@@ -93,12 +93,10 @@ def check_blend(request: Request) -> None:
 
 
 def check_recommend(request: Request) -> None:
-    """Check the models asked for, the file of users, and train."""
-    from recspark.recommend.caution import require_caution_to_fit
+    """Check the models asked for, the files of ids, and train."""
     from recspark.recommend.choose import choose_to_list
 
-    require_caution_to_fit(choose_to_list(request.config, request.models))
-    _require_users(request.config)
+    _require_lists(choose_to_list(request.config, request.models))
     _require(request, catalog.TRAIN)
 
 
@@ -129,11 +127,17 @@ def _require_held_out(config: Config) -> None:
         require_pairs_file(config.prepare.pairs)
 
 
-def _require_users(config: Config) -> None:
-    from recspark.recommend.user_list import require_user_list
+def _require_lists(listed: Mapping[str, Config]) -> None:
+    """Check the models that lists are made with, and the files of ids."""
+    from recspark.recommend.caution import require_caution_to_fit
+    from recspark.recommend.id_list import require_id_list
+    from recspark.recommend.reasons import require_reasons_to_fit
 
-    if config.recommend.users:
-        require_user_list(config.recommend.users)
+    require_caution_to_fit(listed)
+    require_reasons_to_fit(listed)
+    for config in listed.values():
+        for setting, path in config.recommend.file_settings.items():
+            require_id_list(path, setting)
 
 
 def _require_made(request: Request, job: str) -> None:
