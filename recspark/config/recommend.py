@@ -7,6 +7,12 @@ from typing import Literal
 
 from recspark.config.checks import require, require_model_names
 
+RESTRICTIONS = (
+    *("users", "include_seen", "allow_movies", "deny_movies", "min_year", "max_year"),
+    *("allow_values", "deny_values", "max_per_genre", "rare_share"),
+)
+"""Settings that decide which movies may be in a list, and who gets one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecommendConfig:

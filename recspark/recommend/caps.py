@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from recspark.config import RecommendConfig
 from recspark.recommend.rank import USER_BLOCK, Mask, Ranked, Ranker
 from recspark.scoring.predictors import Ints
+
+logger = logging.getLogger(__name__)
 
 # Entries beyond the length of a list that are ranked first; where they do not do, all are.
 _MORE = 128
@@ -58,6 +61,8 @@ def make_caps(
     """
     if settings.max_per_genre is None and not settings.rare_share:
         return None
+    if genres is not None and not any(genres):
+        logger.warning("recommend: max_per_genre has no effect, as no movie has a genre")
     own = [genres[movie] if genres else () for movie in candidates.tolist()]
     numbers = {name: at for at, name in enumerate(sorted({one for names in own for one in names}))}
     places = math.ceil(settings.rare_share * settings.top_n - 1e-9)

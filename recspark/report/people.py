@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from recspark.config.recommend import RESTRICTIONS
 from recspark.page.tables import number, percent, whole
 from recspark.report.chapter import Card, Chapter, Cloud, Item
 from recspark.report.co_rated import NUM_KNOWN, NUM_NEIGHBORS, Neighbors
@@ -16,10 +17,7 @@ _NO_EMBEDDING = (
     "No model of this run has embeddings of movies. Fit one with the same --config: "
     "jobs/train.py --models biased_mf, or jobs/baseline.py --models als."
 )
-_LIMITS = (
-    *("users", "allow_movies", "deny_movies", "min_year", "max_year", "allow_values"),
-    *("deny_values", "max_per_genre", "rare_share"),
-)
+
 
 
 def make_examples(
@@ -63,9 +61,9 @@ def make_examples(
         "rated in train or valid. A rating of a listed movie in test is shown beside it "
         f"({hits} here). recommend.min_ratings is {whole(min_ratings)}: {rare}."
     )
-    limits = [f"recommend.{name}" for name in _LIMITS if settings.get(name)]
+    limits = [f"recommend.{name}" for name in RESTRICTIONS if settings.get(name)]
     if limits:
-        text += f" Lists are also limited by {', '.join(limits)}."
+        text += f" Lists are restricted by {', '.join(limits)}."
     if settings.get("reasons"):
         text += (
             " Below a listed movie are those of the user's history that add most to its score, "

@@ -65,10 +65,10 @@ def test_files_of_movies(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
 
 def test_files_of_text_ids(tmp_path: Path) -> None:
     deny = tmp_path / "deny.txt"
-    deny.write_text("007\n")
+    deny.write_text("007\nunknown\n")
     ids = TextIds.of(["7", "007", "b", "c", "d"])
     settings = RecommendConfig(deny_movies=str(deny))
-    assert find_candidates(settings, NUM_RATINGS, ids, {}).tolist() == [0, 2, 3]
+    assert find_candidates(settings, np.full(5, 9), ids, {}).tolist() == [0, 2, 3, 4]
 
 
 def test_a_value_that_no_movie_has_is_told(caplog: pytest.LogCaptureFixture) -> None:

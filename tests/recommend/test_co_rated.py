@@ -15,7 +15,7 @@ def test_lists_are_the_highest_weights_above_0(
 ) -> None:
     monkeypatch.setattr(co_rated, "_WEIGHTS", at_a_time)
     rng = np.random.default_rng(4)
-    dense = np.round(rng.normal(size=(90, 90)), 1).astype(np.float32)
+    dense = np.round(rng.normal(-1.8, 1, size=(90, 90)), 1).astype(np.float32)
     weights: np.ndarray | SparseWeights = dense
     if is_sparse:
         rows, movies = np.nonzero(dense)
@@ -33,4 +33,5 @@ def test_lists_are_the_highest_weights_above_0(
         row = dense[listed[position]]
         others = sorted((-row[one], at) for at, one in enumerate(listed) if at != position)
         expected[place] = [(at, float(-negative)) for negative, at in others[:4] if negative < 0]
-    assert found == expected
+    assert found == {place: entries for place, entries in expected.items() if entries}
+    assert {len(entries) for entries in expected.values()} >= {1, 2, 3, 4}
