@@ -57,17 +57,17 @@ class WrittenLists:
     file: PartFile
     num_lists: int
     """Users with a list, which holds at least one movie."""
-    num_short: int
-    """Those whose list is shorter than asked for."""
     num_users: int
     """Users who are wanted and have a rating in train."""
+    num_short: int = 0
+    """Users whose list is shorter than asked for."""
 
 
 def write_lists(job: ListJob, bucket: int, root: str) -> WrittenLists:
     """Write the lists of one bucket.
 
-    Lists are for users with a rating in train. Memory: the bucket's ratings, 40 bytes each, and one
-    block of scores.
+    Lists are for users with a rating in train. Memory: the bucket's ratings, 40 bytes each (60 with
+    reasons), and one block of scores.
 
     Args:
         job: What to list for whom.
@@ -101,7 +101,7 @@ def write_lists(job: ListJob, bucket: int, root: str) -> WrittenLists:
     schema = _to_batch(job, nobody, nobody, nobody, np.zeros(0, np.float32)).schema
     name = f"part-{bucket:05d}.parquet"
     file = write_batches(batches(), schema, root, name, distinct=[c.SCORE])
-    return WrittenLists(file, num_lists, num_short, len(listed))
+    return WrittenLists(file, num_lists, len(listed), num_short)
 
 
 def _to_batch(
