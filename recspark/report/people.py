@@ -19,7 +19,6 @@ _NO_EMBEDDING = (
 )
 
 
-
 def make_examples(
     model: str | None, examples: list[Example], settings: Mapping[str, Any] | None = None
 ) -> Chapter:

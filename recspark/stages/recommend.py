@@ -1,4 +1,4 @@
-"""The recommend job: for each user the unrated movies that a model rates highest."""
+"""The recommend job: for each user the movies that a model ranks highest."""
 
 from __future__ import annotations
 
