@@ -133,9 +133,9 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             folder = step.staging(exported)
             num_rows = export_lists(root, list(schema.columns), folder, settings.format)
             outputs.append((exported, None, {"format": settings.format, "rows": num_rows}))
-        else:
-            storage.discard(exported)  # of lists that are replaced
         step.publish_all(outputs, sums_of(parts))
+        if not is_exported:
+            storage.discard(exported)  # of lists that are replaced
 
 
 def _movie_columns(settings: RecommendConfig) -> set[str]:

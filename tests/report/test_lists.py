@@ -65,11 +65,11 @@ def test_the_text_about_lists_names_their_limits() -> None:
     examples = samples.make_findings().examples
     text = make_examples("mf", examples, {"max_per_genre": 2, "min_year": None}).text
     assert "leave out movies" in text
-    assert text.endswith("Lists are restricted by recommend.max_per_genre.")
+    assert "Lists are restricted by recommend.max_per_genre. Below" in text
     text = make_examples("mf", examples, {"include_seen": True, "reasons": 2}).text
     assert "may have movies that the user rated" in text
     assert "Lists are restricted by recommend.include_seen. Below a listed movie" in text
-    assert text.endswith("add most to its score, each with what it adds.")
+    assert "add most to its score, each with what it adds." in text
 
 
 def test_similar_movies_by_co_rating_stand_beside_those_by_embeddings(page: str) -> None:
