@@ -57,7 +57,8 @@ def describe_type(kind: Any) -> str:
         kinds = describe_type(arguments[0]).split(" or ")
         return f"list of {' or '.join(f'{one}s' for one in kinds)}"
     if origin is dict:
-        return f"mapping of {WORDS[arguments[0]]} to {WORDS[arguments[1]]}"
+        values = WORDS.get(arguments[1]) or describe_type(arguments[1])
+        return f"mapping of {WORDS[arguments[0]]} to {values}"
     return WORDS[kind]
 
 

@@ -48,6 +48,7 @@ RECOMMENDATIONS = DataSet("recommendations/{model}", ("recommend",), schemas.REC
 NEW_RECOMMENDATIONS = DataSet(
     "new_recommendations/{model}", ("recommend",), schemas.NEW_RECOMMENDATIONS
 )
+EXPORTED_LISTS = DataSet("exported_lists/{model}", ("recommend",))
 SIMILAR_MOVIES = DataSet("similar_movies/{model}", ("similar",), schemas.SIMILAR_MOVIES)
 METRICS = DataSet("metrics", ("evaluate",))
 TUNE = DataSet("tune/{model}", ("tune",))
@@ -57,6 +58,7 @@ REPORT = DataSet("report", ("report",))
 CATALOG = (
     *(RATINGS, MOVIES, USERS, REJECTS, REJECTS_OF_FAILED_RUN, PROBE, QUALIFYING),
     *(USER_INDEX, MOVIE_INDEX, USER_INDEXER, MOVIE_INDEXER, TRAIN, VALID, TEST, FOLD_IN),
-    *(MODELS, PREDICTIONS, SCORED_PAIRS, CONTEST, RECOMMENDATIONS, NEW_RECOMMENDATIONS),
-    *(SIMILAR_MOVIES, METRICS, TUNE, EXPLORE, REPORT),
+    *(MODELS, PREDICTIONS, SCORED_PAIRS, CONTEST),
+    *(RECOMMENDATIONS, NEW_RECOMMENDATIONS, EXPORTED_LISTS, SIMILAR_MOVIES),
+    *(METRICS, TUNE, EXPLORE, REPORT),
 )

@@ -41,6 +41,8 @@ NUM_MEMBERS = "num_members"
 BIN = "bin"
 SCORE = "score"
 RANK = "rank"
+REASONS = "reasons"
+CONTRIBUTION = "contribution"
 
 SIMILAR_MOVIE_ID = "similar_movie_id"
 SIMILAR_TITLE = "similar_title"

@@ -167,6 +167,9 @@ class RunPaths:
     def new_recommendations(self, name: str) -> str:
         return self._at("new_recommendations", name)
 
+    def exported_lists(self, name: str) -> str:
+        return self._at("exported_lists", name)
+
     def similar_movies(self, name: str) -> str:
         return self._at("similar_movies", name)
 

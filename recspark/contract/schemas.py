@@ -235,7 +235,8 @@ NEW_PAIRS = {c.FOLDED_IN: "BOOLEAN"}
 RECOMMENDATIONS = Schema(
     name="recommendations",
     grain="one row per (user, rank); rank counts from 1; score is what ranks, not clipped: the "
-    "prediction, less recommend.caution × its standard deviation; of a model that ranks its score",
+    "prediction, less recommend.caution × its standard deviation; of a model that ranks its score; "
+    "with recommend.titles and recommend.reasons, columns of `list_columns` follow",
     key=(c.USER_ID, c.RANK),
     columns={c.USER_ID: USER, c.RANK: "INT", c.MOVIE_ID: MOVIE, c.SCORE: "FLOAT"},
 )
@@ -248,10 +249,28 @@ NEW_RECOMMENDATIONS = Schema(
     columns=RECOMMENDATIONS.columns,
 )
 
+
+def list_columns(*, titles: bool, reasons: bool, movie: str) -> dict[str, str]:
+    """Return the further columns of lists.
+
+    Args:
+        titles: Whether they have titles; null where `movies` has none.
+        reasons: Whether they have the movies of the user's history that add most to the score, each
+            with what it adds, the greatest first.
+        movie: Type of movie ids.
+    """
+    reason = f"STRUCT<{c.MOVIE_ID}: {movie}, {c.CONTRIBUTION}: FLOAT>"
+    return {
+        **({c.TITLE: "STRING"} if titles else {}),
+        **({c.REASONS: f"ARRAY<{reason}>"} if reasons else {}),
+    }
+
+
 SIMILAR_MOVIES = Schema(
     name="similar_movies",
     grain="one row per (movie, rank); rank counts from 1; similarity is the cosine of the two "
-    "embeddings; titles are null where the titles file has none",
+    "embeddings, or of ease and item_knn what a rating of the movie adds to the other's score; "
+    "titles are null where the titles file has none",
     key=(c.MOVIE_ID, c.RANK),
     columns={
         c.MOVIE_ID: MOVIE,

@@ -6,6 +6,8 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
+from recspark.config.recommend import RESTRICTIONS
+
 
 def describe_protocol(
     data_set: str, settings: Mapping[str, Any], *, uses_times: bool = False
@@ -45,10 +47,23 @@ def with_times(protocol: str) -> str:
     return f"{protocol}; times of test known"
 
 
-def with_lists(protocol: str, relevant_rating: float | None, top_k: int) -> str:
-    """Return the protocol of lists: of movies that the user rated in neither train nor valid."""
+def with_lists(
+    protocol: str, relevant_rating: float | None, top_k: int, settings: Mapping[str, Any]
+) -> str:
+    """Return the protocol of lists: of movies that the user rated in neither train nor valid.
+
+    Args:
+        protocol: That of the ratings.
+        relevant_rating: Lowest rating that makes a movie relevant.
+        top_k: Ranks that count.
+        settings: What the lists were made with, as in `RecommendConfig`.
+    """
+    names = [name for name in RESTRICTIONS if settings.get(name)]
+    if names:
+        protocol += f"; lists restricted by {', '.join(names)}"
     liked = "nothing relevant" if relevant_rating is None else f"relevant ≥ {relevant_rating:g}"
-    return f"{protocol}; first {top_k} of the unrated movies; {liked}"
+    unrated = "" if settings.get("include_seen") else "unrated "
+    return f"{protocol}; first {top_k} of the {unrated}movies; {liked}"
 
 
 def _split_detail(settings: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
 from recspark.errors import DataError, describe
 from recspark.evaluation.leaderboard import read_figures
-from recspark.evaluation.yardstick import YARDSTICK
+from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.files import parquet
 from recspark.gates.accepted import Accepted
 from recspark.gates.judged_lists import JudgedLists, Quality

@@ -15,7 +15,6 @@ from recspark.jobs.job import Request, maker_of
 
 def check_pipeline(request: Request) -> None:
     """Check the models that scoring, blend and lists need, and the files that will be read."""
-    from recspark.recommend.caution import require_caution_to_fit
     from recspark.stages import pipeline
 
     config = request.config
@@ -31,8 +30,7 @@ def check_pipeline(request: Request) -> None:
         made[LIST_BLEND] = config
     listed = {name: made[name] for name in config.recommend.models if name in made}
     if config.until not in ("prepare", "fit") and listed:
-        _require_users(config)
-        require_caution_to_fit(listed)
+        _require_lists(listed)
         _require_histories(listed, "recommend")
 
 
@@ -104,14 +102,12 @@ def check_blend(request: Request) -> None:
 
 
 def check_recommend(request: Request) -> None:
-    """Check the models asked for, the file of users, and train."""
-    from recspark.recommend.caution import require_caution_to_fit
+    """Check the models asked for, the files of ids, and train."""
     from recspark.recommend.choose import choose_to_list
 
     listed = choose_to_list(request.config, request.models)
-    require_caution_to_fit(listed)
+    _require_lists(listed)
     _require_histories(listed, "recommend")
-    _require_users(request.config)
     _require(request, catalog.TRAIN)
 
 
@@ -142,11 +138,17 @@ def _require_held_out(config: Config) -> None:
         require_pairs_file(config.prepare.pairs)
 
 
-def _require_users(config: Config) -> None:
-    from recspark.recommend.user_list import require_user_list
+def _require_lists(listed: Mapping[str, Config]) -> None:
+    """Check the models that lists are made with, and the files of ids."""
+    from recspark.recommend.caution import require_caution_to_fit
+    from recspark.recommend.id_list import require_id_list
+    from recspark.recommend.reasons import require_reasons_to_fit
 
-    if config.recommend.users:
-        require_user_list(config.recommend.users)
+    require_caution_to_fit(listed)
+    require_reasons_to_fit(listed)
+    for config in listed.values():
+        for setting, path in config.recommend.file_settings.items():
+            require_id_list(path, setting)
 
 
 def _require_histories(

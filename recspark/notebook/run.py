@@ -239,10 +239,10 @@ class Run:
         n: int = 10,
         spark: SparkSession | None = None,
     ) -> Frame:
-        """Return the movies most similar to one movie or to each, by a model's embeddings.
+        """Return the movies most similar to one movie or to each, by embeddings or weights.
 
-        Columns: `movie_id`, `rank` from 1, `similar_movie_id`, `similarity` (cosine), `title`,
-        `similar_title`. Rows are sorted by movie and rank.
+        Columns: `movie_id`, `rank` from 1, `similar_movie_id`, `similarity` (cosine, or the weight
+        of ease and item_knn), `title`, `similar_title`. Rows are sorted by movie and rank.
 
         Args:
             model: Name of the model.

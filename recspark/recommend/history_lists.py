@@ -13,7 +13,7 @@ from recspark.arrays.ids import Ids, to_column
 from recspark.cluster.tasks import PartFile, write_batches
 from recspark.contract import columns as c
 from recspark.datasets.histories import Histories
-from recspark.recommend.lists import MOVIE_BLOCK, USER_BLOCK
+from recspark.recommend.rank import MOVIE_BLOCK, USER_BLOCK
 from recspark.recommend.top_n import NOTHING, RunningTop, padded
 from recspark.scoring.fold_in import HistoryModel, open_history_model
 from recspark.scoring.load import SavedModel

@@ -14,16 +14,12 @@ from recspark.arrays.user_buckets import locate
 from recspark.cluster.tasks import PartFile, write_batches
 from recspark.contract import columns as c
 from recspark.datasets.train_buckets import read_bucket
-from recspark.recommend.top_n import RunningTop, padded
+from recspark.recommend.caps import Caps, rank_capped
+from recspark.recommend.rank import USER_BLOCK, Ranked, Ranker
+from recspark.recommend.reasons import Contributions, Explainer, no_reasons
 from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.load import SavedModel, open_model
-from recspark.scoring.predictors import NOTHING, Ints
-
-# A block of scores: MOVIE_BLOCK × USER_BLOCK × 4 bytes = 64 MB at most.
-MOVIE_BLOCK = 32_768
-USER_BLOCK = 512
-
-_COLUMNS = (c.USER_ID, c.RANK, c.MOVIE_ID, c.SCORE)
+from recspark.scoring.predictors import Ints
 
 
 @dataclass(frozen=True)
@@ -33,8 +29,8 @@ class ListJob:
     model: SavedModel
     count: int
     """Length of a list."""
-    seen: tuple[str, ...]
-    """Paths of data sets of ratings; the movies that a user rated in them are left out."""
+    rated: tuple[str, ...]
+    """Paths of data sets of ratings, train first; what a user rated in them is seen."""
     candidates: npt.NDArray[np.int32]
     """`movie_index` of the movies that may be listed, ascending."""
     user_ids: Ids
@@ -44,6 +40,14 @@ class ListJob:
     """[users], whether a user gets a list; None for all."""
     caution: float = 0.0
     """See `RecommendConfig`."""
+    include_seen: bool = False
+    """See `RecommendConfig`."""
+    caps: Caps | None = None
+    """Limits of a list, besides its length."""
+    num_reasons: int = 0
+    """Most reasons of an entry; with any, the model has reasons."""
+    titles: pa.Array | None = None
+    """[movies], null where there is none; None for lists without titles."""
 
 
 @dataclass(frozen=True)
@@ -55,54 +59,82 @@ class WrittenLists:
     """Users with a list, which holds at least one movie."""
     num_users: int
     """Users who are wanted and have a rating in train."""
+    num_short: int = 0
+    """Users whose list is shorter than asked for."""
 
 
 def write_lists(job: ListJob, bucket: int, root: str) -> WrittenLists:
     """Write the lists of one bucket.
 
-    Lists are for users with a rating in train. Memory: the bucket's ratings, 40 bytes each, and one
-    block of scores.
+    Lists are for users with a rating in train. Memory: the bucket's ratings, 40 bytes each (60 with
+    reasons), and one block of scores.
 
     Args:
         job: What to list for whom.
         bucket: The bucket.
         root: Staging folder.
     """
-    rated = [read_bucket(path, bucket, [c.USER_INDEX, c.MOVIE_INDEX]) for path in job.seen]
+    columns = [c.USER_INDEX, c.MOVIE_INDEX]
+    rated = [read_bucket(path, bucket, columns) for path in job.rated]
     listed = np.unique(rated[0][0])  # train comes first: the model knows its users
     if job.wanted is not None:
         listed = listed[job.wanted[listed]]
-    num_lists = 0
+    hidden = [[column[:0] for column in rated[0]]] if job.include_seen else rated
+    num_lists = num_short = 0
 
     def batches() -> Iterator[pa.RecordBatch]:
-        nonlocal num_lists
-        for users, rank, movies, scores in _find(job, bucket, listed, rated):
-            num_lists += len(np.unique(users))
-            yield _to_batch(job, users, rank, movies, scores)
+        nonlocal num_lists, num_short
+        explainer = None
+        if job.num_reasons and len(listed):
+            explainer = Explainer(job.model, bucket, len(job.user_ids), job.num_reasons)
+        for users, rank, movies, scores in _find(job, bucket, listed, hidden):
+            is_last = np.append(users[1:] != users[:-1], True)[: len(users)]
+            num_lists += int(is_last.sum())
+            num_short += int((rank[is_last] < job.count).sum())
+            reasons = None
+            if explainer is not None and len(users):
+                rows = locate(users, job.model.num_buckets)[1]
+                reasons = explainer.explain(rows, movies)
+            yield _to_batch(job, users, rank, movies, scores, reasons)
 
     nobody = np.zeros(0, np.int64)
     schema = _to_batch(job, nobody, nobody, nobody, np.zeros(0, np.float32)).schema
     name = f"part-{bucket:05d}.parquet"
     file = write_batches(batches(), schema, root, name, distinct=[c.SCORE])
-    return WrittenLists(file, num_lists, len(listed))
+    return WrittenLists(file, num_lists, len(listed), num_short)
 
 
 def _to_batch(
-    job: ListJob, users: Ints, rank: Ints, movies: Ints, scores: npt.NDArray[np.float32]
+    job: ListJob,
+    users: Ints,
+    rank: Ints,
+    movies: Ints,
+    scores: npt.NDArray[np.float32],
+    reasons: Contributions | None = None,
 ) -> pa.RecordBatch:
-    columns = [
-        to_column(job.user_ids[users]),
-        pa.array(rank.astype(np.int32)),
-        to_column(job.movie_ids[movies]),
-        pa.array(scores),
-    ]
-    return pa.RecordBatch.from_arrays(columns, list(_COLUMNS))
+    columns = {
+        c.USER_ID: to_column(job.user_ids[users]),
+        c.RANK: pa.array(rank.astype(np.int32)),
+        c.MOVIE_ID: to_column(job.movie_ids[movies]),
+        c.SCORE: pa.array(scores),
+    }
+    if job.titles is not None:
+        columns[c.TITLE] = job.titles.take(pa.array(movies))
+    if job.num_reasons:
+        columns[c.REASONS] = _to_structs(job.movie_ids, reasons or no_reasons(len(users)))
+    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+def _to_structs(movie_ids: Ids, reasons: Contributions) -> pa.ListArray:
+    parts = [to_column(movie_ids[reasons.movies]), pa.array(reasons.values)]
+    found = pa.StructArray.from_arrays(parts, [c.MOVIE_ID, c.CONTRIBUTION])
+    return pa.ListArray.from_arrays(pa.array(reasons.starts.astype(np.int32)), found)
 
 
 def _find(
     job: ListJob, bucket: int, listed: Ints, rated: list[list[npt.NDArray[np.int32]]]
-) -> Iterator[tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]]:
-    """Yield (user_index, rank, movie_index, score) of one block of users after another.
+) -> Iterator[Ranked]:
+    """Yield (user_index, rank, movie_index, score) of some users after others.
 
     Args:
         job: What to list.
@@ -110,28 +142,25 @@ def _find(
         listed: `user_index` of the users to list for, ascending.
         rated: User and movie of the ratings whose movies are left out.
     """
-    num_buckets, num_candidates = job.model.num_buckets, len(job.candidates)
+    num_candidates = len(job.candidates)
     position = np.full(len(job.movie_ids), -1, np.int32)
     position[job.candidates] = np.arange(num_candidates)
-    owner, movie = _seen(listed, rated, position)
-    make = ScorerFactory(open_model(job.model), job.candidates, job.caution)
+    owners, hidden = _seen(listed, rated, position)
+    scorers = ScorerFactory(open_model(job.model), job.candidates, job.caution)
+    rows = locate(listed, job.model.num_buckets)[1]
+    ranker = Ranker(scorers, num_candidates, bucket, rows, owners, hidden)
     for start in range(0, len(listed), USER_BLOCK):
-        users = listed[start : start + USER_BLOCK]
-        scorer = make.for_users(bucket, locate(users, num_buckets)[1])
-        top = RunningTop(len(users), job.count)
-        left, right = np.searchsorted(owner, [start, start + len(users)])
-        mine, hidden = owner[left:right] - start, movie[left:right]
-        height = padded(min(num_candidates, MOVIE_BLOCK))
-        block = np.full((height, len(users)), NOTHING, np.float32)
-        for first in range(0, num_candidates, height):
-            stop = min(first + height, num_candidates)
-            block[stop - first :] = NOTHING
-            scorer.fill(slice(first, stop), block[: stop - first])
-            inside = (hidden >= first) & (hidden < stop)
-            block[hidden[inside] - first, mine[inside]] = NOTHING
-            top.add(block, first)
-        found, rank, where, scores = top.lists()
-        yield users[found], rank, job.candidates[where], scores
+        users = np.arange(start, min(start + USER_BLOCK, len(listed)))
+        for places, rank, movies, scores in _rank(job, ranker, users):
+            yield listed[places], rank, job.candidates[movies], scores
+
+
+def _rank(job: ListJob, ranker: Ranker, users: Ints) -> Iterator[Ranked]:
+    if job.caps is not None:
+        yield from rank_capped(ranker, users, job.caps)
+        return
+    [(owners, *columns)] = ranker.rank(users, job.count)
+    yield users[owners], *columns  # type: ignore[misc]
 
 
 def _seen(

@@ -1,8 +1,8 @@
-"""Similar movies: for each movie, those whose embeddings have the highest cosine with its own."""
+"""Similar movies: the nearest ones of each, such as those of the highest cosine of embeddings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,9 @@ from recspark.contract import columns as c
 from recspark.recommend.top_n import RunningTop, padded
 from recspark.scoring.predictors import NOTHING, Floats, Ints
 
-Vectors = tuple[npt.NDArray[np.float32], Ids]
-"""Rows of length 1 or 0 [movies, V], and the movies' raw ids [movies]."""
+Find = Callable[[Ints, int], tuple[Ints, Ints, Ints, Floats]]
+"""Takes positions of movies [asked] and a length; returns the place in `asked`, the rank from 1,
+the position and the similarity of each entry of their lists. Picklable."""
 
 # Movies whose lists a task makes at a time; with MOVIE_BLOCK others, 64 MB of cosines.
 ASKED_BLOCK = 512
@@ -26,7 +27,7 @@ MOVIE_BLOCK = 32_768
 
 def find_similar(
     spark: SparkSession,
-    vectors: Broadcast[Vectors],
+    shared: Broadcast[tuple[Find, Ids]],
     num_movies: int,
     count: int,
     *,
@@ -38,8 +39,7 @@ def find_similar(
 
     Args:
         spark: The session whose tasks compute, when the result is used.
-        vectors: The movies' vectors, from `to_units`, with their raw ids (17,770 × 64 floats are
-            5 MB).
+        shared: What finds a movie's list, with the raw ids by position [movies].
         num_movies: Number of movies.
         count: Length of a list.
         id_type: Spark SQL type of the raw ids.
@@ -52,16 +52,16 @@ def find_similar(
     }
 
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        table, ids = vectors.value
+        find_nearest, ids = shared.value
         for batch in batches:
             for start in batch.column(0).to_pylist():
-                asked = np.arange(start, min(start + ASKED_BLOCK, len(table)))
-                place, rank, found, cosine = nearest(table, asked, count)
+                asked = np.arange(start, min(start + ASKED_BLOCK, num_movies))
+                place, rank, found, similarity = find_nearest(asked, count)
                 columns = [
                     to_column(ids[asked[place]]),
                     pa.array(rank.astype(np.int32)),
                     to_column(ids[found]),
-                    pa.array(cosine),
+                    pa.array(similarity),
                 ]
                 yield pa.RecordBatch.from_arrays(columns, list(kinds))
 

@@ -33,7 +33,7 @@ def make_report(findings: Findings) -> str:
         make_calibration(findings.leaderboards, missing),
         make_training_curves(findings.inventory, findings.trainings),
         _make_examples(findings),
-        make_neighbors(*known, findings.min_ratings),
+        make_neighbors(*known, findings.min_ratings, findings.co_rated),
         make_map(*known, findings.min_ratings),
         _make_ratings(findings),
         make_what_ran(findings.inventory),
@@ -56,12 +56,7 @@ def _find_date(inventory: Inventory) -> str:
 def _make_examples(findings: Findings) -> Chapter:
     lists = findings.inventory.get(f"recommendations/{findings.lists_model}")
     settings = lists.settings if lists else {}
-    return make_examples(
-        findings.lists_model,
-        findings.examples,
-        int(settings.get("min_ratings", 1)),
-        float(settings.get("caution", 0)),
-    )
+    return make_examples(findings.lists_model, findings.examples, settings)
 
 
 def _make_ratings(findings: Findings) -> Chapter:

@@ -14,6 +14,8 @@ class Item:
     text: str
     figure: str
     mark: str = ""
+    detail: str = ""
+    """A line below the text."""
 
 
 @dataclass(frozen=True)

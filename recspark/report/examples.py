@@ -13,6 +13,9 @@ from pyspark.sql.window import Window
 from recspark.contract import columns as c
 from recspark.report.movies import Movies
 
+Reasons = dict[tuple[Any, Any], list[tuple[str, float]]]
+"""By user and listed movie: titles, and what each adds to the score."""
+
 _TENTH, _PLACE, _DRAW, _PART = "_tenth", "_place", "_draw", "_part"
 
 
@@ -25,6 +28,8 @@ class Listed:
     """In rating units, not clipped."""
     given: float | None
     """The user's rating in test, or None if test has no such rating."""
+    reasons: list[tuple[str, float]] = field(default_factory=list)
+    """Titles of the user's history that add most to the score, each with what it adds."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def describe_users(
         users: `user_index` to raw id.
         known: Ratings of movies that the lists leave out, with the columns of train.
         test: The held-out ratings.
-        lists: One model's top-N lists.
+        lists: One model's top-N lists, perhaps with reasons.
         movies: The indexed movies.
         num_buckets: Number of user buckets. Only the buckets of these users are read.
         length: Maximum number of entries in `liked` and in each list.
@@ -99,8 +104,12 @@ def describe_users(
     ratings = [_fetch(_rows_of(frame, users, num_buckets)) for frame in (known, test)]
     raw_ids = list(users.values())
     is_shown = F.col(c.USER_ID).isin(raw_ids) & (F.col(c.RANK) <= length)
-    top, others = (None if one is None else _fetch(one.where(is_shown)) for one in (lists, popular))
+    top, others = (
+        None if one is None else _fetch(one.where(is_shown).drop(c.REASONS))
+        for one in (lists, popular)
+    )
     titles = movies.by_id()
+    reasons = _reasons_of(lists.where(is_shown), titles) if c.REASONS in lists.columns else {}
     examples = []
     for index, user_id in users.items():
         mine, held_out = (frame[frame[c.USER_INDEX] == index] for frame in ratings)
@@ -117,23 +126,36 @@ def describe_users(
                     (movies.labels[movie], rating)
                     for movie, rating in _pairs(liked.head(length), c.MOVIE_INDEX, c.RATING)
                 ],
-                listed=_list_of(top, user_id, titles, given_by_id),
-                popular=_list_of(others, user_id, titles, given_by_id),
+                listed=_list_of(top, user_id, titles, given_by_id, reasons),
+                popular=_list_of(others, user_id, titles, given_by_id, {}),
             )
         )
     return examples
 
 
 def _list_of(
-    lists: pd.DataFrame | None, user_id: Any, titles: dict[Any, str], given: dict[Any, float]
+    lists: pd.DataFrame | None,
+    user_id: Any,
+    titles: dict[Any, str],
+    given: dict[Any, float],
+    reasons: Reasons,
 ) -> list[Listed]:
     if lists is None:
         return []
     mine = lists[lists[c.USER_ID] == user_id].sort_values(c.RANK)
     return [
-        Listed(titles[movie], score, given.get(movie))
+        Listed(titles[movie], score, given.get(movie), reasons.get((user_id, movie), []))
         for movie, score in _pairs(mine, c.MOVIE_ID, c.SCORE)
     ]
+
+
+def _reasons_of(shown: DataFrame, titles: dict[Any, str]) -> Reasons:
+    return {
+        (row[c.USER_ID], row[c.MOVIE_ID]): [
+            (titles[one[c.MOVIE_ID]], one[c.CONTRIBUTION]) for one in row[c.REASONS]
+        ]
+        for row in shown.select(c.USER_ID, c.MOVIE_ID, c.REASONS).collect()
+    }
 
 
 def _pairs(frame: pd.DataFrame, key: str, value: str) -> list[tuple[Any, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from recspark.report.co_rated import Neighbors
 from recspark.report.embedding import Embedding
 from recspark.report.examples import Example
 from recspark.report.histories import Training
@@ -26,8 +27,9 @@ class Findings:
     """The content of explore's `statistics.json`, if it is about the current ratings."""
     movies: Movies | None = None
     embedding: Embedding | None = None
+    co_rated: Neighbors | None = None
     min_ratings: int = 1
-    """Movies with fewer ratings are not in `embedding`."""
+    """Movies with fewer ratings are in neither `embedding` nor `co_rated`."""
     lists_model: str | None = None
     """The model whose lists the examples show."""
     examples: list[Example] = field(default_factory=list)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from recspark.config.recommend import RESTRICTIONS
 from recspark.page.tables import number, percent, whole
 from recspark.report.chapter import Card, Chapter, Cloud, Item
+from recspark.report.co_rated import NUM_KNOWN, NUM_NEIGHBORS, Neighbors
 from recspark.report.embedding import Embedding, find_neighbors, project
 from recspark.report.examples import Example, Listed
 from recspark.report.movies import Movies
@@ -12,22 +17,20 @@ _NO_EMBEDDING = (
     "No model of this run has embeddings of movies. Fit one with the same --config: "
     "jobs/train.py --models biased_mf, or jobs/baseline.py --models als."
 )
-NUM_NEIGHBORS = 5
-NUM_KNOWN = 10
 
 
 def make_examples(
-    model: str | None, examples: list[Example], min_ratings: int = 1, caution: float = 0.0
+    model: str | None, examples: list[Example], settings: Mapping[str, Any] | None = None
 ) -> Chapter:
     """Return the chapter of real users.
 
     Args:
         model: The model that made the lists, or None if the run has no lists.
         examples: The users, busiest first.
-        min_ratings: Ratings in train that a movie needs to be in a list (recommend.min_ratings).
-        caution: How cautiously the lists are ranked (recommend.caution).
+        settings: What the lists were made with, as in `RecommendConfig`.
     """
-    title = "What people would get"
+    title, settings = "What people would get", settings or {}
+    min_ratings, caution = settings.get("min_ratings", 1), settings.get("caution", 0)
     if model is None:
         missing = (
             "This run has no top-N lists of a current model. With the same --config, run "
@@ -52,10 +55,19 @@ def make_examples(
     text = (
         f"{len(examples)} {users}, one from each tenth of the users by activity, drawn with the "
         "run's seed. Each card shows the movies that the user rated highest (newest first among "
-        f"equals) and the top of the user's list by {model}. Lists leave out movies that the user "
+        f"equals) and the top of the user's list by {model}. Lists "
+        f"{'may have' if settings.get('include_seen') else 'leave out'} movies that the user "
         "rated in train or valid. A rating of a listed movie in test is shown beside it "
         f"({hits} here). recommend.min_ratings is {whole(min_ratings)}: {rare}."
     )
+    limits = [f"recommend.{name}" for name in RESTRICTIONS if settings.get(name)]
+    if limits:
+        text += f" Lists are restricted by {', '.join(limits)}."
+    if settings.get("reasons"):
+        text += (
+            " Below a listed movie are those of the user's history that add most to its score, "
+            "each with what it adds."
+        )
     if any(one.popular for one in examples):
         text += " Below is what popularity would list, with how many users liked it."
     if caution:
@@ -82,33 +94,62 @@ def _items(listed: list[Listed], form: str) -> list[Item]:
             entry.title,
             number(entry.score, form),
             "" if entry.given is None else f"gave {number(entry.given, 'g')}",
+            _because(entry),
         )
         for entry in listed
     ]
 
 
-def make_neighbors(embedding: Embedding | None, movies: Movies | None, min_ratings: int) -> Chapter:
+def _because(entry: Listed) -> str:
+    reasons = [f"{title} {number(added, '+.2f')}" for title, added in entry.reasons]
+    return f"because of {'; '.join(reasons)}" if reasons else ""
+
+
+def make_neighbors(
+    embedding: Embedding | None,
+    movies: Movies | None,
+    min_ratings: int,
+    co_rated: Neighbors | None = None,
+) -> Chapter:
     """Return the chapter of the movies that are most similar to the most rated ones."""
     title = "Similar movies"
-    missing = _why_no_embedding(embedding, min_ratings)
-    if missing or embedding is None or movies is None:
+    missing = "" if co_rated else _why_no_embedding(embedding, min_ratings)
+    if missing or movies is None:
         return Chapter("neighbors", title, missing=missing or _NO_EMBEDDING)
+    sources = []
+    if co_rated is not None:
+        sources.append((f"By who rated both, in {co_rated.model}", co_rated.found))
+    if embedding is not None and not _why_no_embedding(embedding, min_ratings):
+        nearest = dict(find_neighbors(embedding, NUM_KNOWN, NUM_NEIGHBORS))
+        sources.append((f"By embeddings, in {embedding.model}", nearest))
+    known = list(dict.fromkeys(movie for _, found in sources for movie in found))[:NUM_KNOWN]
     cards = [
         Card(
             title=movies.labels[movie],
             text=f"{whole(movies.num_ratings[movie])} ratings",
             lists=[
-                ("", [Item(movies.labels[one], number(cosine, ".2f")) for one, cosine in found])
+                (
+                    heading,
+                    [Item(movies.labels[one], number(value, ".2f")) for one, value in entries],
+                )
+                for heading, found in sources
+                if (entries := found.get(movie))
             ],
         )
-        for movie, found in find_neighbors(embedding, NUM_KNOWN, NUM_NEIGHBORS)
+        for movie in known
     ]
-    text = (
-        f"The {len(cards)} most rated movies, each with the {NUM_NEIGHBORS} movies whose "
-        f"embeddings in {embedding.model} are closest by cosine (1: the same direction). Users who "
-        "rate one of them differently from most users tend to do the same with the others. Only "
-        f"movies with {min_ratings} ratings or more are compared (report.min_ratings)."
-    )
+    text = f"The {len(cards)} most rated movies, each with the {NUM_NEIGHBORS} most similar ones. "
+    if co_rated is not None:
+        text += (
+            "By who rated both: the movies to whose score a rating of the movie adds most in "
+            f"{co_rated.model}, with its weight. "
+        )
+    if len(sources) > (co_rated is not None):
+        text += (
+            "By embeddings: those that are closest by cosine (1: the same direction). Users who "
+            "rate one of them differently from most users tend to do the same with the others. "
+        )
+    text += f"Only movies with {min_ratings} ratings or more are compared (report.min_ratings)."
     return Chapter("neighbors", title, text, cards=cards)
 
 

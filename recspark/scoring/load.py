@@ -220,7 +220,7 @@ def open_vectors(saved: SavedModel) -> Floats:
         describe(
             saved.folder,
             found=f"a {card.get('algorithm')} model, which has no embeddings",
-            expected="als or a model of jobs/train.py",
+            expected="als, ease, item_knn or a model of jobs/train.py",
             remedy="Name another model in similar.models.",
         )
     )

@@ -185,9 +185,10 @@ def _rank_lists(
     for name, figures in listed.items():
         protocol = _protocol(config, test)
         limit, k = figures["relevant_rating"], figures["k"]
+        settings = lists[name].settings if name in lists else {}
         one = {
             "model": name,
-            "protocol": with_lists(protocol, limit, k),
+            "protocol": with_lists(protocol, limit, k, settings),
             "test": test.id,
             "recommendations": lists[name].id if name in lists else None,
         }

@@ -1,33 +1,41 @@
-"""The recommend job: for each user the unrated movies that a model rates highest."""
+"""The recommend job: for each user the movies that a model ranks highest."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from recspark.arrays.ids import Ids, is_text
 from recspark.arrays.lookup import Lookup
 from recspark.cluster.tasks import broadcast, commit_parts, spread, sums_of
-from recspark.config import Config
+from recspark.config import Config, RecommendConfig
+from recspark.contract import columns as c
 from recspark.contract import schemas
-from recspark.contract.catalog import TRAIN, VALID
+from recspark.contract.catalog import MOVIES, TRAIN, VALID
 from recspark.contract.paths import RunPaths
 from recspark.contract.schemas import IdTypes
 from recspark.datasets.id_maps import id_type, read_index_ids
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.prepared import find_fold_in
-from recspark.datasets.step import Step
-from recspark.errors import DataError, describe
+from recspark.datasets.step import Output, Step
+from recspark.errors import ConfigError, describe
 from recspark.files import storage
+from recspark.recommend.allowed import find_candidates, name_columns, require_columns
+from recspark.recommend.caps import make_caps
 from recspark.recommend.caution import require_caution
+from recspark.recommend.export import export_lists
 from recspark.recommend.held_out_users import list_held_out_users
-from recspark.recommend.lists import ListJob, write_lists
+from recspark.recommend.id_list import read_id_list
+from recspark.recommend.lists import ListJob, WrittenLists, write_lists
+from recspark.recommend.movie_table import read_movie_columns, split_genres
 from recspark.recommend.popularity import count_ratings
-from recspark.recommend.user_list import read_user_list
+from recspark.recommend.reasons import require_reasons
 from recspark.scoring.fold_in import folds_in
 from recspark.scoring.lineage import require_model
 from recspark.scoring.load import open_model
@@ -42,10 +50,13 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     stands for later ones. Users without a rating in train get no list, because the model has not
     learned from them, nor do users who have rated all movies; both are counted.
 
+    With `recommend.format`, `exported_lists/<model_name>` holds the same lists as text.
+
     Raises:
-        DataError: An input is missing, the model belongs to another train, the file of users is
-            unusable, or no movie has enough ratings.
-        ConfigError: `recommend.caution` is set, and the model states no standard deviations.
+        DataError: An input is missing, the model belongs to another train, a file of ids is
+            unusable, or no movie may be listed.
+        ConfigError: A setting asks for what the model does not give, such as its uncertainty or its
+            reasons, or for a column that `movies` lacks.
     """
     paths, settings = RunPaths(config.root), config.recommend
     train = require_manifest(paths.train, TRAIN)
@@ -53,42 +64,62 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     model, model_id = require_model(config, model_name)
     if settings.caution:
         require_caution(open_model(model), model_name, settings.caution)
+    if settings.reasons:
+        require_reasons(model, model_name, settings.reasons)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
     fold_in = find_fold_in(paths.fold_in, train)
+    if fold_in is not None:
+        _require_plain(settings)
     if fold_in is not None and not folds_in(config):
         logger.warning("recommend: %s knows nothing of the held-out users: no lists", model_name)
         fold_in = None
     asked = user_ids
     if settings.users:
-        asked = read_user_list(settings.users, are_text=is_text(user_ids))
-    output = paths.recommendations(model_name)
+        asked = read_id_list(settings.users, "recommend.users", are_text=is_text(user_ids))
+    output, exported = paths.recommendations(model_name), paths.exported_lists(model_name)
     inputs = {"train": train.id, "valid": valid.id, "model": model_id}
-    files = storage.list_files(settings.users) if settings.users else []
+    reads = [paths.train, paths.valid, *model.folders]
+    names = _movie_columns(settings)
+    if names:
+        movies = require_manifest(paths.movies, MOVIES)
+        require_columns(settings, [name for name in movies.columns if name != c.MOVIE_ID])
+        inputs["movies"] = movies.id
+        reads.append(paths.movies)
     choices = asdict(settings)
     del choices["models"], choices["histories"]
+    is_exported = settings.format != "parquet"
     step = Step(
         stage="recommend",
         settings={"model": model_name, **choices},
         inputs=inputs,
-        outputs=(output,),
+        outputs=(output, exported) if is_exported else (output,),
         force=config.force,
         root=paths.root,
-        reads=[paths.train, paths.valid, *([fold_in] if fold_in else []), *model.folders],
-        files=files,
+        reads=[*reads, *([fold_in] if fold_in else [])],
+        scratch=() if is_exported else (exported,),
+        files=[one for path in settings.file_settings.values() for one in storage.list_files(path)],
     )
     if step.is_done():
         return
     with step:
+        num_ratings = count_ratings(spark, model.train)
+        columns = read_movie_columns(paths.movies, movie_ids, names) if names else {}
+        candidates = find_candidates(settings, num_ratings, movie_ids, columns)
+        genres = split_genres(columns[c.GENRES]) if settings.max_per_genre else None
         job = ListJob(
             model=model,
             count=settings.top_n,
-            seen=(paths.train, paths.valid),
-            candidates=_candidates(count_ratings(spark, model.train), settings.min_ratings),
+            rated=(paths.train, paths.valid),
+            candidates=candidates,
             user_ids=user_ids,
             movie_ids=movie_ids,
             wanted=_wanted(asked, user_ids) if settings.users else None,
             caution=settings.caution,
+            include_seen=settings.include_seen,
+            caps=make_caps(settings, candidates, num_ratings, genres),
+            num_reasons=settings.reasons,
+            titles=columns[c.TITLE].cast(pa.string()) if settings.titles else None,
         )
         root, buckets = step.staging(output), sorted(model.train.bucket_rows)
         with broadcast(spark.sparkContext, job) as shared:
@@ -101,14 +132,69 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
             written += list_held_out_users(spark, job, fold_in, root)
         parts = [one.file for one in written]
         commit_parts(parts, root)
-        num_lists = sum(one.num_lists for one in written)
-        num_known = sum(one.num_users for one in written)
-        counts = {"users": len(asked), "lists": num_lists, "movies": len(job.candidates)}
-        _warn_of_users_without("have no rating in train", len(asked) - num_known, len(asked))
-        reason = "have rated every movie that may be listed, or nothing that the model learns from"
-        _warn_of_users_without(reason, num_known - num_lists, len(asked))
-        types = IdTypes(id_type(user_ids), id_type(movie_ids))
-        step.publish(output, schemas.RECOMMENDATIONS.with_ids(types), counts, sums_of(parts))
+        counts = _count(written, len(asked), settings.top_n) | {"movies": len(candidates)}
+        movie_type = id_type(movie_ids)
+        schema = schemas.RECOMMENDATIONS.with_ids(IdTypes(id_type(user_ids), movie_type))
+        schema = schema.with_columns(
+            schemas.list_columns(
+                titles=settings.titles, reasons=settings.reasons > 0, movie=movie_type
+            )
+        )
+        outputs: list[Output] = [(output, schema, counts)]
+        if is_exported:
+            folder = step.staging(exported)
+            num_rows = export_lists(root, list(schema.columns), folder, settings.format)
+            outputs.append((exported, None, {"format": settings.format, "rows": num_rows}))
+        step.publish_all(outputs, sums_of(parts))
+        if not is_exported:
+            storage.discard(exported)  # of lists that are replaced
+
+
+def _require_plain(settings: RecommendConfig) -> None:
+    """Refuse what lists of held-out users do not have.
+
+    Raises:
+        ConfigError: A setting asks for it.
+    """
+    asked = [
+        name
+        for name in ("caution", "max_per_genre", "rare_share", "include_seen", "reasons", "titles")
+        if getattr(settings, name)
+    ]
+    if asked:
+        raise ConfigError(
+            describe(
+                ", ".join(f"recommend.{name}" for name in asked),
+                found="set, with prepare.split held_out_users",
+                expected="the defaults: held-out users are ranked by their histories alone",
+                remedy="Remove them, or take another split.",
+            )
+        )
+
+
+def _movie_columns(settings: RecommendConfig) -> set[str]:
+    """Return the columns of `movies` that lists take."""
+    return (
+        name_columns(settings)
+        | ({c.GENRES} if settings.max_per_genre else set())
+        | ({c.TITLE} if settings.titles else set())
+    )
+
+
+def _count(written: Sequence[WrittenLists], num_asked: int, length: int) -> dict[str, int]:
+    """Return the counts of the manifest; the log tells who gets no list, or a short one."""
+    num_lists = sum(one.num_lists for one in written)
+    num_known = sum(one.num_users for one in written)
+    num_short = sum(one.num_short for one in written)
+    _warn_of_users_without("have no rating in train", num_asked - num_known, num_asked)
+    reason = "have rated every movie that may be listed, or nothing that the model learns from"
+    _warn_of_users_without(reason, num_known - num_lists, num_asked)
+    if num_short:
+        logger.warning(
+            "recommend: %s of %s lists have fewer than %s movies: no others may be listed",
+            *(f"{num_short:,}", f"{num_lists:,}", length),
+        )
+    return {"users": num_asked, "lists": num_lists, "short_lists": num_short}
 
 
 def _warn_of_users_without(reason: str, count: int, num_asked: int) -> None:
@@ -117,21 +203,6 @@ def _warn_of_users_without(reason: str, count: int, num_asked: int) -> None:
             "recommend: %s of %s users get no list: they %s",
             *(f"{count:,}", f"{num_asked:,}", reason),
         )
-
-
-def _candidates(num_ratings: npt.NDArray[np.int64], min_ratings: int) -> npt.NDArray[np.int32]:
-    """Return the movies, by index, with enough ratings in train."""
-    candidates = np.flatnonzero(num_ratings >= min_ratings)
-    if len(candidates) == 0:
-        raise DataError(
-            describe(
-                "recommend.min_ratings",
-                found=f"no movie with {min_ratings:,} ratings in train",
-                expected=f"at most {num_ratings.max():,}",
-                remedy="Lower it.",
-            )
-        )
-    return candidates.astype(np.int32)
 
 
 def _wanted(asked: Ids, user_ids: Ids) -> npt.NDArray[np.bool_]:

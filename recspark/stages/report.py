@@ -10,17 +10,20 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from recspark.config import Config
+from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.catalog import RATINGS
 from recspark.contract.paths import PAGE, STATISTICS, RunPaths
+from recspark.contract.schemas import Schema
 from recspark.datasets.lineage import find_outdated
-from recspark.datasets.manifest import require_manifest
+from recspark.datasets.manifest import Manifest, require_manifest
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.files import parquet, storage
 from recspark.files.json_files import require_json
 from recspark.page.packages import require_packages
+from recspark.report.co_rated import find_co_rated
 from recspark.report.embedding import open_embedding
 from recspark.report.examples import Example, choose_users, describe_users
 from recspark.report.findings import Findings
@@ -100,6 +103,9 @@ def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Finding
         else open_embedding(
             inventory, by_rank, movies.num_ratings, min_ratings=min_ratings, max_points=MOST_POINTS
         ),
+        co_rated=None
+        if movies is None
+        else find_co_rated(inventory, by_lists, movies.num_ratings, min_ratings=min_ratings),
         min_ratings=min_ratings,
         lists_model=lists_model,
         examples=_find_examples(config.seed, inventory, lists_model, movies, spark)
@@ -132,8 +138,8 @@ def _find_examples(
     assert train is not None  # because there are models fitted on it
     facts = PreparedFacts.of(train)
     lists, popular = (
-        parquet.read_dataset(spark, paths.recommendations(name), schemas.RECOMMENDATIONS)
-        if inventory.made_by(name, "recommendations")
+        parquet.read_dataset(spark, paths.recommendations(name), _schema_of(made))
+        if (made := inventory.made_by(name, "recommendations"))
         else None
         for name in (model, YARDSTICK)
     )
@@ -163,3 +169,9 @@ def _find_examples(
         length=LIST_LENGTH,
         popular=None if model == YARDSTICK else popular,
     )
+
+
+def _schema_of(lists: Manifest) -> Schema:
+    """Return the columns of lists that the report shows: reasons too, where there are any."""
+    kinds = {name: kind for name, kind in lists.columns.items() if name == c.REASONS}
+    return schemas.RECOMMENDATIONS.with_columns(kinds)

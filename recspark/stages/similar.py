@@ -1,7 +1,8 @@
-"""The similar job: for each movie the most similar movies, by the embeddings of a model."""
+"""The similar job: for each movie the most similar movies, by embeddings or weights of a model."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict
 
 import numpy as np
@@ -19,8 +20,9 @@ from recspark.datasets.manifest import require_manifest
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet
+from recspark.recommend.co_rated import find_co_rated, has_weights
 from recspark.recommend.popularity import count_ratings
-from recspark.recommend.similar import attach_titles, find_similar, to_units
+from recspark.recommend.similar import Find, attach_titles, find_similar, nearest, to_units
 from recspark.scoring.lineage import require_model
 from recspark.scoring.load import open_vectors
 
@@ -29,7 +31,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     """Write `similar_movies/<model_name>`, up to `similar.top_n` rows per movie.
 
     Raises:
-        ConfigError: The model has no embeddings.
+        ConfigError: The model has neither embeddings nor weights between movies.
         DataError: An input is missing, the model belongs to another train, or fewer than two movies
             have enough ratings.
     """
@@ -54,7 +56,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     if step.is_done():
         return
     with step:
-        vectors = open_vectors(model)
+        vectors = None if has_weights(model) else open_vectors(model)
         listed = np.flatnonzero(count_ratings(spark, model.train) >= settings.min_ratings)
         if len(listed) < 2:
             raise DataError(
@@ -65,7 +67,10 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
                     remedy="Lower it.",
                 )
             )
-        sent = (to_units(vectors[listed]), movie_ids[listed])
+        find: Find = functools.partial(find_co_rated, model, listed)
+        if vectors is not None:
+            find = functools.partial(nearest, to_units(vectors[listed]))
+        sent = find, movie_ids[listed]
         titles = parquet.read_dataset(spark, paths.movies, schemas.MOVIES)
         with broadcast(spark.sparkContext, sent) as shared:
             kind = id_type(movie_ids)

@@ -6,7 +6,7 @@ import pytest
 
 from recspark.errors import DataError
 from recspark.evaluation.leaderboard import compare_models, find_worse, rank_models, render_table
-from recspark.evaluation.protocol import describe_protocol
+from recspark.evaluation.protocol import describe_protocol, with_lists
 
 
 def figures(
@@ -165,3 +165,12 @@ PREPARE = {
 )
 def test_a_protocol_names_what_changes_a_figure(changes: dict[str, Any], expected: str) -> None:
     assert describe_protocol("ml", {**PREPARE, **changes}) == expected
+
+
+def test_the_protocol_of_lists_names_their_restrictions() -> None:
+    plain = {"top_n": 10, "max_per_genre": None, "include_seen": False, "allow_values": {}}
+    assert with_lists("p", 4.0, 10, plain) == "p; first 10 of the unrated movies; relevant ≥ 4"
+    one = with_lists("p", 3.5, 5, {**plain, "include_seen": True, "max_per_genre": 2})
+    assert one == (
+        "p; lists restricted by include_seen, max_per_genre; first 5 of the movies; relevant ≥ 3.5"
+    )

@@ -15,8 +15,13 @@ SURE, UNSURE = "als", "bayesian_mf_interactions"
 REFUSED = r"recommend\.caution: found 0\.5, and {}, a model that states no .*Remove {} from"
 
 
-def request_of(folder: Path, *listed: str, preset: str | None = None) -> Request:
-    """Return a request for lists of some models; `preset` is a further setting of UNSURE."""
+def request_of(
+    folder: Path,
+    *listed: str,
+    preset: str | None = None,
+    setting: tuple[str, str] = ("caution", "0.5"),
+) -> Request:
+    """Return a request for lists of some models; `preset` is the only one with the setting."""
     (folder / "u.data").write_text("1\t1\t5\t0\n")
     (folder / "u.item").write_text("1|One (1990)|01-Jan-1990||\n")
     words = [
@@ -25,13 +30,12 @@ def request_of(folder: Path, *listed: str, preset: str | None = None) -> Request
         *("--ingest.format", "movielens_100k", "--ingest.ratings", str(folder / "u.data")),
         *("--ingest.movies", str(folder / "u.item"), "--blend.members", f"{SURE},{UNSURE}"),
     ]
+    more = [f"--recommend.{setting[0]}", setting[1]]
     if preset is None:
-        words += ["--recommend.caution", "0.5"]
+        words += more
     models = load_model_configs(words, prog="test")
     if preset is not None:
-        models[preset] = load_model_configs([*words, "--recommend.caution", "0.5"], prog="test")[
-            preset
-        ]
+        models[preset] = load_model_configs([*words, *more], prog="test")[preset]
     return Request(load_config(words, prog="test"), models)
 
 
@@ -57,3 +61,18 @@ def test_caution_matters_only_where_lists_are_made(tmp_path: Path) -> None:
     check_pipeline(request)
     with pytest.raises(ConfigError, match="caution"):
         check_pipeline(request_of(tmp_path, SURE, preset=SURE))
+
+
+@pytest.mark.parametrize("check", [check_pipeline, check_recommend])
+def test_reasons_are_refused_for_a_model_that_will_have_none(tmp_path: Path, check: Check) -> None:
+    message = r"recommend\.reasons: found 3, and als, a model .*Remove als from recommend\.models"
+    request = request_of(tmp_path, SURE, preset=SURE, setting=("reasons", "3"))
+    with pytest.raises(ConfigError, match=message):
+        check(request)
+
+
+def test_files_of_movies_must_exist(tmp_path: Path) -> None:
+    file = str(tmp_path / "deny.txt")
+    request = request_of(tmp_path, SURE, preset=SURE, setting=("deny_movies", file))
+    with pytest.raises(DataError, match=r"deny\.txt: found no such file.*recommend\.deny_movies"):
+        check_pipeline(request)

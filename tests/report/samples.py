@@ -12,6 +12,7 @@ from recspark.datasets.manifest import Manifest
 from recspark.evaluation import slices
 from recspark.evaluation.leaderboard import rank_models
 from recspark.evaluation.list_figures import METRICS
+from recspark.report.co_rated import Neighbors
 from recspark.report.embedding import Embedding
 from recspark.report.examples import Example, Listed
 from recspark.report.findings import Findings
@@ -230,7 +231,10 @@ def make_findings() -> Findings:
         user_id=7,
         num_ratings=33,
         liked=[(HOSTILE, 5.0), ("Film 2 (1999)", 4.5)],
-        listed=[Listed("Film 3 (1999)", 4.91, 4.0), Listed(HOSTILE, 4.2, None)],
+        listed=[
+            Listed("Film 3 (1999)", 4.91, 4.0, [(HOSTILE, 0.5), ("Film 2 (1999)", 0.25)]),
+            Listed(HOSTILE, 4.2, None),
+        ],
         popular=[Listed("Film 9 (1999)", 123.0, None)],
     )
     return Findings(
@@ -242,6 +246,7 @@ def make_findings() -> Findings:
         statistics=ratings.make_statistics(found, {1: HOSTILE, 2: "Plain"}),
         movies=make_movies(),
         embedding=make_embedding(),
+        co_rated=Neighbors("ease", {0: [(4, 0.75), (2, 0.5)], 1: [(3, 0.25)]}),
         min_ratings=3,
         lists_model="mf",
         examples=[example],

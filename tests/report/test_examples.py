@@ -74,6 +74,25 @@ def test_users_are_described_by_titles(spark: SparkSession) -> None:
     assert found[1].listed[1].given == 1.0
 
 
+def test_reasons_are_shown_by_title(spark: SparkSession) -> None:
+    movies = Movies([7, 9, 11], np.ones(3, np.int64), ["Film A", "Film B", "Film C"])
+    reasons = schemas.list_columns(titles=False, reasons=True, movie="BIGINT")
+    schema = schemas.RECOMMENDATIONS.with_ids(IdTypes()).with_columns(reasons)
+    rows = [
+        (user_id(4), 1, 9, 1.0, [(11, 0.75), (7, 0.25)]),
+        (user_id(4), 2, 7, 0.5, []),
+        (user_id(5), 1, 9, 1.0, [(7, 3.0)]),
+    ]
+    known = split_frame(spark, [(4, 0, 3.0)], 4)
+    lists = spark.createDataFrame(rows, schema.ddl)
+    users = {4: user_id(4)}
+    [found] = describe_users(users, known, known, lists, movies, num_buckets=4, length=5)
+    assert [(one.title, one.reasons) for one in found.listed] == [
+        ("Film B", [("Film C", 0.75), ("Film A", 0.25)]),
+        ("Film A", []),
+    ]
+
+
 @pytest.mark.parametrize(
     ("title", "year", "label"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import pytest
 from recspark.contract.paths import RunPaths
 from recspark.evaluation.list_figures import METRICS
 from recspark.page.panel import Panel
-from recspark.report.chapter import Chapter
+from recspark.report.chapter import Chapter, Item
+from recspark.report.co_rated import Neighbors
 from recspark.report.inventory import Inventory
 from recspark.report.leaderboards import ListsBoard, read_leaderboards, read_lists
 from recspark.report.lists import make_lists
+from recspark.report.people import make_examples, make_neighbors
 from tests.pages import read
 from tests.report import samples
-from tests.report.samples import make_list_row, versus
+from tests.report.samples import HOSTILE, make_list_row, versus
 
 NO_FIGURES = {**dict.fromkeys(METRICS), "intervals": {"ndcg": None, "recall": None}}
 
@@ -50,6 +53,37 @@ def test_popularity_stands_beside_the_lists_of_users(page: str) -> None:
     shown = part.split("Most popular of what the user has not rated")[1]
     assert "Film 9 (1999)" in shown
     assert ">123<" in shown
+
+
+def test_reasons_stand_below_the_listed_movies(page: str) -> None:
+    part = page.split('<h2 id="people">')[1].split("<h2 ")[0]
+    [reasons] = [text for text in read(part).texts if text.startswith("because of ")]
+    assert reasons == f"because of {HOSTILE} +0.50; Film 2 (1999) +0.25"
+
+
+def test_the_text_about_lists_names_their_limits() -> None:
+    examples = samples.make_findings().examples
+    text = make_examples("mf", examples, {"max_per_genre": 2, "min_year": None}).text
+    assert "leave out movies" in text
+    assert "Lists are restricted by recommend.max_per_genre. Below" in text
+    text = make_examples("mf", examples, {"include_seen": True, "reasons": 2}).text
+    assert "may have movies that the user rated" in text
+    assert "Lists are restricted by recommend.include_seen. Below a listed movie" in text
+    assert "add most to its score, each with what it adds." in text
+
+
+def test_similar_movies_by_co_rating_stand_beside_those_by_embeddings(page: str) -> None:
+    part = page.split('<h2 id="neighbors">')[1].split("<h2 ")[0]
+    first, second, third, *_ = part.split('<article class="card">')[1:]
+    for card, others in ((first, ("Film 4", "Film 2")), (second, ("Film 3",))):
+        co_rated, embedded = card.split("By embeddings, in mf")
+        assert "By who rated both, in ease" in co_rated
+        assert re.findall(r"<span>(Film \d+)", co_rated) == list(others)
+        assert embedded.count("<li>") == 5
+    assert "By who rated both" not in third
+    alone = make_neighbors(None, samples.make_movies(), 3, Neighbors("ease", {1: [(3, 0.25)]}))
+    assert not alone.missing
+    assert alone.cards[0].lists == [("By who rated both, in ease", [Item("Film 3 (1999)", "0.25")])]
 
 
 def test_a_model_that_is_exactly_popularity_is_marked() -> None:

@@ -321,7 +321,7 @@ def test_ratings_that_the_rmse_on_valid_leaves_out_are_counted() -> None:
 
 def test_cautious_lists_say_what_their_scores_are(findings: Findings) -> None:
     note = "Scores are predictions less 1.5 × their standard deviation."
-    assert make_examples("mf", findings.examples, 1, 1.5).text.endswith(note)
+    assert make_examples("mf", findings.examples, {"caution": 1.5}).text.endswith(note)
     assert "deviation" not in make_examples("mf", findings.examples).text
 
 

@@ -18,15 +18,18 @@ from recspark.config import (
     PrepareConfig,
     RecommendConfig,
     SignalConfig,
+    SimilarConfig,
 )
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RANKS_ONLY, RunPaths
+from recspark.contract.schemas import IdTypes
 from recspark.datasets.manifest import read_manifest
+from recspark.datasets.step import Step
 from recspark.files import parquet
 from recspark.scoring.lineage import require_model
 from recspark.scoring.load import open_model, read_card
-from recspark.stages import baseline, recommend
+from recspark.stages import baseline, recommend, similar
 from tests.baselines import dense, items
 from tests.runs import movie_id, user_id, write_prepared
 
@@ -103,6 +106,33 @@ def test_lists_are_the_highest_scores_of_unseen_movies(
         got = found[user_id(user)]
         assert [movie for movie, _ in got] == [movie_id(movie) for movie in best]
         np.testing.assert_allclose([s for _, s in got], table[user, best], rtol=2e-3, atol=1e-5)
+
+
+def test_similar_movies_are_those_of_the_highest_weight(
+    spark: SparkSession, config: Config
+) -> None:
+    paths = RunPaths(config.root)
+    with Step("ingest", {}, {}, [paths.movies]) as step:
+        schema = schemas.MOVIES.with_ids(IdTypes())
+        frame = spark.createDataFrame([(movie_id(0), 1990, "First", None)], schema.ddl)
+        parquet.write_dataset(frame, step.staging(paths.movies), schema)
+        step.publish(paths.movies, schema)
+    one = dataclasses.replace(of(config, "ease", False), similar=SimilarConfig(top_n=3))
+    baseline.run(one, "alike", spark)
+    similar.run(one, "alike", spark)
+    path = paths.similar_movies("alike")
+    rows = parquet.read_dataset(spark, path, schemas.SIMILAR_MOVIES).collect()
+    x = np.where(np.isnan(TRAIN), 0, np.interp(np.nan_to_num(TRAIN), range(1, 6), STARS))
+    table = items.ease(x, **EASE)
+    known = np.flatnonzero((~np.isnan(TRAIN)).any(axis=0))
+    found: dict[int, list[int]] = {}
+    for row in sorted(rows, key=lambda row: (row[c.MOVIE_ID], row[c.RANK])):
+        found.setdefault(row[c.MOVIE_ID], []).append(row[c.SIMILAR_MOVIE_ID])
+        assert (row[c.SIMILAR_TITLE] == "First") == (row[c.SIMILAR_MOVIE_ID] == movie_id(0))
+    for movie in known:
+        best = sorted(known, key=lambda other: -table[movie, other])[:3]
+        expected = [movie_id(other) for other in best if table[movie, other] > 0]
+        assert found.get(movie_id(movie), []) == expected
 
 
 def test_the_card_says_what_was_learned_from(spark: SparkSession, config: Config) -> None:

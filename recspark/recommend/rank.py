@@ -1,0 +1,75 @@
+"""The highest scores of the users of one bucket, without the movies that are hidden from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recspark.recommend.top_n import RunningTop, padded
+from recspark.scoring.block_scorers import ScorerFactory
+from recspark.scoring.predictors import NOTHING, Ints
+
+# A block of scores: MOVIE_BLOCK × USER_BLOCK × 4 bytes = 64 MB at most.
+MOVIE_BLOCK = 32_768
+USER_BLOCK = 512
+
+Mask = npt.NDArray[np.bool_]
+Ranked = tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]
+"""User, rank from 1, movie and score of each entry, by user and rank."""
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """Ranks the candidates for users of one bucket.
+
+    Attributes:
+        scorers: Of the candidates.
+        num_candidates: Movies.
+        bucket: The bucket.
+        rows: [users], their rows in it.
+        owners: [hidden], the user from whom a movie is hidden, as a place in `rows`; ascending.
+        hidden: [hidden], the movie, as a place among the candidates.
+    """
+
+    scorers: ScorerFactory
+    num_candidates: int
+    bucket: int
+    rows: Ints
+    owners: Ints
+    hidden: Ints
+
+    def rank(self, users: Ints, depth: int, is_rare: Mask | None = None) -> list[Ranked]:
+        """Return the best candidates of some users, and those of the rare ones if there are any.
+
+        Args:
+            users: Places in `rows`, at most USER_BLOCK.
+            depth: Most entries of a user.
+            is_rare: [candidates]; None if no such entries are asked for.
+        """
+        scorer = self.scorers.for_users(self.bucket, self.rows[users])
+        top = RunningTop(len(users), depth)
+        of_rare = None if is_rare is None else RunningTop(len(users), depth)
+        mine, hidden = self._hidden_from(users)
+        height = padded(min(self.num_candidates, MOVIE_BLOCK))
+        block = np.full((height, len(users)), NOTHING, np.float32)
+        for first in range(0, self.num_candidates, height):
+            stop = min(first + height, self.num_candidates)
+            block[stop - first :] = NOTHING
+            scorer.fill(slice(first, stop), block[: stop - first])
+            inside = (hidden >= first) & (hidden < stop)
+            block[hidden[inside] - first, mine[inside]] = NOTHING
+            top.add(block, first)
+            if of_rare is not None and is_rare is not None:
+                block[: stop - first][~is_rare[first:stop]] = NOTHING
+                of_rare.add(block, first)
+        return [one.lists() for one in (top, of_rare) if one is not None]
+
+    def _hidden_from(self, users: Ints) -> tuple[Ints, Ints]:
+        """Return (place in `users`, movie) of what is hidden from them."""
+        left = np.searchsorted(self.owners, users)
+        counts = np.searchsorted(self.owners, users, side="right") - left
+        mine = np.repeat(np.arange(len(users)), counts)
+        starts = np.cumsum(counts) - counts
+        return mine, self.hidden[np.arange(len(mine)) + (left - starts)[mine]]

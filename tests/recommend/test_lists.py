@@ -1,0 +1,202 @@
+"""What a task writes, from small models of random weights, against dense NumPy."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recspark.arrays.ids import TextIds
+from recspark.config import RecommendConfig
+from recspark.contract import columns as c
+from recspark.contract.paths import MODEL_CARD, SIGNAL_WEIGHTS
+from recspark.datasets.train_buckets import TrainBuckets
+from recspark.errors import ConfigError
+from recspark.recommend import reasons
+from recspark.recommend.caps import find_rare, make_caps
+from recspark.recommend.lists import ListJob, WrittenLists, write_lists
+from recspark.recommend.reasons import require_reasons
+from recspark.saved import items
+from recspark.scoring.load import SavedModel
+from recspark.training.job import TrainJob
+from tests.training.jobs import NUM_BUCKETS, NUM_MOVIES, NUM_USERS, train_alone
+from tests.training.rankers import IALS, SIGNAL, make_ranker, saved_tables, weight_matrix
+
+Row = dict[str, Any]
+USER_IDS = TextIds.of([f"user {number}" for number in range(NUM_USERS)])
+MOVIE_IDS = TextIds.of([f"{number:03}" for number in range(NUM_MOVIES)])
+GENRES = [["A", "B"], ["A"], [], ["B"], ["A"]] * 4
+TITLES = pa.array([None, *(f"Title {number}" for number in range(1, NUM_MOVIES))])
+WEIGHTS = np.random.default_rng(2).normal(size=(NUM_MOVIES, NUM_MOVIES)).astype(np.float32)
+
+
+def rated(*paths: str) -> np.ndarray:
+    """Return which pairs are rated in data sets, [users, movies]."""
+    found = np.zeros((NUM_USERS, NUM_MOVIES), bool)
+    for path in paths:
+        for file in Path(path).rglob("*.parquet"):
+            table = pq.ParquetFile(file).read()
+            found[table[c.USER_INDEX].to_numpy(), table[c.MOVIE_INDEX].to_numpy()] = True
+    return found
+
+
+def save_ease(job: TrainJob, folder: Path) -> None:
+    folder.mkdir()
+    items.save_dense(str(folder), WEIGHTS)
+    card = {"algorithm": "ease", "num_users": NUM_USERS, "refit": False}
+    card[SIGNAL_WEIGHTS] = SIGNAL.to_card()
+    (folder / MODEL_CARD).write_text(json.dumps(card))
+
+
+def save_item_knn(job: TrainJob, folder: Path) -> None:
+    folder.mkdir()
+    rows, movies = np.nonzero(WEIGHTS > 0.5)
+    starts = np.searchsorted(rows, np.arange(NUM_MOVIES + 1))
+    values = WEIGHTS[rows, movies]
+    items.save_sparse(str(folder), items.SparseWeights(starts, movies.astype(np.int32), values))
+    card = {"algorithm": "item_knn", "num_users": NUM_USERS, "refit": False}
+    card[SIGNAL_WEIGHTS] = SIGNAL.to_card()
+    (folder / MODEL_CARD).write_text(json.dumps(card))
+
+
+def save_ials(job: TrainJob, folder: Path) -> None:
+    train_alone(dataclasses.replace(job, valid_rows={}), folder)
+
+
+def added_by_ials(job: TrainJob) -> np.ndarray:
+    h, weights = saved_tables(job)[1], weight_matrix(job)
+    num_movies = (weights > 0).any(axis=0).sum()
+    found = np.zeros((NUM_USERS, NUM_MOVIES, NUM_MOVIES))
+    for user, row in enumerate(weights):
+        matrix = h.T @ np.diag(row + 0.2) @ h
+        matrix += 0.05 * ((row > 0).sum() + 0.2 * num_movies) * np.eye(3)
+        found[user] = (row[:, None] * h) @ np.linalg.solve(matrix, h.T)
+    return found
+
+
+def added_by(table: np.ndarray) -> Callable[[TrainJob], np.ndarray]:
+    return lambda job: weight_matrix(job)[:, :, None] * table
+
+
+MODELS: dict[str, tuple[Callable[[TrainJob, Path], None], Callable[[TrainJob], np.ndarray]]] = {
+    "ease": (save_ease, added_by(WEIGHTS)),
+    "item_knn": (save_item_knn, added_by(np.where(WEIGHTS > 0.5, WEIGHTS, 0))),
+    "ials": (save_ials, added_by_ials),
+}
+"""How a model is saved, and what movie i of a user adds to the score of j, [users, i, j]."""
+
+
+@pytest.fixture(params=MODELS)
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ListJob, np.ndarray]:
+    """Return a job with reasons and titles, and what each movie of a history adds to scores."""
+    save, added = MODELS[request.param]
+    job = make_ranker(tmp_path, **IALS)
+    save(job, tmp_path / "m")
+    train = TrainBuckets(job.train[0], job.train_rows, NUM_MOVIES)
+    lists = ListJob(
+        model=SavedModel(str(tmp_path / "m"), str(tmp_path), NUM_BUCKETS, train, job.valid),
+        count=6,
+        rated=(job.train[0], job.valid),
+        candidates=np.arange(NUM_MOVIES, dtype=np.int32),
+        user_ids=USER_IDS,
+        movie_ids=MOVIE_IDS,
+        wanted=None,
+        num_reasons=3,
+        titles=TITLES,
+    )
+    return lists, added(dataclasses.replace(job, folder=str(tmp_path / "m")))
+
+
+def write(job: ListJob, root: Path) -> tuple[dict[int, list[Row]], list[WrittenLists]]:
+    """Return what is written by user_index, ranks checked, and what tasks return."""
+    found: dict[int, list[Row]] = {}
+    written = [write_lists(job, bucket, str(root / "lists")) for bucket in range(NUM_BUCKETS)]
+    for one in written:
+        for row in pq.ParquetFile(one.file.written).read().to_pylist():
+            entries = found.setdefault(int(row[c.USER_ID].removeprefix("user ")), [])
+            entries.append(row)
+            assert row[c.RANK] == len(entries)
+    return found, written
+
+
+def test_reasons_are_what_adds_most_to_the_score(
+    made: tuple[ListJob, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reasons, "_CONTRIBUTIONS", 20)
+    job, added = made
+    found, _ = write(job, tmp_path)
+    assert len(found) > NUM_USERS / 2
+    num_reasons = set()
+    for user, entries in found.items():
+        for row in entries:
+            movie = int(row[c.MOVIE_ID])
+            assert row[c.SCORE] == pytest.approx(added[user, :, movie].sum(), abs=1e-4)
+            best = sorted((-value, one) for one, value in enumerate(added[user, :, movie]))[:3]
+            expected = [(f"{one:03}", -value) for value, one in best if value < 0]
+            stored = [(one[c.MOVIE_ID], one[c.CONTRIBUTION]) for one in row[c.REASONS]]
+            assert [one for one, _ in stored] == [one for one, _ in expected]
+            np.testing.assert_allclose(
+                [value for _, value in stored], [value for _, value in expected], atol=1e-5
+            )
+            assert row[c.TITLE] == (f"Title {movie}" if movie else None)
+            num_reasons.add(len(stored))
+    assert num_reasons >= {1, 2, 3}
+
+
+@pytest.mark.parametrize("include_seen", [False, True])
+@pytest.mark.parametrize("is_capped", [False, True])
+def test_every_restriction_holds_for_every_row(
+    made: tuple[ListJob, np.ndarray], tmp_path: Path, include_seen: bool, is_capped: bool
+) -> None:
+    job, added = made
+    scores = added.sum(axis=1)
+    settings = RecommendConfig(top_n=6, max_per_genre=2, rare_share=0.3)
+    candidates = np.array([0, 1, 2, 4, 5, 7, 8, 9, 10, 11, 13, 14, 16], np.int32)
+    counts = rated(job.rated[0]).sum(axis=0)
+    caps = make_caps(settings, candidates, counts, GENRES) if is_capped else None
+    wanted = np.arange(NUM_USERS) % 3 > 0
+    changes: dict[str, Any] = {"candidates": candidates, "wanted": wanted, "caps": caps}
+    job = dataclasses.replace(job, include_seen=include_seen, **changes)
+    found, written = write(job, tmp_path)
+    seen, is_rare, num_seen = rated(*job.rated), find_rare(counts), 0
+    is_user = wanted & rated(job.rated[0]).any(axis=1)
+    short = 0
+    for user in range(NUM_USERS):
+        entries = [int(row[c.MOVIE_ID]) for row in found.get(user, [])]
+        if not is_user[user]:
+            assert not entries
+            continue
+        # A greedy choice in the order of scores; a score of 0 is no answer.
+        expected: list[int] = []
+        for movie in sorted(candidates, key=lambda one: -scores[user, one]):
+            chosen = [*expected, movie]
+            names = [name for one in chosen for name in GENRES[one]]
+            breaks = is_capped and (
+                max((names.count(name) for name in names), default=0) > 2
+                or sum(not is_rare[one] for one in chosen) > 4
+            )
+            hidden = seen[user, movie] and not include_seen
+            if len(expected) < 6 and not breaks and not hidden and scores[user, movie] != 0:
+                expected.append(int(movie))
+        assert entries == expected
+        num_seen += seen[user, entries].sum()
+        short += 0 < len(entries) < 6
+    assert (num_seen > 0) == include_seen
+    assert sum(one.num_short for one in written) == short >= is_capped
+    assert sum(one.num_users for one in written) == is_user.sum()
+    assert sum(one.num_lists for one in written) == len(found)
+
+
+def test_reasons_take_a_model_that_has_them(tmp_path: Path) -> None:
+    (tmp_path / MODEL_CARD).write_text(json.dumps({"algorithm": "als"}))
+    saved = SavedModel(str(tmp_path), "x", 1, TrainBuckets("", {}, 1))
+    message = r"recommend\.reasons: found 2, and als, a model .*Remove als from recommend\.models"
+    with pytest.raises(ConfigError, match=message):
+        require_reasons(saved, "als", 2)
