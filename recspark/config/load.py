@@ -17,9 +17,10 @@ import jsonargparse
 from recspark.config import Config
 from recspark.config.explain import did_you_mean, explain
 from recspark.config.files import require_config_files
+from recspark.config.list_blend import ListBlendConfig
 from recspark.config.presets import presets_folder
-from recspark.config.words import CONFIG_SUFFIXES, normalise
-from recspark.contract.paths import BLENDS
+from recspark.config.words import CONFIG_SUFFIXES, has_option, normalise
+from recspark.contract.paths import BLEND, BLENDS
 from recspark.errors import ConfigError, describe
 from recspark.files import storage
 
@@ -137,7 +138,10 @@ def _parse(argv: Sequence[str], prog: str) -> tuple[Config, list[Path]]:
     """Return the config and the --config files that it was read from."""
     values = _parse_values(argv, prog, Config)
     files = [Path(str(path)) for path in values.pop("config") or []]
-    return _fill_in(Config(**values), files), files
+    config = _fill_in(Config(**values), files)
+    if has_option(argv, "--models") and not has_option(argv, "--list_blend.members"):
+        config = _narrow(config)
+    return config, files
 
 
 def _parse_values(argv: Sequence[str], prog: str, section: type) -> dict[str, Any]:
@@ -175,6 +179,17 @@ def _fill_in(config: Config, files: Sequence[Path]) -> Config:
         )
     run_dir = storage.absolute(config.run_dir or f"runs/{name}")
     return dataclasses.replace(config, name=name, run_dir=run_dir)
+
+
+def _narrow(config: Config) -> Config:
+    """Return the config without the blend of lists if the models do not include its members.
+
+    `--models` on the command line often names fewer models than the config blends.
+    """
+    made = {*config.models, *([BLEND] if config.blend.members else [])}
+    if made >= set(config.list_blend.members):
+        return config
+    return dataclasses.replace(config, list_blend=ListBlendConfig())
 
 
 def _preset(files: Sequence[Path], model: str) -> str:

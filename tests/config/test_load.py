@@ -325,3 +325,14 @@ def test_missing_config_names_the_folder(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=rf"no such file from the folder {tmp_path}"):
         load("--config", "conf/none.yaml")
+
+
+def test_fewer_models_on_the_command_line_leave_the_blend_of_lists_out(config_file: str) -> None:
+    with Path(config_file).open("a") as file:
+        file.write("list_blend: {members: [als, biased_mf]}\n")
+    words = "--config", config_file
+    assert load(*words).list_blend.members == ("als", "biased_mf")
+    assert load(*words, "--models", "als,bias").list_blend.members == ()
+    assert load(*words, "--models", "bias,biased_mf,als").list_blend.members == ("als", "biased_mf")
+    asked = "--models", "als", "--list_blend.members", "als,bias"  # the pipeline refuses it
+    assert load(*words, *asked).list_blend.members == ("als", "bias")
