@@ -6,6 +6,7 @@ import pytest
 
 from recspark.config import Config
 from recspark.config.load import load_model_configs
+from recspark.contract.paths import LIST_BLEND
 
 CONF = Path(__file__).parents[2] / "conf"
 # config → ratings of its data set
@@ -35,7 +36,9 @@ def test_a_config_names_presets_that_exist_and_lists_models_that_it_fits(name: s
     models = load(name)
     assert "bias" in models
     one = models["bias"]
-    assert {*one.recommend.models, *one.similar.models} <= set(models)
+    made = {*models, LIST_BLEND} if one.list_blend.members else set(models)
+    assert {*one.list_blend.members, *one.similar.models} <= set(models)
+    assert set(one.recommend.models) <= made
 
 
 @pytest.mark.parametrize("name", [name for name, size in SIZES.items() if size > MANY_RATINGS])
