@@ -91,15 +91,15 @@ class ListBlendModel:
         for each user and that many, and every member is asked twice.
         """
         makers = [ScorerFactory(member, self.movies) for member in self.members]
+        places = self._places(candidates)
         if len(self.movies) <= BLOCK_MOVIES:
-            places = self._places(candidates)
             return lambda bucket, rows: _WholeRows(self._add_all(makers, bucket, rows), places)
         is_all = np.array_equal(candidates, self.movies)
         chosen = makers if is_all else [ScorerFactory(one, candidates) for one in self.members]
 
         def open_rows(bucket: int, rows: Ints) -> BlockScorer:
             standards = [one for one, _ in self._standards(makers, bucket, rows)]
-            return _Sum([maker.for_users(bucket, rows) for maker in chosen], standards)
+            return _Sum([maker.for_users(bucket, rows) for maker in chosen], standards, places)
 
         return open_rows
 
@@ -156,6 +156,8 @@ class _Sum:
 
     scorers: Sequence[BlockScorer]
     standards: Sequence[Standard]
+    places: Ints
+    """[candidates], among the P; -1 for none."""
 
     def fill(self, movies: slice, into: Block) -> None:
         """See `BlockScorer`."""
@@ -164,6 +166,7 @@ class _Sum:
         for scorer, standard in zip(self.scorers, self.standards, strict=True):
             scorer.fill(movies, scores)
             before = _add(scores, standard, before, into)
+        into[self.places[movies] < 0] = NOTHING
 
 
 def _measure(

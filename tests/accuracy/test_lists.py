@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
+import recspark
 from recspark.baselines import ease, item_knn
 from recspark.baselines.gram import GramPlan
 from recspark.config import EaseConfig, ItemKnnConfig
@@ -24,6 +25,7 @@ from tests.training.jobs import write_bucket
 
 SLIP = 0.01
 REACHED = {"item_knn": 0.4505, "ease": 0.4856}
+REACHED_BLENDED = 0.4921
 
 
 def fit(spark: SparkSession, plan: GramPlan, settings: EaseConfig | ItemKnnConfig, folder: str):
@@ -72,3 +74,29 @@ def test_ndcg_does_not_slip(
     ndcg = measure_ndcg(scores, ratings[:NUM_TEST])
     print(f"{preset}: {ndcg:.4f}")
     assert ndcg > REACHED[preset] - SLIP
+
+
+@pytest.mark.slow
+def test_the_blend_of_lists_is_better_than_its_members(
+    spark: SparkSession, ratings: np.ndarray, tmp_path: Path
+) -> None:
+    for name, rows in (("u.data", ratings), ("u1.test", ratings[:NUM_TEST])):
+        np.savetxt(tmp_path / name, rows, "%d", "\t")
+    settings = {
+        "run_dir": str(tmp_path / "run"),
+        "models": ["bias", "ease", "ials"],
+        "list_blend": {"members": ["ease", "ials"]},
+        "recommend": {"models": ["ease", "ials", "list_blend"]},
+        "ingest": {
+            "format": "table",
+            "ratings": str(tmp_path / "u.data"),
+            "table": {"user": 1, "movie": 2, "rating": 3, "time": 4},
+        },
+        "prepare": {"split": "pairs", "pairs": str(tmp_path / "u1.test")},
+        "until": "evaluate",
+    }
+    run = recspark.run(settings)
+    ndcg = run.lists_leaderboard().set_index("model")["ndcg"]
+    print(ndcg)
+    assert ndcg["list_blend"] > REACHED_BLENDED - SLIP
+    assert ndcg["list_blend"] > ndcg[["ease", "ials"]].max()

@@ -75,7 +75,7 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(list_blend, "BLOCK_MOVIES", request.param)
 
 
-@pytest.mark.parametrize("candidates", [IN_TRAIN, IN_TRAIN[3:30:2]], ids=["all", "some"])
+@pytest.mark.parametrize("candidates", [IN_TRAIN, np.arange(1, 33, 2)], ids=["all", "some"])
 def test_lists_are_ranked_by_the_sum_of_z_scores(blocks: None, candidates: np.ndarray) -> None:
     rows = np.array([8, 0, 4, 1])
     scorer = ScorerFactory(make(), candidates).for_users(0, rows)
@@ -83,7 +83,7 @@ def test_lists_are_ranked_by_the_sum_of_z_scores(blocks: None, candidates: np.nd
         chosen = candidates[part]
         block = np.full((len(chosen), len(rows)), 99, np.float32)
         scorer.fill(part, block)
-        wanted = expected()[np.ix_(rows, chosen)].T
+        wanted = np.nan_to_num(expected()[np.ix_(rows, chosen)].T, nan=NOTHING)
         np.testing.assert_allclose(block, wanted, atol=2e-5)
 
 
@@ -105,6 +105,18 @@ def test_who_has_seen_every_movie_has_no_z_scores(blocks: None) -> None:
     found = make().predict(0, np.full(2, 3), np.array([0, 5]))
     assert found[0] == 0
     assert np.isnan(found[1])
+
+
+def test_gaps_of_both_models_are_filled(blocks: None) -> None:
+    first = np.where(RNG.random(FIRST.shape) < 0.3, np.nan, FIRST)
+    rows = np.array([1, 2, 4, 5, 6, 7])
+    sums = [z_scores(first, user, 1.5) + z_scores(SECOND, user, 0.5) for user in rows]
+    wanted = np.where(np.isnan(first[rows]) & np.isnan(SECOND[rows]), NOTHING, sums)[:, IN_TRAIN]
+    assert 5 < np.isinf(wanted).sum() < 60
+    block = np.empty((len(IN_TRAIN), len(rows)), np.float32)
+    scorer = ScorerFactory(make((1.5, 0.5), first=first), IN_TRAIN).for_users(0, rows)
+    scorer.fill(slice(0, len(IN_TRAIN)), block)
+    np.testing.assert_allclose(block, wanted.T, atol=2e-5)
 
 
 def test_no_answer_of_one_model_is_its_lowest_score_and_of_all_none(blocks: None) -> None:
