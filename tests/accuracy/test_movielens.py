@@ -36,7 +36,7 @@ REACHED = [
 
 # Preset, NDCG@10 over all movies of train, relevant from 4 stars on.
 RANKED = [
-    pytest.param("ials", 0.482, id="ials"),
+    pytest.param("ials", 0.482, id="ials", marks=pytest.mark.slow),
     pytest.param("mult_vae", 0.456, id="mult_vae", marks=pytest.mark.slow),
 ]
 

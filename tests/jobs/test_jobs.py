@@ -223,6 +223,7 @@ def test_torchrun_trains_the_same_model(
     assert after == before
 
 
+@pytest.mark.slow
 def test_torchrun_trains_several_models_one_after_another(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int], tmp_path: Path
 ) -> None:
@@ -276,6 +277,7 @@ def test_training_needs_neither_spark_nor_petastorm(
     assert "or set train.reader to arrow" in done.stderr
 
 
+@pytest.mark.slow
 def test_one_rank_and_two_give_the_same_model(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:
@@ -339,6 +341,7 @@ def test_pipeline_ends_after_until(raw: tuple[Path, int], tmp_path: Path) -> Non
     assert not made & {"models", "predictions", "metrics", "report"}
 
 
+@pytest.mark.slow
 def test_lists_of_models_that_are_not_in_the_run_are_left_out(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:

@@ -50,6 +50,7 @@ def settings(run: Path) -> list[tuple[dict, float, str]]:
     return [(one["settings"], one["rmse"], one["state"]) for one in trials]
 
 
+@pytest.mark.slow
 def test_a_killed_search_leaves_no_process_and_continues(config: Path) -> None:
     run = config.parent / "run"
     study = run / "studies" / "biased_mf.json"
@@ -90,6 +91,7 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
+@pytest.mark.slow
 def test_the_next_command_fits_the_model_with_the_best_settings(config: Path) -> None:
     done = tune(config)  # up to date, and prints the result again
     assert done.returncode == 0, done.stderr

@@ -47,7 +47,12 @@ IDS = {
 
 
 @pytest.mark.parametrize(
-    ("users", "movies"), [("text", "64-bit"), ("uuid", "negative"), ("from 0", "text")]
+    ("users", "movies"),
+    [
+        ("text", "64-bit"),
+        pytest.param("uuid", "negative", marks=pytest.mark.slow),
+        pytest.param("from 0", "text", marks=pytest.mark.slow),
+    ],
 )
 @settings(
     max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None

@@ -84,7 +84,9 @@ def read_late(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:
     be_rank(job, rank, num_ranks, port)
 
 
-@pytest.mark.parametrize("architecture", ["embedding_mlp", "autorec"])
+@pytest.mark.parametrize(
+    "architecture", ["embedding_mlp", pytest.param("autorec", marks=pytest.mark.slow)]
+)
 def test_a_rank_may_read_for_longer_than_the_timeout(tmp_path: Path, architecture: str) -> None:
     settings = {"layers": ("dense 4", "batch_norm"), "timeout_seconds": TIMEOUT_SECONDS}
     job = make_job(tmp_path, architecture=architecture, target="raw", **settings)
