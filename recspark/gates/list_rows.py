@@ -85,7 +85,7 @@ def count_rows(lists: StoredLists, known: Known, before: StoredLists | None) -> 
         rows_read += len(rows.users)
         indexed = rows.of((rows.users >= 0) & (rows.movies >= 0))
         num_unknown += len(rows.users) - len(indexed.users)
-        num_lists += len(np.unique(indexed.users))
+        num_lists += int(np.count_nonzero(np.bincount(indexed.users)))
         num_repeats += _count_repeats(indexed, len(known.movies))
         if known.has_title is not None:
             untitled = indexed.movies[~known.has_title[indexed.movies]]
@@ -126,7 +126,13 @@ def _count_repeats(rows: _Rows, num_movies: int) -> int:
     """Return how many rows repeat a movie of their list, plus how many repeat a rank."""
     highest = int(rows.ranks.max(initial=0)) + 1
     keys = (rows.users * num_movies + rows.movies, rows.users * highest + rows.ranks)
-    return sum(len(one) - len(np.unique(one)) for one in keys)
+    return sum(len(one) - len(_sort_distinct(one)) for one in keys)
+
+
+def _sort_distinct(keys: Ints) -> Ints:
+    """Return the distinct keys, ascending; the keys themselves are sorted in place."""
+    keys.sort()
+    return keys[np.diff(keys, prepend=-1) != 0]
 
 
 def _compare(mine: _Rows, theirs: _Rows, length: int, known: Known) -> tuple[int, float]:
@@ -136,7 +142,7 @@ def _compare(mine: _Rows, theirs: _Rows, length: int, known: Known) -> tuple[int
         shown = rows.of((rows.users >= 0) & (rows.ranks <= length))
         sizes.append(np.bincount(shown.users, minlength=len(known.users)))
         indexed = shown.of(shown.movies >= 0)
-        pairs.append(np.unique(indexed.users * len(known.movies) + indexed.movies))
+        pairs.append(_sort_distinct(indexed.users * len(known.movies) + indexed.movies))
     common = np.intersect1d(pairs[0], pairs[1], assume_unique=True) // max(len(known.movies), 1)
     same = np.bincount(common, minlength=len(known.users))
     both = (sizes[0] > 0) & (sizes[1] > 0)
