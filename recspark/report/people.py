@@ -118,11 +118,11 @@ def make_neighbors(
         return Chapter("neighbors", title, missing=missing or _NO_EMBEDDING)
     sources = []
     if co_rated is not None:
-        sources.append((f"By who rated both, in {co_rated.model}", co_rated.found))
+        sources.append((f"By who rated both, in {co_rated.model}", co_rated.found, ".3f"))
     if embedding is not None and not _why_no_embedding(embedding, min_ratings):
         nearest = dict(find_neighbors(embedding, NUM_KNOWN, NUM_NEIGHBORS))
-        sources.append((f"By embeddings, in {embedding.model}", nearest))
-    known = list(dict.fromkeys(movie for _, found in sources for movie in found))[:NUM_KNOWN]
+        sources.append((f"By embeddings, in {embedding.model}", nearest, ".2f"))
+    known = list(dict.fromkeys(movie for _, found, _ in sources for movie in found))[:NUM_KNOWN]
     cards = [
         Card(
             title=movies.labels[movie],
@@ -130,9 +130,9 @@ def make_neighbors(
             lists=[
                 (
                     heading,
-                    [Item(movies.labels[one], number(value, ".2f")) for one, value in entries],
+                    [Item(movies.labels[one], number(value, form)) for one, value in entries],
                 )
-                for heading, found in sources
+                for heading, found, form in sources
                 if (entries := found.get(movie))
             ],
         )

@@ -86,7 +86,8 @@ def gather(config: Config, inventory: Inventory, spark: SparkSession) -> Finding
     ranking = leaderboards.ranking
     by_rank = [*ranking, *(name for name in models if name not in ranking)]
     lists = read_lists(inventory)
-    by_lists = [*lists.ranking, *by_rank]
+    # The yardstick stands beside the lists of any other model.
+    by_lists = sorted([*lists.ranking, *by_rank], key=lambda name: name == YARDSTICK)
     lists_model = next((n for n in by_lists if inventory.made_by(n, "recommendations")), None)
     min_ratings = config.report.min_ratings
     movies = read_movies(inventory.paths) if inventory.get("train") else None

@@ -83,7 +83,9 @@ def test_similar_movies_by_co_rating_stand_beside_those_by_embeddings(page: str)
     assert "By who rated both" not in third
     alone = make_neighbors(None, samples.make_movies(), 3, Neighbors("ease", {1: [(3, 0.25)]}))
     assert not alone.missing
-    assert alone.cards[0].lists == [("By who rated both, in ease", [Item("Film 3 (1999)", "0.25")])]
+    assert alone.cards[0].lists == [
+        ("By who rated both, in ease", [Item("Film 3 (1999)", "0.250")])
+    ]
 
 
 def test_a_model_that_is_exactly_popularity_is_marked() -> None:

@@ -263,7 +263,7 @@ def test_examples_say_how_many_ratings_a_listed_movie_needs() -> None:
     lists = samples.manifest("recommend", "r", settings={"min_ratings": 20})
     example = samples.make_findings().examples
     for least, rare in ((20, "movies with fewer ratings"), (1, "movies that hardly anyone rated")):
-        text = make_examples("mf", example, least).text
+        text = make_examples("mf", example, {"min_ratings": least}).text
         assert f"recommend.min_ratings is {least}: {rare}" in text
     made = samples.make_inventory(**{"recommendations/mf": lists})
     page = make_report(dataclasses.replace(samples.make_findings(), inventory=made))
