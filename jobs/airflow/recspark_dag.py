@@ -32,7 +32,7 @@ OUTPUTS = {
     "baseline": ["models/{model}"],
     "train": ["models/{model}"],
     "score": ["predictions/{model}"],
-    "blend": ["models/blend", "predictions/blend"],
+    "blend": ["models/blend", "predictions/blend", "models/list_blend"],
     "recommend": ["recommendations/{model}"],
     "similar": ["similar_movies/{model}"],
     "evaluate": ["metrics/{model}.json", "leaderboard.json", "lists.json"],
@@ -41,6 +41,12 @@ OUTPUTS = {
 }
 # The option that names a job's models, where it is not --models.
 MODELS_OPTION = {"recommend": "--recommend.models", "similar": "--similar.models"}
+# Outputs of `blend` to the option without which they are not made.
+ONLY_WITH = {
+    "models/blend": "--blend.members",
+    "predictions/blend": "--blend.members",
+    "models/list_blend": "--list_blend.members",
+}
 # These are left out where prepare held out no test ratings.
 MEASURED_ON_TEST = ("predictions/", "metrics/", "leaderboard.json", "lists.json")
 # Data sets whose ids a manifest names among its inputs.
@@ -80,12 +86,19 @@ PARAMS = {
         items={"type": "string"},
         description="Models whose predictions are blended; empty means no blend.",
     ),
+    "list_blend": Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        description="Models whose lists are blended into list_blend; empty means no such blend.",
+    ),
     "recommend": Param(
         [],
         type="array",
         items={"type": "string"},
-        description="Models that make users' lists, each in a task of its own, with blend among "
-        "them if there is one; all of these must pass the gate. Empty means no lists.",
+        description="Models that make users' lists, each in a task of its own, with blend and "
+        "list_blend among them if there are; all of these must pass the gate. Empty means no "
+        "lists.",
     ),
     "similar": Param(
         [],
@@ -128,6 +141,8 @@ class RecsparkJob(SparkSubmitOperator):
             if self.job == "score" and ranks_only(run_dir, model):
                 continue
             for output in OUTPUTS[self.job]:
+                if output in ONLY_WITH and ONLY_WITH[output] not in words:
+                    continue
                 if output.startswith(MEASURED_ON_TEST) and not has_test(run_dir):
                     continue
                 check_output(run_dir, output.format(model=model), self.job)
@@ -169,9 +184,9 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
     # A run that was not scheduled may have no logical date.
     day = (dag_run.logical_date or dag_run.run_after).strftime("%Y-%m-%d")
     more = [word.replace("{date}", day) for word in params["settings"]]
-    members = ",".join(params["blend"])
-    if members:
-        more += ["--blend.members", members]
+    blends = [name for name in ("blend", "list_blend") if params[name]]
+    for name in blends:
+        more += [f"--{name}.members", ",".join(params[name])]
     listed = ["--gate.lists", ",".join(params["recommend"])] if params["recommend"] else []
     # The settings come last, so that they win.
     common = ["--config", params["config"], "--run_dir", f"{params['root']}/{day}", *listed, *more]
@@ -185,7 +200,7 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
         "every": words(every, *ranks),
         "baseline": words(params["baselines"]),
         "train": [words([model], *ranks) for model in params["trained"]],
-        "blend": [words(every, *ranks)] if members else [],
+        "blend": [words(every, *ranks)] if blends else [],
         "recommend": [words(every, "--recommend.models", model) for model in params["recommend"]],
         "similar": [words(every, "--similar.models", model) for model in params["similar"]],
         "data_gate": words(every, "--gate.date", day, "--gate.check", "data"),
