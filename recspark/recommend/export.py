@@ -15,13 +15,16 @@ from recspark.files import parquet, storage
 
 _BATCH_ROWS = 65_536
 _COMPACT = (",", ":")
+# What a spreadsheet takes for the start of a formula.
+_FORMULA = r"^([=+\-@\t\r])"
 
 
 def export_lists(source: str, columns: list[str], folder: str, form: str) -> int:
     """Write `lists.csv` or `lists.jsonl`, rows in the order of the files, and return their number.
 
     Numbers are written with as few digits as tell them apart in Parquet. In CSV, reasons are a text
-    of JSON, which is also what JSON lines have. Memory: one batch of rows.
+    of JSON, which is also what JSON lines have, and a title that a spreadsheet would take for a
+    formula begins with an apostrophe. Ids are as they are in the data. Memory: one batch of rows.
 
     Args:
         source: The data set of lists.
@@ -47,6 +50,10 @@ def _write_csv(batch: pa.RecordBatch, file: IO[bytes], with_header: bool) -> Non
         texts = [_to_json(reasons) for reasons in _plain(batch.column(c.REASONS)).to_pylist()]
         place = batch.schema.get_field_index(c.REASONS)
         batch = batch.set_column(place, c.REASONS, pa.array(texts, pa.string()))
+    if c.TITLE in batch.schema.names:
+        place = batch.schema.get_field_index(c.TITLE)
+        titles = pc.replace_substring_regex(batch.column(place), _FORMULA, r"'\1")
+        batch = batch.set_column(place, c.TITLE, titles)
     pa_csv.write_csv(batch, file, pa_csv.WriteOptions(include_header=with_header))
 
 

@@ -75,3 +75,17 @@ def test_lists_without_rows(tmp_path: Path) -> None:
     for form, text in (("csv", '"user_id"\n'), ("jsonl", "")):
         assert export_lists(str(tmp_path), [c.USER_ID], str(tmp_path / form), form) == 0
         assert (tmp_path / form / f"lists.{form}").read_text() == text
+
+
+def test_titles_in_csv_are_no_formulas_and_ids_stay_as_they_are(tmp_path: Path) -> None:
+    titles = ["=1+1", "@home", "-", "+ 1", "\tTab", "Seven = 7", None, ""]
+    users = ["=a", *"bcdefgh"]
+    kind = pa.string()
+    table = pa.table({c.USER_ID: pa.array(users, kind), c.TITLE: pa.array(titles, kind)})
+    pq.write_table(table, tmp_path / "part-0.parquet")
+    export_lists(str(tmp_path), [c.USER_ID, c.TITLE], str(tmp_path / "out"), "csv")
+    with open(tmp_path / "out" / "lists.csv", newline="", encoding="utf-8") as file:
+        _, *rows = csv.reader(file)
+    assert [row[0] for row in rows] == users
+    expected = ["'=1+1", "'@home", "'-", "'+ 1", "'\tTab", "Seven = 7", "", ""]
+    assert [row[1] for row in rows] == expected

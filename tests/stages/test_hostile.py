@@ -223,7 +223,7 @@ def test_scored_pairs_are_in_one_folder_of_a_plain_name(made: Made) -> None:
 
 
 def test_no_csv_is_written_that_a_spreadsheet_could_open() -> None:
-    """Lists, scored pairs and predictions are Parquet; a CSV with ids would need its own guard."""
+    """Lists, scored pairs and predictions are Parquet; the one CSV has a guard of its own."""
     written = re.compile(r"(^|\.)(to_csv|writer|DictWriter|write_csv)$")
     found = []
     for path in (Path(recspark.__file__).parent).rglob("*.py"):
@@ -231,5 +231,5 @@ def test_no_csv_is_written_that_a_spreadsheet_could_open() -> None:
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
                 if written.search(name) or name.endswith(".write.csv"):
-                    found.append(f"{path}: {name}")
-    assert not found
+                    found.append(path.name)
+    assert found == ["export.py"]  # see tests/recommend/test_export.py
