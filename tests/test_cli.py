@@ -143,14 +143,14 @@ def test_a_whole_request_reaches_spark(config: str, capsys: pytest.CaptureFixtur
         (
             "pipeline --recommend.models bias --recommend.users {folder}/users.txt",
             5,
-            "users.txt: found no such file, expected raw user ids",
+            "users.txt: found no such file, expected raw ids, one per line",
         ),
         ("pipeline --models biased_mf", 2, "expected bias among them"),
         ("pipeline --blend.members bias,als", 2, "blend.members: found als"),
         (
             "recommend --recommend.models bias --recommend.users {folder}/users.txt",
             5,
-            "users.txt: found no such file, expected raw user ids",
+            "users.txt: found no such file, expected raw ids, one per line",
         ),
         ("recommend", 2, "recommend.models: found no models"),
         ("similar --similar.models als", 2, "similar.models: found als"),
