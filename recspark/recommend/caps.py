@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recspark.config import RecommendConfig
-from recspark.recommend.rank import USER_BLOCK, Mask, Ranked, Ranker
+from recspark.recommend.rank import Mask, Ranked, Ranker
+from recspark.recommend.top_n import USER_BLOCK
 from recspark.scoring.predictors import Ints
 
 logger = logging.getLogger(__name__)

@@ -13,11 +13,10 @@ from recspark.arrays.ids import Ids, to_column
 from recspark.cluster.tasks import PartFile, write_batches
 from recspark.contract import columns as c
 from recspark.datasets.histories import Histories
-from recspark.recommend.rank import MOVIE_BLOCK, USER_BLOCK
-from recspark.recommend.top_n import NOTHING, RunningTop, padded
+from recspark.recommend.top_n import NOTHING, USER_BLOCK, RunningTop, score_blocks
 from recspark.scoring.fold_in import HistoryModel, open_history_model
 from recspark.scoring.load import SavedModel
-from recspark.scoring.predictors import Ints
+from recspark.scoring.predictors import Block, Ints
 
 Entries = tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]
 """User (position), rank, movie_index, score; one element per entry of a list."""
@@ -84,19 +83,16 @@ def list_histories(
     """
     position = np.full(max(candidates.max(), users.movies.max(initial=0)) + 1, -1, np.int32)
     position[candidates] = np.arange(len(candidates))
-    height = padded(min(len(candidates), MOVIE_BLOCK))
     for start in range(0, users.num_users, USER_BLOCK):
         chosen = np.arange(start, min(start + USER_BLOCK, users.num_users))
         mine = users.take(chosen)
         owner, hidden = np.repeat(chosen - start, np.diff(mine.starts)), position[mine.movies]
         top = RunningTop(len(chosen), count)
-        block = np.full((height, len(chosen)), NOTHING, np.float32)
-        for first in range(0, len(candidates), height):
-            stop = min(first + height, len(candidates))
-            block[stop - first :] = NOTHING
-            model.fill(mine, candidates[first:stop], block[: stop - first], NOTHING)
-            inside = (hidden >= first) & (hidden < stop)
-            block[hidden[inside] - first, owner[inside]] = NOTHING
-            top.add(block, first)
+
+        def fill(movies: slice, into: Block, mine: Histories = mine) -> None:
+            model.fill(mine, candidates[movies], into, NOTHING)
+
+        for movies, block in score_blocks(fill, len(candidates), len(chosen), owner, hidden):
+            top.add(block, movies.start)
         found, rank, where, scores = top.lists()
         yield chosen[found], rank, candidates[where], scores

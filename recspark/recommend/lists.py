@@ -15,8 +15,9 @@ from recspark.cluster.tasks import PartFile, write_batches
 from recspark.contract import columns as c
 from recspark.datasets.train_buckets import read_bucket
 from recspark.recommend.caps import Caps, rank_capped
-from recspark.recommend.rank import USER_BLOCK, Ranked, Ranker
+from recspark.recommend.rank import Ranked, Ranker
 from recspark.recommend.reasons import Contributions, Explainer, no_reasons
+from recspark.recommend.top_n import USER_BLOCK
 from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.load import SavedModel, open_model
 from recspark.scoring.predictors import Ints

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recspark.recommend.top_n import RunningTop, padded
+from recspark.recommend.top_n import RunningTop, score_blocks
 from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.predictors import NOTHING, Ints
-
-# A block of scores: MOVIE_BLOCK × USER_BLOCK × 4 bytes = 64 MB at most.
-MOVIE_BLOCK = 32_768
-USER_BLOCK = 512
 
 Mask = npt.NDArray[np.bool_]
 Ranked = tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]
@@ -52,18 +48,13 @@ class Ranker:
         top = RunningTop(len(users), depth)
         of_rare = None if is_rare is None else RunningTop(len(users), depth)
         mine, hidden = self._hidden_from(users)
-        height = padded(min(self.num_candidates, MOVIE_BLOCK))
-        block = np.full((height, len(users)), NOTHING, np.float32)
-        for first in range(0, self.num_candidates, height):
-            stop = min(first + height, self.num_candidates)
-            block[stop - first :] = NOTHING
-            scorer.fill(slice(first, stop), block[: stop - first])
-            inside = (hidden >= first) & (hidden < stop)
-            block[hidden[inside] - first, mine[inside]] = NOTHING
-            top.add(block, first)
+        for movies, block in score_blocks(
+            scorer.fill, self.num_candidates, len(users), mine, hidden
+        ):
+            top.add(block, movies.start)
             if of_rare is not None and is_rare is not None:
-                block[: stop - first][~is_rare[first:stop]] = NOTHING
-                of_rare.add(block, first)
+                block[: movies.stop - movies.start][~is_rare[movies]] = NOTHING
+                of_rare.add(block, movies.start)
         return [one.lists() for one in (top, of_rare) if one is not None]
 
     def _hidden_from(self, users: Ints) -> tuple[Ints, Ints]:

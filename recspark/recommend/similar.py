@@ -13,16 +13,12 @@ from pyspark.sql import functions as F
 
 from recspark.arrays.ids import Ids, to_column
 from recspark.contract import columns as c
-from recspark.recommend.top_n import RunningTop, padded
-from recspark.scoring.predictors import NOTHING, Floats, Ints
+from recspark.recommend.top_n import USER_BLOCK, RunningTop, score_blocks
+from recspark.scoring.predictors import Block, Floats, Ints
 
 Find = Callable[[Ints, int], tuple[Ints, Ints, Ints, Floats]]
 """Takes positions of movies [asked] and a length; returns the place in `asked`, the rank from 1,
 the position and the similarity of each entry of their lists. Picklable."""
-
-# Movies whose lists a task makes at a time; with MOVIE_BLOCK others, 64 MB of cosines.
-ASKED_BLOCK = 512
-MOVIE_BLOCK = 32_768
 
 
 def find_similar(
@@ -55,7 +51,7 @@ def find_similar(
         find_nearest, ids = shared.value
         for batch in batches:
             for start in batch.column(0).to_pylist():
-                asked = np.arange(start, min(start + ASKED_BLOCK, num_movies))
+                asked = np.arange(start, min(start + USER_BLOCK, num_movies))
                 place, rank, found, similarity = find_nearest(asked, count)
                 columns = [
                     to_column(ids[asked[place]]),
@@ -65,7 +61,7 @@ def find_similar(
                 ]
                 yield pa.RecordBatch.from_arrays(columns, list(kinds))
 
-    starts = spark.range(0, num_movies, ASKED_BLOCK)
+    starts = spark.range(0, num_movies, USER_BLOCK)
     return starts.mapInArrow(find, ", ".join(f"{name} {kind}" for name, kind in kinds.items()))
 
 
@@ -89,15 +85,12 @@ def nearest(
     top = RunningTop(len(asked), count)
     columns = np.ascontiguousarray(units[asked].T)
     places = np.arange(len(asked))
-    height = padded(min(len(units), MOVIE_BLOCK))
-    block = np.full((height, len(asked)), NOTHING, np.float32)
-    for first in range(0, len(units), height):
-        stop = min(first + height, len(units))
-        block[stop - first :] = NOTHING
-        np.matmul(units[first:stop], columns, out=block[: stop - first])
-        inside = (asked >= first) & (asked < stop)
-        block[asked[inside] - first, places[inside]] = NOTHING
-        top.add(block, first)
+
+    def fill(movies: slice, into: Block) -> None:
+        np.matmul(units[movies], columns, out=into)
+
+    for movies, block in score_blocks(fill, len(units), len(asked), places, asked):
+        top.add(block, movies.start)
     return top.lists()
 
 

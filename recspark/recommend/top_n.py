@@ -7,17 +7,21 @@ the N-th highest score, so only chunks that reach it are searched.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recspark.scoring.predictors import NOTHING
+from recspark.scoring.predictors import NOTHING, Block
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
 CHUNK = 64
+# A block of scores: MOVIE_BLOCK × USER_BLOCK × 4 bytes = 64 MB at most.
+MOVIE_BLOCK = 32_768
+USER_BLOCK = 512
 
 
 class RunningTop:
@@ -75,6 +79,36 @@ class RunningTop:
         start = np.searchsorted(self._users, self._numbers)
         rank = np.arange(len(self._users)) - start[self._users] + 1
         return self._users, rank, self._movies, self._scores
+
+
+def score_blocks(
+    fill: Callable[[slice, Block], None],
+    num_movies: int,
+    num_users: int,
+    owners: npt.NDArray[np.integer[Any]],
+    hidden: npt.NDArray[np.integer[Any]],
+) -> Iterator[tuple[slice, Block]]:
+    """Yield (movies, their scores) of one block of movies after another, for `RunningTop`.
+
+    The scores of a block are overwritten by the next one.
+
+    Args:
+        fill: Writes the scores of some movies, [movies, users].
+        num_movies: Movies in all.
+        num_users: Users of the block.
+        owners: [hidden], users from whom a movie is hidden.
+        hidden: [hidden], the movies.
+    """
+    height = padded(min(num_movies, MOVIE_BLOCK))
+    block = np.full((height, num_users), NOTHING, np.float32)
+    for first in range(0, num_movies, height):
+        movies = slice(first, min(first + height, num_movies))
+        count = movies.stop - first
+        block[count:] = NOTHING
+        fill(movies, block[:count])
+        inside = (hidden >= first) & (hidden < movies.stop)
+        block[hidden[inside] - first, owners[inside]] = NOTHING
+        yield movies, block
 
 
 def padded(num_movies: int) -> int:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recspark.recommend.top_n import CHUNK, RunningTop, padded
+from recspark.recommend import top_n
+from recspark.recommend.top_n import CHUNK, RunningTop, padded, score_blocks
 from recspark.scoring.predictors import NOTHING
 
 
@@ -39,3 +40,19 @@ def test_lists_are_those_of_a_full_sort(
 
 def test_blocks_are_padded_to_whole_chunks() -> None:
     assert [padded(n) for n in (0, 1, CHUNK, CHUNK + 1)] == [0, CHUNK, CHUNK, 2 * CHUNK]
+
+
+def test_blocks_hold_every_score_once_but_hidden_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(top_n, "MOVIE_BLOCK", CHUNK)
+    scores = np.random.default_rng(2).normal(size=(2 * CHUNK + 5, 3)).astype(np.float32)
+    owners, hidden = np.array([0, 2, 2]), np.array([CHUNK, 7, 2 * CHUNK + 4])
+    found = [
+        block[: movies.stop - movies.start].copy()
+        for movies, block in score_blocks(
+            lambda movies, into: np.copyto(into, scores[movies]), len(scores), 3, owners, hidden
+        )
+        if (block[movies.stop - movies.start :] == NOTHING).all()
+    ]
+    assert [len(one) for one in found] == [CHUNK, CHUNK, 5]
+    scores[hidden, owners] = NOTHING
+    np.testing.assert_array_equal(np.concatenate(found), scores)
