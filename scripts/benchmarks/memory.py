@@ -12,9 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import shutil
-import socket
 import sys
 from pathlib import Path
 
@@ -22,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from common import header, save
-from train import make_job, run_rank
+from train import make_job, run_ranks
 
 from recspark.config import TrainConfig
 from recspark.contract import columns as c
@@ -62,23 +59,7 @@ def make_data(folder: Path, num_users: int, num_movies: int, num_ratings: int) -
 
 def peak_memory(job: TrainJob, num_ranks: int) -> float:
     """Return the highest peak memory of any rank, in MiB."""
-    shutil.rmtree(job.folder, ignore_errors=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
-    ranks = [
-        context.Process(target=run_rank, args=(job, rank, num_ranks, port))
-        for rank in range(num_ranks)
-    ]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join()
-    if any(rank.exitcode for rank in ranks):
-        raise SystemExit(f"a rank failed: {[rank.exitcode for rank in ranks]}")
-    last = (Path(job.folder) / "history.jsonl").read_text().splitlines()[-1]
-    return float(json.loads(last)["peak_memory_mib"])
+    return float(run_ranks(job, num_ranks)[-1]["peak_memory_mib"])
 
 
 def make_memory_job(arguments: argparse.Namespace, num_users: int, num_ranks: int) -> TrainJob:

@@ -12,43 +12,20 @@ Reading and setting up are not counted. Other options are settings of the model.
 from __future__ import annotations
 
 import argparse
-import json
-import multiprocessing
-import shutil
 import statistics
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from common import describe_machine, save
 from factorisation import prepare, require
-from train import run_rank
+from train import run_ranks
 
 from recspark.config.load import load_model_configs
 from recspark.contract.paths import RunPaths
 from recspark.stages.train import make_job
-from recspark.training.job import TrainJob
 
 WARM_UP = 2
-
-
-def train(job: TrainJob, num_ranks: int, port: int) -> list[dict[str, Any]]:
-    """Train in as many fresh processes as ranks and return the history."""
-    shutil.rmtree(job.folder, ignore_errors=True)
-    spawn = multiprocessing.get_context("spawn")
-    ranks = [
-        spawn.Process(target=run_rank, args=(job, rank, num_ranks, port))
-        for rank in range(num_ranks)
-    ]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join()
-    if any(rank.exitcode for rank in ranks):
-        raise SystemExit("sweeps.py: a rank failed, see above")
-    lines = (Path(job.folder) / "history.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
 
 
 def main() -> int:
@@ -71,14 +48,14 @@ def main() -> int:
     settings = replace(config.train, refit=False)
     paths = RunPaths(config.root)
     found: dict[str, dict[str, float]] = {}
-    for number, way in enumerate(arguments.ways.split(",")):
+    for way in arguments.ways.split(","):
         threads, num_ranks = map(int, way.split("x"))
         job = make_job(
             replace(config, train=replace(settings, num_ranks=num_ranks)),
             *("benchmark", str(work / "sweeps-model"), require(paths.train), require(paths.valid)),
         )
         job = replace(job, checkpoints=f"{job.folder}/checkpoints")
-        history = train(replace(job, num_cores=threads), num_ranks, port=29_901 + number)
+        history = run_ranks(replace(job, num_cores=threads), num_ranks)
         seconds = statistics.median(epoch["seconds"] for epoch in history[WARM_UP:])
         peak = max(epoch["peak_memory_mib"] for epoch in history)
         found[way] = {"seconds": seconds, "peak_mib": peak, "valid_rmse": history[-1]["valid_rmse"]}

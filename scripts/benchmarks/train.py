@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
+import socket
 import statistics
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from common import header, save
@@ -130,6 +133,27 @@ def run_rank(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:
     os.environ.update(LOCAL_WORLD_SIZE=str(num_ranks), MASTER_ADDR="127.0.0.1")
     os.environ.update(GLOO_SOCKET_IFNAME="lo")
     train_rank(job)
+
+
+def run_ranks(job: TrainJob, num_ranks: int) -> list[dict[str, Any]]:
+    """Train in as many fresh processes as ranks and return the history."""
+    shutil.rmtree(job.folder, ignore_errors=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    ranks = [
+        context.Process(target=run_rank, args=(job, rank, num_ranks, port))
+        for rank in range(num_ranks)
+    ]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join()
+    if any(rank.exitcode for rank in ranks):
+        raise SystemExit(f"a rank failed: {[rank.exitcode for rank in ranks]}")
+    lines = (Path(job.folder) / "history.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def train_epoch(
