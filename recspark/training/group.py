@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import torch
@@ -46,6 +47,31 @@ class Group:
     def max(self, values: Tensor) -> Tensor:
         """Return the largest of each value over all ranks, the same on each."""
         return self._reduce(values, dist.ReduceOp.MAX)
+
+    def share_of(self, count: int) -> slice:
+        """Return which of `count` rows are this rank's share."""
+        return slice(*self._bounds(count)[self.rank : self.rank + 2])
+
+    def sum_share(self, values: Tensor) -> Tensor:
+        """Return this rank's share of values [rows, columns], summed over all ranks.
+
+        All ranks pass the same shape. Each row is summed by one rank, so this moves half the bytes
+        of `sum`.
+        """
+        if self.num_ranks == 1:
+            return values
+        bounds = self._bounds(len(values))
+        sizes = [stop - start for start, stop in pairwise(bounds)]
+        mine = sizes[self.rank]
+        parts = torch.empty((self.num_ranks * mine, *values.shape[1:]), dtype=values.dtype)
+        parts = parts.to(self.device)
+        dist.all_to_all_single(
+            *(parts, values.to(self.device), [mine] * self.num_ranks, sizes), group=self.steps
+        )
+        return parts.unflatten(0, (self.num_ranks, mine)).sum(0)
+
+    def _bounds(self, count: int) -> list[int]:
+        return [count * rank // self.num_ranks for rank in range(self.num_ranks + 1)]
 
     def sum_gradients(self, gradients: list[Tensor]) -> None:
         """Sum the gradients over all ranks in place, as one vector.

@@ -1,8 +1,9 @@
 """Solves for all users or all movies given the others, or draws them: one half of a sweep.
 
-Users are solved where their ratings lie. For movies the sums of all ranks are added, and then every
-rank solves for all of them in the same way. Rows are shared among threads in small parts, and noise
-depends on the row's name alone, so that threads and ranks change results by rounding only.
+Users are solved where their ratings lie. For movies each rank adds up the sums of all ranks for a
+share of them, solves for that share, and sends the rows to the others. Rows are shared among
+threads in small parts, and noise depends on the row's name alone, so that threads and ranks change
+results by rounding only.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ OnPart = Callable[[int, Doubles], None]
 # Ratings and bytes of sums of a part, which one thread takes at a time.
 PART_RATINGS = 1 << 18
 PART_BYTES = 1 << 19
-# Bytes of sums that ranks add at a time.
+# Bytes of sums that ranks exchange at a time.
 SHARED_BYTES = 1 << 26
 
 
@@ -104,9 +105,13 @@ class RowSolver:
             )
 
         if mine.is_shared and self.group.num_ranks > 1:
-            step = max(1, SHARED_BYTES // (8 * num_sums))
+            step = max(self.group.num_ranks, SHARED_BYTES // (8 * num_sums))
+            is_mine = np.zeros(len(errors), bool)
             for first in range(0, len(errors), step):
-                self._solve_together(mine, first, min(first + step, len(errors)), fill, finish)
+                stop = min(first + step, len(errors))
+                is_mine[self._solve_share(mine, first, stop, fill, finish)] = True
+            for found in (mine.rows, means, errors):
+                self._take_over(found, is_mine)
             return errors
 
         def both(first: int, stop: int) -> None:
@@ -117,15 +122,27 @@ class RowSolver:
         self.share(mine, 0, len(errors), both)
         return errors
 
-    def _solve_together(
+    def _solve_share(
         self, table: RowTable, first: int, stop: int, fill: OnPart, finish: OnPart
-    ) -> None:
-        """Add the sums of all ranks for the rows from `first` to `stop`, then solve for them."""
+    ) -> slice:
+        """Solve for this rank's share of the rows from `first` to `stop`, and return which it is.
+
+        The sums are those of all ranks.
+        """
         size = table.num_columns
         sums = np.empty((stop - first, (size + 1) * (size + 2) // 2))
         self.share(table, first, stop, lambda a, b: fill(a, sums[a - first : b - first]))
-        total = self.group.sum(torch.from_numpy(sums)).cpu().numpy()
-        self.share(table, first, stop, lambda a, b: finish(a, total[a - first : b - first]))
+        total = self.group.sum_share(torch.from_numpy(sums)).cpu().numpy()
+        mine = self.group.share_of(stop - first)
+        start, end = first + mine.start, first + mine.stop
+        self.share(table, start, end, lambda a, b: finish(a, total[a - start : b - start]))
+        return slice(start, end)
+
+    def _take_over(self, values: npt.NDArray, is_mine: npt.NDArray[np.bool_]) -> None:
+        """Overwrite the rows of values [R, …] that other ranks have solved for."""
+        if len(values):
+            mine = np.where(is_mine[:, None], values, 0)
+            values[:] = self.group.sum(torch.from_numpy(mine)).cpu().numpy()
 
     def share(
         self, table: RowTable, first: int, stop: int, work: Callable[[int, int], None]

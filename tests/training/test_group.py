@@ -44,10 +44,14 @@ def sum_on_rank(rank: int, port: int, results: Queue[tuple[int, list[list[float]
         single = [(torch.arange(4.0) * (1 + rank)).reshape(2, 2).t()]
         group.sum_gradients(several)
         group.sum_gradients(single)
-        results.put((rank, [tensor.flatten().tolist() for tensor in (*several, *single)]))
+        found = [tensor.flatten().tolist() for tensor in (*several, *single)]
+        for count in (5, 1):  # of one row, rank 0 has no share
+            values = torch.arange(2.0 * count).reshape(count, 2) * (1 + 9 * rank)
+            found.append(group.sum_share(values).flatten().tolist())
+        results.put((rank, found))
 
 
-def test_gradients_are_summed_in_place_on_every_rank() -> None:
+def test_gradients_are_summed_in_place_on_every_rank_and_rows_on_one() -> None:
     context = multiprocessing.get_context("spawn")
     results, port = context.Queue(), free_port()
     ranks = [context.Process(target=sum_on_rank, args=(n, port, results)) for n in range(2)]
@@ -58,7 +62,8 @@ def test_gradients_are_summed_in_place_on_every_rank() -> None:
         rank.join(60)
         assert rank.exitcode == 0
     expected = [[0, 6, 12, 3, 9, 15], [30], [], [1, 2], [0, 6, 3, 9]]
-    assert found == {0: expected, 1: expected}
+    shares = [[[0, 11, 22, 33], []], [[44, 55, 66, 77, 88, 99], [0, 11]]]
+    assert found == {rank: expected + shares[rank] for rank in range(2)}
 
 
 def test_a_lone_rank_normalises_as_torch_does(tmp_path: Path) -> None:

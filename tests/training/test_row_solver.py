@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
+from dataclasses import replace
+from multiprocessing.queues import Queue
 
 import numpy as np
 import pytest
 
+from recspark.arrays.compiled import Threads
 from recspark.arrays.ratings import SECONDS_PER_YEAR
-from recspark.training.row_solver import RowPrior
+from recspark.config import TrainConfig
+from recspark.training import row_solver
+from recspark.training.group import join_group
+from recspark.training.row_solver import RowPrior, RowSolver
 from recspark.training.row_table import RowTable
 from recspark.training.solve_loops import draw_gammas, fill_normals, mix
+from tests.training.jobs import as_rank, free_port
 from tests.training.row_data import alone, make_tables, ratings_of
 
 USERS, MOVIES = 50, 40
@@ -101,6 +109,43 @@ def test_threads_change_nothing() -> None:
         results.append((users.values, users.others, movies.ratings, movies.times, errors))
     for one, other in zip(*results, strict=True):
         assert np.array_equal(one, other)
+
+
+def solve_movies(
+    solver: RowSolver, users: RowTable, movies: RowTable
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows of the movies, what they are drawn around, and their errors."""
+    centers = np.zeros(movies.rows.shape, np.float32)
+    prior = make_prior(movies.num_columns, MOVIES, is_plain=False)
+    errors = solver.solve(movies, users, prior, mean=MEAN, key=KEY, centers=centers)
+    return movies.rows, centers, errors
+
+
+def solve_on_rank(rank: int, port: int, results: Queue[tuple[np.ndarray, ...]]) -> None:
+    """Be one of three ranks, with the ratings of each third user, and a few movies at a time."""
+    row_solver.SHARED_BYTES = 8 * 105 * 7
+    users, movies = random_tables(12, has_drift=False)
+    has = movies.others % 3 == rank
+    starts = np.concatenate([[0], np.cumsum(has)])[movies.starts]
+    mine = replace(movies, starts=starts, others=movies.others[has], ratings=movies.ratings[has])
+    with as_rank(rank, 3, port), join_group(TrainConfig(device="cpu")) as group:
+        results.put(solve_movies(RowSolver(Threads(2), group), users, mine))
+
+
+def test_ranks_solve_for_shares_of_the_movies() -> None:
+    context = multiprocessing.get_context("spawn")
+    results, port = context.Queue(), free_port()
+    ranks = [context.Process(target=solve_on_rank, args=(n, port, results)) for n in range(3)]
+    for rank in ranks:
+        rank.start()
+    found = [results.get(timeout=90) for _ in ranks]
+    for rank in ranks:
+        rank.join(60)
+    expected = solve_movies(alone(), *random_tables(12, has_drift=False))
+    for one in found:
+        for values, first, wanted in zip(one, found[0], expected, strict=True):
+            assert np.array_equal(values, first)
+            np.testing.assert_allclose(values, wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_ratings_are_grouped_by_user_and_by_movie() -> None:
