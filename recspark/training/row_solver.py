@@ -31,7 +31,7 @@ OnPart = Callable[[int, Doubles], None]
 PART_RATINGS = 1 << 18
 PART_BYTES = 1 << 19
 # Bytes of sums that ranks exchange at a time.
-SHARED_BYTES = 1 << 26
+SHARED_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from feed import NUM_MOVIES, NUM_USERS, make_data
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from recspark.cluster.ranks import WANTED
 from recspark.config import TrainConfig
 from recspark.config.load import load_model_configs
 from recspark.datasets.prepared import PreparedFacts
@@ -136,7 +137,8 @@ def run_rank(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:
 
 
 def run_ranks(job: TrainJob, num_ranks: int) -> list[dict[str, Any]]:
-    """Train in as many fresh processes as ranks and return the history."""
+    """Train in as many fresh processes as ranks, set up as jobs do, and return the history."""
+    os.environ.update(WANTED)  # read when a process starts
     shutil.rmtree(job.folder, ignore_errors=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
