@@ -50,6 +50,11 @@ def test_lists_at_the_limits_pass() -> None:
     assert find_list_warnings(found, LIMITS) == []
 
 
+def test_first_lists_have_no_churn_and_pass() -> None:
+    first = with_counts(num_shared=None, churn=None)
+    assert find_list_faults(first, None, LIMITS) == []
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
