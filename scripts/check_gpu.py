@@ -28,15 +28,12 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
+from training_job import BUCKETS, Rows, make_job, write_bucket, write_planted
 
 from recspark.arrays.user_buckets import Shard
 from recspark.config.sampler import SamplerConfig
 from recspark.config.train import TrainConfig
-from recspark.contract import columns as c
-from recspark.datasets.prepared import PreparedFacts
 from recspark.training import make_rows
 from recspark.training.clock import Clock
 from recspark.training.group import join_group
@@ -47,8 +44,6 @@ from recspark.training.rank import train_rank
 from recspark.training.row_solver import RowSolver
 from recspark.training.torch_solver import TorchRowSolver
 
-BUCKETS, SEED = 8, 11
-USERS, MOVIES, RATINGS = 3_000, 400, 120_000
 RMSE_TOLERANCE = 0.001
 SMALL: dict[str, Any] = {"epochs": 6, "batch_size": 2048, "patience": 6, "reader": "arrow"}
 # No dropout, because each device draws its own masks.
@@ -99,44 +94,6 @@ class Checks:
             self.failed.append(name)
 
 
-def write_bucket(
-    folder: Path, bucket: int, users: np.ndarray, movies: np.ndarray, ratings: np.ndarray
-) -> None:
-    """Write a bucket's rows as prepare stores them, in a random order."""
-    target = folder / f"{c.BUCKET}={bucket}"
-    target.mkdir(parents=True)
-    order = np.random.default_rng(bucket).permutation(len(users))
-    table = {
-        c.USER_INDEX: pa.array(users[order], pa.int32()),
-        c.MOVIE_INDEX: pa.array(movies[order], pa.int32()),
-        c.RATING: pa.array(ratings[order], pa.float32()),
-        # Sittings of some users, years apart.
-        c.RATED_AT: pa.array(users[order] % 5 * 50_000_000 + movies[order] * 10, pa.int32()),
-    }
-    pq.write_table(pa.table(table), target / "part-0.parquet", row_group_size=131_072)
-
-
-def write_planted(folder: Path) -> tuple[dict[int, int], dict[int, int]]:
-    """Write rounded ratings of a planted model as train and valid; return rows by bucket."""
-    rng = np.random.default_rng(3)
-    cells = rng.choice(USERS * MOVIES, RATINGS, replace=False)
-    users, movies = cells // MOVIES, cells % MOVIES
-    taste = rng.normal(size=(2, max(USERS, MOVIES), 3)) * 0.4
-    effect = rng.normal(size=(2, max(USERS, MOVIES))) * 0.4
-    mean = 3.6 + effect[0, users] + effect[1, movies]
-    mean += (taste[0, users] * taste[1, movies]).sum(axis=1)
-    ratings = np.clip(np.rint(mean + rng.normal(size=RATINGS) * 0.8), 1, 5)
-    is_valid = rng.random(RATINGS) < 0.2
-    rows: list[dict[int, int]] = []
-    for name, chosen in (("train", ~is_valid), ("valid", is_valid)):
-        rows.append({})
-        for bucket in range(BUCKETS):
-            mine = np.flatnonzero(chosen & (users % BUCKETS == bucket))
-            write_bucket(folder / name, bucket, users[mine], movies[mine], ratings[mine])
-            rows[-1][bucket] = len(mine)
-    return rows[0], rows[1]
-
-
 def write_random(folder: Path, num_users: int, num_movies: int, num_rows: int) -> dict[int, int]:
     """Write random ratings of the Netflix set's shape as train; return rows by bucket."""
     rows = {}
@@ -149,33 +106,9 @@ def write_random(folder: Path, num_users: int, num_movies: int, num_rows: int) -
     return rows
 
 
-def make_job(data: Path, rows: tuple[dict[int, int], dict[int, int]], **settings: Any) -> TrainJob:
-    """Return a job on the planted ratings, or of the size that `settings` name."""
-    num_users, num_movies = settings.pop("num_users", USERS), settings.pop("num_movies", MOVIES)
-    return TrainJob(
-        model_name="check",
-        folder="",
-        train=(str(data / "train"),),
-        valid=str(data / "valid"),
-        train_rows=rows[0],
-        valid_rows=rows[1],
-        facts=PreparedFacts(
-            num_users=num_users,
-            num_movies=num_movies,
-            num_buckets=BUCKETS,
-            rating_min=1.0,
-            rating_max=5.0,
-            rating_mean=3.6,
-            rating_std=1.1,
-            rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
-        ),
-        checkpoints="",
-        tensorboard="",
-        train_id="check",
-        index_ids={},
-        settings=TrainConfig(**settings),
-        seed=SEED,
-    )
+def planted_job(data: Path, rows: Rows, **settings: Any) -> TrainJob:
+    """Return a job on the planted ratings."""
+    return make_job(data, rows, TrainConfig(**settings))
 
 
 @contextmanager
@@ -217,7 +150,7 @@ def check_architectures(checks: Checks, jobs: dict[str, TrainJob]) -> None:
 def check_row_solvers(checks: Checks, data: Path, rows: tuple[dict[int, int], ...]) -> None:
     """Compare the row solver in compiled loops with that in torch on the device."""
     for name, chosen in ROW_SOLVERS.items():
-        job = make_job(data, rows, **{**SMALL, "embedding_size": 16, **chosen})
+        job = planted_job(data, rows, **{**SMALL, "embedding_size": 16, **chosen})
         figures = {}
         for kind, device in (("compiled", "cpu"), ("torch", checks.device.type)):
             solver = TorchRowSolver if kind == "torch" else RowSolver
@@ -342,12 +275,12 @@ def check_speed(checks: Checks, flops: float) -> None:
     del values
     for name, preset in LARGE.items():
         count = num_rows if name == "netflix_mf_large" else num_rows // 4
-        job = make_job(
-            data,
-            (dict.fromkeys(rows, count // BUCKETS) if count == num_rows else rows, {}),
+        settings = TrainConfig(
             **{"epochs": 1, "batch_size": 65_536, "reader": "arrow", "feed_memory_mib": 8192},
-            **{"reg": 0.05, **size, **preset},
+            **{"reg": 0.05, **preset},
         )
+        known = dict.fromkeys(rows, count // BUCKETS) if count == num_rows else rows
+        job = make_job(data, (known, {}), settings, **size)
         width = job.settings.embedding_size
         # user row and two moments read and written; movie row read, its gradient added
         limits = [bandwidth / (4 * width * (6 + 1 + 2))]
@@ -383,7 +316,7 @@ def main() -> int:
         data = checks.work / "planted"
         rows = write_planted(data)
         jobs = {
-            one: make_job(data, rows, **{"architecture": one, **SMALL, **settings})
+            one: planted_job(data, rows, **{"architecture": one, **SMALL, **settings})
             for one, settings in ARCHITECTURES.items()
         }
         check_architectures(checks, jobs)

@@ -37,8 +37,7 @@ class Signal:
         """
         settings, ends = config.signal, (facts.rating_min, facts.rating_max)
         if settings.kind == "likes":
-            limit = config.evaluate.relevant_rating
-            limit = facts.relevant_rating if limit is None else limit
+            limit = facts.find_relevant(config.evaluate.relevant_rating)
             return Signal(ends[:1], (1.0,), -np.inf if limit is None else limit)
         if settings.kind == "events" or ends[0] == ends[1]:
             return Signal(ends[:1], (1.0,))

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recspark.arrays.ndcg import measure_ndcg
+
 Ints = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
@@ -99,8 +101,6 @@ def measure_users(hits: Lists, num_relevant: Ints, k: int) -> Doubles:
     # Hits of the list up to this one, itself included.
     so_far = np.arange(len(rows)) - (np.cumsum(num_hits) - num_hits)[rows] + 1.0
     is_first = so_far == 1
-    gains = 1 / np.log2(np.arange(k) + 2.0)
-    ideal = np.concatenate([[1.0], np.cumsum(gains)])  # of no relevant movie: never used
     num_known = np.maximum(num_relevant, 1)
     best = np.minimum(num_known, k)
     return np.stack(
@@ -108,7 +108,7 @@ def measure_users(hits: Lists, num_relevant: Ints, k: int) -> Doubles:
             num_hits / k,
             num_hits / num_known,
             num_hits / best,
-            np.bincount(rows, gains[found.ranks - 1], num_users) / ideal[best],
+            measure_ndcg(rows, found.ranks, num_relevant, k),
             np.bincount(rows, so_far / ranks, num_users) / best,
             np.bincount(rows[is_first], 1 / ranks[is_first], num_users),
             (num_hits > 0).astype(np.float64),

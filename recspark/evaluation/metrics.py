@@ -27,41 +27,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pyspark.sql import SparkSession
 
 from recspark.cluster.tasks import broadcast, spread
-from recspark.contract import columns as c
-from recspark.contract.paths import bucket_folder
 from recspark.errors import DataError, describe
 from recspark.evaluation import bootstrap, intervals, slices
 from recspark.evaluation.sums import Frame, Sums, sum_bucket
-from recspark.files import parquet
 
 Figures = dict[str, Any]
-
-
-def count_movie_ratings(
-    spark: SparkSession, train: str, bucket_rows: Mapping[int, int], num_movies: int
-) -> npt.NDArray[np.int64]:
-    """Return the ratings of each movie in train, [movies].
-
-    Args:
-        spark: The session whose tasks count.
-        train: Path of train.
-        bucket_rows: Bucket to rows, from train's manifest.
-        num_movies: Movies in the index.
-    """
-
-    def count(bucket: int) -> npt.NDArray[np.int64]:
-        counts = np.zeros(num_movies, np.int64)
-        folder = bucket_folder(train, bucket)
-        for batch in parquet.read_batches(folder, [c.MOVIE_INDEX]):
-            counts += np.bincount(batch.column(0).to_numpy(), minlength=num_movies)
-        return counts
-
-    buckets = sorted(bucket_rows)
-    return spread(spark, buckets, len(buckets)).map(count).treeReduce(np.add)
 
 
 def measure_models(

@@ -13,12 +13,14 @@ from recspark.arrays.ids import from_arrow
 from recspark.arrays.lookup import Lookup
 from recspark.config import Config
 from recspark.contract import columns as c
-from recspark.contract.catalog import MODELS
+from recspark.contract.catalog import MODELS, VALID
 from recspark.contract.paths import RunPaths
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
+from recspark.datasets.movie_sums import count_movie_ratings
 from recspark.datasets.prepared import PreparedFacts, find_fold_in
+from recspark.datasets.train_buckets import locate_train
 from recspark.evaluation.list_sums import ListFrame
 from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.evaluation.top_n import Figures, measure_lists
@@ -62,13 +64,14 @@ def measure_run(
         spark: The session whose tasks measure.
     """
     paths, facts, settings = RunPaths(config.root), PreparedFacts.of(train), config.evaluate
-    relevant = settings.relevant_rating
-    relevant = facts.relevant_rating if relevant is None else relevant
+    relevant = facts.find_relevant(settings.relevant_rating)
     movies = Lookup.of(read_index_ids(paths.movie_index, train))
     buckets = range(facts.num_buckets)
     popular = None
     if YARDSTICK not in lists:
-        popular = rank_movies(spark, (paths.train, paths.valid), buckets, support, relevant)
+        valid = locate_train(paths.valid, require_manifest(paths.valid, VALID))
+        known = [locate_train(paths.train, train), valid]
+        popular = rank_movies(count_movie_ratings(spark, known, relevant), support)
     vectors = _read_genres(paths, movies) or co_rating_vectors(
         spark,
         paths.train,

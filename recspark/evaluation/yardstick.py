@@ -7,43 +7,18 @@ that the user rated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
-from pyspark.sql import SparkSession
 
-from recspark.cluster.tasks import spread
-from recspark.contract import columns as c
-from recspark.datasets.train_buckets import read_bucket
 from recspark.evaluation.list_figures import Ints, Lists
 
 
-def rank_movies(
-    spark: SparkSession,
-    paths: Sequence[str],
-    buckets: Sequence[int],
-    support: npt.NDArray[np.int64],
-    relevant_rating: float | None,
-) -> Ints:
+def rank_movies(likes: Ints, support: Ints) -> Ints:
     """Return the movies with a rating in train, most liked first.
 
     Args:
-        spark: The session whose tasks count.
-        paths: Train, and valid.
-        buckets: Buckets of users.
+        likes: [movies], ratings that show that a user liked the movie.
         support: [movies], ratings in train.
-        relevant_rating: Lowest rating that counts; None counts all.
     """
-    lowest = -np.inf if relevant_rating is None else relevant_rating
-    work = [(path, bucket) for path in paths for bucket in buckets]
-    num_movies = len(support)
-
-    def count(item: tuple[str, int]) -> Ints:
-        movies, ratings = read_bucket(*item, [c.MOVIE_INDEX, c.RATING])
-        return np.bincount(movies[ratings >= lowest], minlength=num_movies)
-
-    likes = spread(spark, work, len(work)).map(count).treeReduce(np.add)
     order = np.argsort(-likes, kind="stable")
     return order[support[order] > 0]
 

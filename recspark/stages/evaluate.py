@@ -15,8 +15,10 @@ from recspark.contract.catalog import MODELS, PREDICTIONS, TEST, TRAIN
 from recspark.contract.paths import BLEND, LIST_BLEND, USES_TIMES, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.datasets.movie_sums import count_movie_ratings
 from recspark.datasets.prepared import PreparedFacts, is_left_out
 from recspark.datasets.step import Step
+from recspark.datasets.train_buckets import locate_train
 from recspark.evaluation.leaderboard import (
     REFERENCE_MODEL,
     Metrics,
@@ -31,7 +33,7 @@ from recspark.evaluation.lists_leaderboard import (
     rank_lists,
     render_lists,
 )
-from recspark.evaluation.metrics import count_movie_ratings, measure_models
+from recspark.evaluation.metrics import measure_models
 from recspark.evaluation.protocol import describe_protocol, with_lists
 from recspark.evaluation.run_lists import find_lists, measure_run
 from recspark.evaluation.sums import Frame
@@ -91,9 +93,7 @@ def run(models: Mapping[str, Config], spark: SparkSession) -> None:
         scratch=[*map(paths.metrics, names), paths.leaderboard, paths.lists_leaderboard],
     )
     with step:
-        support = count_movie_ratings(
-            spark, paths.train, train.bucket_rows, PreparedFacts.of(train).num_movies
-        )
+        support = count_movie_ratings(spark, [locate_train(paths.train, train)])
         ratings = _measure_ratings(config, train, test, scored, support, spark)
         listed = measure_run(config, lists, train, support, spark) if lists else {}
         metrics: dict[str, Metrics] = {}

@@ -12,11 +12,11 @@ from recspark.contract.catalog import MODELS, TRAIN, VALID
 from recspark.contract.paths import LIST_BLEND, MODEL_CARD, RANKS_ONLY, RunPaths
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, require_manifest
+from recspark.datasets.movie_sums import count_movie_ratings
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.datasets.train_buckets import locate_train
 from recspark.files import json_files
-from recspark.recommend.popularity import count_ratings
 from recspark.saved.arrays import save_movies
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def run(config: Config, spark: SparkSession) -> None:
         return
     with step:
         members = [{"model": name, "weight": 1.0, "id": one.id} for name, one in fitted.items()]
-        counts = count_ratings(spark, locate_train(paths.train, train))
+        counts = count_movie_ratings(spark, [locate_train(paths.train, train)])
         card = {"algorithm": LIST_BLEND, RANKS_ONLY: True, "members": members}
         card |= {"num_users": PreparedFacts.of(train).num_users}
         folder = step.staging(output)

@@ -22,6 +22,7 @@ from recspark.contract.paths import RunPaths
 from recspark.contract.schemas import IdTypes
 from recspark.datasets.id_maps import id_type, read_index_ids
 from recspark.datasets.manifest import require_manifest
+from recspark.datasets.movie_sums import count_movie_ratings
 from recspark.datasets.prepared import find_fold_in
 from recspark.datasets.step import Output, Step
 from recspark.errors import ConfigError, describe
@@ -34,7 +35,6 @@ from recspark.recommend.held_out_users import list_held_out_users
 from recspark.recommend.id_list import read_id_list
 from recspark.recommend.lists import ListJob, WrittenLists, write_lists
 from recspark.recommend.movie_table import read_movie_columns, split_genres
-from recspark.recommend.popularity import count_ratings
 from recspark.recommend.reasons import require_reasons
 from recspark.scoring.fold_in import folds_in
 from recspark.scoring.lineage import require_model
@@ -103,7 +103,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     if step.is_done():
         return
     with step:
-        num_ratings = count_ratings(spark, model.train)
+        num_ratings = count_movie_ratings(spark, [model.train])
         columns = read_movie_columns(paths.movies, movie_ids, names) if names else {}
         candidates = find_candidates(settings, num_ratings, movie_ids, columns)
         genres = split_genres(columns[c.GENRES]) if settings.max_per_genre else None

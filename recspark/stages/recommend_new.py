@@ -22,6 +22,7 @@ from recspark.contract.paths import RunPaths
 from recspark.contract.schemas import IdTypes
 from recspark.datasets.id_maps import id_type, read_index_ids
 from recspark.datasets.manifest import require_manifest
+from recspark.datasets.movie_sums import count_movie_ratings
 from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.step import Step
 from recspark.files import storage
@@ -36,7 +37,6 @@ from recspark.recommend.new_users import (
     send_rows,
     write_new_lists,
 )
-from recspark.recommend.popularity import count_ratings
 from recspark.scoring.fold_in import open_history_model
 from recspark.scoring.lineage import require_model
 
@@ -93,7 +93,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         root = step.staging(output)
         staged = posixpath.join(root, _STAGED)
         rows = stage_histories(spark, config, inputs, facts, kinds, staged)
-        support = count_ratings(spark, model.train)
+        support = count_movie_ratings(spark, [model.train])
         candidates = np.flatnonzero(support >= settings.min_ratings).astype(np.int32)
         lists = HistoryLists(model, settings.top_n, candidates, movie_ids)
         source = HistorySource.of(

@@ -17,11 +17,11 @@ from recspark.contract.paths import RunPaths
 from recspark.contract.schemas import IdTypes
 from recspark.datasets.id_maps import id_type, read_index_ids
 from recspark.datasets.manifest import require_manifest
+from recspark.datasets.movie_sums import count_movie_ratings
 from recspark.datasets.step import Step
 from recspark.errors import DataError, describe
 from recspark.files import parquet
 from recspark.recommend.co_rated import find_co_rated, has_weights
-from recspark.recommend.popularity import count_ratings
 from recspark.recommend.similar import Find, attach_titles, find_similar, nearest, to_units
 from recspark.scoring.lineage import require_model
 from recspark.scoring.load import open_vectors
@@ -57,7 +57,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         return
     with step:
         vectors = None if has_weights(model) else open_vectors(model)
-        listed = np.flatnonzero(count_ratings(spark, model.train) >= settings.min_ratings)
+        listed = np.flatnonzero(count_movie_ratings(spark, [model.train]) >= settings.min_ratings)
         if len(listed) < 2:
             raise DataError(
                 describe(

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from recspark.arrays.ndcg import measure_ndcg
 from recspark.synthetic.planted import NOISE_STD, planted_means
 from recspark.synthetic.population import Population
 from recspark.synthetic.rows import MovieRows
@@ -39,7 +40,6 @@ _BLOCK_USERS = 32
 # Gauss-Legendre nodes and weights on [0, 1].
 _NODES = (0.5 - 0.15**0.5, 0.5, 0.5 + 0.15**0.5)
 _NODE_WEIGHTS = (5 / 18, 8 / 18, 5 / 18)
-_DISCOUNTS = 1 / np.log2(np.arange(TOP_K) + 2)
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -108,8 +108,8 @@ def measure_best(population: Population, pairs: KnownPairs, exposures: Floats) -
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         lists = np.concatenate([np.empty((0, TOP_K), np.int64), *pool.map(oracle.rank, blocks)])
     is_hit = np.isin(users[:, None] * num_movies + lists, relevant, kind="sort")
-    ideal = np.cumsum(_DISCOUNTS)[np.minimum(num_relevant, TOP_K) - 1]
-    ndcg = (is_hit * _DISCOUNTS[: lists.shape[1]]).sum(axis=1) / ideal
+    rows, places = np.nonzero(is_hit)
+    ndcg = measure_ndcg(rows, places + 1, num_relevant, TOP_K)
     mean = math.fsum(ndcg) / len(users) if len(users) else None
     error = float(ndcg.std(ddof=1) / math.sqrt(len(users))) if len(users) > 1 else None
     return {

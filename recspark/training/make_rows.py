@@ -64,14 +64,14 @@ def make_row_learner(
         is_weighted=job.signal is not None,
     )
     plan = StepPlan(job.train_rows, max(1, sum(job.train_rows.values())), job.seed)
-    parts = model, rows, plan
     solver = make_solver(threads, group)
+    parts = model, rows, plan, users, movies, solver, settings
     if lists is not None:
-        learner = IalsLearner(*parts, users, movies, solver, settings)
+        learner = IalsLearner(*parts)
         learner.lists = lists
         return learner
     if not isinstance(model, BayesianMF):
-        return AlsLearner(*parts, users, movies, solver, settings)
+        return AlsLearner(*parts)
     priors = make_priors(users, movies, sampler, job.run, solver, job.seed)
     return GibbsLearner(
         *(model, rows, plan),

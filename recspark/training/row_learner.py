@@ -5,6 +5,7 @@ Shape legend: R users of the rank, M movies, K factors, T samples, U columns of 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,12 +46,10 @@ class RowLearner(Learner):
         yield from [None] * (self.plan.num_steps - first_step)
 
 
-class AlsLearner(RowLearner):
-    """Alternating least squares: movies given users, then users given movies.
+class AlternatingLearner(RowLearner):
+    """Solves for all movies given users, and then for all users given movies.
 
-    Minimises Σ e² + reg · Σ (squares of the rows that a rating uses), over ratings. So L2 of a row
-    grows with its number of ratings (Zhou and others 2008, section 3.1), and means the same as for
-    gradient descent.
+    It ends with the users, so that a user's row is what `fold_in` gives for the same history.
     """
 
     def __init__(
@@ -63,31 +62,37 @@ class AlsLearner(RowLearner):
         solver: RowSolver,
         settings: TrainConfig,
     ) -> None:
-        """Start from the model's movies and from `rows`."""
+        """Start from the model's movies and from `rows`; rows without ratings are 0."""
         super().__init__(model, rows, plan, users, movies, solver)
-        bias_reg = settings.reg if settings.bias_reg is None else settings.bias_reg
-        size = users.num_columns
-        per_rating = np.full(size, settings.reg)
-        per_rating[-1] = bias_reg
-        self._prior = RowPrior(np.zeros((size, size)), per_rating, np.zeros((1, size)))
+        self._settings = settings
         self.load_memory(Memory())
 
-    def take_step(self, batch: Any, step: int, learning_rate: float, clock: Clock) -> Tensor:
-        """Solve for all movies, then for all users."""
-        self.num_steps += 1
-        self._solver.solve(self._movies, self._users, self._prior)
-        errors = self._solver.solve(self._users, self._movies, self._prior)
-        self.rows.copy_(torch.from_numpy(self._users.rows))
-        self.model.get_parameter("movies").data.copy_(torch.from_numpy(self._movies.rows))
-        clock.mark("forward_backward")
-        squares = float(errors[:, 0].sum())
-        penalty = self._penalty(self._users) + self._penalty(self._movies) / self._group.num_ranks
-        scale = self.model.spec.target.scale
-        return torch.tensor([squares + penalty, squares * scale**2], dtype=torch.float64)
+    @abstractmethod
+    def _prior_given(self, others: RowTable) -> RowPrior:
+        """Return what is known of rows before their ratings; all ranks call it together.
 
-    def _penalty(self, table: RowTable) -> float:
-        squares = table.rows.astype(np.float64) ** 2
-        return float(table.counts @ (squares @ self._prior.per_rating))
+        Args:
+            others: Their counterparts, as they are now.
+        """
+
+    @abstractmethod
+    def _losses(self, squares: float) -> list[float]:
+        """Return what `take_step` does; all ranks call it together.
+
+        Args:
+            squares: Σ w e² of this rank's ratings, with e the errors that remain.
+        """
+
+    def take_step(self, batch: Any, step: int, learning_rate: float, clock: Clock) -> Tensor:
+        """Solve for all movies, then for all users; the sums are those after the step."""
+        self.num_steps += 1
+        users, movies, solver = self._users, self._movies, self._solver
+        solver.solve(movies, users, self._prior_given(users))
+        errors = solver.solve(users, movies, self._prior_given(movies))
+        self.rows.copy_(torch.from_numpy(users.rows))
+        self.model.get_parameter("movies").data.copy_(torch.from_numpy(movies.rows))
+        clock.mark("forward_backward")
+        return torch.tensor(self._losses(float(errors[:, 0].sum())), dtype=torch.float64)
 
     def memory(self) -> Memory:
         """Return nothing: the rows are all there is."""
@@ -97,3 +102,28 @@ class AlsLearner(RowLearner):
         """Take the rows over into the tables."""
         self._users.rows[:] = self.rows.cpu().numpy()
         self._movies.rows[:] = self.model.get_parameter("movies").detach().cpu().numpy()
+        for table in (self._users, self._movies):
+            table.rows[table.counts == 0] = 0
+
+
+class AlsLearner(AlternatingLearner):
+    """Alternating least squares.
+
+    Minimises Σ e² + reg · Σ (squares of the rows that a rating uses), over ratings. So L2 of a row
+    grows with its number of ratings (Zhou and others 2008, section 3.1), and means the same as for
+    gradient descent.
+    """
+
+    def _prior_given(self, others: RowTable) -> RowPrior:
+        settings, size = self._settings, others.num_columns
+        per_rating = np.full(size, settings.reg)
+        per_rating[-1] = settings.reg if settings.bias_reg is None else settings.bias_reg
+        return RowPrior(np.zeros((size, size)), per_rating, np.zeros((1, size)))
+
+    def _losses(self, squares: float) -> list[float]:
+        penalty = self._penalty(self._users) + self._penalty(self._movies) / self._group.num_ranks
+        return [squares + penalty, squares * self.model.spec.target.scale**2]
+
+    def _penalty(self, table: RowTable) -> float:
+        squares = table.rows.astype(np.float64) ** 2
+        return float(table.counts @ (squares @ self._prior_given(table).per_rating))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pyspark.sql import SparkSession
 
+from recspark.arrays.ndcg import measure_ndcg
 from recspark.cluster.tasks import spread
 from recspark.datasets.histories import Histories, read_histories
 from recspark.datasets.prepared import PreparedFacts
@@ -75,8 +76,6 @@ def _score(
 
 
 def _ndcg(scores: npt.NDArray[np.float64], liked: npt.NDArray[np.int32]) -> float:
-    size = min(TOP_K, len(scores))
-    listed = np.argsort(-scores, kind="stable")[:size]
-    discounts = 1 / np.log2(np.arange(2, size + 2))
-    hits = np.isin(listed, liked) & np.isfinite(scores[listed])
-    return float(hits @ discounts / discounts[: len(liked)].sum())
+    listed = np.argsort(-scores, kind="stable")[:TOP_K]
+    hits = np.flatnonzero(np.isin(listed, liked) & np.isfinite(scores[listed]))
+    return float(measure_ndcg(np.zeros_like(hits), hits + 1, np.array([len(liked)]), TOP_K)[0])

@@ -22,6 +22,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,11 @@ from common import header, save
 from feed import NUM_MOVIES, NUM_USERS, make_data
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from training_job import make_job as make_plain_job
 
 from recspark.cluster.ranks import WANTED
 from recspark.config import TrainConfig
 from recspark.config.load import load_model_configs
-from recspark.datasets.prepared import PreparedFacts
 from recspark.training.job import TrainJob
 from recspark.training.rank import train_rank
 
@@ -101,30 +102,10 @@ def make_job(
     num_movies: int = NUM_MOVIES,
 ) -> TrainJob:
     """Return a job that trains on ratings by bucket, without valid, and writes to `folder`."""
-    return TrainJob(
-        model_name=name,
-        folder=str(folder),
-        train=(str(train),),
-        valid=str(train),
-        train_rows=rows,
-        valid_rows={},
-        facts=PreparedFacts(
-            num_users=num_users,
-            num_movies=num_movies,
-            num_buckets=len(rows),
-            rating_min=1.0,
-            rating_max=5.0,
-            rating_mean=3.0,
-            rating_std=1.4,
-            rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
-        ),
-        checkpoints=str(folder / "checkpoints"),
-        tensorboard=str(folder / "tensorboard"),
-        train_id=name,
-        index_ids={},
-        settings=settings,
-        seed=1,
-    )
+    sizes = {"num_users": num_users, "num_movies": num_movies, "num_buckets": len(rows)}
+    job = make_plain_job(folder, (rows, {}), settings, **sizes)
+    paths = {"folder": str(folder), "train": (str(train),)}
+    return replace(job, model_name=name, train_id=name, seed=1, **paths)
 
 
 def run_rank(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:

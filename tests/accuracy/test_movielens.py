@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from recspark.config.load import load_model_configs
-from recspark.datasets.prepared import PreparedFacts
 from recspark.datasets.signal import Signal
 from recspark.files import json_files
 from recspark.scoring.predictors import FactorModel
 from recspark.scoring.trained import open_model
 from recspark.training.job import TrainJob
+from scripts.training_job import make_job
 from tests.training.jobs import as_rank, train_rank, write_bucket
 
 NUM_USERS, NUM_MOVIES, NUM_BUCKETS, NUM_TEST = 943, 1682, 4, 20_000
@@ -56,32 +56,12 @@ def job(ratings: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> TrainJ
             columns = users[mine], movies[mine], part[mine, 2]
             write_bucket(root / name, bucket, *columns, rated_at=part[mine, 3])
             rows[-1][bucket] = len(mine)
-    return TrainJob(
-        model_name="u1",
-        folder="",
-        train=(str(root / "train"),),
-        valid=str(root / "valid"),
-        train_rows=rows[0],
-        valid_rows=rows[1],
-        facts=PreparedFacts(
-            num_users=NUM_USERS,
-            num_movies=NUM_MOVIES,
-            num_buckets=NUM_BUCKETS,
-            rating_min=1.0,
-            rating_max=5.0,
-            rating_mean=float(rest[~is_valid, 2].mean()),
-            rating_std=float(rest[~is_valid, 2].std()),
-            rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
-        ),
-        checkpoints=str(root / "checkpoints"),
-        tensorboard="",
-        train_id="train",
-        index_ids={},
-        settings=load_model_configs(["--name", "u1", "--models", "biased_mf"], prog="test")[
-            "biased_mf"
-        ].train,
-        seed=42,
-    )
+    settings = load_model_configs(["--name", "u1", "--models", "biased_mf"], prog="test")
+    sizes = {"num_users": NUM_USERS, "num_movies": NUM_MOVIES, "num_buckets": NUM_BUCKETS}
+    job = make_job(root, (rows[0], rows[1]), settings["biased_mf"].train, **sizes)
+    given = rest[~is_valid, 2]
+    facts = replace(job.facts, rating_mean=float(given.mean()), rating_std=float(given.std()))
+    return replace(job, facts=facts, seed=42)
 
 
 @pytest.mark.parametrize(("preset", "options", "reached"), REACHED)

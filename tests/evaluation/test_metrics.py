@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from recspark.errors import DataError
 from recspark.evaluation.bootstrap import draw_weights
-from recspark.evaluation.metrics import count_movie_ratings, measure_models
+from recspark.evaluation.metrics import measure_models
 from tests.evaluation.samples import (
     NUM_MOVIES,
     NUM_ROWS,
@@ -145,12 +145,6 @@ def test_buckets_change_nothing(
             figures[name]["bootstrap"]["rmse"], abs=1e-12
         )
         assert again[name]["rmse"] == pytest.approx(figures[name]["rmse"], abs=1e-12)
-
-
-def test_movies_are_counted_over_all_buckets(spark: SparkSession, tmp_path: Path) -> None:
-    frame = write_frame(tmp_path, SAMPLE, 3)
-    counts = count_movie_ratings(spark, str(tmp_path), {0: 1, 1: 1, 2: 1}, NUM_MOVIES)
-    assert counts.tolist() == frame.movie_support.tolist()
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])

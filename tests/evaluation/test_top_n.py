@@ -16,7 +16,7 @@ from recspark.evaluation.lists_leaderboard import YARDSTICK
 from recspark.evaluation.top_n import measure_lists
 from recspark.evaluation.yardstick import list_popular, rank_movies
 from tests.evaluation import lists as small
-from tests.evaluation.lists import NUM_BUCKETS, NUM_MOVIES, NUM_USERS, SEED, Run
+from tests.evaluation.lists import NUM_MOVIES, NUM_USERS, SEED, Run
 from tests.runs import prepared_counts
 
 RESAMPLES = 200
@@ -151,10 +151,10 @@ def test_popularity_is_counted_without_a_model_of_it(
     run = dataclasses.replace(small.random_run(6), relevant_rating=relevant_rating)
     users = sorted({user for lists in run.lists.values() for user in lists})
     expected = small.popular_lists(run, users, 12)
-    frame = small.write_run(tmp_path / "first", run)
-    order = rank_movies(
-        spark, (frame.train, frame.valid), range(NUM_BUCKETS), frame.support, relevant_rating
-    )
+    likes = np.zeros(NUM_MOVIES, np.int64)
+    for (_, movie), rating in [*run.train.items(), *run.valid.items()]:
+        likes[movie] += relevant_rating is None or rating >= relevant_rating
+    order = rank_movies(likes, np.array(run.support))
     assert sorted(order.tolist()) == list(range(NUM_MOVIES - 1))  # the last one is not in train
     found = measure(spark, tmp_path / "counted", run, order.tolist())
     modelled = measure(spark, tmp_path / "modelled", small.with_model(run, YARDSTICK, expected))

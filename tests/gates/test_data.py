@@ -24,7 +24,7 @@ def test_the_same_figures_pass() -> None:
 def test_limits_are_inclusive() -> None:
     # 10 of 1000 lines, 891 = 0.9 × 990 ratings. (3.625 − 3.5 is exact in binary.)
     found = Figures(num_lines=1000, num_rejects=10, num_ratings=891, rating_mean=3.625)
-    limits = replace(LIMITS, max_mean_drift=0.125)
+    limits = replace(LIMITS, min_ratings=891, max_mean_drift=0.125)
     assert find_data_faults(found, replace(BEFORE, rating_mean=3.5), limits) == []
 
 

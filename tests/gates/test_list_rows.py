@@ -83,13 +83,13 @@ def test_churn_by_hand(tmp_path: Path, as_text: bool) -> None:
     mine = write(tmp_path / "a", TONIGHT, as_text=as_text)
     theirs = write(tmp_path / "b", before, as_text=as_text)
     found = count_rows(
-        stored(mine, TONIGHT), known(as_text=as_text, without=[1, 3]), stored(theirs, before)
+        stored(mine, TONIGHT), known(as_text=as_text, without=[1, 7]), stored(theirs, before)
     )
     assert (found.num_rows, found.num_lists) == (5, 3)
     assert (found.num_shared, found.churn) == (3, pytest.approx((0 + 0.5 + 1) / 3))
     assert (found.num_repeats, found.num_unknown) == (0, 0)
-    vanished = ("n3", "n1") if as_text else ("3", "1")  # by index
-    assert (found.num_vanished, found.vanished) == (2, vanished)
+    vanished = ("n7", "n1") if as_text else ("7", "1")  # by index; 7 is in two lists
+    assert (found.num_vanished, found.vanished) == (3, vanished)
 
 
 @pytest.mark.usefixtures("groups")
@@ -136,6 +136,11 @@ def test_no_user_in_common(tmp_path: Path) -> None:
         stored(write(tmp_path / "b", theirs), theirs),
     )
     assert (found.num_shared, found.churn) == (0, None)
+
+
+def test_rows_are_counted_in_the_files(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", TONIGHT)
+    assert count_rows(StoredLists(str(folder), 99, 3), known(), None).num_rows == 5
 
 
 def test_empty_lists(tmp_path: Path) -> None:

@@ -50,6 +50,11 @@ def test_lists_at_the_limits_pass() -> None:
     assert find_list_warnings(found, LIMITS) == []
 
 
+def test_first_lists_have_no_churn_and_pass() -> None:
+    first = with_counts(num_shared=None, churn=None)
+    assert find_list_faults(first, None, LIMITS) == []
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -74,6 +79,7 @@ def test_worse_than_popularity_fails_or_warns_by_setting() -> None:
     worse = with_quality(over_popularity=(-0.11, -0.2, -0.01))
     (fault,) = find_list_faults(worse, None, LIMITS)
     assert "NDCG@10 0.5000 is worse than popularity's by 0.1100 (0.0100 to 0.2000" in fault
+    assert find_list_warnings(worse, LIMITS) == []
     warns = replace(LIMITS, worse_than_popularity="warn")
     assert find_list_faults(worse, None, warns) == []
     assert find_list_warnings(worse, warns) == [fault.replace("popularity fail", "popularity warn")]

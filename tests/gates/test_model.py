@@ -44,6 +44,7 @@ def test_different_protocols_are_not_comparable() -> None:
 def test_first_model_passes_unless_it_has_no_rmse() -> None:
     assert find_model_faults(2.0, "any", None, LIMITS) == []
     assert find_model_faults(math.nan, "any", None, LIMITS)
+    assert find_model_faults(math.inf, "any", None, LIMITS)
     assert find_model_faults(math.inf, ACCEPTED.protocol, ACCEPTED, LIMITS)
 
 

@@ -20,7 +20,7 @@ RNG = np.random.default_rng(4)
 WEIGHTS = np.where(RNG.random((NUM_MOVIES, NUM_MOVIES)) < 0.1, RNG.normal(size=NUM_MOVIES), 0)
 WEIGHTS = WEIGHTS.astype(np.float32)
 WEIGHTS[:, 17] = 0
-LENGTHS = [3, 0, 29, 8, 1]
+LENGTHS = [7, 0, 29, 8, 1]  # about eight, which dense weights are added by
 ROWS = np.repeat(np.arange(5), LENGTHS)
 MOVIES = np.concatenate([RNG.choice(NUM_MOVIES, size, False) for size in LENGTHS])
 RATINGS = RNG.integers(2, 6, len(ROWS)).astype(np.float32)
@@ -38,10 +38,10 @@ def expected() -> np.ndarray:
 EXPECTED = expected()
 
 
-def model(kind: str) -> ItemModel:
+def model(kind: str, weights: np.ndarray = WEIGHTS) -> ItemModel:
     if kind == "dense":
-        return ItemModel(WEIGHTS, SIGNAL, lambda bucket: HISTORIES)
-    table = sparse.csr_matrix(WEIGHTS)
+        return ItemModel(weights, SIGNAL, lambda bucket: HISTORIES)
+    table = sparse.csr_matrix(weights)
     stored = SparseWeights(table.indptr.astype(np.int64), table.indices, table.data)
     return ItemModel(stored, SIGNAL, lambda bucket: HISTORIES)
 
@@ -94,5 +94,27 @@ def test_reasons_sum_to_the_score(kind: str) -> None:
         assert found.values[part].sum() == pytest.approx(total, rel=1e-4, abs=1e-5)
 
 
+@KINDS
+def test_reasons_end_with_the_row_of_their_movie(kind: str) -> None:
+    """Movies 0 and 1 have one weight each, stored side by side: 2 for movie 1, 5 for movie 3."""
+    weights = np.zeros((4, 4), np.float32)
+    weights[0, 1], weights[1, 3] = 2, 5
+    rated = np.array([0, 1], np.int32), np.array([5, 3], np.float32)  # which weigh 2 and 1
+    one = Histories.group(np.zeros(2, int), *rated, 1)
+    found = model(kind, weights).explain(one, np.zeros(3, int), np.array([1, 2, 3]))
+    assert found.values.tolist() == [4, 0, 0, 0, 0, 5]
+
+
 def test_tiles_end_inside_the_catalogue() -> None:
     assert 2 * item_loops._TILE < NUM_MOVIES
+
+
+def test_tiles_stay_within_their_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uncompiled, a column beyond the sums is an error; three movies make two tiles of two."""
+    monkeypatch.setattr(item_loops, "_TILE", 2)
+    weights = np.arange(9, dtype=np.float32).reshape(3, 3)
+    history = np.array([0, 1]), np.array([1], np.int32), np.array([2], np.float32)
+    into = np.zeros((3, 1), np.float32)
+    candidates = np.arange(3, dtype=np.int32)
+    item_loops.fill_dense.py_func(*history, weights, candidates, np.nan, into)
+    assert into.tolist() == [[6], [8], [10]]

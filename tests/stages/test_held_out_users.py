@@ -30,7 +30,7 @@ from recspark.datasets.step import Step
 from recspark.files import parquet
 from recspark.stages import baseline, evaluate, prepare, recommend
 from tests.baselines import dense, items
-from tests.stages.test_rankers import EASE
+from tests.stages.ranked import EASE
 
 RATED = dense.random_ratings(9, 90, 24, 0.5)
 PARTS = ("train", "valid", "test", "fold_in")

@@ -6,23 +6,18 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
 from recspark.config import (
-    BaselineConfig,
     BlendConfig,
     Config,
     EaseConfig,
-    ItemKnnConfig,
     ListBlendConfig,
-    PrepareConfig,
     RecommendConfig,
     ScorePairsConfig,
-    SignalConfig,
 )
 from recspark.contract import columns as c
 from recspark.contract import schemas
@@ -37,48 +32,26 @@ from recspark.notebook.run import Run
 from recspark.stages import baseline, evaluate, list_blend, pipeline, recommend, score_pairs
 from recspark.stages import blend as stages_blend
 from tests.baselines import dense, items
-from tests.runs import movie_id, user_id, write_prepared
+from tests.runs import movie_id, user_id
+from tests.stages import ranked
+from tests.stages.ranked import IN_TRAIN, KNOWN, TRAIN
 
-STARS = (0.1, 0.2, 0.5, 1.0, 1.3)
-IN_VALID = np.random.default_rng(3).random(items.RATINGS.shape) < 0.15
-IN_TEST = ~IN_VALID & (np.random.default_rng(4).random(items.RATINGS.shape) < 0.2)
-TRAIN = np.where(IN_VALID | IN_TEST, np.nan, items.RATINGS)
-VALID = np.where(IN_VALID, items.RATINGS, np.nan)
-KNOWN = np.where(IN_TEST, np.nan, items.RATINGS)
-EASE = {"reg": 2.0, "dropout": 0.2, "user_weight": 0.5}
-KNN: dict[str, Any] = {"num_neighbors": 6, "shrinkage": 1.0, "asymmetry": 0.6, "user_weight": 0.5}
 MEMBERS = ("ease", "item_knn", "bias")
 STRANGER = 2**40
 
 
 def presets(config: Config) -> dict[str, Config]:
-    section = BaselineConfig(ease=EaseConfig(**EASE), item_knn=ItemKnnConfig(**KNN))
-    return {
-        name: dataclasses.replace(config, baseline=dataclasses.replace(section, algorithm=name))
-        for name in ("ease", "item_knn", "bias", "popularity")
-    }
+    return {name: ranked.of(config, name) for name in (*MEMBERS, "popularity")}
 
 
 @pytest.fixture(scope="module")
 def blended(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Config:
     """A run with three members, fitted, and their blend of lists."""
-    config = Config(
-        name="t",
-        run_dir=str(tmp_path_factory.mktemp("list_blend")),
+    config = dataclasses.replace(
+        ranked.write_run(spark, tmp_path_factory.mktemp("list_blend")),
         models=MEMBERS,
-        prepare=PrepareConfig(num_buckets=items.NUM_BUCKETS),
-        signal=SignalConfig(weights=STARS),
         list_blend=ListBlendConfig(members=MEMBERS),
         recommend=RecommendConfig(models=("list_blend",), top_n=5),
-    )
-    write_prepared(
-        spark,
-        config,
-        train=dense.cells(TRAIN),
-        valid=dense.cells(VALID),
-        test=dense.cells(np.where(IN_TEST, items.RATINGS, np.nan)),
-        num_users=items.NUM_USERS,
-        num_movies=items.NUM_MOVIES,
     )
     for name, one in presets(config).items():
         baseline.run(one, name, spark)
@@ -93,18 +66,12 @@ def copied(blended: Config, tmp_path: Path) -> Config:
     return dataclasses.replace(blended, run_dir=str(tmp_path / "run"))
 
 
-def in_train() -> np.ndarray:
-    return np.flatnonzero((~np.isnan(TRAIN)).any(axis=0))
-
-
 def scores(name: str) -> np.ndarray:
     """Return a member's scores of all users and movies by NumPy; NaN for no answer."""
-    x = np.where(np.isnan(KNOWN), 0, np.interp(np.nan_to_num(KNOWN), range(1, 6), STARS))
     if name == "bias":
         mean, users, movies = dense.bias_effects(TRAIN, reg_user=10, reg_movie=25)
         return mean + users[:, None] + movies
-    table = items.ease(x, **EASE) if name == "ease" else items.nearest(x, **KNN)
-    return np.where((x > 0).astype(float) @ (np.abs(table) > 1e-9) > 0, x @ table, np.nan)
+    return ranked.scores(name)
 
 
 def blend() -> np.ndarray:
@@ -115,22 +82,13 @@ def blend() -> np.ndarray:
         table = scores(name)
         is_answered |= ~np.isnan(table)
         for user, row in enumerate(table):
-            unseen = in_train()[np.isnan(KNOWN[user, in_train()])]
+            unseen = IN_TRAIN[np.isnan(KNOWN[user, IN_TRAIN])]
             if np.isnan(row[unseen]).all():
                 continue
             row = np.where(np.isnan(row), np.nanmin(row[unseen]), row)
             total[user] += (row - row[unseen].mean()) / row[unseen].std()
-    is_answered[:, np.setdiff1d(np.arange(KNOWN.shape[1]), in_train())] = False
+    is_answered[:, np.setdiff1d(np.arange(KNOWN.shape[1]), IN_TRAIN)] = False
     return np.where(is_answered, total, np.nan)
-
-
-def lists_of(spark: SparkSession, config: Config) -> dict[int, list[tuple[int, float]]]:
-    path = RunPaths(config.root).recommendations("list_blend")
-    rows = parquet.read_dataset(spark, path, schemas.RECOMMENDATIONS).collect()
-    found: dict[int, list[tuple[int, float]]] = {}
-    for row in sorted(rows, key=lambda row: (row[c.USER_ID], row[c.RANK])):
-        found.setdefault(row[c.USER_ID], []).append((row[c.MOVIE_ID], row[c.SCORE]))
-    return found
 
 
 @pytest.mark.parametrize("min_ratings", [1, 12])
@@ -140,19 +98,10 @@ def test_lists_are_the_highest_sums_of_z_scores(
     """Leaving out movies that few have rated changes no score of the others."""
     settings = dataclasses.replace(blended.recommend, min_ratings=min_ratings)
     recommend.run(dataclasses.replace(blended, recommend=settings), "list_blend", spark)
-    found, table = lists_of(spark, blended), blend()
-    is_candidate = (~np.isnan(TRAIN)).sum(axis=0) >= min_ratings
-    assert min_ratings == 1 or 5 < is_candidate.sum() < len(in_train())
-    table[~np.isnan(KNOWN) | ~is_candidate | np.isnan(table)] = -np.inf
-    for user in range(items.NUM_USERS):
-        if np.isnan(TRAIN[user]).all():
-            assert user_id(user) not in found
-            continue
-        order = np.argsort(-table[user], kind="stable")[:5]
-        best = [movie for movie in order if table[user, movie] > -np.inf]
-        got = found[user_id(user)]
-        assert [movie for movie, _ in got] == [movie_id(movie) for movie in best]
-        np.testing.assert_allclose([s for _, s in got], table[user, best], rtol=2e-3, atol=2e-3)
+    candidates = np.flatnonzero((~np.isnan(TRAIN)).sum(axis=0) >= min_ratings)
+    assert min_ratings == 1 or 5 < len(candidates) < len(IN_TRAIN)
+    found = ranked.read_lists(spark, blended, "list_blend")
+    ranked.assert_best(found, blend(), candidates, tolerance=2e-3)
 
 
 @pytest.mark.parametrize("name", ["list_blend", "ease", "item_knn"])

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from recspark.config import (
-    BaselineConfig,
-    Config,
-    EaseConfig,
-    ItemKnnConfig,
-    PrepareConfig,
-    RecommendConfig,
-    SignalConfig,
-    SimilarConfig,
-)
+from recspark.config import Config, SignalConfig, SimilarConfig
 from recspark.contract import columns as c
 from recspark.contract import schemas
 from recspark.contract.paths import RANKS_ONLY, RunPaths
@@ -30,82 +20,29 @@ from recspark.files import parquet
 from recspark.scoring.lineage import require_model
 from recspark.scoring.load import open_model, read_card
 from recspark.stages import baseline, recommend, similar
-from tests.baselines import dense, items
-from tests.runs import movie_id, user_id, write_prepared
-
-STARS = (0.1, 0.2, 0.5, 1.0, 1.3)
-IN_VALID = np.random.default_rng(3).random(items.RATINGS.shape) < 0.15
-TRAIN = np.where(IN_VALID, np.nan, items.RATINGS)
-VALID = np.where(IN_VALID, items.RATINGS, np.nan)
-EASE = {"reg": 2.0, "dropout": 0.2, "user_weight": 0.5}
-KNN: dict[str, Any] = {
-    "num_neighbors": 6,
-    "shrinkage": 1.0,
-    "asymmetry": 0.6,
-    "user_weight": 0.5,
-}
+from tests.baselines import items
+from tests.runs import movie_id
+from tests.stages import ranked
+from tests.stages.ranked import EASE, IN_TRAIN, KNOWN, SIGNAL, TRAIN, of
 
 
 @pytest.fixture(scope="module")
 def config(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Config:
-    root = str(tmp_path_factory.mktemp("rankers"))
-    config = Config(
-        name="t",
-        run_dir=root,
-        prepare=PrepareConfig(num_buckets=items.NUM_BUCKETS),
-        signal=SignalConfig(weights=STARS),
-        baseline=BaselineConfig(ease=EaseConfig(**EASE), item_knn=ItemKnnConfig(**KNN)),
-        recommend=RecommendConfig(top_n=5),
-    )
-    sizes = {"num_users": items.NUM_USERS, "num_movies": items.NUM_MOVIES}
-    cells, valid = dense.cells(TRAIN), dense.cells(VALID)
-    write_prepared(spark, config, train=cells, valid=valid, test=[], **sizes)
-    return config
+    return ranked.write_run(spark, tmp_path_factory.mktemp("rankers"))
 
 
-def of(config: Config, algorithm: str, refit: bool) -> Config:
-    own = dataclasses.replace(config.baseline, algorithm=algorithm, refit=refit)  # type: ignore[arg-type]
-    return dataclasses.replace(config, baseline=own)
-
-
-def scores(algorithm: str, refit: bool, kind: str = "stars") -> np.ndarray:
-    """Return the scores of all users and movies; NaN where none of a user's movies has a weight."""
-    known = items.RATINGS if refit else TRAIN
-    if kind == "likes":
-        x = (np.nan_to_num(known) >= 4).astype(float)
-    else:
-        x = np.where(np.isnan(known), 0, np.interp(np.nan_to_num(known), range(1, 6), STARS))
-    if algorithm == "popularity":
-        return np.tile(x.sum(axis=0), (len(x), 1))
-    table = items.ease(x, **EASE) if algorithm == "ease" else items.nearest(x, **KNN)
-    return np.where((x > 0).astype(float) @ (np.abs(table) > 1e-9) > 0, x @ table, np.nan)
-
-
-@pytest.mark.parametrize("refit", [True, False])
-@pytest.mark.parametrize("algorithm", ["popularity", "item_knn", "ease"])
+@pytest.mark.parametrize(
+    ("algorithm", "refit"),
+    [("popularity", True), ("item_knn", True), ("ease", True), ("ease", False)],
+)
 def test_lists_are_the_highest_scores_of_unseen_movies(
     spark: SparkSession, config: Config, algorithm: str, refit: bool
 ) -> None:
     one, name = of(config, algorithm, refit), f"{algorithm}_{refit}"
     baseline.run(one, name, spark)
     recommend.run(one, name, spark)
-    path = RunPaths(one.root).recommendations(name)
-    rows = parquet.read_dataset(spark, path, schemas.RECOMMENDATIONS).collect()
-    found: dict[int, list[tuple[int, float]]] = {}
-    for row in sorted(rows, key=lambda row: (row[c.USER_ID], row[c.RANK])):
-        found.setdefault(row[c.USER_ID], []).append((row[c.MOVIE_ID], row[c.SCORE]))
-    table = scores(algorithm, refit)
-    rated_in_train = (~np.isnan(TRAIN)).sum(axis=0) > 0
-    table[~np.isnan(items.RATINGS) | ~rated_in_train | np.isnan(table)] = -np.inf
-    for user in range(items.NUM_USERS):
-        if np.isnan(TRAIN[user]).all():
-            assert user_id(user) not in found
-            continue
-        order = np.argsort(-table[user], kind="stable")[:5]
-        best = [movie for movie in order if table[user, movie] > -np.inf]
-        got = found[user_id(user)]
-        assert [movie for movie, _ in got] == [movie_id(movie) for movie in best]
-        np.testing.assert_allclose([s for _, s in got], table[user, best], rtol=2e-3, atol=1e-5)
+    table = ranked.scores(algorithm, KNOWN if refit else TRAIN)
+    ranked.assert_best(ranked.read_lists(spark, one, name), table)
 
 
 def test_similar_movies_are_those_of_the_highest_weight(
@@ -122,15 +59,13 @@ def test_similar_movies_are_those_of_the_highest_weight(
     similar.run(one, "alike", spark)
     path = paths.similar_movies("alike")
     rows = parquet.read_dataset(spark, path, schemas.SIMILAR_MOVIES).collect()
-    x = np.where(np.isnan(TRAIN), 0, np.interp(np.nan_to_num(TRAIN), range(1, 6), STARS))
-    table = items.ease(x, **EASE)
-    known = np.flatnonzero((~np.isnan(TRAIN)).any(axis=0))
+    table = items.ease(items.weights(SIGNAL, TRAIN), **EASE)
     found: dict[int, list[int]] = {}
     for row in sorted(rows, key=lambda row: (row[c.MOVIE_ID], row[c.RANK])):
         found.setdefault(row[c.MOVIE_ID], []).append(row[c.SIMILAR_MOVIE_ID])
         assert (row[c.SIMILAR_TITLE] == "First") == (row[c.SIMILAR_MOVIE_ID] == movie_id(0))
-    for movie in known:
-        best = sorted(known, key=lambda other: -table[movie, other])[:3]
+    for movie in IN_TRAIN:
+        best = sorted(IN_TRAIN, key=lambda other: -table[movie, other])[:3]
         expected = [movie_id(other) for other in best if table[movie, other] > 0]
         assert found.get(movie_id(movie), []) == expected
 
@@ -143,11 +78,9 @@ def test_the_card_says_what_was_learned_from(spark: SparkSession, config: Config
         card = read_card(folder)
         assert card[RANKS_ONLY] is True
         assert card["refit"] is refit
-        assert card["signal_weights"] == {
-            "ratings": [1.0, 2.0, 3.0, 4.0, 5.0],
-            "weights": list(STARS),
-            "lowest": None,
-        }
+        stars = [0.1, 0.2, 0.5, 1.0, 1.3]
+        ratings = [1.0, 2.0, 3.0, 4.0, 5.0]
+        assert card["signal_weights"] == {"ratings": ratings, "weights": stars, "lowest": None}
         manifest = read_manifest(folder)
         assert manifest is not None
         assert ("valid" in manifest.inputs) is refit
@@ -160,7 +93,7 @@ def test_pairs_are_scored_by_the_signal_that_was_learned_from(
     one = of(likes, "item_knn", True)
     baseline.run(one, "likes", spark)
     model = open_model(require_model(one, "likes")[0])
-    expected = scores("item_knn", True, "likes")
+    expected = ranked.scores("item_knn", signal=items.LIKES)
     for bucket in range(items.NUM_BUCKETS):
         users = np.arange(bucket, items.NUM_USERS, items.NUM_BUCKETS)
         rows = np.repeat(np.arange(len(users)), items.NUM_MOVIES)

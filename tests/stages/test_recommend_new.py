@@ -36,7 +36,7 @@ from recspark.notebook.model import Model
 from recspark.stages import baseline, recommend, recommend_new, score_pairs, train
 from tests.baselines import dense, items
 from tests.runs import movie_id, user_id, write_prepared
-from tests.stages.test_rankers import EASE, KNN, STARS
+from tests.stages.ranked import EASE, KNN, STARS
 
 IN_VALID = np.random.default_rng(8).random(items.RATINGS.shape) < 0.15
 TRAIN = np.where(IN_VALID, np.nan, items.RATINGS)

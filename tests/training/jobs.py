@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import socket
@@ -12,15 +13,16 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recspark.config import TrainConfig
-from recspark.datasets.prepared import PreparedFacts
 from recspark.training.job import TrainJob
 from recspark.training.rank import train_rank
+from scripts import training_job
 
 NUM_USERS, NUM_MOVIES, NUM_BUCKETS = 53, 17, 5
+
+write_bucket = functools.partial(training_job.write_bucket, row_group_rows=30)
+"""Writes small row groups, so that a bucket has several."""
 
 
 def write_split(folder: Path, seed: int, share: float) -> dict[int, int]:
@@ -40,29 +42,6 @@ def write_split(folder: Path, seed: int, share: float) -> dict[int, int]:
     return rows
 
 
-def write_bucket(
-    folder: Path,
-    bucket: int,
-    users: np.ndarray,
-    movies: np.ndarray,
-    ratings: np.ndarray,
-    rated_at: np.ndarray | None = None,
-) -> None:
-    target = folder / f"bucket={bucket}"
-    target.mkdir(parents=True)
-    table = pa.table(
-        {
-            "user_index": pa.array(users, pa.int32()),
-            "movie_index": pa.array(movies, pa.int32()),
-            "rating": pa.array(ratings, pa.float32()),
-            "rated_at": pa.array(
-                np.zeros(len(users)) if rated_at is None else rated_at, pa.int32()
-            ),
-        }
-    )
-    pq.write_table(table, target / "part-0.parquet", row_group_size=30)
-
-
 def make_job(root: Path, **settings: object) -> TrainJob:
     """Write new data under `root` and return a job over it."""
     defaults: dict[str, object] = {
@@ -73,30 +52,19 @@ def make_job(root: Path, **settings: object) -> TrainJob:
         "device": "cpu",
         "timeout_seconds": 30,
     }
-    return TrainJob(
-        model_name="tiny",
-        folder=str(root / "model"),
-        train=(str(root / "train"),),
-        valid=str(root / "valid"),
-        train_rows=write_split(root / "train", seed=1, share=0.5),
-        valid_rows=write_split(root / "valid", seed=2, share=0.1),
-        facts=PreparedFacts(
-            num_users=NUM_USERS,
-            num_movies=NUM_MOVIES,
-            num_buckets=NUM_BUCKETS,
-            rating_min=1.0,
-            rating_max=5.0,
-            rating_mean=3.5,
-            rating_std=1.1,
-            rating_values=(1.0, 2.0, 3.0, 4.0, 5.0),
-        ),
-        checkpoints=str(root / "checkpoints"),
-        tensorboard=str(root / "tensorboard"),
-        train_id="train-1",
-        index_ids={"user_index": "u", "movie_index": "m"},
-        settings=TrainConfig(**{**defaults, **settings}),  # type: ignore[arg-type]
-        seed=7,
+    rows = (
+        write_split(root / "train", seed=1, share=0.5),
+        write_split(root / "valid", seed=2, share=0.1),
     )
+    job = training_job.make_job(
+        root,
+        rows,
+        TrainConfig(**{**defaults, **settings}),  # type: ignore[arg-type]
+        num_users=NUM_USERS,
+        num_movies=NUM_MOVIES,
+        num_buckets=NUM_BUCKETS,
+    )
+    return replace(job, facts=replace(job.facts, rating_mean=3.5), seed=7)
 
 
 @contextmanager
