@@ -34,8 +34,8 @@ class GateConfig:
     max_rmse_rise: float = 0.002
     """Largest rise of RMSE above the accepted run's (rating units)."""
     lists: tuple[str, ...] = ()
-    """Models whose lists are judged, each one of `models`, or blend; if empty, those of the run
-    that have lists."""
+    """Models whose lists are judged, each one of `models`, blend or list_blend; if empty, those of
+    the run that have lists."""
     min_served: float = 0.9
     """Smallest share of the users asked for who get a list (0 to 1)."""
     max_vanished: float = 0.0
