@@ -40,7 +40,7 @@ class GateConfig:
     """Smallest share of the users asked for who get a list (0 to 1)."""
     max_vanished: float = 0.0
     """Largest share of the rows of lists whose movie is not in the titles file (0 to 1)."""
-    max_churn: float = 0.5
+    max_churn: float = 0.3
     """Largest share of a user's list that changed since the accepted run, on average over the users
     who have a list in both (0 to 1)."""
     max_ndcg_fall: float = 0.005
