@@ -1,13 +1,15 @@
 """recspark every night, one `spark-submit` per stage:
 
     plan → ingest → prepare → data_gate → (baseline ∥ train, a task per model)
-         → score → blend, if it has members → (recommend ∥ similar, a task per model that lists)
+         → score → blend → (recommend ∥ similar, a task per model that lists)
          → evaluate → (lists_gate → model_gate ∥ report)
 
-A run's outputs lie in `<root>/<logical date>/`, and a stage whose output is up to
-date is skipped, so retries, re-runs and backfills do no work twice. `<root>/accepted-<name>.json`
-points to the run whose model passed last. A task succeeds only if the manifests of its data sets
-name the current inputs; exit code 0 of spark-submit is not enough.
+The default parameters fit the models of conf/movielens-100k.yaml, and make users' lists from a
+blend of two of them, and lists of similar movies.
+A run's outputs lie in `<root>/<logical date>/`, and a stage whose output is up to date is skipped,
+so retries, re-runs and backfills do no work twice. `<root>/accepted-<name>.json` points to the run
+whose model passed last. A task succeeds only if the manifests of its data sets name the current
+inputs; exit code 0 of spark-submit is not enough.
 
 Workers need `spark-submit` and the project's Python on the PATH (docs/airflow.md).
 """
@@ -47,12 +49,19 @@ ONLY_WITH = {
     "predictions/blend": "--blend.members",
     "models/list_blend": "--list_blend.members",
 }
+NONE = "[]"  # an empty list on the command line, so that the members of the config do not count
 # These are left out where prepare held out no test ratings.
 MEASURED_ON_TEST = ("predictions/", "metrics/", "leaderboard.json", "lists.json")
 # Data sets whose ids a manifest names among its inputs.
 CHECKED_INPUTS = ("ratings", "train", "valid", "test")
 # Added when `train` is retried, to continue from the last checkpoint.
 RESUME = ["--train.resume", "true"]
+
+
+def names(default: list[str], description: str, **more: Any) -> Param:
+    """Return a parameter that is a list of words."""
+    return Param(default, type="array", items={"type": "string"}, description=description, **more)
+
 
 PARAMS = {
     "config": Param(
@@ -67,51 +76,33 @@ PARAMS = {
         minLength=1,
         description="Where runs go, one folder per logical date (local path, hdfs:// or s3a://).",
     ),
-    "baselines": Param(
-        ["bias", "cosine_user", "als"],
-        type="array",
-        items={"type": "string"},
+    "baselines": names(
+        ["bias", "cosine_user", "als", "popularity", "ease"],
+        "Presets that Spark fits, with bias among them, which answers for unseen ids.",
         contains={"const": "bias"},
-        description="Presets that Spark fits, with bias among them, which answers for unseen ids.",
     ),
-    "trained": Param(
-        ["biased_mf"],
-        type="array",
-        items={"type": "string"},
-        description="Presets that PyTorch trains, each in a task of its own.",
+    "trained": names(
+        ["biased_mf", "bayesian_mf_interactions", "ials"],
+        "Presets that PyTorch trains, each in a task of its own.",
     ),
-    "blend": Param(
-        [],
-        type="array",
-        items={"type": "string"},
-        description="Models whose predictions are blended; empty means no blend.",
+    "blend": names([], "Models whose predictions are blended; empty means no blend."),
+    "list_blend": names(
+        ["ease", "ials"],
+        "Models whose lists are blended into list_blend; empty means no such blend.",
     ),
-    "list_blend": Param(
-        [],
-        type="array",
-        items={"type": "string"},
-        description="Models whose lists are blended into list_blend; empty means no such blend.",
+    "recommend": names(
+        ["list_blend"],
+        "Models that make users' lists, each in a task of its own, with blend and list_blend among "
+        "them if there are; all of these must pass the gate. Empty means no lists.",
     ),
-    "recommend": Param(
-        [],
-        type="array",
-        items={"type": "string"},
-        description="Models that make users' lists, each in a task of its own, with blend and "
-        "list_blend among them if there are; all of these must pass the gate. Empty means no "
-        "lists.",
-    ),
-    "similar": Param(
-        [],
-        type="array",
-        items={"type": "string"},
-        description="Models that make lists of similar movies, each in a task of its own.",
+    "similar": names(
+        ["ease"],
+        "Models that make lists of similar movies, each in a task of its own; empty means none.",
     ),
     "num_ranks": Param(1, type="integer", minimum=1, description="Training processes per model."),
-    "settings": Param(
+    "settings": names(
         [],
-        type="array",
-        items={"type": "string"},
-        description="Further words for every job; {date} becomes the logical date, as in "
+        "Further words for every job; {date} becomes the logical date, as in "
         '["--ingest.ratings", "/raw/{date}/u.data"].',
     ),
     "spark": Param(
@@ -141,7 +132,7 @@ class RecsparkJob(SparkSubmitOperator):
             if self.job == "score" and ranks_only(run_dir, model):
                 continue
             for output in OUTPUTS[self.job]:
-                if output in ONLY_WITH and ONLY_WITH[output] not in words:
+                if output in ONLY_WITH and words[ONLY_WITH[output]] == NONE:
                     continue
                 if output.startswith(MEASURED_ON_TEST) and not has_test(run_dir):
                     continue
@@ -184,12 +175,15 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
     # A run that was not scheduled may have no logical date.
     day = (dag_run.logical_date or dag_run.run_after).strftime("%Y-%m-%d")
     more = [word.replace("{date}", day) for word in params["settings"]]
-    blends = [name for name in ("blend", "list_blend") if params[name]]
-    for name in blends:
-        more += [f"--{name}.members", ",".join(params[name])]
-    listed = ["--gate.lists", ",".join(params["recommend"])] if params["recommend"] else []
+    require_made(params)
+    chosen = {
+        "--blend.members": params["blend"],
+        "--list_blend.members": params["list_blend"],
+        "--gate.lists": params["recommend"],
+    }
+    lists = [word for name, x in chosen.items() for word in (name, ",".join(x) or NONE)]
     # The settings come last, so that they win.
-    common = ["--config", params["config"], "--run_dir", f"{params['root']}/{day}", *listed, *more]
+    common = ["--config", params["config"], "--run_dir", f"{params['root']}/{day}", *lists, *more]
 
     def words(models: list[str], *extra: str) -> list[str]:
         return [*common, "--models", ",".join(models), *extra]
@@ -200,7 +194,7 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
         "every": words(every, *ranks),
         "baseline": words(params["baselines"]),
         "train": [words([model], *ranks) for model in params["trained"]],
-        "blend": [words(every, *ranks)] if blends else [],
+        "blend": [words(every, *ranks)] if params["blend"] or params["list_blend"] else [],
         "recommend": [words(every, "--recommend.models", model) for model in params["recommend"]],
         "similar": [words(every, "--similar.models", model) for model in params["similar"]],
         "data_gate": words(every, "--gate.date", day, "--gate.check", "data"),
@@ -210,27 +204,28 @@ def plan(params: dict[str, Any] | None = None, dag_run: Any = None) -> dict[str,
     }
 
 
+def require_made(params: dict[str, Any]) -> None:
+    """Raise unless this run makes the models that blends and lists are made of."""
+    fitted = {*params["baselines"], *params["trained"]}
+    blends = {name for name in ("blend", "list_blend") if params[name]}
+    known = {
+        "blend": fitted,
+        "list_blend": fitted | blends - {"list_blend"},
+        "recommend": fitted | blends,
+        "similar": fitted,
+    }
+    for name, made in known.items():
+        if missing := [model for model in params[name] if model not in made]:
+            raise ValueError(
+                f"parameter {name}: found {', '.join(missing)}, expected some of "
+                f"{', '.join(sorted(made))}. Remedy: add them to baselines or trained, or take "
+                f"them out of {name}."
+            )
+
+
 @task(retries=0)
-def each_trained(words: list[list[str]]) -> list[list[str]]:
-    """Return the words of each training task: only a whole return value can be mapped over."""
-    return words
-
-
-@task(retries=0, trigger_rule="none_failed")
-def each_blend(words: list[list[str]]) -> list[list[str]]:
-    """Return the words of the blend, one task's or none."""
-    return words
-
-
-@task(retries=0)
-def each_listed(words: list[list[str]]) -> list[list[str]]:
-    """Return the words of each task that makes users' lists."""
-    return words
-
-
-@task(retries=0)
-def each_similar(words: list[list[str]]) -> list[list[str]]:
-    """Return the words of each task that makes lists of similar movies."""
+def each(words: list[list[str]]) -> list[list[str]]:
+    """Return the words of each mapped task: only a whole return value can be mapped over."""
     return words
 
 
@@ -264,7 +259,7 @@ with DAG(
         task_id="baseline", job="baseline", application_args=words["baseline"], **common
     )
     train = RecsparkJob.partial(task_id="train", job="train", **common).expand(
-        application_args=each_trained(words["train"])
+        application_args=each.override(task_id="each_trained")(words["train"])
     )
     score = RecsparkJob(
         task_id="score",
@@ -274,17 +269,17 @@ with DAG(
         **common,
     )
     blend = RecsparkJob.partial(task_id="blend", job="blend", **common).expand(
-        application_args=each_blend(words["blend"])
+        application_args=each.override(task_id="each_blend")(words["blend"])
     )
     recommend = RecsparkJob.partial(
         task_id="recommend",
         job="recommend",
         trigger_rule="none_failed",  # without members, blend is skipped
         **common,
-    ).expand(application_args=each_listed(words["recommend"]))
+    ).expand(application_args=each.override(task_id="each_listed")(words["recommend"]))
     similar = RecsparkJob.partial(
         task_id="similar", job="similar", trigger_rule="none_failed", **common
-    ).expand(application_args=each_similar(words["similar"]))
+    ).expand(application_args=each.override(task_id="each_similar")(words["similar"]))
     evaluate = RecsparkJob(
         task_id="evaluate",
         job="evaluate",

@@ -34,13 +34,13 @@ class GateConfig:
     max_rmse_rise: float = 0.002
     """Largest rise of RMSE above the accepted run's (rating units)."""
     lists: tuple[str, ...] = ()
-    """Models whose lists are judged, each one of `models`, or blend; if empty, those of the run
-    that have lists."""
+    """Models whose lists are judged, each one of `models`, blend or list_blend; if empty, those of
+    the run that have lists."""
     min_served: float = 0.9
     """Smallest share of the users asked for who get a list (0 to 1)."""
     max_vanished: float = 0.0
     """Largest share of the rows of lists whose movie is not in the titles file (0 to 1)."""
-    max_churn: float = 0.5
+    max_churn: float = 0.3
     """Largest share of a user's list that changed since the accepted run, on average over the users
     who have a list in both (0 to 1)."""
     max_ndcg_fall: float = 0.005

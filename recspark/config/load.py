@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -23,6 +24,8 @@ from recspark.config.words import CONFIG_SUFFIXES, has_option, normalise
 from recspark.contract.paths import BLEND, BLENDS
 from recspark.errors import ConfigError, describe
 from recspark.files import storage
+
+logger = logging.getLogger(__name__)
 
 jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -40,7 +43,13 @@ def load_config(argv: Sequence[str], prog: str) -> Config:
         config, files = _parse([word for word in argv if word != "--print_config"], prog)
         presets = [_preset(files, config.models[0])] if len(config.models) == 1 else []
         argv = [*presets, *argv]
-    return _parse(argv, prog)[0]
+    config, _ = _parse(argv, prog)
+    if left_out := _find_left_out(config, argv):
+        logger.info(
+            "config: no blend of lists, because --models leaves out %s of list_blend.members",
+            ", ".join(left_out),
+        )
+    return _narrow(config, argv)
 
 
 def load_model_configs(
@@ -61,7 +70,7 @@ def load_model_configs(
     run, files = _parse(argv, prog)
     for model in run.models:
         if model in BLENDS and takes_blend:
-            configs[model] = run
+            configs[model] = _narrow(run, argv)
             continue
         config, _ = _parse([_preset(files, model), *argv], prog)
         if (config.baseline.algorithm is None) == (config.train.architecture is None):
@@ -74,7 +83,7 @@ def load_model_configs(
                     remedy=f"Name the model in {model}.yaml and in no --config file.",
                 )
             )
-        configs[model] = config
+        configs[model] = _narrow(config, argv)
     return configs
 
 
@@ -138,10 +147,7 @@ def _parse(argv: Sequence[str], prog: str) -> tuple[Config, list[Path]]:
     """Return the config and the --config files that it was read from."""
     values = _parse_values(argv, prog, Config)
     files = [Path(str(path)) for path in values.pop("config") or []]
-    config = _fill_in(Config(**values), files)
-    if has_option(argv, "--models") and not has_option(argv, "--list_blend.members"):
-        config = _narrow(config)
-    return config, files
+    return _fill_in(Config(**values), files), files
 
 
 def _parse_values(argv: Sequence[str], prog: str, section: type) -> dict[str, Any]:
@@ -181,15 +187,22 @@ def _fill_in(config: Config, files: Sequence[Path]) -> Config:
     return dataclasses.replace(config, name=name, run_dir=run_dir)
 
 
-def _narrow(config: Config) -> Config:
-    """Return the config without the blend of lists if the models do not include its members.
-
-    `--models` on the command line often names fewer models than the config blends.
-    """
-    made = {*config.models, *([BLEND] if config.blend.members else [])}
-    if made >= set(config.list_blend.members):
+def _narrow(config: Config, argv: Sequence[str]) -> Config:
+    """Return the config without the blend of lists if `--models` leaves members of it out."""
+    if not _find_left_out(config, argv):
         return config
     return dataclasses.replace(config, list_blend=ListBlendConfig())
+
+
+def _find_left_out(config: Config, argv: Sequence[str]) -> list[str]:
+    """Return the members of the config's blend of lists that `--models` on argv does not name.
+
+    It often names fewer models than the config blends. Members on argv too are meant as they are.
+    """
+    if not has_option(argv, "--models") or has_option(argv, "--list_blend.members"):
+        return []
+    made = {*config.models, *([BLEND] if config.blend.members else [])}
+    return [name for name in config.list_blend.members if name not in made]
 
 
 def _preset(files: Sequence[Path], model: str) -> str:

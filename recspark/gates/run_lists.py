@@ -13,7 +13,7 @@ from recspark.arrays.lookup import Lookup
 from recspark.config import Config
 from recspark.contract import columns as c
 from recspark.contract.catalog import MODELS, RECOMMENDATIONS, TEST
-from recspark.contract.paths import BLEND, RunPaths
+from recspark.contract.paths import BLENDS, RunPaths
 from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.lineage import require_current
 from recspark.datasets.manifest import Manifest, read_manifest, require_manifest
@@ -39,7 +39,7 @@ def find_judged(config: Config, train: Manifest) -> dict[str, Manifest]:
         DataError: Named lists are missing, or lists were made from an earlier model or train.
     """
     paths, found = RunPaths(config.root), {}
-    for name in config.gate.lists or (*config.models, BLEND):
+    for name in config.gate.lists or (*config.models, *BLENDS):
         path = paths.recommendations(name)
         manifest = read_manifest(path)
         if config.gate.lists:

@@ -6,7 +6,7 @@ from collections.abc import Sized
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from recspark.redact import CONTROLS
 
@@ -30,6 +30,11 @@ def clean(value: Any) -> Any:
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
+def breakable(text: str) -> Markup:
+    """Return text whose lines may break after an underscore, as between the words of a name."""
+    return escape(clean(text)).replace("_", Markup("_<wbr>"))
+
+
 def render(template: str, **values: Any) -> str:
     """Return the HTML text of the template `<package>/<file>`, e.g. `explore/page.html`."""
     parts = ("page", "explore", "report", "tuning")
@@ -42,4 +47,5 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["count_columns"] = count_columns
+    environment.filters["breakable"] = breakable
     return environment.get_template(template).render(**values)

@@ -328,11 +328,32 @@ def test_missing_config_names_the_folder(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_fewer_models_on_the_command_line_leave_the_blend_of_lists_out(config_file: str) -> None:
-    with Path(config_file).open("a") as file:
-        file.write("list_blend: {members: [als, biased_mf]}\n")
+    add_blend_of_lists(config_file)
     words = "--config", config_file
     assert load(*words).list_blend.members == ("als", "biased_mf")
     assert load(*words, "--models", "als,bias").list_blend.members == ()
     assert load(*words, "--models", "bias,biased_mf,als").list_blend.members == ("als", "biased_mf")
     asked = "--models", "als", "--list_blend.members", "als,bias"  # the pipeline refuses it
     assert load(*words, *asked).list_blend.members == ("als", "bias")
+    for name, model in load_model_configs([*words, *asked[:2]], prog="test.py").items():
+        assert model.list_blend.members == (), name
+
+
+def test_the_log_says_once_that_the_blend_of_lists_is_left_out(
+    config_file: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_blend_of_lists(config_file)
+    words = ["--config", config_file, "--models"]
+    with caplog.at_level("INFO"):
+        load(*words, "biased_mf,als")
+        load(*words, "als", "--list_blend.members", "als,bias")
+        assert caplog.messages == []
+        load(*words, "als,bias")
+        load_model_configs([*words, "als,bias"], prog="test.py")
+    [said] = caplog.messages
+    assert said.endswith("because --models leaves out biased_mf of list_blend.members")
+
+
+def add_blend_of_lists(config_file: str) -> None:
+    with Path(config_file).open("a") as file:
+        file.write("list_blend: {members: [als, biased_mf]}\n")

@@ -75,6 +75,15 @@ def test_each_limit_on_rows_is_named(change: dict[str, Any], said: str) -> None:
     assert said in fault
 
 
+def test_the_default_limit_of_churn_tells_honest_nights_from_others() -> None:
+    """The figures are those of docs/airflow.md: 3 % new ratings, and half of the ratings new."""
+    for churn in (0.035, 0.083, 0.14):
+        assert find_list_faults(with_counts(churn=churn), LISTS, GateConfig()) == []
+    for churn in (0.63, 0.73):
+        (fault,) = find_list_faults(with_counts(churn=churn), LISTS, GateConfig())
+        assert "(gate.max_churn 30.0%)" in fault
+
+
 def test_worse_than_popularity_fails_or_warns_by_setting() -> None:
     worse = with_quality(over_popularity=(-0.11, -0.2, -0.01))
     (fault,) = find_list_faults(worse, None, LIMITS)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
@@ -36,10 +37,15 @@ similar: {{models: [als], top_n: 4}}
 """
 
 
-def write_raw(folder: Path) -> int:
-    """Write ratings with a planted user and movie effect; return how many."""
+def write_raw(folder: Path, chances: float | npt.NDArray[np.float64] = 0.5) -> int:
+    """Write ratings with a planted user and movie effect; return how many.
+
+    Args:
+        folder: Where the files go.
+        chances: [80 users, 50 movies], the probability that the user rates the movie.
+    """
     generator = np.random.default_rng(5)
-    users, movies = np.nonzero(generator.random((80, 50)) < 0.5)
+    users, movies = np.nonzero(generator.random((80, 50)) < chances)
     effects = generator.normal(0, 0.7, 80)[users] + generator.normal(0, 0.7, 50)[movies]
     noise = generator.normal(0, 0.5, len(users))
     ratings = np.clip(np.rint(3.4 + effects + noise), 1, 5).astype(int)

@@ -102,6 +102,24 @@ def test_a_phone_shows_model_rmse_and_difference_from_bias(tab: Tab, tmp_path: P
     assert all(0 <= cell["left"] < cell["right"] <= PHONE for cell in cells[:3])
 
 
+@pytest.mark.parametrize("width", [LAPTOP, 700, PHONE])
+def test_the_tile_of_the_best_model_breaks_between_words(
+    tab: Tab, tmp_path: Path, width: int
+) -> None:
+    tab.open(write_with_best(tmp_path, "bayesian_mf_interactions"), width, dark=False)
+    words = tab.ask(
+        """[...document.querySelectorAll("header dd")]
+        .filter(one => one.textContent === "bayesian_mf_interactions")
+        .flatMap(one => [...one.childNodes].filter(node => node.nodeType === Node.TEXT_NODE))
+        .map(node => {
+          const range = document.createRange();
+          range.selectNodeContents(node);
+          return [node.textContent, range.getClientRects().length];
+        })"""
+    )
+    assert words == [["bayesian_", 1], ["mf_", 1], ["interactions", 1]]
+
+
 @pytest.mark.parametrize("width", [LAPTOP, PHONE])
 def test_intervals_are_unfolded_and_their_shares_visible(
     tab: Tab, tmp_path: Path, width: int

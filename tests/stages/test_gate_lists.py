@@ -266,6 +266,13 @@ def test_only_the_lists_named_are_judged(tmp_path: Path) -> None:
         judge(config)
 
 
+@pytest.mark.parametrize("name", ["blend", "list_blend"])
+def test_lists_of_a_blend_are_judged_where_none_are_named(tmp_path: Path, name: str) -> None:
+    config = write_night(tmp_path / "a", Night(lists={name: LISTS}))
+    judge(replace(config, models=("bias",)))
+    assert verdict(config)["lists"].keys() == {name}
+
+
 def test_runs_without_test_ratings_have_rows_judged_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
