@@ -53,6 +53,7 @@ setup(
             *TUNE,
             *TRACKING,
             "pytest>=8",
+            "pytest-xdist>=3.6",  # a test process per core
             "hypothesis>=6.100",
             "ruff>=0.6",
             "mypy>=1.10",
