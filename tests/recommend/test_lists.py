@@ -21,8 +21,10 @@ from recspark.datasets.train_buckets import TrainBuckets
 from recspark.errors import ConfigError
 from recspark.recommend import reasons
 from recspark.recommend.caps import find_rare, make_caps
-from recspark.recommend.lists import ListJob, WrittenLists, write_lists
-from recspark.recommend.reasons import require_reasons
+from recspark.recommend.explainers import require_reasons
+from recspark.recommend.listing import Listing
+from recspark.recommend.lists import WrittenLists
+from recspark.recommend.own_lists import ListJob, write_bucket
 from recspark.saved import items
 from recspark.scoring.load import SavedModel
 from recspark.training.job import TrainJob
@@ -100,24 +102,22 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ListJob, np.nd
     job = make_ranker(tmp_path, **IALS)
     save(job, tmp_path / "m")
     train = TrainBuckets(job.train[0], job.train_rows, NUM_MOVIES)
-    lists = ListJob(
+    listing = Listing(
         model=SavedModel(str(tmp_path / "m"), str(tmp_path), NUM_BUCKETS, train, job.valid),
         count=6,
-        rated=(job.train[0], job.valid),
         candidates=np.arange(NUM_MOVIES, dtype=np.int32),
-        user_ids=USER_IDS,
         movie_ids=MOVIE_IDS,
-        wanted=None,
         num_reasons=3,
         titles=TITLES,
     )
+    lists = ListJob(listing, rated=(job.train[0], job.valid), user_ids=USER_IDS)
     return lists, added(dataclasses.replace(job, folder=str(tmp_path / "m")))
 
 
 def write(job: ListJob, root: Path) -> tuple[dict[int, list[Row]], list[WrittenLists]]:
     """Return what is written by user_index, ranks checked, and what tasks return."""
     found: dict[int, list[Row]] = {}
-    written = [write_lists(job, bucket, str(root / "lists")) for bucket in range(NUM_BUCKETS)]
+    written = [write_bucket(job, bucket, str(root / "lists")) for bucket in range(NUM_BUCKETS)]
     for one in written:
         for row in pq.ParquetFile(one.file.written).read().to_pylist():
             entries = found.setdefault(int(row[c.USER_ID].removeprefix("user ")), [])
@@ -162,8 +162,10 @@ def test_every_restriction_holds_for_every_row(
     counts = rated(job.rated[0]).sum(axis=0)
     caps = make_caps(settings, candidates, counts, GENRES) if is_capped else None
     wanted = np.arange(NUM_USERS) % 3 > 0
-    changes: dict[str, Any] = {"candidates": candidates, "wanted": wanted, "caps": caps}
-    job = dataclasses.replace(job, include_seen=include_seen, **changes)
+    listing = dataclasses.replace(
+        job.listing, candidates=candidates, include_seen=include_seen, caps=caps
+    )
+    job = dataclasses.replace(job, listing=listing, wanted=wanted)
     found, written = write(job, tmp_path)
     seen, is_rare, num_seen = rated(*job.rated), find_rare(counts), 0
     is_user = wanted & rated(job.rated[0]).any(axis=1)
