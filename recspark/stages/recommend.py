@@ -57,15 +57,15 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     train = require_manifest(paths.train, TRAIN)
     valid = require_manifest(paths.valid, VALID)
     model, model_id = require_model(config, model_name)
+    fold_in = find_fold_in(paths.fold_in, train)
+    if fold_in is not None:
+        require_no_caution(settings.caution, HELD_OUT)
     if settings.caution:
         require_caution(open_model(model), model_name, settings.caution)
     if settings.reasons:
         require_reasons(model, model_name, settings.reasons)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
-    fold_in = find_fold_in(paths.fold_in, train)
-    if fold_in is not None:
-        require_no_caution(settings.caution, HELD_OUT)
     if fold_in is not None and not folds_in(config):
         logger.warning("recommend: %s knows nothing of the held-out users: no lists", model_name)
         fold_in = None
