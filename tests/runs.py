@@ -107,3 +107,22 @@ def write_prepared(
                 *((path, schema, counts) for path, (schema, _) in outputs.items()),
             ]
         )
+
+
+def write_movies(
+    spark: SparkSession, config: Config, rows: Sequence[tuple[Any, ...]], **attributes: str
+) -> None:
+    """Write `movies` as the ingest stage does.
+
+    Args:
+        spark: The session.
+        config: Of the run.
+        rows: Raw id, year, title, genres and the attributes of each.
+        attributes: Types of the attributes.
+    """
+    path = RunPaths(config.root).movies
+    schema = schemas.MOVIES.with_ids(IdTypes()).with_columns(attributes)
+    with Step("ingest", {}, {}, [path]) as step:
+        frame = spark.createDataFrame(rows, schema.ddl)
+        parquet.write_dataset(frame, step.staging(path), schema)
+        step.publish(path, schema)

@@ -33,9 +33,10 @@ class RecommendConfig:
     """Movies with fewer ratings in train than this are not recommended (count, 1 or more)."""
     caution: float = 0.0
     """Lists rank by prediction − caution × its standard deviation, so that what a model hardly
-    knows comes later (0 or more; 1 is cautious). Above 0 it takes models that state it."""
+    knows comes later (0 or more; 1 is cautious). Above 0 it takes models that state it, and lists
+    for users of the run alone."""
     include_seen: bool = False
-    """Whether movies that the user rated in train or valid may be listed too."""
+    """Whether movies that the user rated in train or valid, or of his history, may be listed."""
     allow_movies: str | None = None
     """File of raw movie ids, one per line: only these are listed; null means all."""
     deny_movies: str | None = None
@@ -58,7 +59,7 @@ class RecommendConfig:
     empty."""
     reasons: int = 0
     """Movies of the user's history to name beside each listed movie, those that add most to its
-    score (count). Above 0 it takes ease, item_knn or ials."""
+    score (count). Above 0 it takes ease, item_knn, ials, or a list_blend that has one of them."""
     titles: bool = False
     """Whether lists have a column of titles."""
     format: Literal["parquet", "csv", "jsonl"] = "parquet"

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from recspark.arrays.ids import is_text, to_column
 from recspark.arrays.lookup import Lookup
-from recspark.config import Config
+from recspark.config import Config, RecommendConfig
 from recspark.contract import columns as c
 from recspark.contract.catalog import TRAIN
 from recspark.contract.paths import RunPaths
@@ -109,26 +109,44 @@ class Model:
         )
         return table.to_pandas()
 
-    def recommend(self, histories: pd.DataFrame, n: int = 10) -> pd.DataFrame:
+    def recommend(
+        self,
+        histories: pd.DataFrame,
+        n: int = 10,
+        *,
+        include_seen: bool = False,
+        max_per_genre: int | None = None,
+        rare_share: float = 0.0,
+        reasons: int = 0,
+        titles: bool = False,
+    ) -> pd.DataFrame:
         """Return lists for users who were not there at training, from what they have rated.
 
-        They come from the rows alone, also for users whom the run knows. Nobody is listed a movie
-        of his rows. Users none of whose movies the run knows get no list. Those who answer are
-        ease, item_knn, ials, mult_vae, mf_als, bayesian_mf and popularity.
+        They come from the rows alone, also for users whom the run knows. Users none of whose movies
+        the run knows get no list. Those who answer are ease, item_knn, ials, mult_vae, mf_als,
+        bayesian_mf and popularity.
 
         Args:
             histories: `user_id` of any kind, `movie_id` as in the run, and `rating`, which may be
                 missing where all ratings of the run are equal. Of several ratings of a movie by a
                 user, the last row counts.
             n: Length of a list.
+            include_seen: Whether movies of a user's rows may be listed too.
+            max_per_genre: Most movies of any one genre in a list.
+            rare_share: Share of the places of a list that are kept for rare movies.
+            reasons: Most movies of a user's rows to name beside each listed movie, those that add
+                most to its score.
+            titles: Whether lists have titles.
 
         Returns:
-            A DataFrame of `user_id`, `rank` from 1, `movie_id` and `score`, by user and rank.
+            A DataFrame of `user_id`, `rank` from 1, `movie_id` and `score`, by user and rank; where
+            asked for, also `title`, and `reasons`, which names the movies and what each adds.
 
         Raises:
-            ConfigError: The model knows only the users that it was fitted on.
+            ConfigError: The model knows only the users that it was fitted on, or has no reasons; or
+                an argument is out of range.
             DataError: A column is missing, an id is not of the run's kind, or a rating is outside
-                its scale.
+                its scale; or the run has no movies, where titles or genres are asked for.
 
         Examples:
             >>> import pandas as pd
@@ -140,10 +158,19 @@ class Model:
         """
         from recspark.notebook.new_users import list_frame
 
-        train = require_manifest(RunPaths(self.root).train, TRAIN)
+        settings = RecommendConfig(
+            top_n=n,
+            include_seen=include_seen,
+            max_per_genre=max_per_genre,
+            rare_share=rare_share,
+            reasons=reasons,
+            titles=titles,
+        )
+        paths = RunPaths(self.root)
+        train = require_manifest(paths.train, TRAIN)
         saved, _ = require_model(Config(name=self.name, run_dir=self.root), self.name)
-        movies = self._open_indexes(train)[1]
-        return list_frame(histories, saved, movies, PreparedFacts.of(train), n)
+        movies, facts = self._open_indexes(train)[1], PreparedFacts.of(train)
+        return list_frame(histories, saved, movies, facts, paths, settings)
 
     def require_usable(self) -> None:
         """Raise a DataError if a part is missing or was made from other data than the run holds."""

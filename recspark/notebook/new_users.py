@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from recspark.arrays.ids import is_text, to_column
+from recspark.arrays.ids import is_text
 from recspark.arrays.lookup import Lookup
+from recspark.config import RecommendConfig
 from recspark.contract import columns as c
+from recspark.contract.paths import RunPaths
 from recspark.datasets.histories import Histories
 from recspark.datasets.prepared import PreparedFacts
+from recspark.datasets.train_buckets import TrainBuckets, read_bucket
 from recspark.errors import DataError, describe
 from recspark.notebook.raw_ids import pair_ids
-from recspark.recommend.history_lists import list_histories
-from recspark.scoring.fold_in import open_history_model
+from recspark.recommend.explainers import require_reasons
+from recspark.recommend.history_lists import open_users
+from recspark.recommend.listing import make_listing, require_movies
+from recspark.recommend.lists import list_batches, schema_of
 from recspark.scoring.load import SavedModel
 
 if TYPE_CHECKING:
@@ -24,9 +31,14 @@ if TYPE_CHECKING:
 
 
 def list_frame(
-    histories: pd.DataFrame, saved: SavedModel, movies: Lookup, facts: PreparedFacts, n: int
+    histories: pd.DataFrame,
+    saved: SavedModel,
+    movies: Lookup,
+    facts: PreparedFacts,
+    paths: RunPaths,
+    settings: RecommendConfig,
 ) -> pd.DataFrame:
-    """Return `user_id`, `rank`, `movie_id` and `score`, by user and rank.
+    """Return `user_id`, `rank`, `movie_id`, `score` and what the settings add, by user and rank.
 
     Args:
         histories: A pandas frame of `user_id`, `movie_id` and, unless all ratings of the run are
@@ -34,16 +46,17 @@ def list_frame(
         saved: The model.
         movies: Of the run.
         facts: Of the run's train.
-        n: Longest list.
+        paths: Of the run.
+        settings: What is listed.
 
     Raises:
-        ConfigError: The model does not answer for unknown users.
+        ConfigError: The model does not answer for unknown users, or has no reasons.
         DataError: A column is missing, or a value is not an id or not in the rating scale.
     """
-    import pandas as pd
-
-    model = open_history_model(saved)
     require_columns(histories, [c.USER_ID, c.MOVIE_ID])
+    if settings.reasons:
+        require_reasons(saved, posixpath.basename(saved.folder), settings.reasons)
+    require_movies(settings, paths.movies)
     ids, users = np.unique(histories[c.USER_ID].to_numpy(), return_inverse=True)
     _, raw = pair_ids(users, histories[c.MOVIE_ID], are_text=(False, is_text(movies.ids)))
     found = movies.find(raw)
@@ -52,19 +65,22 @@ def list_frame(
     users, found, ratings = users[is_known], found[is_known], ratings[is_known]
     is_last = _is_last(users, found, len(movies))
     known = Histories.group(users[is_last], found[is_last], ratings[is_last], len(ids))
-    candidates = np.arange(len(movies), dtype=np.int32)
-    blocks = list(list_histories(model, known, candidates, n))
-    none = np.zeros(0, np.int64)
-    columns = zip((none, none, none, none.astype(np.float32)), *blocks, strict=True)
-    user, rank, movie, score = (np.concatenate(one) for one in columns)
-    return pd.DataFrame(
-        {
-            c.USER_ID: ids[user],
-            c.RANK: rank,
-            c.MOVIE_ID: to_column(movies.ordered()[movie]).to_pandas(),
-            c.SCORE: score,
-        }
-    )
+    counts = _count_ratings(saved.train)
+    listing = make_listing(settings, saved, counts, movies.ordered(), paths.movies)
+    places = np.arange(len(ids))  # the ids may be of any kind
+    batches = list_batches(listing, open_users(listing, known, places))
+    frame = pa.Table.from_batches(batches, schema_of(listing, places)).to_pandas()
+    frame[c.USER_ID] = ids[frame[c.USER_ID]]
+    return frame
+
+
+def _count_ratings(train: TrainBuckets) -> npt.NDArray[np.int64]:
+    """Return the ratings of each movie, [movies]."""
+    counts = np.zeros(train.num_movies, np.int64)
+    for bucket in sorted(train.bucket_rows):
+        [movies] = read_bucket(train.path, bucket, [c.MOVIE_INDEX])
+        counts += np.bincount(movies, minlength=train.num_movies)
+    return counts
 
 
 def require_columns(frame: pd.DataFrame, names: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from recspark.config import RecommendConfig
 from recspark.recommend.rank import Mask, Ranked, Ranker
 from recspark.recommend.top_n import USER_BLOCK
-from recspark.scoring.predictors import Ints
+from recspark.scoring.predictors import BlockScorer, Ints
 
 logger = logging.getLogger(__name__)
 
@@ -92,30 +92,33 @@ def find_rare(num_ratings: npt.NDArray[np.int64]) -> Mask:
     return rare
 
 
-def rank_capped(ranker: Ranker, users: Ints, caps: Caps) -> Iterator[Ranked]:
+def rank_capped(ranker: Ranker, scorer: BlockScorer, users: Ints, caps: Caps) -> Iterator[Ranked]:
     """Yield the lists of users under caps: each movie in the order of rank that breaks no cap.
 
-    A list is only shorter than `caps.length` if no further candidate fits.
+    A list is only shorter than `caps.length` if no further candidate fits. Users are named by their
+    place among `users`.
 
     Args:
         ranker: Ranks candidates.
+        scorer: Of the users.
         users: Places of users in the ranker, at most USER_BLOCK.
         caps: The caps.
     """
     has_places = caps.max_common < caps.length
     depth = caps.length + _MORE
-    ranked = ranker.rank(users, depth, caps.is_rare if has_places else None)
+    ranked = ranker.rank(scorer, users, depth, caps.is_rare if has_places else None)
     lists, is_cut = pick(ranked, caps, len(users), depth)
     is_kept = ~is_cut[lists[0]]
-    owners, *columns = (column[is_kept] for column in lists)
-    yield users[owners], *columns  # type: ignore[misc]
-    left = users[is_cut]
+    owners, rank, movies, scores = lists
+    yield owners[is_kept], rank[is_kept], movies[is_kept], scores[is_kept]
+    left = np.flatnonzero(is_cut)
     step = max(1, min(USER_BLOCK, _ENTRIES // ranker.num_candidates))
     for start in range(0, len(left), step):
         some = left[start : start + step]
-        ranked = ranker.rank(some, ranker.num_candidates)
-        (owners, *columns), _ = pick(ranked, caps, len(some), ranker.num_candidates + 1)
-        yield some[owners], *columns  # type: ignore[misc]
+        of_some = ranker.open_scorer(users[some])
+        ranked = ranker.rank(of_some, users[some], ranker.num_candidates)
+        (owners, rank, movies, scores), _ = pick(ranked, caps, len(some), ranker.num_candidates + 1)
+        yield some[owners], rank, movies, scores
 
 
 def pick(ranked: Sequence[Ranked], caps: Caps, num_users: int, depth: int) -> tuple[Ranked, Mask]:

@@ -1,6 +1,7 @@
-"""Refuses recommend.caution for models that do not say how far off their predictions are.
+"""Refuses recommend.caution for models and users without a word on how far off predictions are.
 
-Their lists could only be ranked without caution, and would look just like those with it.
+Their lists could only be ranked without caution, and would look just like those with it. A model
+that states standard deviations states none for users who are known by their histories alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from recspark.scoring.predictors import PairModel, UncertainModel
 # The architectures that `scoring.trained` opens as an `UncertainModel`.
 _UNCERTAIN = ("bayesian_mf",)
 
+HELD_OUT, HISTORIES = "prepare.split held_out_users", "recommend.histories"
+"""Settings that ask for lists of users known by their histories alone."""
+
 
 def require_caution_to_fit(models: Mapping[str, Config]) -> None:
     """Check models that lists are made with, by their settings, before any is fitted.
@@ -25,6 +29,10 @@ def require_caution_to_fit(models: Mapping[str, Config]) -> None:
         states = settings.train.architecture in _UNCERTAIN  # that of a blend is None
         if settings.recommend.caution and not states:
             raise _refuse(name, settings.recommend.caution)
+        if settings.prepare.split == "held_out_users":
+            require_no_caution(settings.recommend.caution, HELD_OUT)
+        if settings.recommend.histories:
+            require_no_caution(settings.recommend.caution, HISTORIES)
 
 
 def require_caution(model: PairModel, name: str, caution: float) -> None:
@@ -35,6 +43,27 @@ def require_caution(model: PairModel, name: str, caution: float) -> None:
     """
     if not isinstance(model, UncertainModel):
         raise _refuse(name, caution)
+
+
+def require_no_caution(caution: float, users: str) -> None:
+    """Check lists for users known by their histories alone.
+
+    Args:
+        caution: The setting.
+        users: The setting that asks for such lists.
+
+    Raises:
+        ConfigError: There is caution.
+    """
+    if caution:
+        raise ConfigError(
+            describe(
+                "recommend.caution",
+                found=f"{caution:g}, with {users}",
+                expected="0: no model states standard deviations for users known by histories",
+                remedy=f"Remove recommend.caution, or make lists without {users}.",
+            )
+        )
 
 
 def _refuse(name: str, caution: float) -> ConfigError:

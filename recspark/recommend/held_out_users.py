@@ -1,6 +1,6 @@
 """Lists for the users that prepare.split held_out_users keeps out of train, from their fold_in.
 
-Nothing but fold_in is known of them. Their movies of fold_in are left out; those of test are not.
+Nothing but fold_in is known of them. Their movies of fold_in are seen; those of test are not.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from recspark.cluster.tasks import broadcast, spread
 from recspark.contract import columns as c
 from recspark.datasets.histories import Histories
 from recspark.datasets.train_buckets import read_bucket
-from recspark.recommend.history_lists import HistoryLists
-from recspark.recommend.lists import ListJob, WrittenLists
+from recspark.recommend.history_lists import open_users
+from recspark.recommend.lists import WrittenLists, write_lists
+from recspark.recommend.own_lists import ListJob
 
 
 def list_held_out_users(
@@ -27,7 +28,7 @@ def list_held_out_users(
         fold_in: Path of fold_in.
         root: Staging folder.
     """
-    buckets = range(job.model.num_buckets)
+    buckets = range(job.listing.model.num_buckets)
     with broadcast(spark.sparkContext, job) as shared:
         return (
             spread(spark, buckets, len(buckets))
@@ -44,7 +45,5 @@ def _write(job: ListJob, bucket: int, fold_in: str, root: str) -> WrittenLists:
         users, movies, ratings = users[chosen], movies[chosen], ratings[chosen]
     listed, rows = np.unique(users, return_inverse=True)
     histories = Histories.group(rows.reshape(-1), movies, ratings.astype(np.float32), len(listed))
-    lists = HistoryLists(job.model, job.count, job.candidates, job.movie_ids)
-    name = f"fold-in-{bucket:05d}.parquet"
-    file, num_lists = lists.write(histories, job.user_ids[listed], root, name)
-    return WrittenLists(file=file, num_lists=num_lists, num_users=len(listed))
+    asked = open_users(job.listing, histories, job.user_ids[listed])
+    return write_lists(job.listing, asked, root, f"fold-in-{bucket:05d}.parquet")

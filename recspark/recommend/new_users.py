@@ -14,7 +14,9 @@ from recspark.contract import columns as c
 from recspark.files.parquet import RowGroup
 from recspark.prepare.rows import read_block
 from recspark.recommend.histories import HistorySource
-from recspark.recommend.history_lists import HistoryLists
+from recspark.recommend.history_lists import open_users
+from recspark.recommend.listing import Listing
+from recspark.recommend.lists import write_lists
 
 _SENT = (c.USER_ID, c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT)
 
@@ -23,7 +25,7 @@ _SENT = (c.USER_ID, c.USER_INDEX, c.MOVIE_INDEX, c.RATING, c.RATED_AT)
 class NewUserJob:
     """What the tasks need; broadcast to them."""
 
-    lists: HistoryLists
+    listing: Listing
     source: HistorySource
 
 
@@ -36,6 +38,8 @@ class WrittenNewLists:
     num_known: int = 0
     """Users of the run among them."""
     num_lists: int = 0
+    num_short: int = 0
+    """Users whose list is shorter than asked for."""
     num_without_movie: int = 0
     """Users with no movie in their history that the run knows: they get no list."""
     num_unknown_movies: int = 0
@@ -71,12 +75,14 @@ def write_new_lists(
         return WrittenNewLists(None)
     found = job.source.merge(part, pa.Table.from_batches(received))
     name = f"part-{part:05d}.parquet"
-    file, num_lists = job.lists.write(found.histories, found.ids, root, name)
+    asked = open_users(job.listing, found.histories, found.ids)
+    written = write_lists(job.listing, asked, root, name)
     return WrittenNewLists(
-        file=file,
-        num_users=len(found.ids),
+        file=written.file,
+        num_users=written.num_users,
         num_known=found.num_known,
-        num_lists=num_lists,
+        num_lists=written.num_lists,
+        num_short=written.num_short,
         num_without_movie=found.num_without_movie,
         num_unknown_movies=found.num_unknown_movies,
     )

@@ -1,15 +1,15 @@
-"""The highest scores of the users of one bucket, without the movies that are hidden from them."""
+"""The highest scores of the users of one task, without the movies that are hidden from them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from recspark.recommend.top_n import RunningTop, score_blocks
-from recspark.scoring.block_scorers import ScorerFactory
-from recspark.scoring.predictors import NOTHING, Ints
+from recspark.scoring.predictors import NOTHING, BlockScorer, Ints
 
 Mask = npt.NDArray[np.bool_]
 Ranked = tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]
@@ -18,33 +18,33 @@ Ranked = tuple[Ints, Ints, Ints, npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Ranker:
-    """Ranks the candidates for users of one bucket.
+    """Ranks the candidates for users, wherever their scores come from.
 
     Attributes:
-        scorers: Of the candidates.
+        open_scorer: Returns the scorer of some users, by their places.
+        num_users: Users.
         num_candidates: Movies.
-        bucket: The bucket.
-        rows: [users], their rows in it.
-        owners: [hidden], the user from whom a movie is hidden, as a place in `rows`; ascending.
+        owners: [hidden], the place of the user from whom a movie is hidden; ascending.
         hidden: [hidden], the movie, as a place among the candidates.
     """
 
-    scorers: ScorerFactory
+    open_scorer: Callable[[Ints], BlockScorer]
+    num_users: int
     num_candidates: int
-    bucket: int
-    rows: Ints
     owners: Ints
     hidden: Ints
 
-    def rank(self, users: Ints, depth: int, is_rare: Mask | None = None) -> list[Ranked]:
+    def rank(
+        self, scorer: BlockScorer, users: Ints, depth: int, is_rare: Mask | None = None
+    ) -> list[Ranked]:
         """Return the best candidates of some users, and those of the rare ones if there are any.
 
         Args:
-            users: Places in `rows`, at most USER_BLOCK.
+            scorer: Of the users, from `open_scorer`.
+            users: Their places, at most USER_BLOCK.
             depth: Most entries of a user.
             is_rare: [candidates]; None if no such entries are asked for.
         """
-        scorer = self.scorers.for_users(self.bucket, self.rows[users])
         top = RunningTop(len(users), depth)
         of_rare = None if is_rare is None else RunningTop(len(users), depth)
         mine, hidden = self._hidden_from(users)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,16 @@ class Standard:
     """The model's weight over the standard deviation; 0 where all scores are equal."""
     floors: Doubles
     """The z-score of the lowest score."""
+
+
+@runtime_checkable
+class ScalingScorer(BlockScorer, Protocol):
+    """A scorer of users that adds the scores of several models, each times a scale a user."""
+
+    @property
+    def scales(self) -> Doubles:
+        """The scales, [models, users]; what else is added depends on the user alone."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ class ListBlendModel:
         makers = [ScorerFactory(member, self.movies) for member in self.members]
         places = self._places(candidates)
         if len(self.movies) <= BLOCK_MOVIES:
-            return lambda bucket, rows: _WholeRows(self._add_all(makers, bucket, rows), places)
+            return lambda bucket, rows: _WholeRows(*self._add_all(makers, bucket, rows), places)
         is_all = np.array_equal(candidates, self.movies)
         chosen = makers if is_all else [ScorerFactory(one, candidates) for one in self.members]
 
@@ -103,13 +114,16 @@ class ListBlendModel:
 
         return open_rows
 
-    def _add_all(self, makers: Sequence[ScorerFactory], bucket: int, rows: Ints) -> Block:
-        """Return the sums of all movies, [P, U], which fit in one block."""
+    def _add_all(
+        self, makers: Sequence[ScorerFactory], bucket: int, rows: Ints
+    ) -> tuple[Block, Doubles]:
+        """Return the sums of all movies, [P, U], which fit in one block, and the scales."""
         total = np.full((len(self.movies), len(rows)), NOTHING, np.float32)
-        before = np.zeros(len(rows))
+        before, scales = np.zeros(len(rows)), []
         for standard, scores in self._standards(makers, bucket, rows):
             before = _add(scores, standard, before, total)
-        return total
+            scales.append(standard.scales)
+        return total, np.array(scales)
 
     def _standards(
         self, makers: Sequence[ScorerFactory], bucket: int, rows: Ints
@@ -140,6 +154,8 @@ class _WholeRows:
 
     total: Block
     """[P, U]"""
+    scales: Doubles
+    """See `ScalingScorer`."""
     places: Ints
     """[candidates], among the P; -1 for none."""
 
@@ -167,6 +183,11 @@ class _Sum:
             scorer.fill(movies, scores)
             before = _add(scores, standard, before, into)
         into[self.places[movies] < 0] = NOTHING
+
+    @property
+    def scales(self) -> Doubles:
+        """See `ScalingScorer`."""
+        return np.array([standard.scales for standard in self.standards])
 
 
 def _measure(

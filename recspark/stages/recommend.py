@@ -8,34 +8,29 @@ from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from recspark.arrays.ids import Ids, is_text
 from recspark.arrays.lookup import Lookup
 from recspark.cluster.tasks import broadcast, commit_parts, spread, sums_of
-from recspark.config import Config, RecommendConfig
-from recspark.contract import columns as c
+from recspark.config import Config
 from recspark.contract import schemas
-from recspark.contract.catalog import MOVIES, TRAIN, VALID
+from recspark.contract.catalog import TRAIN, VALID
 from recspark.contract.paths import RunPaths
-from recspark.contract.schemas import IdTypes
 from recspark.datasets.id_maps import id_type, read_index_ids
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.movie_sums import count_movie_ratings
 from recspark.datasets.prepared import find_fold_in
 from recspark.datasets.step import Output, Step
-from recspark.errors import ConfigError, describe
 from recspark.files import storage
-from recspark.recommend.allowed import find_candidates, name_columns, require_columns
-from recspark.recommend.caps import make_caps
-from recspark.recommend.caution import require_caution
+from recspark.recommend.caution import HELD_OUT, require_caution, require_no_caution
+from recspark.recommend.explainers import require_reasons
 from recspark.recommend.export import export_lists
 from recspark.recommend.held_out_users import list_held_out_users
 from recspark.recommend.id_list import read_id_list
-from recspark.recommend.lists import ListJob, WrittenLists, write_lists
-from recspark.recommend.movie_table import read_movie_columns, split_genres
-from recspark.recommend.reasons import require_reasons
+from recspark.recommend.listing import add_columns, make_listing, require_movies
+from recspark.recommend.lists import WrittenLists
+from recspark.recommend.own_lists import ListJob, write_bucket
 from recspark.scoring.fold_in import folds_in
 from recspark.scoring.lineage import require_model
 from recspark.scoring.load import open_model
@@ -62,15 +57,15 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     train = require_manifest(paths.train, TRAIN)
     valid = require_manifest(paths.valid, VALID)
     model, model_id = require_model(config, model_name)
+    fold_in = find_fold_in(paths.fold_in, train)
+    if fold_in is not None:
+        require_no_caution(settings.caution, HELD_OUT)
     if settings.caution:
         require_caution(open_model(model), model_name, settings.caution)
     if settings.reasons:
         require_reasons(model, model_name, settings.reasons)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
-    fold_in = find_fold_in(paths.fold_in, train)
-    if fold_in is not None:
-        _require_plain(settings)
     if fold_in is not None and not folds_in(config):
         logger.warning("recommend: %s knows nothing of the held-out users: no lists", model_name)
         fold_in = None
@@ -80,10 +75,8 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     output, exported = paths.recommendations(model_name), paths.exported_lists(model_name)
     inputs = {"train": train.id, "valid": valid.id, "model": model_id}
     reads = [paths.train, paths.valid, *model.folders]
-    names = _movie_columns(settings)
-    if names:
-        movies = require_manifest(paths.movies, MOVIES)
-        require_columns(settings, [name for name in movies.columns if name != c.MOVIE_ID])
+    movies = require_movies(settings, paths.movies)
+    if movies is not None:
         inputs["movies"] = movies.id
         reads.append(paths.movies)
     choices = asdict(settings)
@@ -104,42 +97,28 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         return
     with step:
         num_ratings = count_movie_ratings(spark, [model.train])
-        columns = read_movie_columns(paths.movies, movie_ids, names) if names else {}
-        candidates = find_candidates(settings, num_ratings, movie_ids, columns)
-        genres = split_genres(columns[c.GENRES]) if settings.max_per_genre else None
+        listing = make_listing(settings, model, num_ratings, movie_ids, paths.movies)
         job = ListJob(
-            model=model,
-            count=settings.top_n,
+            listing=listing,
             rated=(paths.train, paths.valid),
-            candidates=candidates,
             user_ids=user_ids,
-            movie_ids=movie_ids,
             wanted=_wanted(asked, user_ids) if settings.users else None,
             caution=settings.caution,
-            include_seen=settings.include_seen,
-            caps=make_caps(settings, candidates, num_ratings, genres),
-            num_reasons=settings.reasons,
-            titles=columns[c.TITLE].cast(pa.string()) if settings.titles else None,
         )
         root, buckets = step.staging(output), sorted(model.train.bucket_rows)
         with broadcast(spark.sparkContext, job) as shared:
             written = (
                 spread(spark, buckets, len(buckets))
-                .map(lambda bucket: write_lists(shared.value, bucket, root))
+                .map(lambda bucket: write_bucket(shared.value, bucket, root))
                 .collect()
             )
         if fold_in is not None:
             written += list_held_out_users(spark, job, fold_in, root)
         parts = [one.file for one in written]
         commit_parts(parts, root)
-        counts = _count(written, len(asked), settings.top_n) | {"movies": len(candidates)}
-        movie_type = id_type(movie_ids)
-        schema = schemas.RECOMMENDATIONS.with_ids(IdTypes(id_type(user_ids), movie_type))
-        schema = schema.with_columns(
-            schemas.list_columns(
-                titles=settings.titles, reasons=settings.reasons > 0, movie=movie_type
-            )
-        )
+        counts = _count(written, len(asked), settings.top_n)
+        counts["movies"] = len(listing.candidates)
+        schema = add_columns(schemas.RECOMMENDATIONS, settings, id_type(user_ids), movie_ids)
         outputs: list[Output] = [(output, schema, counts)]
         if is_exported:
             folder = step.staging(exported)
@@ -148,37 +127,6 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         step.publish_all(outputs, sums_of(parts))
         if not is_exported:
             storage.discard(exported)  # of lists that are replaced
-
-
-def _require_plain(settings: RecommendConfig) -> None:
-    """Refuse what lists of held-out users do not have.
-
-    Raises:
-        ConfigError: A setting asks for it.
-    """
-    asked = [
-        name
-        for name in ("caution", "max_per_genre", "rare_share", "include_seen", "reasons", "titles")
-        if getattr(settings, name)
-    ]
-    if asked:
-        raise ConfigError(
-            describe(
-                ", ".join(f"recommend.{name}" for name in asked),
-                found="set, with prepare.split held_out_users",
-                expected="the defaults: held-out users are ranked by their histories alone",
-                remedy="Remove them, or take another split.",
-            )
-        )
-
-
-def _movie_columns(settings: RecommendConfig) -> set[str]:
-    """Return the columns of `movies` that lists take."""
-    return (
-        name_columns(settings)
-        | ({c.GENRES} if settings.max_per_genre else set())
-        | ({c.TITLE} if settings.titles else set())
-    )
 
 
 def _count(written: Sequence[WrittenLists], num_asked: int, length: int) -> dict[str, int]:

@@ -7,7 +7,6 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
@@ -19,8 +18,7 @@ from recspark.config import Config
 from recspark.contract import schemas
 from recspark.contract.catalog import TRAIN, VALID
 from recspark.contract.paths import RunPaths
-from recspark.contract.schemas import IdTypes
-from recspark.datasets.id_maps import id_type, read_index_ids
+from recspark.datasets.id_maps import read_index_ids
 from recspark.datasets.manifest import require_manifest
 from recspark.datasets.movie_sums import count_movie_ratings
 from recspark.datasets.prepared import PreparedFacts
@@ -28,9 +26,11 @@ from recspark.datasets.step import Step
 from recspark.files import storage
 from recspark.files.parquet import RowGroup
 from recspark.prepare.rows import plan_blocks
+from recspark.recommend.caution import HISTORIES, require_no_caution
+from recspark.recommend.explainers import require_reasons
 from recspark.recommend.histories import HistorySource
 from recspark.recommend.history_files import find_histories, stage_histories
-from recspark.recommend.history_lists import HistoryLists
+from recspark.recommend.listing import add_columns, make_listing, require_movies
 from recspark.recommend.new_users import (
     NewUserJob,
     WrittenNewLists,
@@ -50,39 +50,50 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     """Write `new_recommendations/<model_name>` for the users of `recommend.histories`.
 
     Users of the run get lists from what the run knows of them, train and valid, and from the files.
-    Nobody is listed a movie of his history.
+    Nobody is listed a movie of his history, unless seen movies may be listed.
 
     Raises:
-        DataError: An input is missing, the model belongs to another train, or the files are
-            unusable, see `stage_histories`.
-        ConfigError: The model does not answer for unknown users.
+        DataError: An input is missing, the model belongs to another train, no movie may be listed,
+            or a file is unusable, see `stage_histories`.
+        ConfigError: The model does not answer for unknown users, or lacks what a setting asks for;
+            or `movies` lacks a column.
     """
     paths, settings = RunPaths(config.root), config.recommend
     assert settings.histories is not None
     train, valid = require_manifest(paths.train, TRAIN), require_manifest(paths.valid, VALID)
     model, model_id = require_model(config, model_name)
+    require_no_caution(settings.caution, HISTORIES)
     open_history_model(model)
-    inputs = find_histories(settings.histories, "recommend.histories")
+    if settings.reasons:
+        require_reasons(model, model_name, settings.reasons)
+    movies = require_movies(settings, paths.movies)
+    histories = find_histories(settings.histories, "recommend.histories")
     output = paths.new_recommendations(model_name)
-    table = asdict(config.ingest.table)
+    choices = asdict(settings)
+    for name in ("models", "users", "caution", "format"):  # not of these lists
+        del choices[name]
+    reads, inputs = [paths.train, paths.valid, *model.folders], {"train": train.id}
+    inputs |= {"valid": valid.id, "model": model_id}
+    if movies is not None:
+        inputs["movies"] = movies.id
+        reads.append(paths.movies)
+    named = [path for name, path in settings.file_settings.items() if name != "recommend.users"]
     step = Step(
         stage="recommend",
         settings={
             "model": model_name,
-            "histories": settings.histories,
-            "top_n": settings.top_n,
-            "min_ratings": settings.min_ratings,
+            **choices,
             "duplicates": config.prepare.duplicates,
             "min_rating": config.prepare.min_rating,
-            "format": config.ingest.format,
-            "table": table,
+            "ingest_format": config.ingest.format,
+            "table": asdict(config.ingest.table),
         },
-        inputs={"train": train.id, "valid": valid.id, "model": model_id},
+        inputs=inputs,
         outputs=(output,),
         force=config.force,
         root=paths.root,
-        reads=[paths.train, paths.valid, *model.folders],
-        files=inputs.files,
+        reads=reads,
+        files=[*histories.files, *(one for path in named for one in storage.list_files(path))],
     )
     if step.is_done():
         return
@@ -92,22 +103,20 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         kinds, facts = (is_text(user_ids), is_text(movie_ids)), PreparedFacts.of(train)
         root = step.staging(output)
         staged = posixpath.join(root, _STAGED)
-        rows = stage_histories(spark, config, inputs, facts, kinds, staged)
-        support = count_movie_ratings(spark, [model.train])
-        candidates = np.flatnonzero(support >= settings.min_ratings).astype(np.int32)
-        lists = HistoryLists(model, settings.top_n, candidates, movie_ids)
+        rows = stage_histories(spark, config, histories, facts, kinds, staged)
+        num_ratings = count_movie_ratings(spark, [model.train])
+        listing = make_listing(settings, model, num_ratings, movie_ids, paths.movies)
         source = HistorySource.of(
             config, facts, rows.num_ratings, user_ids=user_ids, movie_ids=movie_ids
         )
-        job = NewUserJob(lists, source)
+        job = NewUserJob(listing, source)
         written = _write(spark, job, rows.folder, root)
         storage.remove(staged)
         parts = [one.file for one in written if one.file is not None]
         commit_parts(parts, root)
         counts = _count(written, rows.num_ratings)
         _tell(counts)
-        types = IdTypes(rows.types.user, id_type(movie_ids))
-        schema = schemas.NEW_RECOMMENDATIONS.with_ids(types)
+        schema = add_columns(schemas.NEW_RECOMMENDATIONS, settings, rows.types.user, movie_ids)
         step.publish(output, schema, counts, sums_of(parts))
 
 
@@ -129,16 +138,16 @@ def _write(
 
 
 def _count(written: Sequence[WrittenNewLists], num_ratings: int) -> dict[str, int]:
-    names = ("num_users", "num_known", "num_lists", "num_without_movie", "num_unknown_movies")
-    total = {name: sum(getattr(one, name) for one in written) for name in names}
-    return {
-        "ratings": num_ratings,
-        "users": total["num_users"],
-        "known_users": total["num_known"],
-        "lists": total["num_lists"],
-        "users_without_movie": total["num_without_movie"],
-        "ratings_of_unknown_movies": total["num_unknown_movies"],
+    names = {
+        "users": "num_users",
+        "known_users": "num_known",
+        "lists": "num_lists",
+        "short_lists": "num_short",
+        "users_without_movie": "num_without_movie",
+        "ratings_of_unknown_movies": "num_unknown_movies",
     }
+    totals = {key: sum(getattr(one, name) for one in written) for key, name in names.items()}
+    return {"ratings": num_ratings, **totals}
 
 
 def _tell(counts: dict[str, int]) -> None:

@@ -20,22 +20,24 @@ def request_of(
     *listed: str,
     preset: str | None = None,
     setting: tuple[str, str] = ("caution", "0.5"),
+    more: tuple[str, str] | tuple[()] = (),
 ) -> Request:
     """Return a request for lists of some models; `preset` is the only one with the setting."""
     (folder / "u.data").write_text("1\t1\t5\t0\n")
     (folder / "u.item").write_text("1|One (1990)|01-Jan-1990||\n")
     words = [
         *("--name", "checks", "--run_dir", str(folder / "run")),
-        *("--models", f"bias,{SURE},{UNSURE}", "--recommend.models", ",".join(listed)),
+        *("--models", f"bias,ease,{SURE},{UNSURE}", "--recommend.models", ",".join(listed)),
         *("--ingest.format", "movielens_100k", "--ingest.ratings", str(folder / "u.data")),
         *("--ingest.movies", str(folder / "u.item"), "--blend.members", f"{SURE},{UNSURE}"),
+        *more,
     ]
-    more = [f"--recommend.{setting[0]}", setting[1]]
+    own = [f"--recommend.{setting[0]}", setting[1]]
     if preset is None:
-        words += more
+        words += own
     models = load_model_configs(words, prog="test")
     if preset is not None:
-        models[preset] = load_model_configs([*words, *more], prog="test")[preset]
+        models[preset] = load_model_configs([*words, *own], prog="test")[preset]
     return Request(load_config(words, prog="test"), models)
 
 
@@ -69,6 +71,36 @@ def test_reasons_are_refused_for_a_model_that_will_have_none(tmp_path: Path, che
     request = request_of(tmp_path, SURE, preset=SURE, setting=("reasons", "3"))
     with pytest.raises(ConfigError, match=message):
         check(request)
+
+
+@pytest.mark.parametrize("check", [check_pipeline, check_recommend])
+def test_caution_is_refused_where_users_are_known_by_histories(
+    tmp_path: Path, check: Check
+) -> None:
+    for more, users in (
+        (("--recommend.histories", "new.csv"), r"recommend\.histories"),
+        (("--prepare.split", "held_out_users"), r"prepare\.split held_out_users"),
+    ):
+        request = request_of(tmp_path, UNSURE, more=more)
+        with pytest.raises(ConfigError, match=rf"recommend\.caution: found 0\.5, with {users}"):
+            check(request)
+
+
+@pytest.mark.parametrize("check", [check_pipeline, check_recommend])
+def test_reasons_of_a_blend_of_lists_take_one_member_that_has_them(
+    tmp_path: Path, check: Check
+) -> None:
+    def ask(*members: str) -> None:
+        more = ("--list_blend.members", ",".join(members))
+        check(request_of(tmp_path, "list_blend", setting=("reasons", "3"), more=more))
+
+    with pytest.raises(ConfigError, match=r"recommend\.reasons: found 3, and list_blend, a model"):
+        ask(SURE, UNSURE)
+    if check is check_pipeline:
+        ask(SURE, "ease")
+    else:
+        with pytest.raises(DataError, match="train"):  # the next thing that is checked
+            ask(SURE, "ease")
 
 
 def test_files_of_movies_must_exist(tmp_path: Path) -> None:

@@ -78,11 +78,14 @@ def test_lists_are_those_of_a_greedy_choice_over_all_movies(
     owners, movies = np.nonzero(hidden)
     model = FactorModel(np.eye(NUM_MOVIES, dtype=np.float32), lambda bucket: scores)
     scorers = ScorerFactory(model, candidates)
-    ranker = Ranker(scorers, NUM_MOVIES, 0, np.arange(NUM_USERS), owners, movies)
+    ranker = Ranker(
+        lambda users: scorers.for_users(0, users), NUM_USERS, NUM_MOVIES, owners, movies
+    )
+    everyone = np.arange(NUM_USERS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(caps_module, "_MORE", more)
         patch.setattr(caps_module, "_ENTRIES", 2 * NUM_MOVIES)
-        parts = list(rank_capped(ranker, np.arange(NUM_USERS), caps))
+        parts = list(rank_capped(ranker, ranker.open_scorer(everyone), everyone, caps))
     found: Lists = {}
     for part in parts:
         for user, rank, movie, score in zip(*(column.tolist() for column in part), strict=True):

@@ -1,4 +1,7 @@
-"""What a task writes, from small models of random weights, against dense NumPy."""
+"""What a task writes, from small models of random weights, against dense NumPy.
+
+Users come from the buckets of a run, or are known by their histories alone.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,26 @@ import pytest
 from recspark.arrays.ids import TextIds
 from recspark.config import RecommendConfig
 from recspark.contract import columns as c
-from recspark.contract.paths import MODEL_CARD, SIGNAL_WEIGHTS
+from recspark.contract.paths import LIST_BLEND, MODEL_CARD, SIGNAL_WEIGHTS
+from recspark.datasets.histories import Histories
 from recspark.datasets.train_buckets import TrainBuckets
 from recspark.errors import ConfigError
 from recspark.recommend import reasons
 from recspark.recommend.caps import find_rare, make_caps
-from recspark.recommend.lists import ListJob, WrittenLists, write_lists
-from recspark.recommend.reasons import require_reasons
+from recspark.recommend.explainers import require_reasons
+from recspark.recommend.history_lists import open_users
+from recspark.recommend.listing import Listing
+from recspark.recommend.lists import WrittenLists, write_lists
+from recspark.recommend.own_lists import ListJob, write_bucket
 from recspark.saved import items
+from recspark.saved.arrays import save_movies
+from recspark.scoring import list_blend
 from recspark.scoring.load import SavedModel
 from recspark.training.job import TrainJob
+from tests.training import jobs
 from tests.training.jobs import NUM_BUCKETS, NUM_MOVIES, NUM_USERS, train_alone
 from tests.training.rankers import IALS, SIGNAL, make_ranker, saved_tables, weight_matrix
+from tests.training.test_measure import rows_of
 
 Row = dict[str, Any]
 USER_IDS = TextIds.of([f"user {number}" for number in range(NUM_USERS)])
@@ -100,24 +111,36 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ListJob, np.nd
     job = make_ranker(tmp_path, **IALS)
     save(job, tmp_path / "m")
     train = TrainBuckets(job.train[0], job.train_rows, NUM_MOVIES)
-    lists = ListJob(
+    listing = Listing(
         model=SavedModel(str(tmp_path / "m"), str(tmp_path), NUM_BUCKETS, train, job.valid),
         count=6,
-        rated=(job.train[0], job.valid),
         candidates=np.arange(NUM_MOVIES, dtype=np.int32),
-        user_ids=USER_IDS,
         movie_ids=MOVIE_IDS,
-        wanted=None,
         num_reasons=3,
         titles=TITLES,
     )
+    lists = ListJob(listing, rated=(job.train[0], job.valid), user_ids=USER_IDS)
     return lists, added(dataclasses.replace(job, folder=str(tmp_path / "m")))
 
 
 def write(job: ListJob, root: Path) -> tuple[dict[int, list[Row]], list[WrittenLists]]:
     """Return what is written by user_index, ranks checked, and what tasks return."""
+    return read([write_bucket(job, bucket, str(root / "lists")) for bucket in range(NUM_BUCKETS)])
+
+
+def write_new(job: ListJob, root: Path) -> tuple[dict[int, list[Row]], list[WrittenLists]]:
+    """Return the same for the same users, known by their histories of train alone."""
+    rows = rows_of(job.rated[0])
+    users, movies = rows[:, 0].astype(int), rows[:, 1].astype(np.int32)
+    wanted = np.ones(NUM_USERS, bool) if job.wanted is None else job.wanted
+    listed = np.flatnonzero(wanted & np.isin(np.arange(NUM_USERS), users))
+    histories = Histories.group(users, movies, rows[:, 2].astype(np.float32), NUM_USERS)
+    asked = open_users(job.listing, histories.take(listed), USER_IDS[listed])
+    return read([write_lists(job.listing, asked, str(root / "lists"), "part.parquet")])
+
+
+def read(written: list[WrittenLists]) -> tuple[dict[int, list[Row]], list[WrittenLists]]:
     found: dict[int, list[Row]] = {}
-    written = [write_lists(job, bucket, str(root / "lists")) for bucket in range(NUM_BUCKETS)]
     for one in written:
         for row in pq.ParquetFile(one.file.written).read().to_pylist():
             entries = found.setdefault(int(row[c.USER_ID].removeprefix("user ")), [])
@@ -126,12 +149,16 @@ def write(job: ListJob, root: Path) -> tuple[dict[int, list[Row]], list[WrittenL
     return found, written
 
 
+WAYS = {"own": write, "new": write_new}
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_reasons_are_what_adds_most_to_the_score(
-    made: tuple[ListJob, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: tuple[ListJob, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr(reasons, "_CONTRIBUTIONS", 20)
     job, added = made
-    found, _ = write(job, tmp_path)
+    found, _ = WAYS[way](job, tmp_path)
     assert len(found) > NUM_USERS / 2
     num_reasons = set()
     for user, entries in found.items():
@@ -150,10 +177,11 @@ def test_reasons_are_what_adds_most_to_the_score(
     assert num_reasons >= {1, 2, 3}
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("include_seen", [False, True])
 @pytest.mark.parametrize("is_capped", [False, True])
 def test_every_restriction_holds_for_every_row(
-    made: tuple[ListJob, np.ndarray], tmp_path: Path, include_seen: bool, is_capped: bool
+    made: tuple[ListJob, np.ndarray], tmp_path: Path, include_seen: bool, is_capped: bool, way: str
 ) -> None:
     job, added = made
     scores = added.sum(axis=1)
@@ -162,10 +190,13 @@ def test_every_restriction_holds_for_every_row(
     counts = rated(job.rated[0]).sum(axis=0)
     caps = make_caps(settings, candidates, counts, GENRES) if is_capped else None
     wanted = np.arange(NUM_USERS) % 3 > 0
-    changes: dict[str, Any] = {"candidates": candidates, "wanted": wanted, "caps": caps}
-    job = dataclasses.replace(job, include_seen=include_seen, **changes)
-    found, written = write(job, tmp_path)
-    seen, is_rare, num_seen = rated(*job.rated), find_rare(counts), 0
+    listing = dataclasses.replace(
+        job.listing, candidates=candidates, include_seen=include_seen, caps=caps
+    )
+    job = dataclasses.replace(job, listing=listing, wanted=wanted)
+    found, written = WAYS[way](job, tmp_path)
+    seen = rated(*job.rated) if way == "own" else rated(job.rated[0])
+    is_rare, num_seen = find_rare(counts), 0
     is_user = wanted & rated(job.rated[0]).any(axis=1)
     short = 0
     for user in range(NUM_USERS):
@@ -194,9 +225,108 @@ def test_every_restriction_holds_for_every_row(
     assert sum(one.num_lists for one in written) == len(found)
 
 
+def blend_of(tmp_path: Path) -> tuple[ListJob, np.ndarray]:
+    """Return a job of a blend of ease, popularity and item_knn, and all movies' counts in train.
+
+    Weights are positive, so that every movie of a history is a reason. No pair is in both train and
+    valid.
+    """
+    job = make_ranker(tmp_path, **IALS)
+    in_train, rows, valid = rated(job.train[0]), rows_of(job.valid), tmp_path / "valid_alone"
+    rows = rows[~in_train[rows[:, 0].astype(int), rows[:, 1].astype(int)]]
+    for bucket in range(NUM_BUCKETS):
+        jobs.write_bucket(valid, bucket, *rows[rows[:, 0] % NUM_BUCKETS == bucket].T)
+    job = dataclasses.replace(job, valid=str(valid))
+    train = TrainBuckets(job.train[0], job.train_rows, NUM_MOVIES)
+    counts = in_train.sum(axis=0)
+    save_ease(job, tmp_path / "ease")
+    save_item_knn(job, tmp_path / "item_knn")
+    items.save_dense(str(tmp_path / "ease"), np.abs(WEIGHTS))
+    for name in ("popularity", LIST_BLEND):
+        (tmp_path / name).mkdir()
+        save_movies(str(tmp_path / name), counts[:, None].astype(np.float64))
+        members = [{"model": one, "weight": weight} for one, weight in WEIGHED.items()]
+        card = {"algorithm": name, "num_users": NUM_USERS, "members": members}
+        (tmp_path / name / MODEL_CARD).write_text(json.dumps(card))
+    parts = tuple(
+        SavedModel(str(tmp_path / one), str(tmp_path / one), NUM_BUCKETS, train, job.valid)
+        for one in WEIGHED
+    )
+    where = str(tmp_path / LIST_BLEND)
+    listing = Listing(
+        model=SavedModel(where, where, NUM_BUCKETS, train, job.valid, parts),
+        count=6,
+        candidates=np.flatnonzero(counts).astype(np.int32),
+        movie_ids=MOVIE_IDS,
+        num_reasons=NUM_MOVIES,
+    )
+    return ListJob(listing, rated=(job.train[0], job.valid), user_ids=USER_IDS), counts
+
+
+WEIGHED = {"ease": 1.0, "popularity": 0.5, "item_knn": 2.0}
+
+
+@pytest.mark.parametrize("block_movies", [32_768, 7])
+def test_reasons_of_a_blend_are_those_of_its_members_on_the_scale_of_the_blend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_movies: int
+) -> None:
+    """Σ weight · contribution / deviation is the score and the part of the means together.
+
+    Popularity is no sum over a history: its z-score is all that the reasons leave of a score.
+    """
+    monkeypatch.setattr(list_blend, "BLOCK_MOVIES", block_movies)
+    monkeypatch.setattr(reasons, "_CONTRIBUTIONS", 30)
+    job, counts = blend_of(tmp_path)
+    x = np.zeros((NUM_USERS, NUM_MOVIES))
+    for user, movie, rating in rows_of(job.rated[0]):
+        x[int(user), int(movie)] = SIGNAL.weigh(np.array([rating], np.float32))[0]
+    seen = rated(*job.rated)
+    of_ease, of_knn = (
+        x[:, :, None] * table for table in (np.abs(WEIGHTS), np.where(WEIGHTS > 0.5, WEIGHTS, 0))
+    )
+    found, _ = write(job, tmp_path)
+    num_whole = 0
+    for user, entries in found.items():
+        unseen = np.flatnonzero((counts > 0) & ~seen[user])
+        scores = {"ease": of_ease[user].sum(axis=0), "item_knn": of_knn[user].sum(axis=0)}
+        has_none = scores["item_knn"] == 0
+        scores["item_knn"][has_none] = scores["item_knn"][unseen][~has_none[unseen]].min(initial=9)
+        scores["popularity"] = counts.astype(float)
+        means = {name: one[unseen].mean() for name, one in scores.items()}
+        scales = {
+            name: WEIGHED[name] / (one[unseen].std() or np.inf) for name, one in scores.items()
+        }
+        for row in entries:
+            movie = int(row[c.MOVIE_ID])
+            z = {name: (scores[name][movie] - means[name]) * scales[name] for name in scores}
+            assert row[c.SCORE] == pytest.approx(sum(z.values()), abs=1e-4)
+            added = of_ease[user, :, movie] * scales["ease"]
+            added += of_knn[user, :, movie] * scales["item_knn"]
+            stored = {int(one[c.MOVIE_ID]): one[c.CONTRIBUTION] for one in row[c.REASONS]}
+            assert stored.keys() == set(np.flatnonzero(added > 0).tolist())
+            np.testing.assert_allclose(
+                list(stored.values()), added[list(stored)], rtol=1e-4, atol=1e-6
+            )
+            assert list(stored.values()) == sorted(stored.values(), reverse=True)
+            if not has_none[movie]:
+                of_means = sum(means[name] * scales[name] for name in ("ease", "item_knn"))
+                total = row[c.SCORE] - z["popularity"] + of_means
+                assert sum(stored.values()) == pytest.approx(total, abs=1e-4)
+                num_whole += 1
+    assert num_whole > NUM_USERS
+
+
 def test_reasons_take_a_model_that_has_them(tmp_path: Path) -> None:
-    (tmp_path / MODEL_CARD).write_text(json.dumps({"algorithm": "als"}))
-    saved = SavedModel(str(tmp_path), "x", 1, TrainBuckets("", {}, 1))
+    def save(algorithm: str, *parts: SavedModel) -> SavedModel:
+        folder = tmp_path / f"{algorithm} {len(parts)}"
+        folder.mkdir()
+        (folder / MODEL_CARD).write_text(json.dumps({"algorithm": algorithm}))
+        return SavedModel(str(folder), "x", 1, TrainBuckets("", {}, 1), parts=parts)
+
+    als, ease = save("als"), save("ease")
     message = r"recommend\.reasons: found 2, and als, a model .*Remove als from recommend\.models"
     with pytest.raises(ConfigError, match=message):
-        require_reasons(saved, "als", 2)
+        require_reasons(als, "als", 2)
+    require_reasons(save(LIST_BLEND, als, ease), LIST_BLEND, 2)
+    with pytest.raises(ConfigError, match=message.replace("als", LIST_BLEND)):
+        require_reasons(save(LIST_BLEND, als), LIST_BLEND, 2)

@@ -27,9 +27,11 @@ from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import read_manifest
 from recspark.datasets.step import Step
+from recspark.errors import ConfigError
 from recspark.files import parquet
 from recspark.stages import baseline, evaluate, prepare, recommend
 from tests.baselines import dense, items
+from tests.runs import write_movies
 from tests.stages.ranked import EASE
 
 RATED = dense.random_ratings(9, 90, 24, 0.5)
@@ -229,3 +231,51 @@ def test_a_model_that_knows_only_its_users_lists_nothing_for_others(
     rows = pq.read_table(f"{config.root}/recommendations/bias").to_pylist()
     assert {row[c.USER_ID] for row in rows} == {user for user, _ in read_part(config, "train")}
     assert "bias knows nothing of the held-out users" in caplog.text
+
+
+def test_lists_of_held_out_users_have_what_lists_of_others_have(
+    config: Config, spark: SparkSession
+) -> None:
+    genres = {90 - movie: "AB"[movie % 2] for movie in range(RATED.shape[1])}
+    write_movies(spark, config, [(m, 1990, f"Title {m}", genre) for m, genre in genres.items()])
+    settings = RecommendConfig(top_n=6, max_per_genre=2, include_seen=True, reasons=2, titles=True)
+    fit_and_list(dataclasses.replace(config, recommend=settings), "ease", spark)
+    rows = pq.read_table(f"{config.root}/recommendations/ease").to_pylist()
+    parts = {name: read_part(config, name) for name in PARTS}
+    movies = sorted({movie for part in parts.values() for _, movie in part})
+    learned = {**parts["train"], **parts["valid"]}
+    x = np.array(
+        [[(u, m) in learned for m in movies] for u in sorted({u for u, _ in learned})], float
+    )
+    table = items.ease(x, **EASE)
+    num_seen = 0
+    for user in {user for user, _ in parts["fold_in"]}:
+        mine = sorted((r for r in rows if r[c.USER_ID] == user), key=lambda r: r[c.RANK])
+        history = [at for at, movie in enumerate(movies) if (user, movie) in parts["fold_in"]]
+        scores = table[history].sum(axis=0)
+        expected = [
+            movie
+            for genre in "AB"
+            for movie in sorted(
+                (m for m in movies if genres[m] == genre), key=lambda m: -scores[movies.index(m)]
+            )[:2]
+        ]
+        assert sorted(row[c.MOVIE_ID] for row in mine) == sorted(expected)
+        num_seen += sum((user, movie) in parts["fold_in"] for movie in expected)
+        for row in mine:
+            assert row[c.TITLE] == f"Title {row[c.MOVIE_ID]}"
+            added = {movies[at]: table[at, movies.index(row[c.MOVIE_ID])] for at in history}
+            best = sorted((value for value in added.values() if value > 0), reverse=True)[:2]
+            found = {one[c.MOVIE_ID]: one[c.CONTRIBUTION] for one in row[c.REASONS]}
+            assert list(found.values()) == pytest.approx(best, abs=1e-4)
+            assert all(value == pytest.approx(added[m], abs=1e-4) for m, value in found.items())
+    assert num_seen > 0
+
+
+def test_caution_is_refused_as_nobody_states_deviations_of_held_out_users(
+    config: Config, spark: SparkSession
+) -> None:
+    cautious = dataclasses.replace(config, recommend=RecommendConfig(caution=0.5))
+    message = r"recommend\.caution: found 0\.5, with prepare\.split held_out_users"
+    with pytest.raises(ConfigError, match=message):
+        fit_and_list(cautious, "ease", spark)

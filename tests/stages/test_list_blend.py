@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
@@ -221,3 +222,32 @@ def test_members_are_models_of_the_run(spark: SparkSession, blended: Config) -> 
     ):
         with pytest.raises(ConfigError, match=message):
             ListBlendConfig(members=members)
+
+
+def test_reasons_are_those_of_the_members_that_have_them(
+    spark: SparkSession, blended: Config
+) -> None:
+    """Bias is no sum over a history."""
+    settings = dataclasses.replace(blended.recommend, reasons=items.NUM_MOVIES)
+    recommend.run(dataclasses.replace(blended, recommend=settings), "list_blend", spark)
+    rows = pq.read_table(RunPaths(blended.root).recommendations("list_blend")).to_pylist()
+    users, movies = (
+        {make(at): at for at in range(count)}
+        for make, count in ((user_id, items.NUM_USERS), (movie_id, items.NUM_MOVIES))
+    )
+    x = np.where(np.isnan(KNOWN), 0, np.interp(np.nan_to_num(KNOWN), range(1, 6), STARS))
+    tables = {"ease": items.ease(x, **EASE), "item_knn": items.nearest(x, **KNN)}
+    for row in rows:
+        user, movie = users[row[c.USER_ID]], movies[row[c.MOVIE_ID]]
+        unseen = in_train()[np.isnan(KNOWN[user, in_train()])]
+        added = np.zeros(items.NUM_MOVIES)
+        for name, table in tables.items():
+            of_user = scores(name)[user, unseen]
+            of_user = np.where(np.isnan(of_user), np.nanmin(of_user), of_user)
+            added += x[user] * table[:, movie] / (of_user.std() or np.inf)
+        found = {movies[one[c.MOVIE_ID]]: one[c.CONTRIBUTION] for one in row[c.REASONS]}
+        assert found.keys() >= set(np.flatnonzero(added > 1e-3).tolist())
+        assert list(found.values()) == pytest.approx(
+            added[list(found)].tolist(), rel=2e-3, abs=2e-3
+        )
+    assert any(len(row[c.REASONS]) > 3 for row in rows)

@@ -18,8 +18,9 @@ from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import read_manifest
 from recspark.errors import ConfigError, DataError
 from recspark.files import parquet
-from recspark.recommend import lists
-from recspark.recommend.lists import ListJob, WrittenLists
+from recspark.recommend import own_lists
+from recspark.recommend.lists import WrittenLists
+from recspark.recommend.own_lists import ListJob
 from recspark.scoring import load
 from recspark.scoring.predictors import PairModel
 from recspark.stages import recommend
@@ -190,14 +191,14 @@ def test_cautious_lists_rank_by_mean_less_deviation(
     spark: SparkSession, copied: Fitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write(job: ListJob, bucket: int, root: str) -> WrittenLists:
-        opened = lists.open_model
-        lists.open_model = lambda saved: Uncertain(opened(saved))  # in the task
+        opened = own_lists.open_model
+        own_lists.open_model = lambda saved: Uncertain(opened(saved))  # in the task
         try:
-            return lists.write_lists(job, bucket, root)
+            return own_lists.write_bucket(job, bucket, root)
         finally:
-            lists.open_model = opened
+            own_lists.open_model = opened
 
-    monkeypatch.setattr(recommend, "write_lists", write)
+    monkeypatch.setattr(recommend, "write_bucket", write)
     monkeypatch.setattr(recommend, "open_model", lambda saved: Uncertain(load.open_model(saved)))
     found = run(spark, copied, "als", top_n=5, caution=2.0)
     check(found, sorted_lists(copied, "als", 5, off=np.arange(len(TRAIN[0])) / 5))

@@ -29,13 +29,15 @@ from recspark.config.sampler import SamplerConfig
 from recspark.contract import columns as c
 from recspark.contract.paths import RunPaths
 from recspark.datasets.manifest import Manifest, read_manifest
+from recspark.datasets.signal import Signal
 from recspark.errors import ConfigError, DataError
 from recspark.jobs.checks import check_recommend, check_score_pairs
 from recspark.jobs.job import Request
 from recspark.notebook.model import Model
+from recspark.recommend.caps import find_rare
 from recspark.stages import baseline, recommend, recommend_new, score_pairs, train
 from tests.baselines import dense, items
-from tests.runs import movie_id, user_id, write_prepared
+from tests.runs import movie_id, user_id, write_movies, write_prepared
 from tests.stages.ranked import EASE, KNN, STARS
 
 IN_VALID = np.random.default_rng(8).random(items.RATINGS.shape) < 0.15
@@ -352,6 +354,92 @@ def test_the_api_gives_the_lists_of_the_job(
         model.recommend(twice[:1].assign(rating=7))
     with pytest.raises(DataError, match="found no columns movie_id among user_id, rating"):
         model.recommend(twice.drop(columns=c.MOVIE_ID))
+
+
+GENRES = ["Comedy|Drama", "Comedy", None, "War", "Drama|War"]
+LIMITS: dict[str, Any] = {"max_per_genre": 2, "rare_share": 0.3, "reasons": 2, "titles": True}
+
+
+def limited_lists(include_seen: bool, denied: set[int]) -> dict[int, list[dict[str, Any]]]:
+    """Return the lists of ease for `all_rows` under LIMITS, chosen greedily; scores by NumPy."""
+    x = items.weights(Signal((1.0, 2.0, 3.0, 4.0, 5.0), STARS))
+    table = items.ease(x, **EASE)
+    counts = (~np.isnan(TRAIN)).sum(axis=0)
+    is_rare = find_rare(counts)
+    found: dict[int, list[dict[str, Any]]] = {}
+    for user in np.flatnonzero((~np.isnan(items.RATINGS)).any(axis=1)):
+        scores = x[user] @ table
+        chosen: list[int] = []
+        for movie in np.argsort(-scores, kind="stable").tolist():
+            hidden = not np.isnan(items.RATINGS[user, movie]) and not include_seen
+            some = [*chosen, movie]
+            names = [name for one in some for name in (GENRES[one % 5] or "").split("|") if name]
+            breaks = max((names.count(name) for name in names), default=0) > 2
+            breaks |= sum(not is_rare[one] for one in some) > 4
+            if counts[movie] and not hidden and not breaks and movie not in denied:
+                chosen.append(movie)
+        for movie in chosen[:6]:
+            added = x[user] * table[:, movie]
+            best = [one for one in np.argsort(-added)[:2] if added[one] > 0]
+            found.setdefault(user_id(user) + NEW, []).append(
+                {
+                    c.MOVIE_ID: movie_id(movie),
+                    c.TITLE: f"Title {movie}",
+                    c.REASONS: [movie_id(one) for one in best],
+                    c.SCORE: pytest.approx(scores[movie], abs=1e-4),
+                    c.CONTRIBUTION: pytest.approx(added[best].tolist(), abs=1e-4),
+                }
+            )
+    return found
+
+
+def shown(rows: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """Return rows of lists in the same form."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: (row[c.USER_ID], row[c.RANK])):
+        reasons = list(row[c.REASONS])
+        row[c.REASONS] = [one[c.MOVIE_ID] for one in reasons]
+        row[c.CONTRIBUTION] = [one[c.CONTRIBUTION] for one in reasons]
+        del row[c.RANK]
+        found.setdefault(row.pop(c.USER_ID), []).append(row)
+    return found
+
+
+@pytest.mark.parametrize("include_seen", [False, True])
+def test_lists_of_unknown_users_hold_to_every_limit_and_say_why(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path, include_seen: bool
+) -> None:
+    movies = [(movie_id(m), 1990, f"Title {m}", GENRES[m % 5]) for m in range(items.NUM_MOVIES)]
+    write_movies(spark, fitted["ease"], movies)
+    rows, limits = all_rows(), {**LIMITS, "include_seen": include_seen}
+    (tmp_path / "deny.txt").write_text(f"{movie_id(2)}\n")
+    path = write_csv(tmp_path / "new.csv", rows)
+    deny = str(tmp_path / "deny.txt")
+    _, manifest = list_new(spark, fitted, "ease", path, **limits, deny_movies=deny)
+    found = pq.read_table(RunPaths(fitted["ease"].root).new_recommendations("ease")).to_pylist()
+    wanted = limited_lists(include_seen, denied={2})
+    assert shown(found) == wanted
+    short = sum(len(entries) < 6 for entries in wanted.values())
+    assert manifest.counts["short_lists"] == short > 0
+    assert manifest.inputs.keys() == {"train", "valid", "model", "movies"}
+    assert {Path(one["path"]).name for one in manifest.raw_files} == {"deny.txt", "new.csv"}
+    frame = pd.DataFrame(rows, columns=[c.USER_ID, c.MOVIE_ID, c.RATING])
+    answered = Model(fitted["ease"].root, "ease").recommend(frame, n=6, **limits)
+    assert shown(answered.to_dict("records")) == limited_lists(include_seen, denied=set())
+
+
+def test_what_lists_of_unknown_users_cannot_have_is_refused(
+    spark: SparkSession, fitted: dict[str, Config], tmp_path: Path
+) -> None:
+    path = write_csv(tmp_path / "new.csv", [(1, movie_id(2), 4.0)])
+    message = r"recommend\.caution: found 1, with recommend\.histories, expected 0: no model states"
+    with pytest.raises(ConfigError, match=message):
+        list_new(spark, fitted, "bayesian_mf", path, caution=1.0)
+    with pytest.raises(ConfigError, match=r"recommend\.reasons: found 2, and mf_als, a model"):
+        list_new(spark, fitted, "mf_als", path, reasons=2)
+    frame = pd.DataFrame({c.USER_ID: [1], c.MOVIE_ID: [movie_id(2)], c.RATING: [4.0]})
+    with pytest.raises(ConfigError, match=r"recommend\.reasons: found 2, and mf_als, a model"):
+        Model(fitted["mf_als"].root, "mf_als").recommend(frame, reasons=2)
 
 
 def test_ratings_below_those_that_the_run_keeps_are_filtered_out(

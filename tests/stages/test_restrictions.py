@@ -15,15 +15,12 @@ from pyspark.sql import SparkSession
 
 from recspark.config import RecommendConfig
 from recspark.contract import columns as c
-from recspark.contract import schemas
 from recspark.contract.paths import RunPaths
-from recspark.contract.schemas import IdTypes
 from recspark.datasets.manifest import Manifest, read_manifest
-from recspark.datasets.step import Step
 from recspark.errors import ConfigError, DataError
 from recspark.files import parquet
 from recspark.stages import recommend
-from tests.runs import movie_id, user_id
+from tests.runs import movie_id, user_id, write_movies
 from tests.stages.fitted import (
     NUM_MOVIES,
     NUM_USERS,
@@ -47,17 +44,12 @@ def genres_of(movie: int) -> list[str]:
 @pytest.fixture
 def titled(spark: SparkSession, copied: Fitted) -> Fitted:
     """The run with movies: years, titles, genres and an attribute, all missing for one movie."""
-    paths = RunPaths(copied.config.root)
     rows = [
         (movie_id(m), 1980 + m, f'Title "{m}"', GENRES[m % 5], "en" if m % 3 else "fr")
         for m in range(NUM_MOVIES)
         if m != UNTITLED
     ]
-    with Step("ingest", {}, {}, [paths.movies]) as step:
-        schema = schemas.MOVIES.with_ids(IdTypes()).with_columns({"language": "STRING"})
-        frame = spark.createDataFrame(rows, schema.ddl)
-        parquet.write_dataset(frame, step.staging(paths.movies), schema)
-        step.publish(paths.movies, schema)
+    write_movies(spark, copied.config, rows, language="STRING")
     return copied
 
 

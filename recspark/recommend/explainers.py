@@ -1,0 +1,152 @@
+"""Which models have reasons, and what explains their lists."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from recspark.config import Config
+from recspark.contract.paths import LIST_BLEND
+from recspark.datasets.histories import Histories, read_histories
+from recspark.errors import ConfigError, describe
+from recspark.recommend.reasons import Explain, Explainer, Part
+from recspark.scoring.item_model import ItemModel, Reasons
+from recspark.scoring.list_blend import ListBlendModel
+from recspark.scoring.load import SavedModel, open_model, read_card
+from recspark.scoring.predictors import Ints
+
+_EXPLAINED = ("ease", "item_knn")
+
+
+def require_reasons_to_fit(listed: Mapping[str, Config], models: Mapping[str, Config]) -> None:
+    """Check models that lists are made with, by their settings, before any is fitted.
+
+    Args:
+        listed: The models.
+        models: All models of the run that are known, for the members of a blend of lists.
+
+    Raises:
+        ConfigError: Lists of one are to have reasons, and it has none.
+    """
+    for name, settings in listed.items():
+        members = settings.list_blend.members
+        if name == LIST_BLEND:  # what is not known yet is checked when the lists are made
+            known = [models[one] for one in members if one in models]
+            is_explained = len(known) < max(len(members), 1) or any(map(_will_explain, known))
+        else:
+            is_explained = _will_explain(settings)
+        if settings.recommend.reasons and not is_explained:
+            raise _refuse(name, settings.recommend.reasons)
+
+
+def require_reasons(model: SavedModel, name: str, count: int) -> None:
+    """Check a saved model whose lists are to have reasons.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    if not any(_explains(read_card(one.folder)) for one in _members(model)):
+        raise _refuse(name, count)
+
+
+def open_explainer(
+    saved: SavedModel, bucket: int, rows: Ints, num_users: int, count: int
+) -> Explainer:
+    """Return what explains the lists of users of the run, from what the model was fitted on.
+
+    Args:
+        saved: A model that `require_reasons` accepts.
+        bucket: The bucket of the users.
+        rows: Their rows in it.
+        num_users: Users in the index.
+        count: Most reasons of an entry.
+    """
+    parts = _open_parts(saved, lambda one: _read_fitted(one, bucket, num_users))
+    model = open_model(saved)
+    known = parts[0].histories
+    if isinstance(model, ListBlendModel):
+        known = model.open_seen(bucket)
+    return Explainer(parts, known, rows, count)
+
+
+def explain_histories(saved: SavedModel, histories: Histories, count: int) -> Explainer:
+    """Return what explains the lists of users known by histories alone.
+
+    Args:
+        saved: A model that `require_reasons` accepts.
+        histories: The histories.
+        count: Most reasons of an entry.
+    """
+    parts = _open_parts(saved, lambda _: histories)
+    return Explainer(parts, histories, np.arange(histories.num_users), count)
+
+
+def _open_parts(saved: SavedModel, read: Callable[[SavedModel], Histories]) -> tuple[Part, ...]:
+    return tuple(
+        Part(_open_explain(one), read(one), number)
+        for number, one in enumerate(_members(saved))
+        if _explains(read_card(one.folder))
+    )
+
+
+def _read_fitted(saved: SavedModel, bucket: int, num_users: int) -> Histories:
+    model = open_model(saved)
+    if isinstance(model, ItemModel):
+        return model.open_histories(bucket)
+    more = [saved.valid] if "refit" in read_card(saved.folder) else []
+    sizes = {"num_users": num_users, "num_buckets": saved.num_buckets}
+    return read_histories([saved.train.path, *more], bucket, **sizes)
+
+
+@functools.lru_cache(maxsize=4)
+def _open_explain(saved: SavedModel) -> Explain:
+    model = open_model(saved)
+    if isinstance(model, ItemModel):
+        return model.explain
+    from recspark.training.ials_reasons import open_explain
+
+    explain = open_explain(saved.folder, read_card(saved.folder))
+
+    def explain_all(histories: Histories, users: Ints, movies: Ints) -> Reasons:
+        counts, rated, added = [np.zeros(1, np.int64)], [], []
+        first = np.flatnonzero(np.diff(users, prepend=-1))
+        for start, stop in zip(first, [*first[1:], len(users)], strict=True):
+            theirs, values = explain(histories, users[start], movies[start:stop].astype(np.int64))
+            counts.append(np.full(stop - start, len(theirs)))
+            rated.append(np.tile(theirs, stop - start))
+            added.append(values.ravel().astype(np.float32))
+        starts = np.cumsum(np.concatenate(counts))
+        return Reasons(starts, np.concatenate(rated), np.concatenate(added))
+
+    return explain_all
+
+
+def _members(saved: SavedModel) -> tuple[SavedModel, ...]:
+    """Return the members of a blend of lists, in the order of its card; else the model itself."""
+    is_blend = read_card(saved.folder).get("algorithm") == LIST_BLEND
+    return saved.parts if is_blend else (saved,)
+
+
+def _will_explain(settings: Config) -> bool:
+    is_ials = settings.train.architecture is not None and settings.train.optimizer == "ials"
+    return is_ials or settings.baseline.algorithm in _EXPLAINED
+
+
+def _explains(card: Mapping[str, Any]) -> bool:
+    is_ials = card.get("settings", {}).get("optimizer") == "ials"
+    return is_ials or card.get("algorithm") in _EXPLAINED
+
+
+def _refuse(name: str, count: int) -> ConfigError:
+    return ConfigError(
+        describe(
+            "recommend.reasons",
+            found=f"{count}, and {name}, a model whose scores are no sums over a history",
+            expected="0 for this model",
+            remedy=f"Remove {name} from recommend.models; or set recommend.reasons only in "
+            "models/<name>.yaml of models of ease, item_knn or ials.",
+        )
+    )
