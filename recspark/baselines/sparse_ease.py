@@ -209,7 +209,8 @@ def solve(nearby: Neighborhoods, paths: Sequence[str], settings: EaseConfig) -> 
     products = np.concatenate(parts)
     places = np.cumsum([0, *(len(part) for part in parts[:-1])])
     weights = np.empty(nearby.near.shape, np.float32)
-    matrix = np.zeros((weights.shape[1], weights.shape[1]))
+    num_neighbors = nearby.near.shape[1]
+    matrix = np.zeros((num_neighbors, num_neighbors))
     scale = 1 + settings.dropout / (1 - settings.dropout)
     for number, movie in enumerate(nearby.movies.tolist()):
         gather_products(products, places, nearby.near[number], matrix)
