@@ -5,7 +5,8 @@ matrix, and dropout's diagonal of Steck (2020), "Autoencoders that don't overfit
 identity", equation 5: P = (G + λI + p/(1−p) · diag G)⁻¹, B_ij = −P_ij / P_jj, B_jj = 0.
 The score of user u and movie j is Σ_i x_ui B_ij over the movies that he rated.
 
-The matrix of all pairs of movies is held once, in single precision, and inverted in place.
+The matrix of all pairs of movies is held once, in single precision, and inverted in place;
+`sparse_ease.py` does without it.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ Floats = npt.NDArray[np.float32]
 # Beside the matrix: one row block at a time, and the interpreter's growth.
 _SLACK_BYTES = 256 * 2**20
 _REMEDY = (
-    "Leave out rarely rated movies with prepare.min_ratings_per_movie, give the driver more "
-    "memory, or use item_knn or ials, which keep no matrix of all pairs."
+    "Set baseline.ease.num_neighbors to 200, which keeps no matrix of all pairs, leave out rarely "
+    "rated movies with prepare.min_ratings_per_movie, or give the driver more memory."
 )
 
 
@@ -117,16 +118,21 @@ def solve(gram: Floats, reg: float, dropout: float) -> None:
     if problem == 0:
         inverse, problem = lapack.spotri(factor, lower=1, overwrite_c=1)
     if problem:
-        raise DataError(
-            describe(
-                "baseline.ease.reg",
-                found=f"{reg:g}, with which the matrix of movie {abs(problem) - 1} is singular",
-                expected="a matrix that can be inverted in single precision",
-                remedy="Raise it.",
-            )
-        )
+        raise refuse_singular(reg, abs(problem) - 1)
     assert np.shares_memory(inverse, gram)
     to_weights(gram)
+
+
+def refuse_singular(reg: float, movie: int) -> DataError:
+    """Return the error of a matrix that is not positive definite at a movie (`movie_index`)."""
+    return DataError(
+        describe(
+            "baseline.ease.reg",
+            found=f"{reg:g}, with which the matrix of movie {movie} is singular",
+            expected="a matrix that can be inverted",
+            remedy="Raise it.",
+        )
+    )
 
 
 def _chunks(rows: Floats) -> Iterator[Floats]:

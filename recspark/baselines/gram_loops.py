@@ -13,6 +13,7 @@ from recspark.arrays.compiled import compiled
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 _TILE = 64
 
@@ -87,3 +88,44 @@ def to_weights(inverse: Floats) -> None:
                     value = inverse[row, column]
                     inverse[row, column] = value * scale[column]
                     inverse[column, row] = value * scale[row]
+
+
+@compiled
+def pick_products(near: Ints, first: int, step: int, rows: Floats, into: Floats) -> None:
+    """Write the products between the neighbours of movies that a task's rows have, one by one.
+
+    For each movie, and each of its neighbours whose row is here, those with that neighbour and the
+    ones after it.
+
+    Args:
+        near: [movies, C], the neighbours of each movie, ascending.
+        first: The movie of the first row.
+        step: Movies from one row to the next.
+        rows: [R, M], of every step-th movie, from `first` on; only the columns j ≥ i are read.
+        into: [products], filled.
+    """
+    place = 0
+    for movie in range(len(near)):
+        for one in range(near.shape[1]):
+            if near[movie, one] % step == first:
+                row = rows[near[movie, one] // step]
+                for other in range(one, near.shape[1]):
+                    into[place] = row[near[movie, other]]
+                    place += 1
+
+
+@compiled
+def gather_products(products: Floats, places: Longs, near: Ints, into: Doubles) -> None:
+    """Write the products between the neighbours of one movie, the columns j ≥ i of row i.
+
+    Args:
+        products: What `pick_products` wrote, of task after task.
+        places: [tasks], where each task's products of this movie begin; moved to the next movie's.
+        near: [C], the neighbours of the movie, ascending.
+        into: [C, C], filled in part.
+    """
+    for one in range(len(near)):
+        task = near[one] % len(places)
+        for other in range(one, len(near)):
+            into[one, other] = products[places[task]]
+            places[task] += 1

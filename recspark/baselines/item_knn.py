@@ -14,13 +14,11 @@ import numpy.typing as npt
 from pyspark.sql import SparkSession
 
 from recspark.baselines.gram import GramPlan, GramRows, map_rows
+from recspark.baselines.nearest_movies import BLOCK, by_rated, keep_highest
 from recspark.config import ItemKnnConfig
 from recspark.saved.items import SparseWeights
 
-Ints = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float32]
-
-_BLOCK = 256
 
 
 def fit(spark: SparkSession, plan: GramPlan, settings: ItemKnnConfig) -> SparseWeights:
@@ -35,9 +33,7 @@ def fit(spark: SparkSession, plan: GramPlan, settings: ItemKnnConfig) -> SparseW
     """
     found = map_rows(spark, plan, lambda rows: find_nearest(rows, settings))
     targets, movies, values = (np.concatenate(part) for part in zip(*found, strict=True))
-    order = np.lexsort((targets, movies))
-    starts = np.searchsorted(movies[order], np.arange(plan.num_movies + 1))
-    return SparseWeights(starts, targets[order], values[order])
+    return by_rated(targets, movies, values, plan.num_movies)
 
 
 def find_nearest(
@@ -51,26 +47,13 @@ def find_nearest(
     of_rated, of_listed = rows.diagonal**power, rows.diagonal ** (1 - power)
     movies = np.asarray(rows.movies, np.int32)
     found = []
-    for start in range(0, len(movies), _BLOCK):
-        mine = movies[start : start + _BLOCK]
+    for start in range(0, len(movies), BLOCK):
+        mine = movies[start : start + BLOCK]
         scale = np.outer(of_listed[mine], of_rated) + settings.shrinkage
-        gram = rows.values[start : start + _BLOCK]
+        gram = rows.values[start : start + BLOCK]
         similar = np.divide(gram, scale, out=np.zeros_like(gram), where=gram > 0)
         similar[np.arange(len(mine)), mine] = 0
-        row, near = _keep_highest(similar, settings.num_neighbors)
+        row, near = keep_highest(similar, settings.num_neighbors, above=0)
         found.append((mine[row], near.astype(np.int32), similar[row, near]))
     targets, nearest, values = (np.concatenate(part) for part in zip(*found, strict=True))
     return targets, nearest, values
-
-
-def _keep_highest(similar: Floats, count: int) -> tuple[Ints, Ints]:
-    """Return row and column of the `count` highest values above 0 of each row."""
-    width = similar.shape[1]
-    border = np.zeros(len(similar), np.float32)
-    if count < width:
-        border = np.partition(similar, width - count, axis=1)[:, width - count]
-    rows, columns = np.nonzero((similar >= border[:, None]) & (similar > 0))
-    order = np.lexsort((columns, -similar[rows, columns], rows))
-    rows, columns = rows[order], columns[order]
-    place = np.arange(len(rows)) - np.searchsorted(rows, np.arange(len(similar)))[rows]
-    return rows[place < count], columns[place < count]

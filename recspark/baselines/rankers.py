@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from recspark.baselines import ease, item_knn, popularity
+from recspark.baselines import ease, item_knn, popularity, sparse_ease
 from recspark.baselines.gram import GramPlan
 from recspark.config import Config, EaseConfig
 from recspark.contract.catalog import TRAIN, VALID
@@ -70,11 +70,14 @@ def _fit_items(
         user_weight=settings.user_weight,
         is_whole=not is_ease,
     )
-    if isinstance(settings, EaseConfig):
+    if not isinstance(settings, EaseConfig):
+        save_sparse(folder, item_knn.fit(spark, plan, settings))
+    elif settings.num_neighbors:
+        count = settings.num_neighbors
+        save_sparse(folder, sparse_ease.fit(spark, plan, settings, count, folder))
+    else:
         weights = ease.fit(spark, plan, reg=settings.reg, dropout=settings.dropout, folder=folder)
         save_dense(folder, weights)
-    else:
-        save_sparse(folder, item_knn.fit(spark, plan, settings))
 
 
 def locate_known(config: Config) -> tuple[list[TrainBuckets], PreparedFacts]:

@@ -104,7 +104,7 @@ class PopularityConfig:
 @dataclass(frozen=True, kw_only=True)
 class EaseConfig:
     """EASE: each movie from all others by linear regression (Steck 2019), in closed form. Memory:
-    4 bytes for each pair of movies."""
+    4 bytes for each pair of movies, unless there are `num_neighbors`."""
 
     reg: float = 300.0
     """L2 weight λ (above 0)."""
@@ -114,11 +114,17 @@ class EaseConfig:
     user_weight: float = 0.25
     """Power η by which users with long lists count less: (ratings / mean ratings) ** -η (0 or
     more)."""
+    num_neighbors: int | None = None
+    """Each movie from this many others alone, those rated most by the same users, for catalogues
+    whose matrix of all pairs does not fit (count, 1 to 1000); null takes all others."""
 
     def __post_init__(self) -> None:
         is_positive = 0 < self.reg < float("inf")
         require(is_positive, "baseline.ease.reg", self.reg, "a number above 0")
         require(0 <= self.dropout < 1, "baseline.ease.dropout", self.dropout, "0 to below 1")
+        count = self.num_neighbors
+        is_valid = count is None or 1 <= count <= 1000
+        require(is_valid, "baseline.ease.num_neighbors", count, "null or 1 to 1000")
         _require_finite("baseline.ease.user_weight", self.user_weight)
 
 

@@ -112,7 +112,7 @@ def open_model(saved: SavedModel) -> PairModel:
 def _open_items(saved: SavedModel, card: dict[str, Any]) -> PairModel:
     from recspark.scoring.item_model import ItemModel
 
-    dense = card["algorithm"] == "ease"
+    dense = card["algorithm"] == "ease" and not card.get("num_neighbors")
     known = [saved.train.path, *([saved.valid] if card["refit"] else [])]
     sizes = {"num_users": card["num_users"], "num_buckets": saved.num_buckets}
     return ItemModel(

@@ -47,6 +47,21 @@ def ease(x: np.ndarray, reg: float, dropout: float, user_weight: float) -> np.nd
     return found
 
 
+def sparse_ease(
+    x: np.ndarray, reg: float, dropout: float, user_weight: float, num_neighbors: int
+) -> np.ndarray:
+    """Return B of the nearest movies, one regression after the other."""
+    g = gram(x, user_weight)
+    known, found = [int(k) for k in np.flatnonzero(np.diag(g))], np.zeros_like(g)
+    for movie in known:
+        cosines = {k: g[movie, k] / (g[movie, movie] * g[k, k]) ** 0.5 for k in known}
+        near = sorted(set(known) - {movie}, key=lambda k: (-cosines[k], k))[:num_neighbors]
+        matrix = g[np.ix_(near, near)] + reg * np.eye(len(near))
+        matrix += dropout / (1 - dropout) * np.diag(np.diag(g)[near])
+        found[near, movie] = np.linalg.inv(matrix) @ g[near, movie]
+    return found
+
+
 def nearest(
     x: np.ndarray, num_neighbors: int, shrinkage: float, asymmetry: float, user_weight: float
 ) -> np.ndarray:

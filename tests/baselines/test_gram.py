@@ -148,7 +148,7 @@ def test_a_catalogue_beyond_memory_is_refused_before_anything_starts(
     ease.require_memory(10_000, 2**30)
     with pytest.raises(ConfigError) as caught:
         ease.require_memory(50_000, 8 * 2**30)
-    for part in ("50,000 movies", "9.6 GiB", "8.0 GiB", "min_ratings_per_movie", "item_knn"):
+    for part in ("50,000 movies", "9.6 GiB", "8.0 GiB", "min_ratings_per_movie", "num_neighbors"):
         assert part in str(caught.value)
     monkeypatch.setattr(ease, "free_memory_bytes", lambda: 0)
     with pytest.raises(ConfigError, match="17 movies"):
