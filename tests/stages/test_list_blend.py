@@ -235,11 +235,11 @@ def test_reasons_are_those_of_the_members_that_have_them(
         {make(at): at for at in range(count)}
         for make, count in ((user_id, items.NUM_USERS), (movie_id, items.NUM_MOVIES))
     )
-    x = np.where(np.isnan(KNOWN), 0, np.interp(np.nan_to_num(KNOWN), range(1, 6), STARS))
-    tables = {"ease": items.ease(x, **EASE), "item_knn": items.nearest(x, **KNN)}
+    x = np.where(np.isnan(KNOWN), 0, np.interp(np.nan_to_num(KNOWN), range(1, 6), ranked.STARS))
+    tables = {"ease": items.ease(x, **ranked.EASE), "item_knn": items.nearest(x, **ranked.KNN)}
     for row in rows:
         user, movie = users[row[c.USER_ID]], movies[row[c.MOVIE_ID]]
-        unseen = in_train()[np.isnan(KNOWN[user, in_train()])]
+        unseen = IN_TRAIN[np.isnan(KNOWN[user, IN_TRAIN])]
         added = np.zeros(items.NUM_MOVIES)
         for name, table in tables.items():
             of_user = scores(name)[user, unseen]
