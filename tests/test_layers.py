@@ -30,6 +30,7 @@ FLOORS = (
 SIDEWAYS = {
     ("report", "recommend"),
     ("report", "scoring"),
+    ("blend", "recommend"),
     ("blend", "scoring"),
     ("recommend", "scoring"),
     ("tuning", "scoring"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from recspark.blend.list_weights import ValidLists, choose, make_weightings
 from recspark.config import (
     BlendConfig,
     Config,
@@ -22,20 +24,22 @@ from recspark.config import (
 )
 from recspark.contract import columns as c
 from recspark.contract import schemas
+from recspark.contract.catalog import TRAIN as TRAIN_KIND
 from recspark.contract.paths import RANKS_ONLY, RunPaths
-from recspark.datasets.manifest import read_manifest
+from recspark.datasets.manifest import read_manifest, require_manifest
 from recspark.errors import ConfigError, DataError
 from recspark.files import parquet
 from recspark.jobs import bodies, checks
 from recspark.jobs.job import Request
 from recspark.notebook.model import Model
 from recspark.notebook.run import Run
+from recspark.scoring.lineage import require_model
 from recspark.stages import baseline, evaluate, list_blend, pipeline, recommend, score_pairs
 from recspark.stages import blend as stages_blend
 from tests.baselines import dense, items
 from tests.runs import movie_id, user_id
 from tests.stages import ranked
-from tests.stages.ranked import IN_TRAIN, KNOWN, TRAIN
+from tests.stages.ranked import IN_TRAIN, KNOWN, TRAIN, VALID
 
 MEMBERS = ("ease", "item_knn", "bias")
 STRANGER = 2**40
@@ -67,27 +71,33 @@ def copied(blended: Config, tmp_path: Path) -> Config:
     return dataclasses.replace(blended, run_dir=str(tmp_path / "run"))
 
 
-def scores(name: str) -> np.ndarray:
+def scores(name: str, known: np.ndarray = KNOWN) -> np.ndarray:
     """Return a member's scores of all users and movies by NumPy; NaN for no answer."""
     if name == "bias":
         mean, users, movies = dense.bias_effects(TRAIN, reg_user=10, reg_movie=25)
         return mean + users[:, None] + movies
-    return ranked.scores(name)
+    return ranked.scores(name, known)
 
 
-def blend() -> np.ndarray:
+def blend(
+    weights: Sequence[float] = (1, 1, 1),
+    known: np.ndarray = KNOWN,
+    members: Sequence[str] = MEMBERS,
+) -> np.ndarray:
     """Return the sums of z-scores of all users and movies; NaN for no answer."""
     total = np.zeros(KNOWN.shape)
     is_answered = np.zeros(KNOWN.shape, bool)
-    for name in MEMBERS:
-        table = scores(name)
+    for weight, name in zip(weights, members, strict=True):
+        if not weight:
+            continue
+        table = scores(name, known)
         is_answered |= ~np.isnan(table)
         for user, row in enumerate(table):
-            unseen = IN_TRAIN[np.isnan(KNOWN[user, IN_TRAIN])]
+            unseen = IN_TRAIN[np.isnan(known[user, IN_TRAIN])]
             if np.isnan(row[unseen]).all():
                 continue
             row = np.where(np.isnan(row), np.nanmin(row[unseen]), row)
-            total[user] += (row - row[unseen].mean()) / row[unseen].std()
+            total[user] += weight * (row - row[unseen].mean()) / row[unseen].std()
     is_answered[:, np.setdiff1d(np.arange(KNOWN.shape[1]), IN_TRAIN)] = False
     return np.where(is_answered, total, np.nan)
 
@@ -161,6 +171,61 @@ def test_the_card_names_members_with_equal_weights(blended: Config) -> None:
         fitted = read_manifest(paths.model(one["model"]))
         assert fitted is not None
         assert one["id"] == fitted.id == manifest.inputs[f"models/{one['model']}"]
+
+
+def test_valid_judges_members_that_have_not_seen_it(spark: SparkSession, copied: Config) -> None:
+    """NDCG@10 of each weighting is that of dense matrices, and the best is taken."""
+    names = ("ease", "bias")
+    config = dataclasses.replace(copied, list_blend=ListBlendConfig(members=names))
+    for name in names:
+        baseline.run(ranked.of(config, name, refit=False), name, spark)
+    list_blend.run(config, spark)
+    weightings = make_weightings(2)
+    figures = []
+    for user in range(items.NUM_USERS):
+        liked = np.intersect1d(np.flatnonzero(VALID[user] >= 4), IN_TRAIN)
+        if not len(liked) or np.isnan(TRAIN[user]).all():
+            continue
+        best = sum(1 / np.log2(rank + 2) for rank in range(min(10, len(liked))))
+        row = []
+        for weights in weightings:
+            table = blend(weights, TRAIN, names)[user]
+            table = np.where(np.isnan(table) | ~np.isnan(TRAIN[user]), -np.inf, table)
+            listed = np.argsort(-table, kind="stable")[:10]
+            gains = [1 / np.log2(rank + 2) for rank in range(10) if listed[rank] in liked]
+            row.append(sum(gains) / best)
+        figures.append(row)
+    wanted = choose(weightings, np.array(figures))
+    card = json.loads(Path(RunPaths(config.root).model("list_blend"), "model.json").read_text())
+    assert card["valid_users"] == len(figures) > 15
+    assert card["valid_ndcg"] == pytest.approx(wanted.ndcg, abs=1e-9)
+    assert card["weights_from"] == "valid"
+    kept = [(name, weight) for name, weight in zip(names, wanted.weights, strict=True) if weight]
+    assert [(one["model"], one["weight"]) for one in card["members"]] == kept
+    assert card["dropped"] == [name for name in names if name not in dict(kept)]
+    train = require_manifest(RunPaths(config.root).train, TRAIN_KIND)
+    lists = ValidLists(
+        members=tuple(require_model(ranked.of(config, name), name)[0] for name in names),
+        movies=IN_TRAIN,
+        valid=RunPaths(config.root).valid,
+        num_users=items.NUM_USERS,
+        relevant=4.0,
+    )
+    found = np.concatenate([lists.measure(bucket, weightings) for bucket in train.bucket_rows])
+    np.testing.assert_allclose(np.sort(found, axis=0), np.sort(figures, axis=0), atol=1e-9)
+
+
+def test_weights_of_the_settings_are_taken(spark: SparkSession, copied: Config) -> None:
+    given = ListBlendConfig(members=("ease", "bias"), weights=(3.0, 0.5))
+    config = dataclasses.replace(copied, list_blend=given)
+    list_blend.run(config, spark)
+    recommend.run(config, "list_blend", spark)
+    found = ranked.read_lists(spark, config, "list_blend")
+    table = blend((3.0, 0.5), KNOWN, ("ease", "bias"))
+    ranked.assert_best(found, table, tolerance=2e-3)
+    for weights in ((1.0,), (1.0, 0.0), (1.0, -1.0)):
+        with pytest.raises(ConfigError, match=r"list_blend\.weights"):
+            ListBlendConfig(members=("ease", "bias"), weights=weights)
 
 
 def test_a_member_that_was_fitted_again_is_refused_until_the_blend_is_made_again(
