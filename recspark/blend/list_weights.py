@@ -23,18 +23,18 @@ from recspark.arrays.ndcg import measure_ndcg
 from recspark.cluster.tasks import spread
 from recspark.contract.paths import BLEND
 from recspark.datasets.histories import Histories, read_histories
-from recspark.recommend.rank import Ranker
-from recspark.recommend.top_n import USER_BLOCK
-from recspark.scoring.block_scorers import ScorerFactory
-from recspark.scoring.list_blend import ListBlendModel
+from recspark.recommend.top_n import RunningTop, padded
+from recspark.scoring.list_blend import ListBlendModel, ZScores
 from recspark.scoring.load import SavedModel, open_model, read_card
-from recspark.scoring.predictors import Ints
+from recspark.scoring.predictors import NOTHING, Ints
 
 Weights = tuple[float, ...]
 Doubles = npt.NDArray[np.float64]
 
 TOP_K = 10
-MAX_USERS = 4096
+MAX_USERS = 16_384
+# Users and movies whose scores are held at a time, 5 bytes for each member and as many again.
+BLOCK_CELLS = 1 << 23
 _Z95 = 1.96
 
 
@@ -88,8 +88,20 @@ class ValidLists:
         is_taken = (np.arange(rated.num_users) * num_buckets + bucket) % stride == 0
         is_known = (np.diff(rated.starts) > 0) & (np.diff(liked.starts) > 0)
         rows = np.flatnonzero(is_taken & is_known)
-        found = [self._measure(bucket, rows, rated, liked, one) for one in weightings]
-        return np.column_stack(found)
+        model = ListBlendModel(
+            members=tuple(map(open_model, self.members)),
+            weights=(1.0,) * len(self.members),
+            movies=self.movies,
+            open_seen=lambda _: rated,
+        )
+        find, step = model.open_z_scores(), max(1, BLOCK_CELLS // len(self.movies))
+        figures = [np.zeros((0, len(weightings)))]
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            parts, seen, wanted = find(bucket, some), rated.take(some), liked.take(some)
+            found = [self._judge(parts, seen, wanted, weights) for weights in weightings]
+            figures.append(np.column_stack(found))
+        return np.concatenate(figures)
 
     def _read_liked(self, bucket: int, num_rows: int) -> Histories:
         num_buckets = self.members[0].num_buckets
@@ -103,48 +115,34 @@ class ValidLists:
             owners[is_liked], held_out.movies[is_liked], held_out.ratings[is_liked], num_rows
         )
 
-    def _measure(
-        self, bucket: int, rows: Ints, rated: Histories, liked: Histories, weights: Weights
+    def _judge(
+        self, parts: Sequence[ZScores], seen: Histories, liked: Histories, weights: Weights
     ) -> Doubles:
-        """Return the NDCG@10 of rows, [U]."""
-        kept = [number for number, weight in enumerate(weights) if weight]
-        model = ListBlendModel(
-            members=tuple(open_model(self.members[number]) for number in kept),
-            weights=tuple(weights[number] for number in kept),
-            movies=self.movies,
-            open_seen=lambda _: rated,
-        )
-        scorers = ScorerFactory(model, self.movies)
-        seen = rated.take(rows)
-        ranker = Ranker(
-            open_scorer=lambda users: scorers.for_users(bucket, rows[users]),
-            num_users=len(rows),
-            num_candidates=len(self.movies),
-            owners=np.repeat(np.arange(len(rows)), np.diff(seen.starts)),
-            hidden=np.searchsorted(self.movies, seen.movies),
-        )
-        wanted = liked.take(rows)
-        figures = [np.zeros(0)]
-        for start in range(0, len(rows), USER_BLOCK):
-            users = np.arange(start, min(start + USER_BLOCK, len(rows)))
-            (listed,) = ranker.rank(ranker.open_scorer(users), users, TOP_K)
-            figures.append(_judge(listed[0], listed[1], self.movies[listed[2]], wanted.take(users)))
-        return np.concatenate(figures)
-
-
-def _judge(users: Ints, ranks: Ints, movies: Ints, liked: Histories) -> Doubles:
-    """Return the NDCG@10 of the entries of some users' lists, [U]."""
-    counts = np.diff(liked.starts)
-    size = 1 + max(movies.max(initial=0), liked.movies.max(initial=0))
-    cells = np.repeat(np.arange(len(counts)), counts) * size + liked.movies
-    is_hit = np.isin(users * size + movies, cells)
-    return measure_ndcg(users[is_hit], ranks[is_hit], counts, TOP_K)
+        """Return the NDCG@10 of some users' lists, [U]."""
+        num_movies, num_users = parts[0][0].shape
+        total = np.zeros((padded(num_movies), num_users), np.float32)
+        has_answer = np.zeros(total.shape, bool)
+        for (scores, mine), weight in zip(parts, weights, strict=True):
+            if weight:
+                total[:num_movies] += np.float32(weight) * scores
+                has_answer[:num_movies] |= mine
+        owners = np.repeat(np.arange(num_users), np.diff(seen.starts))
+        has_answer[np.searchsorted(self.movies, seen.movies), owners] = False
+        total[~has_answer] = NOTHING
+        top = RunningTop(num_users, TOP_K)
+        top.add(total, 0)
+        users, ranks, places, _ = top.lists()
+        counts = np.diff(liked.starts)
+        cells = np.repeat(np.arange(num_users), counts) * num_movies
+        cells += np.searchsorted(self.movies, liked.movies)
+        is_hit = np.isin(users * num_movies + places, cells)
+        return measure_ndcg(users[is_hit], ranks[is_hit], counts, TOP_K)
 
 
 def choose_weights(spark: SparkSession, lists: ValidLists, buckets: Sequence[int]) -> Choice:
     """Return the weights for members of which `has_seen_valid` is false.
 
-    One task a bucket; memory: that of making lists.
+    One task a bucket; memory: BLOCK_CELLS.
 
     Args:
         spark: The session whose tasks rank.
