@@ -1,7 +1,6 @@
 """What the lists of a model that Spark fitted miss on valid: 1 − NDCG@10.
 
-NDCG is that of `recspark.training.list_sample`, which judges trained models, but of fewer users:
-here every score is asked for by its pair.
+NDCG is that of `recspark.training.list_sample`, which judges trained models, but of fewer users.
 """
 
 from __future__ import annotations
@@ -15,13 +14,16 @@ from pyspark.sql import SparkSession
 
 from recspark.arrays.ndcg import measure_ndcg
 from recspark.cluster.tasks import spread
-from recspark.datasets.histories import Histories, read_histories
+from recspark.datasets.histories import read_histories
 from recspark.datasets.prepared import PreparedFacts
+from recspark.scoring.block_scorers import ScorerFactory
 from recspark.scoring.load import SavedModel, open_model
-from recspark.scoring.predictors import PairModel
+from recspark.scoring.predictors import NOTHING, Floats, Ints, PairModel
 from recspark.training.list_sample import TOP_K
 
 MAX_USERS = 1024
+# Users and movies that are scored at a time, 4 bytes each.
+BLOCK_CELLS = 1 << 23
 
 
 def measure_lists(
@@ -51,31 +53,35 @@ def measure_lists(
             known, held_out = (
                 read_histories([path], bucket, **sizes) for path in (saved.train.path, valid)
             )
-            for row in range(known.num_users):
-                if (row * facts.num_buckets + bucket) % stride:
-                    continue
-                rated, wanted = known.take(np.array([row])), held_out.take(np.array([row]))
-                liked = wanted.movies[wanted.ratings >= limit]
-                if len(liked) and len(rated.movies):
-                    scores = _score(open_model(saved), bucket, row, facts.num_movies, rated)
-                    yield _ndcg(scores, liked)
+            is_liked = held_out.ratings >= limit
+            owners = np.repeat(np.arange(held_out.num_users), np.diff(held_out.starts))
+            counts = np.bincount(owners[is_liked], minlength=held_out.num_users)
+            is_taken = (np.arange(known.num_users) * facts.num_buckets + bucket) % stride == 0
+            rows = np.flatnonzero(is_taken & (counts > 0) & (np.diff(known.starts) > 0))
+            for row, scores in _score(open_model(saved), bucket, rows, facts.num_movies):
+                scores[known.movies[known.starts[row] : known.starts[row + 1]]] = NOTHING
+                mine = slice(held_out.starts[row], held_out.starts[row + 1])
+                yield _ndcg(scores, held_out.movies[mine][is_liked[mine]])
 
     found = spread(spark, buckets, len(buckets)).mapPartitions(add).collect()
     return 1 - float(np.mean(found)) if found else math.nan
 
 
 def _score(
-    model: PairModel, bucket: int, row: int, num_movies: int, rated: Histories
-) -> npt.NDArray[np.float64]:
-    """Return a user's scores of all movies, [M]; −∞ where there is none, and for rated ones."""
-    movies = np.arange(num_movies)
-    scores = model.predict(bucket, np.full(num_movies, row), movies).astype(np.float64)
-    scores[np.isnan(scores)] = -np.inf
-    scores[rated.movies] = -np.inf
-    return scores
+    model: PairModel, bucket: int, rows: Ints, num_movies: int
+) -> Iterator[tuple[int, Floats]]:
+    """Yield rows of users, and their scores of all movies, [M]; NOTHING where there is none."""
+    factory = ScorerFactory(model, np.arange(num_movies))
+    step = max(1, BLOCK_CELLS // num_movies)
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        block = np.empty((num_movies, len(some)), np.float32)
+        factory.for_users(bucket, some).fill(slice(0, num_movies), block)
+        block[np.isnan(block)] = NOTHING
+        yield from zip(some.tolist(), np.ascontiguousarray(block.T), strict=True)
 
 
-def _ndcg(scores: npt.NDArray[np.float64], liked: npt.NDArray[np.int32]) -> float:
+def _ndcg(scores: Floats, liked: npt.NDArray[np.int32]) -> float:
     listed = np.argsort(-scores, kind="stable")[:TOP_K]
     hits = np.flatnonzero(np.isin(listed, liked) & np.isfinite(scores[listed]))
     return float(measure_ndcg(np.zeros_like(hits), hits + 1, np.array([len(liked)]), TOP_K)[0])
