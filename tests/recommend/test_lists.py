@@ -23,7 +23,7 @@ from recspark.contract.paths import LIST_BLEND, MODEL_CARD, SIGNAL_WEIGHTS
 from recspark.datasets.histories import Histories
 from recspark.datasets.train_buckets import TrainBuckets
 from recspark.errors import ConfigError
-from recspark.recommend import reasons
+from recspark.recommend import lists, reasons
 from recspark.recommend.caps import find_rare, make_caps
 from recspark.recommend.explainers import require_reasons
 from recspark.recommend.history_lists import open_users
@@ -104,6 +104,13 @@ MODELS: dict[str, tuple[Callable[[TrainJob, Path], None], Callable[[TrainJob], n
 """How a model is saved, and what movie i of a user adds to the score of j, [users, i, j]."""
 
 
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few users and few contributions at a time."""
+    monkeypatch.setattr(lists, "USER_BLOCK", 9)
+    monkeypatch.setattr(reasons, "_CONTRIBUTIONS", 20)
+
+
 @pytest.fixture(params=MODELS)
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ListJob, np.ndarray]:
     """Return a job with reasons and titles, and what each movie of a history adds to scores."""
@@ -119,8 +126,8 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[ListJob, np.nd
         num_reasons=3,
         titles=TITLES,
     )
-    lists = ListJob(listing, rated=(job.train[0], job.valid), user_ids=USER_IDS)
-    return lists, added(dataclasses.replace(job, folder=str(tmp_path / "m")))
+    asked = ListJob(listing, rated=(job.train[0], job.valid), user_ids=USER_IDS)
+    return asked, added(dataclasses.replace(job, folder=str(tmp_path / "m")))
 
 
 def write(job: ListJob, root: Path) -> tuple[dict[int, list[Row]], list[WrittenLists]]:
@@ -154,9 +161,8 @@ WAYS = {"own": write, "new": write_new}
 
 @pytest.mark.parametrize("way", WAYS)
 def test_reasons_are_what_adds_most_to_the_score(
-    made: tuple[ListJob, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+    made: tuple[ListJob, np.ndarray], tmp_path: Path, way: str
 ) -> None:
-    monkeypatch.setattr(reasons, "_CONTRIBUTIONS", 20)
     job, added = made
     found, _ = WAYS[way](job, tmp_path)
     assert len(found) > NUM_USERS / 2
@@ -275,7 +281,6 @@ def test_reasons_of_a_blend_are_those_of_its_members_on_the_scale_of_the_blend(
     Popularity is no sum over a history: its z-score is all that the reasons leave of a score.
     """
     monkeypatch.setattr(list_blend, "BLOCK_MOVIES", block_movies)
-    monkeypatch.setattr(reasons, "_CONTRIBUTIONS", 30)
     job, counts = blend_of(tmp_path)
     x = np.zeros((NUM_USERS, NUM_MOVIES))
     for user, movie, rating in rows_of(job.rated[0]):
