@@ -108,7 +108,7 @@ def test_lists_are_the_highest_scores_of_unseen_movies(
         np.testing.assert_allclose([s for _, s in got], table[user, best], rtol=2e-3, atol=1e-5)
 
 
-def test_similar_movies_are_those_of_the_highest_weight(
+def test_similar_movies_are_those_of_the_highest_weight_for_their_popularity(
     spark: SparkSession, config: Config
 ) -> None:
     paths = RunPaths(config.root)
@@ -123,8 +123,9 @@ def test_similar_movies_are_those_of_the_highest_weight(
     path = paths.similar_movies("alike")
     rows = parquet.read_dataset(spark, path, schemas.SIMILAR_MOVIES).collect()
     x = np.where(np.isnan(TRAIN), 0, np.interp(np.nan_to_num(TRAIN), range(1, 6), STARS))
-    table = items.ease(x, **EASE)
-    known = np.flatnonzero((~np.isnan(TRAIN)).any(axis=0))
+    num_ratings = (~np.isnan(TRAIN)).sum(axis=0)
+    table = items.ease(x, **EASE) / np.sqrt(num_ratings + 30)
+    known = np.flatnonzero(num_ratings)
     found: dict[int, list[int]] = {}
     for row in sorted(rows, key=lambda row: (row[c.MOVIE_ID], row[c.RANK])):
         found.setdefault(row[c.MOVIE_ID], []).append(row[c.SIMILAR_MOVIE_ID])
