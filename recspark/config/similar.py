@@ -10,7 +10,7 @@ from recspark.config.checks import require, require_model_names
 @dataclass(frozen=True, kw_only=True)
 class SimilarConfig:
     """Similar movies: those whose embeddings point in the same direction; of ease and item_knn,
-    those to whose score a rating of the movie adds most."""
+    those to whose score a rating of the movie adds most, as if they were rated as often."""
 
     models: tuple[str, ...] = ()
     """Models to make lists with, each one of `models`; if empty, the pipeline makes no lists."""

@@ -269,7 +269,8 @@ def list_columns(*, titles: bool, reasons: bool, movie: str) -> dict[str, str]:
 SIMILAR_MOVIES = Schema(
     name="similar_movies",
     grain="one row per (movie, rank); rank counts from 1; similarity is the cosine of the two "
-    "embeddings, or of ease and item_knn what a rating of the movie adds to the other's score; "
+    "embeddings, or of ease and item_knn what a rating of the movie adds to the other's score "
+    "if both were rated as often; "
     "titles are null where the titles file has none",
     key=(c.MOVIE_ID, c.RANK),
     columns={

@@ -54,8 +54,10 @@ def find_co_rated(
             continue
         asked = np.arange(min(NUM_KNOWN, len(listed)))
         found: dict[int, list[tuple[int, float]]] = {movie: [] for movie in listed[asked].tolist()}
-        places, _, others, weights = co_rated.find_co_rated(saved, listed, asked, NUM_NEIGHBORS)
-        for place, other, weight in zip(places, others, weights, strict=True):
-            found[int(listed[place])].append((int(listed[other]), float(weight)))
+        places, _, others, values = co_rated.find_co_rated(
+            saved, listed, num_ratings[listed], asked, NUM_NEIGHBORS
+        )
+        for place, other, value in zip(places, others, values, strict=True):
+            found[int(listed[place])].append((int(listed[other]), float(value)))
         return Neighbors(name, found)
     return None

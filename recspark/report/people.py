@@ -142,7 +142,7 @@ def make_neighbors(
     if co_rated is not None:
         text += (
             "By who rated both: the movies to whose score a rating of the movie adds most in "
-            f"{co_rated.model}, with its weight. "
+            f"{co_rated.model}, counted as if they were rated as often as the movie. "
         )
     if len(sources) > (co_rated is not None):
         text += (

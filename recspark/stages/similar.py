@@ -57,7 +57,8 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         return
     with step:
         vectors = None if has_weights(model) else open_vectors(model)
-        listed = np.flatnonzero(count_movie_ratings(spark, [model.train]) >= settings.min_ratings)
+        num_ratings = count_movie_ratings(spark, [model.train])
+        listed = np.flatnonzero(num_ratings >= settings.min_ratings)
         if len(listed) < 2:
             raise DataError(
                 describe(
@@ -67,7 +68,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
                     remedy="Lower it.",
                 )
             )
-        find: Find = functools.partial(find_co_rated, model, listed)
+        find: Find = functools.partial(find_co_rated, model, listed, num_ratings[listed])
         if vectors is not None:
             find = functools.partial(nearest, to_units(vectors[listed]))
         sent = find, movie_ids[listed]

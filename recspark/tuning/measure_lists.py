@@ -60,8 +60,8 @@ def measure_lists(
             rows = np.flatnonzero(is_taken & (counts > 0) & (np.diff(known.starts) > 0))
             for row, scores in _score(open_model(saved), bucket, rows, facts.num_movies):
                 scores[known.movies[known.starts[row] : known.starts[row + 1]]] = NOTHING
-                mine = slice(held_out.starts[row], held_out.starts[row + 1])
-                yield _ndcg(scores, held_out.movies[mine][is_liked[mine]])
+                span = slice(held_out.starts[row], held_out.starts[row + 1])
+                yield _ndcg(scores, held_out.movies[span][is_liked[span]])
 
     found = spread(spark, buckets, len(buckets)).mapPartitions(add).collect()
     return 1 - float(np.mean(found)) if found else math.nan

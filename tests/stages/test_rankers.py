@@ -45,7 +45,7 @@ def test_lists_are_the_highest_scores_of_unseen_movies(
     ranked.assert_best(ranked.read_lists(spark, one, name), table)
 
 
-def test_similar_movies_are_those_of_the_highest_weight(
+def test_similar_movies_are_those_of_the_highest_weight_for_their_popularity(
     spark: SparkSession, config: Config
 ) -> None:
     paths = RunPaths(config.root)
@@ -59,7 +59,8 @@ def test_similar_movies_are_those_of_the_highest_weight(
     similar.run(one, "alike", spark)
     path = paths.similar_movies("alike")
     rows = parquet.read_dataset(spark, path, schemas.SIMILAR_MOVIES).collect()
-    table = items.ease(items.weights(SIGNAL, TRAIN), **EASE)
+    num_ratings = (~np.isnan(TRAIN)).sum(axis=0)
+    table = items.ease(items.weights(SIGNAL, TRAIN), **EASE) / np.sqrt(num_ratings + 30)
     found: dict[int, list[int]] = {}
     for row in sorted(rows, key=lambda row: (row[c.MOVIE_ID], row[c.RANK])):
         found.setdefault(row[c.MOVIE_ID], []).append(row[c.SIMILAR_MOVIE_ID])
