@@ -235,7 +235,7 @@ def blend_of(tmp_path: Path) -> tuple[ListJob, np.ndarray]:
     """Return a job of a blend of ease, popularity and item_knn, and all movies' counts in train.
 
     Weights are positive, so that every movie of a history is a reason. No pair is in both train and
-    valid.
+    valid; item_knn knows both.
     """
     job = make_ranker(tmp_path, **IALS)
     in_train, rows, valid = rated(job.train[0]), rows_of(job.valid), tmp_path / "valid_alone"
@@ -248,6 +248,8 @@ def blend_of(tmp_path: Path) -> tuple[ListJob, np.ndarray]:
     save_ease(job, tmp_path / "ease")
     save_item_knn(job, tmp_path / "item_knn")
     items.save_dense(str(tmp_path / "ease"), np.abs(WEIGHTS))
+    card = json.loads((tmp_path / "item_knn" / MODEL_CARD).read_text())
+    (tmp_path / "item_knn" / MODEL_CARD).write_text(json.dumps({**card, "refit": True}))
     for name in ("popularity", LIST_BLEND):
         (tmp_path / name).mkdir()
         save_movies(str(tmp_path / name), counts[:, None].astype(np.float64))
@@ -282,13 +284,13 @@ def test_reasons_of_a_blend_are_those_of_its_members_on_the_scale_of_the_blend(
     """
     monkeypatch.setattr(list_blend, "BLOCK_MOVIES", block_movies)
     job, counts = blend_of(tmp_path)
-    x = np.zeros((NUM_USERS, NUM_MOVIES))
-    for user, movie, rating in rows_of(job.rated[0]):
-        x[int(user), int(movie)] = SIGNAL.weigh(np.array([rating], np.float32))[0]
+    x = np.zeros((2, NUM_USERS, NUM_MOVIES))
+    for part, path in enumerate(job.rated):
+        for user, movie, rating in rows_of(path):
+            x[part:, int(user), int(movie)] = SIGNAL.weigh(np.array([rating], np.float32))[0]
     seen = rated(*job.rated)
-    of_ease, of_knn = (
-        x[:, :, None] * table for table in (np.abs(WEIGHTS), np.where(WEIGHTS > 0.5, WEIGHTS, 0))
-    )
+    of_ease = x[0][:, :, None] * np.abs(WEIGHTS)
+    of_knn = x[1][:, :, None] * np.where(WEIGHTS > 0.5, WEIGHTS, 0)
     found, _ = write(job, tmp_path)
     num_whole = 0
     for user, entries in found.items():

@@ -308,6 +308,8 @@ def test_reasons_are_those_of_the_members_that_have_them(
         added = np.zeros(items.NUM_MOVIES)
         for name, table in tables.items():
             of_user = scores(name)[user, unseen]
+            if np.isnan(of_user).all():
+                continue
             of_user = np.where(np.isnan(of_user), np.nanmin(of_user), of_user)
             added += x[user] * table[:, movie] / (of_user.std() or np.inf)
         found = {movies[one[c.MOVIE_ID]]: one[c.CONTRIBUTION] for one in row[c.REASONS]}
