@@ -59,7 +59,7 @@ class RecommendConfig:
     empty."""
     reasons: int = 0
     """Movies of the user's history to name beside each listed movie, those that add most to its
-    score (count). Above 0 it takes ease, item_knn, ials, or a list_blend that has one of them."""
+    score (count). ease, item_knn and ials have them, and a list_blend with one of them."""
     titles: bool = False
     """Whether lists have a column of titles."""
     format: Literal["parquet", "csv", "jsonl"] = "parquet"

@@ -30,7 +30,7 @@ def check_pipeline(request: Request) -> None:
         made[LIST_BLEND] = config
     listed = {name: made[name] for name in config.recommend.models if name in made}
     if config.until not in ("prepare", "fit") and listed:
-        _require_lists(listed, request.models)
+        _require_lists(listed)
         _require_histories(listed, "recommend")
 
 
@@ -106,7 +106,7 @@ def check_recommend(request: Request) -> None:
     from recspark.recommend.choose import choose_to_list
 
     listed = choose_to_list(request.config, request.models)
-    _require_lists(listed, request.models)
+    _require_lists(listed)
     _require_histories(listed, "recommend")
     _require(request, catalog.TRAIN)
 
@@ -138,14 +138,12 @@ def _require_held_out(config: Config) -> None:
         require_pairs_file(config.prepare.pairs)
 
 
-def _require_lists(listed: Mapping[str, Config], models: Mapping[str, Config]) -> None:
+def _require_lists(listed: Mapping[str, Config]) -> None:
     """Check the models that lists are made with, and the files of ids."""
     from recspark.recommend.caution import require_caution_to_fit
-    from recspark.recommend.explainers import require_reasons_to_fit
     from recspark.recommend.id_list import require_id_list
 
     require_caution_to_fit(listed)
-    require_reasons_to_fit(listed, models)
     for config in listed.values():
         for setting, path in config.recommend.file_settings.items():
             require_id_list(path, setting)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from recspark.config import Config
+from recspark.config import RecommendConfig
 from recspark.contract.paths import LIST_BLEND
 from recspark.datasets.histories import Histories, read_histories
 from recspark.errors import ConfigError, describe
@@ -18,28 +20,22 @@ from recspark.scoring.list_blend import ListBlendModel
 from recspark.scoring.load import SavedModel, open_model, read_card
 from recspark.scoring.predictors import Ints
 
+logger = logging.getLogger(__name__)
+
 _EXPLAINED = ("ease", "item_knn")
 
 
-def require_reasons_to_fit(listed: Mapping[str, Config], models: Mapping[str, Config]) -> None:
-    """Check models that lists are made with, by their settings, before any is fitted.
+def keep_reasons(settings: RecommendConfig, model: SavedModel, name: str) -> RecommendConfig:
+    """Return the settings, without reasons if the model has none; the log says so."""
+    if not settings.reasons or has_reasons(model):
+        return settings
+    logger.info("recommend: scores of %s are no sums over a history: lists without reasons", name)
+    return replace(settings, reasons=0)
 
-    Args:
-        listed: The models.
-        models: All models of the run that are known, for the members of a blend of lists.
 
-    Raises:
-        ConfigError: Lists of one are to have reasons, and it has none.
-    """
-    for name, settings in listed.items():
-        members = settings.list_blend.members
-        if name == LIST_BLEND:  # what is not known yet is checked when the lists are made
-            known = [models[one] for one in members if one in models]
-            is_explained = len(known) < max(len(members), 1) or any(map(_will_explain, known))
-        else:
-            is_explained = _will_explain(settings)
-        if settings.recommend.reasons and not is_explained:
-            raise _refuse(name, settings.recommend.reasons)
+def has_reasons(model: SavedModel) -> bool:
+    """Return whether lists of a model can have reasons."""
+    return any(_explains(read_card(one.folder)) for one in _members(model))
 
 
 def require_reasons(model: SavedModel, name: str, count: int) -> None:
@@ -48,8 +44,15 @@ def require_reasons(model: SavedModel, name: str, count: int) -> None:
     Raises:
         ConfigError: It has none.
     """
-    if not any(_explains(read_card(one.folder)) for one in _members(model)):
-        raise _refuse(name, count)
+    if not has_reasons(model):
+        raise ConfigError(
+            describe(
+                "recommend.reasons",
+                found=f"{count}, and {name}, a model whose scores are no sums over a history",
+                expected="0 for this model",
+                remedy="Ask without reasons, or ask a model of ease, item_knn or ials.",
+            )
+        )
 
 
 def open_explainer(
@@ -130,23 +133,6 @@ def _members(saved: SavedModel) -> tuple[SavedModel, ...]:
     return saved.parts if is_blend else (saved,)
 
 
-def _will_explain(settings: Config) -> bool:
-    is_ials = settings.train.architecture is not None and settings.train.optimizer == "ials"
-    return is_ials or settings.baseline.algorithm in _EXPLAINED
-
-
 def _explains(card: Mapping[str, Any]) -> bool:
     is_ials = card.get("settings", {}).get("optimizer") == "ials"
     return is_ials or card.get("algorithm") in _EXPLAINED
-
-
-def _refuse(name: str, count: int) -> ConfigError:
-    return ConfigError(
-        describe(
-            "recommend.reasons",
-            found=f"{count}, and {name}, a model whose scores are no sums over a history",
-            expected="0 for this model",
-            remedy=f"Remove {name} from recommend.models; or set recommend.reasons only in "
-            "models/<name>.yaml of models of ease, item_knn or ials.",
-        )
-    )

@@ -24,7 +24,7 @@ from recspark.datasets.prepared import find_fold_in
 from recspark.datasets.step import Output, Step
 from recspark.files import storage
 from recspark.recommend.caution import HELD_OUT, require_caution, require_no_caution
-from recspark.recommend.explainers import require_reasons
+from recspark.recommend.explainers import keep_reasons
 from recspark.recommend.export import export_lists
 from recspark.recommend.held_out_users import list_held_out_users
 from recspark.recommend.id_list import read_id_list
@@ -62,8 +62,7 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
         require_no_caution(settings.caution, HELD_OUT)
     if settings.caution:
         require_caution(open_model(model), model_name, settings.caution)
-    if settings.reasons:
-        require_reasons(model, model_name, settings.reasons)
+    settings = keep_reasons(settings, model, model_name)
     user_ids = read_index_ids(paths.user_index, train)
     movie_ids = read_index_ids(paths.movie_index, train)
     if fold_in is not None and not folds_in(config):

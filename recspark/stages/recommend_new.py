@@ -27,7 +27,7 @@ from recspark.files import storage
 from recspark.files.parquet import RowGroup
 from recspark.prepare.rows import plan_blocks
 from recspark.recommend.caution import HISTORIES, require_no_caution
-from recspark.recommend.explainers import require_reasons
+from recspark.recommend.explainers import keep_reasons
 from recspark.recommend.histories import HistorySource
 from recspark.recommend.history_files import find_histories, stage_histories
 from recspark.recommend.listing import add_columns, make_listing, require_movies
@@ -64,10 +64,9 @@ def run(config: Config, model_name: str, spark: SparkSession) -> None:
     model, model_id = require_model(config, model_name)
     require_no_caution(settings.caution, HISTORIES)
     open_history_model(model)
-    if settings.reasons:
-        require_reasons(model, model_name, settings.reasons)
     movies = require_movies(settings, paths.movies)
     histories = find_histories(settings.histories, "recommend.histories")
+    settings = keep_reasons(settings, model, model_name)
     output = paths.new_recommendations(model_name)
     choices = asdict(settings)
     for name in ("models", "users", "caution", "format"):  # not of these lists

@@ -57,10 +57,12 @@ def test_properties_win_and_names_of_files_survive_an_ascii_locale(tmp_path: Pat
     assert found["is_one_worker"]
 
 
+@pytest.mark.slow
 def test_a_larger_heap_keeps_the_collector_of_the_machine(tmp_path: Path) -> None:
     assert start(tmp_path / "rows", "1100m")["collectors"] != ["Copy", "MarkSweepCompact"]
 
 
+@pytest.mark.slow
 def test_a_collector_of_the_environment_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

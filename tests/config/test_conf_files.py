@@ -14,6 +14,7 @@ SIZES = {
     "sample": 100_000,
     "movielens-100k": 100_000,
     "movielens-1m": 1_000_209,
+    "choice": 10_000_000,
     "movielens-10m": 10_000_054,
     "movielens-20m-liang": 20_000_263,
     "movielens-25m": 25_000_095,

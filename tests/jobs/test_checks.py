@@ -66,14 +66,6 @@ def test_caution_matters_only_where_lists_are_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("check", [check_pipeline, check_recommend])
-def test_reasons_are_refused_for_a_model_that_will_have_none(tmp_path: Path, check: Check) -> None:
-    message = r"recommend\.reasons: found 3, and als, a model .*Remove als from recommend\.models"
-    request = request_of(tmp_path, SURE, preset=SURE, setting=("reasons", "3"))
-    with pytest.raises(ConfigError, match=message):
-        check(request)
-
-
-@pytest.mark.parametrize("check", [check_pipeline, check_recommend])
 def test_caution_is_refused_where_users_are_known_by_histories(
     tmp_path: Path, check: Check
 ) -> None:
@@ -84,23 +76,6 @@ def test_caution_is_refused_where_users_are_known_by_histories(
         request = request_of(tmp_path, UNSURE, more=more)
         with pytest.raises(ConfigError, match=rf"recommend\.caution: found 0\.5, with {users}"):
             check(request)
-
-
-@pytest.mark.parametrize("check", [check_pipeline, check_recommend])
-def test_reasons_of_a_blend_of_lists_take_one_member_that_has_them(
-    tmp_path: Path, check: Check
-) -> None:
-    def ask(*members: str) -> None:
-        more = ("--list_blend.members", ",".join(members))
-        check(request_of(tmp_path, "list_blend", setting=("reasons", "3"), more=more))
-
-    with pytest.raises(ConfigError, match=r"recommend\.reasons: found 3, and list_blend, a model"):
-        ask(SURE, UNSURE)
-    if check is check_pipeline:
-        ask(SURE, "ease")
-    else:
-        with pytest.raises(DataError, match="train"):  # the next thing that is checked
-            ask(SURE, "ease")
 
 
 def test_files_of_movies_must_exist(tmp_path: Path) -> None:

@@ -435,8 +435,6 @@ def test_what_lists_of_unknown_users_cannot_have_is_refused(
     message = r"recommend\.caution: found 1, with recommend\.histories, expected 0: no model states"
     with pytest.raises(ConfigError, match=message):
         list_new(spark, fitted, "bayesian_mf", path, caution=1.0)
-    with pytest.raises(ConfigError, match=r"recommend\.reasons: found 2, and mf_als, a model"):
-        list_new(spark, fitted, "mf_als", path, reasons=2)
     frame = pd.DataFrame({c.USER_ID: [1], c.MOVIE_ID: [movie_id(2)], c.RATING: [4.0]})
     with pytest.raises(ConfigError, match=r"recommend\.reasons: found 2, and mf_als, a model"):
         Model(fitted["mf_als"].root, "mf_als").recommend(frame, reasons=2)

@@ -150,12 +150,21 @@ def test_text_has_the_rows_of_parquet_and_goes_with_them(
     assert not folder.exists()
 
 
+def test_lists_of_a_model_without_reasons_have_none_and_the_log_says_so(
+    spark: SparkSession, titled: Fitted, caplog: pytest.LogCaptureFixture
+) -> None:
+    """recommend.reasons is for all models of a run."""
+    caplog.set_level("INFO")
+    rows, _ = run(spark, titled, reasons=2)
+    assert rows
+    assert all(c.REASONS not in row for row in rows)
+    assert "scores of biased_mf are no sums over a history: lists without reasons" in caplog.text
+
+
 def test_what_a_run_or_model_does_not_have_is_refused(
     spark: SparkSession, titled: Fitted, fitted: Fitted
 ) -> None:
     with pytest.raises(ConfigError, match=r"allow_values: found studio, which movies does not"):
         run(spark, titled, allow_values={"studio": ("A",)})
-    with pytest.raises(ConfigError, match=r"recommend\.reasons: found 2, and biased_mf, a model"):
-        run(spark, titled, reasons=2)
     with pytest.raises(DataError, match=r"movies.*jobs/ingest\.py"):
         run(spark, fitted, titles=True)

@@ -52,7 +52,7 @@ def assert_same(one: TrainJob, two: TrainJob, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, MLP, AUTOREC], ids=["mf", "mlp", "autorec"])
-@pytest.mark.parametrize("num_ranks", [2, 3])
+@pytest.mark.parametrize("num_ranks", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_several_ranks_learn_the_same_as_one(
     tmp_path: Path, settings: dict[str, Any], num_ranks: int
 ) -> None:
