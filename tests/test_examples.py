@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from recspark.models.spec import ModelSpec
@@ -24,6 +25,7 @@ def read_code(notebook: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
+@pytest.mark.slow
 def test_notebook_runs_from_top_to_bottom_on_the_table_beside_it(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     cells = read_code(tmp_path / "examples" / "notebook.ipynb")

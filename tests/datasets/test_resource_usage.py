@@ -57,7 +57,9 @@ def test_the_peak_is_seen_though_it_is_over() -> None:
     with Meter() as meter:
         before = meter.peak_memory_bytes
         large = b"x" * (300 * MIB)
-        time.sleep(2 * resource_usage.SAMPLE_SECONDS)
+        waited = time.monotonic()  # many processes are looked at less often
+        while meter._peak - before < 250 * MIB and time.monotonic() - waited < 30:
+            time.sleep(resource_usage.SAMPLE_SECONDS / 5)
         del large
         assert meter.peak_memory_bytes - before > 250 * MIB
         assert meter.memory_measure == "proportional"

@@ -155,6 +155,7 @@ def test_lists_are_made_if_the_config_names_models(
     assert all(re.fullmatch(r"Film \d+.*", title) for title in titles)
 
 
+@pytest.mark.slow
 def test_pairs_of_a_file_are_answered_in_its_order(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int], tmp_path: Path
 ) -> None:
@@ -172,6 +173,7 @@ def test_pairs_of_a_file_are_answered_in_its_order(
     assert rows["prediction"][0] == rows["prediction"][3]
 
 
+@pytest.mark.slow
 def test_second_run_reuses_everything(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:
@@ -185,6 +187,7 @@ def test_second_run_reuses_everything(
     assert pipeline.stdout.endswith(again.stdout)
 
 
+@pytest.mark.slow
 def test_spark_submit_takes_the_same_config(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:
@@ -203,6 +206,7 @@ def test_spark_submit_takes_the_same_config(
     assert changed == {"predictions/als"}
 
 
+@pytest.mark.slow
 def test_the_blend_is_a_job_of_its_own_and_joins_the_leaderboard(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:
@@ -303,6 +307,7 @@ def test_one_rank_and_two_give_the_same_model(
             np.testing.assert_allclose(after[name], table, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_diverging_loss_is_reported_with_epoch_and_step(
     pipeline: subprocess.CompletedProcess[str], raw: tuple[Path, int]
 ) -> None:
@@ -337,6 +342,7 @@ def test_failure_says_why_and_sets_the_exit_code(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_pipeline_ends_after_until(raw: tuple[Path, int], tmp_path: Path) -> None:
     """Also without `bias`, which only scoring needs."""
     words = ("--run_dir", tmp_path / "run", "--models", "biased_mf", "--until", "prepare")

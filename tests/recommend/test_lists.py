@@ -331,7 +331,7 @@ def test_reasons_take_a_model_that_has_them(tmp_path: Path) -> None:
         return SavedModel(str(folder), "x", 1, TrainBuckets("", {}, 1), parts=parts)
 
     als, ease = save("als"), save("ease")
-    message = r"recommend\.reasons: found 2, and als, a model .*Remove als from recommend\.models"
+    message = r"recommend\.reasons: found 2, and als, a model .*Ask without reasons"
     with pytest.raises(ConfigError, match=message):
         require_reasons(als, "als", 2)
     require_reasons(save(LIST_BLEND, als, ease), LIST_BLEND, 2)

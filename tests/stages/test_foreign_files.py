@@ -108,7 +108,10 @@ def test_nothing_of_the_user_changes_whatever_is_run(spark: SparkSession, projec
     assert changes(project, before) == ["data/ratings.csv"]
 
 
-@pytest.mark.parametrize("name", ["ratings", "train", "user_index", "report", "movies"])
+@pytest.mark.parametrize(
+    "name",
+    ["ratings", "train", "user_index", pytest.param("report", marks=pytest.mark.slow), "movies"],
+)
 def test_folder_of_the_user_in_the_place_of_an_output_stops_the_run(
     spark: SparkSession, project: Path, name: str
 ) -> None:

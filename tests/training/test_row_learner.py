@@ -36,6 +36,14 @@ DRIFT: dict[str, Any] = {**BAYES, "sampler": replace(SAMPLER, drift=True)}
 SIDE: dict[str, Any] = {**BAYES, "sampler": replace(SAMPLER, interactions=4, time_process=True)}
 NAMED = {"als": ALS, "bayes": BAYES, "drift": DRIFT, "side": SIDE}
 KINDS = pytest.mark.parametrize("kind", NAMED.values(), ids=NAMED)
+# side has all of bayes and drift in it
+MOST_KINDS = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, id=name, marks=[pytest.mark.slow] if name in ("bayes", "drift") else [])
+        for name, kind in NAMED.items()
+    ],
+)
 
 
 def with_times(job: TrainJob) -> TrainJob:
@@ -59,7 +67,7 @@ def assert_same_times(one: TrainJob, other: TrainJob, tolerance: float) -> None:
             np.testing.assert_allclose(values, others[name], rtol=tolerance, atol=tolerance)
 
 
-@KINDS
+@MOST_KINDS
 @pytest.mark.parametrize("num_ranks", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_ranks_learn_the_same_as_one(
     tmp_path: Path, kind: dict[str, Any], num_ranks: int

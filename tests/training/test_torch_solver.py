@@ -24,7 +24,7 @@ from recspark.training.torch_solver import TorchRowSolver, make_solver
 from tests.training.jobs import as_rank, make_job, run_ranks, train_alone, train_rank
 from tests.training.row_data import CPU, alone, make_tables
 from tests.training.test_engine import assert_same, history
-from tests.training.test_row_learner import KINDS, assert_same_times, with_times
+from tests.training.test_row_learner import MOST_KINDS, assert_same_times, with_times
 from tests.training.test_row_solver import KEY, MEAN, SCALE, make_prior, random_tables
 
 
@@ -158,7 +158,7 @@ def train_in_torch(job: TrainJob, rank: int, num_ranks: int, port: int) -> None:
         train_rank(job)
 
 
-@KINDS
+@MOST_KINDS
 @pytest.mark.parametrize("num_ranks", [1, 2])
 def test_models_are_the_same_on_one_and_two_ranks(
     tmp_path: Path, kind: dict[str, Any], num_ranks: int
