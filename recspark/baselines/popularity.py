@@ -51,7 +51,8 @@ def fit(
 def _find_latest(spark: SparkSession, ratings: Sequence[TrainBuckets]) -> float:
     """Return the time of the latest rating, in seconds since 1970."""
     buckets = list_buckets(ratings)
-    return spread(spark, buckets, len(buckets)).map(lambda bucket: _find_last(*bucket)).max()
+    found = spread(spark, buckets, len(buckets)).map(lambda bucket: _find_last(*bucket)).collect()
+    return max(found)
 
 
 def _find_last(path: str, bucket: int) -> float:

@@ -80,7 +80,8 @@ def _residuals_file(folder: str, bucket: int) -> str:
 
 def _save(path: str, arrays: Arrays) -> None:
     content = io.BytesIO()
-    np.savez(content, **arrays)  # type: ignore[arg-type]
+    save: Any = np.savez  # whose hints differ by version
+    save(content, **arrays)
     storage.write_bytes(path, content.getvalue())
 
 

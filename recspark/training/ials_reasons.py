@@ -45,6 +45,7 @@ def open_explain(folder: str, card: Mapping[str, Any]) -> Explain:
         theirs, weights = movies[known.movies], known.ratings.astype(np.float64)[:, None]
         matrix = prior.precision + len(theirs) * np.diag(prior.per_rating)
         matrix += theirs.T @ (weights * theirs)
-        return known.movies, movies[listed] @ np.linalg.solve(matrix, (weights * theirs).T)
+        added = movies[listed] @ np.linalg.solve(matrix, (weights * theirs).T)
+        return known.movies, np.asarray(added, np.float64)
 
     return explain

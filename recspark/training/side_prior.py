@@ -176,7 +176,7 @@ def draw_wishart(rng: np.random.Generator, freedom: float, inverse_scale: Double
     lower[np.diag_indices(size)] = np.sqrt(rng.chisquare(freedom - np.arange(size)))
     # scale = C⁻ᵀ C⁻¹ for inverse_scale = C Cᵀ
     factor = np.linalg.solve(np.linalg.cholesky(inverse_scale).T, lower)
-    drawn: Doubles = factor @ factor.T
+    drawn = np.asarray(factor @ factor.T, np.float64)
     return (drawn + drawn.T) / 2
 
 

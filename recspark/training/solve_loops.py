@@ -10,6 +10,7 @@ Shape legend: R rows, D columns of a row, S sums of a row; see `gram_loops`.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,8 @@ def stream_of(key: np.uint64, name: int) -> np.uint64:
 def uniform(stream: np.uint64, number: int) -> float:
     """Return random number `number` of a stream, above 0 and below 1."""
     bits = mix(stream + (np.uint64(number) + np.uint64(1)) * _GOLDEN)
-    return (np.float64(bits >> np.uint64(11)) + 0.5) * _TO_UNIT
+    unit: Any = np.float64(bits >> np.uint64(11))  # NumPy's hints differ by version
+    return (unit + 0.5) * _TO_UNIT
 
 
 @inlined
