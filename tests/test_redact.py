@@ -22,9 +22,9 @@ SECRET = "hunter2ABC"
     "word", ["z", "token", "a://", "z:", "secret.", "jdbc:oracle:thin:/", "&sig"]
 )
 def test_long_words_take_no_time(word: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     redact(word * (1_000_000 // len(word)))
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_a_printable_message_keeps_its_lines_and_loses_its_controls() -> None:

@@ -46,15 +46,14 @@ def export_lists(source: str, columns: list[str], folder: str, form: str) -> int
 
 
 def _write_csv(batch: pa.RecordBatch, file: IO[bytes], with_header: bool) -> None:
-    if c.REASONS in batch.schema.names:
-        texts = [_to_json(reasons) for reasons in _plain(batch.column(c.REASONS)).to_pylist()]
-        place = batch.schema.get_field_index(c.REASONS)
-        batch = batch.set_column(place, c.REASONS, pa.array(texts, pa.string()))
-    if c.TITLE in batch.schema.names:
-        place = batch.schema.get_field_index(c.TITLE)
-        titles = pc.replace_substring_regex(batch.column(place), _FORMULA, r"'\1")
-        batch = batch.set_column(place, c.TITLE, titles)
-    pa_csv.write_csv(batch, file, pa_csv.WriteOptions(include_header=with_header))
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    if c.REASONS in columns:
+        texts = [_to_json(reasons) for reasons in _plain(columns[c.REASONS]).to_pylist()]
+        columns[c.REASONS] = pa.array(texts, pa.string())
+    if c.TITLE in columns:
+        columns[c.TITLE] = pc.replace_substring_regex(columns[c.TITLE], _FORMULA, r"'\1")
+    text = pa.RecordBatch.from_pydict(columns)
+    pa_csv.write_csv(text, file, pa_csv.WriteOptions(include_header=with_header))
 
 
 def _write_json_lines(batch: pa.RecordBatch, file: IO[bytes], _: bool) -> None:
