@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pyspark.sql import SparkSession
 
 from recspark.arrays.ndcg import measure_ndcg
+from recspark.arrays.user_buckets import users_of
 from recspark.cluster.tasks import spread
 from recspark.contract.paths import BLEND
 from recspark.datasets.histories import Histories, read_histories
@@ -83,9 +84,11 @@ class ValidLists:
         num_buckets = self.members[0].num_buckets
         sizes = {"num_users": self.num_users, "num_buckets": num_buckets}
         rated = read_histories([self.members[0].train.path], bucket, **sizes)
-        liked = self._read_liked(bucket, rated.num_users)
+        held_out = read_histories([self.valid], bucket, **sizes)
+        is_liked = held_out.ratings >= (-math.inf if self.relevant is None else self.relevant)
+        liked = held_out.keep(is_liked & np.isin(held_out.movies, self.movies))
         stride = -(-self.num_users // MAX_USERS)
-        is_taken = (np.arange(rated.num_users) * num_buckets + bucket) % stride == 0
+        is_taken = np.array(users_of(bucket, **sizes)) % stride == 0
         is_known = (np.diff(rated.starts) > 0) & (np.diff(liked.starts) > 0)
         rows = np.flatnonzero(is_taken & is_known)
         model = ListBlendModel(
@@ -102,18 +105,6 @@ class ValidLists:
             found = [self._judge(parts, seen, wanted, weights) for weights in weightings]
             figures.append(np.column_stack(found))
         return np.concatenate(figures)
-
-    def _read_liked(self, bucket: int, num_rows: int) -> Histories:
-        num_buckets = self.members[0].num_buckets
-        held_out = read_histories(
-            [self.valid], bucket, num_users=self.num_users, num_buckets=num_buckets
-        )
-        owners = np.repeat(np.arange(num_rows), np.diff(held_out.starts))
-        is_liked = held_out.ratings >= (-math.inf if self.relevant is None else self.relevant)
-        is_liked &= np.isin(held_out.movies, self.movies)
-        return Histories.group(
-            owners[is_liked], held_out.movies[is_liked], held_out.ratings[is_liked], num_rows
-        )
 
     def _judge(
         self, parts: Sequence[ZScores], seen: Histories, liked: Histories, weights: Weights

@@ -58,9 +58,12 @@ class Histories:
     def weigh(self, signal: Signal) -> Histories:
         """Return the weights of the ratings in their place, without those that weigh nothing."""
         weights = signal.weigh(self.ratings)
-        kept = weights > 0
+        return Histories(self.starts, self.movies, weights).keep(weights > 0)
+
+    def keep(self, kept: npt.NDArray[np.bool_]) -> Histories:
+        """Return the histories of the same users with some of the ratings, [N]."""
         starts = np.concatenate([[0], np.cumsum(kept)])[self.starts]
-        return Histories(starts, self.movies[kept], weights[kept])
+        return Histories(starts, self.movies[kept], self.ratings[kept])
 
     def take(self, rows: npt.NDArray[np.integer]) -> Histories:
         """Return the histories of some of the users, in the order of `rows` [users]."""

@@ -31,7 +31,7 @@ _FLAT = 1e-12
 Doubles = npt.NDArray[np.float64]
 
 ZScores = tuple[Block, npt.NDArray[np.bool_]]
-"""A member's z-scores of all movies, [P, U], and where it has an answer of its own."""
+"""What a member adds to the score of each movie, [P, U], and where it has an answer itself."""
 
 
 @dataclass(frozen=True)
@@ -118,25 +118,21 @@ class ListBlendModel:
         return open_rows
 
     def open_z_scores(self) -> Callable[[int, Ints], list[ZScores]]:
-        """Return what gives, for users of a bucket by their rows, the z-scores of each member.
+        """Return what gives, for users of a bucket by their rows, what each member adds.
 
-        Memory: 5 bytes for each user, movie with a rating in train, and member.
+        Memory: 5 bytes for each user, movie with a rating in train, and member, and 20 more for
+        one member at a time.
         """
         makers = [ScorerFactory(member, self.movies) for member in self.members]
 
         def find(bucket: int, rows: Ints) -> list[ZScores]:
-            seen = self._find_seen(bucket, rows)
             found = []
-            for maker in makers:
-                block = np.empty((len(self.movies), len(rows)), np.float32)
-                scorer = maker.for_users(bucket, rows)
-                standard = _measure(scorer, len(self.movies), seen, 1.0, block)
-                has_answer = block > NOTHING
-                block[~has_answer] = 0
-                block -= standard.means.astype(np.float32)
-                block *= standard.scales.astype(np.float32)
-                np.copyto(block, standard.floors.astype(np.float32), where=~has_answer)
-                found.append((block, has_answer))
+            for standard, scores in self._standards(makers, bucket, rows, len(self.movies)):
+                has_answer = scores > NOTHING
+                z_scores = np.where(has_answer, scores, 0) - standard.means
+                z_scores *= standard.scales
+                z_scores = np.where(has_answer, z_scores, standard.floors)
+                found.append((z_scores.astype(np.float32), has_answer))
             return found
 
         return find
@@ -153,11 +149,18 @@ class ListBlendModel:
         return total, np.array(scales)
 
     def _standards(
-        self, makers: Sequence[ScorerFactory], bucket: int, rows: Ints
+        self,
+        makers: Sequence[ScorerFactory],
+        bucket: int,
+        rows: Ints,
+        height: int = BLOCK_MOVIES,
     ) -> Iterator[tuple[Standard, Block]]:
-        """Yield of each member what standardises its scores, and its last block of scores."""
+        """Yield of each member what standardises its scores, and its last block of scores.
+
+        A block is overwritten by the next member's, and has at most `height` movies.
+        """
         seen = self._find_seen(bucket, rows)
-        block = np.empty((min(BLOCK_MOVIES, len(self.movies)), len(rows)), np.float32)
+        block = np.empty((min(height, len(self.movies)), len(rows)), np.float32)
         for maker, weight in zip(makers, self.weights, strict=True):
             scorer = maker.for_users(bucket, rows)
             yield _measure(scorer, len(self.movies), seen, weight, block), block

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pyspark.sql import SparkSession
 
 from recspark.arrays.ndcg import measure_ndcg
+from recspark.arrays.user_buckets import users_of
 from recspark.cluster.tasks import spread
 from recspark.datasets.histories import read_histories
 from recspark.datasets.prepared import PreparedFacts
@@ -53,15 +54,13 @@ def measure_lists(
             known, held_out = (
                 read_histories([path], bucket, **sizes) for path in (saved.train.path, valid)
             )
-            is_liked = held_out.ratings >= limit
-            owners = np.repeat(np.arange(held_out.num_users), np.diff(held_out.starts))
-            counts = np.bincount(owners[is_liked], minlength=held_out.num_users)
-            is_taken = (np.arange(known.num_users) * facts.num_buckets + bucket) % stride == 0
-            rows = np.flatnonzero(is_taken & (counts > 0) & (np.diff(known.starts) > 0))
+            liked = held_out.keep(held_out.ratings >= limit)
+            is_taken = np.array(users_of(bucket, **sizes)) % stride == 0
+            is_known = (np.diff(known.starts) > 0) & (np.diff(liked.starts) > 0)
+            rows = np.flatnonzero(is_taken & is_known)
             for row, scores in _score(open_model(saved), bucket, rows, facts.num_movies):
                 scores[known.movies[known.starts[row] : known.starts[row + 1]]] = NOTHING
-                span = slice(held_out.starts[row], held_out.starts[row + 1])
-                yield _ndcg(scores, held_out.movies[span][is_liked[span]])
+                yield _ndcg(scores, liked.movies[liked.starts[row] : liked.starts[row + 1]])
 
     found = spread(spark, buckets, len(buckets)).mapPartitions(add).collect()
     return 1 - float(np.mean(found)) if found else math.nan
