@@ -17,7 +17,7 @@ from recspark.errors import ConfigError, describe
 from recspark.recommend.reasons import Explain, Explainer, Part
 from recspark.scoring.item_model import ItemModel, Reasons
 from recspark.scoring.list_blend import ListBlendModel
-from recspark.scoring.load import SavedModel, open_model, read_card
+from recspark.scoring.load import SavedModel, find_known, open_model, read_card
 from recspark.scoring.predictors import Ints
 
 logger = logging.getLogger(__name__)
@@ -99,9 +99,8 @@ def _read_fitted(saved: SavedModel, bucket: int, num_users: int) -> Histories:
     model = open_model(saved)
     if isinstance(model, ItemModel):
         return model.open_histories(bucket)
-    more = [saved.valid] if "refit" in read_card(saved.folder) else []
     sizes = {"num_users": num_users, "num_buckets": saved.num_buckets}
-    return read_histories([saved.train.path, *more], bucket, **sizes)
+    return read_histories(find_known(saved), bucket, **sizes)
 
 
 @functools.lru_cache(maxsize=4)

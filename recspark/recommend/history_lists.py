@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from recspark.arrays.ids import Ids
@@ -12,21 +10,9 @@ from recspark.recommend.explainers import explain_histories
 from recspark.recommend.listing import Listing
 from recspark.recommend.lists import ListedUsers
 from recspark.recommend.rank import Ranker
-from recspark.scoring.fold_in import HistoryModel, open_history_model
-from recspark.scoring.predictors import NOTHING, Block, BlockScorer, Ints
-
-
-@dataclass(frozen=True)
-class _OfHistories:
-    """By the histories of the users."""
-
-    model: HistoryModel
-    histories: Histories
-    candidates: Ints
-
-    def fill(self, movies: slice, into: Block) -> None:
-        """See `BlockScorer`."""
-        self.model.fill(self.histories, self.candidates[movies], into, NOTHING)
+from recspark.scoring.block_scorers import ByHistory
+from recspark.scoring.fold_in import open_history_model
+from recspark.scoring.predictors import BlockScorer, Ints
 
 
 def open_users(listing: Listing, histories: Histories, ids: Ids) -> ListedUsers:
@@ -43,7 +29,7 @@ def open_users(listing: Listing, histories: Histories, ids: Ids) -> ListedUsers:
     is_hidden = (hidden >= 0) & (not listing.include_seen)
 
     def open_scorer(places: Ints) -> BlockScorer:
-        return _OfHistories(model, histories.take(places), listing.candidates)
+        return ByHistory(model, histories.take(places), listing.candidates)
 
     return ListedUsers(
         ids=ids,

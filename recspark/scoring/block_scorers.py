@@ -18,6 +18,7 @@ from recspark.scoring.predictors import (
     EffectModel,
     FactorModel,
     Floats,
+    HistoryModel,
     Ints,
     ListModel,
     PairModel,
@@ -65,10 +66,10 @@ class _ByPair:
 
 
 @dataclass(frozen=True)
-class _ByHistory:
-    """By the weights between the movies of the users' histories and the candidates."""
+class ByHistory:
+    """By the histories of the users alone."""
 
-    model: ItemModel
+    model: HistoryModel
     histories: Histories
     candidates: Ints
 
@@ -168,5 +169,5 @@ class ScorerFactory:
             return _Corrected(model, scorer, self._candidates, bucket, rows)
         if self._items is not None:
             histories = self._items.open_histories(bucket).take(rows)
-            return _ByHistory(self._items, histories, self._candidates)
+            return ByHistory(self._items, histories, self._candidates)
         return _ByPair(self._predict, self._candidates, bucket, rows)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,38 +18,10 @@ from recspark.datasets.histories import Histories
 from recspark.errors import ConfigError, describe
 from recspark.scoring.item_model import ItemModel
 from recspark.scoring.load import KEPT_MODELS, SavedModel, open_model, read_card
-from recspark.scoring.predictors import FactorModel, Floats, Ints
-
-Block = npt.NDArray[np.float32]
+from recspark.scoring.predictors import Block, FactorModel, Floats, HistoryModel, Ints
 
 FOLDED_IN = "ease, item_knn, ials, mult_vae, mf_als, bayesian_mf, popularity"
 """Presets of the models that answer for unknown users, for messages."""
-
-
-class HistoryModel(Protocol):
-    """Scores candidates for users known only by what they rated."""
-
-    def fill(self, histories: Histories, candidates: Ints, into: Block, nothing: float) -> None:
-        """Write scores, [C, U]; ratings models give predictions that are not clipped.
-
-        Args:
-            histories: What the users rated, movies by the index of the model's run.
-            candidates: [C], `movie_index`, ascending; all of them in train.
-            into: Filled.
-            nothing: Written where the model has no answer: for a history without a movie that it
-                knows, all candidates.
-        """
-        ...
-
-    def score_pairs(self, histories: Histories, rows: Ints, movies: Ints) -> Floats:
-        """Return the scores of pairs, [pairs]; NaN where the model has no answer.
-
-        Args:
-            histories: What the users rated.
-            rows: [pairs], users of the histories.
-            movies: [pairs], `movie_index`, any.
-        """
-        ...
 
 
 @dataclass(frozen=True)

@@ -109,11 +109,16 @@ def open_model(saved: SavedModel) -> PairModel:
     )
 
 
+def find_known(saved: SavedModel) -> list[str]:
+    """Return the paths of the ratings that a model was fitted on: train, and valid if refitted."""
+    return [saved.train.path, *([saved.valid] if read_card(saved.folder).get("refit") else [])]
+
+
 def _open_items(saved: SavedModel, card: dict[str, Any]) -> PairModel:
     from recspark.scoring.item_model import ItemModel
 
     dense = card["algorithm"] == "ease" and not card.get("num_neighbors")
-    known = [saved.train.path, *([saved.valid] if card["refit"] else [])]
+    known = find_known(saved)
     sizes = {"num_users": card["num_users"], "num_buckets": saved.num_buckets}
     return ItemModel(
         weights=read_dense(saved.folder) if dense else read_sparse(saved.folder),

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recspark.baselines import cosine_user
+from recspark.datasets.histories import Histories
 from recspark.datasets.train_buckets import TrainBuckets
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -32,6 +33,32 @@ _CHUNK = 4096
 
 # A score below all others: the model has no answer.
 NOTHING = -np.inf
+
+
+class HistoryModel(Protocol):
+    """Scores candidates for users known only by what they rated."""
+
+    def fill(self, histories: Histories, candidates: Ints, into: Block, nothing: float) -> None:
+        """Write scores, [C, U]; ratings models give predictions that are not clipped.
+
+        Args:
+            histories: What the users rated, movies by the index of the model's run.
+            candidates: [C], `movie_index`, ascending; all of them in train.
+            into: Filled.
+            nothing: Written where the model has no answer: for a history without a movie that it
+                knows, all candidates.
+        """
+        ...
+
+    def score_pairs(self, histories: Histories, rows: Ints, movies: Ints) -> Floats:
+        """Return the scores of pairs, [pairs]; NaN where the model has no answer.
+
+        Args:
+            histories: What the users rated.
+            rows: [pairs], users of the histories.
+            movies: [pairs], `movie_index`, any.
+        """
+        ...
 
 
 class BlockScorer(Protocol):
